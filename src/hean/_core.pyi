@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Rust core as Python sees it. One block per file of `crates/py/src`."""
+
+from decimal import Decimal
+
+# --- instrument.rs
+
+class Instrument:
+    """Trading rules of one symbol. Prices and quantities become exact counts here."""
+
+    def __init__(
+        self,
+        symbol: str,
+        kind: str,
+        tick_size: str,
+        lot_size: str,
+        *,
+        quantity_min: str | None = None,
+        quantity_max: str | None = None,
+        notional_min: str | None = None,
+        tiers: list[tuple[str, str, str, str]] = ...,
+    ) -> None: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def tick_size(self) -> float: ...
+    @property
+    def lot_size(self) -> float: ...
+    def price_ticks(self, price: Decimal | int | str) -> int: ...
+    def quantity_lots(self, quantity: Decimal | int | str) -> int: ...
+    def quantise_price(self, price: float, rounding_name: str) -> int: ...
+    def quantise_quantity(self, quantity: float) -> int: ...
+    def price_decimal(self, ticks: int) -> Decimal: ...
+    def quantity_decimal(self, lots: int) -> Decimal: ...
