@@ -7,9 +7,16 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod book;
 pub mod error;
+pub mod hash;
 pub mod instrument;
+pub mod ledger;
+pub mod levels;
 pub mod number;
+pub mod order;
+pub mod rng;
+pub mod sim;
 
 pub use error::{Code, CoreError, Result};
 pub use instrument::{Instrument, Kind};

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The simulated exchange. `history` holds the recorded market, `market` finds executions in it,
+//! `venue` keeps time, money and messages; `path`, `queue` and `latency` are the documented
+//! assumptions.
+
+pub mod fact;
+pub mod history;
+pub mod latency;
+pub mod market;
+mod orders;
+pub mod path;
+mod playback;
+pub mod queue;
+pub mod venue;
+
+pub use fact::{Command, Fact, NewOrder, Step};
+pub use history::{Column, Rows, Stream};
+pub use latency::Latency;
+pub use market::{Detail, FillModel, Slippage};
+pub use queue::QueueModel;
+pub use venue::{Fees, SimVenue, VenueConfig};

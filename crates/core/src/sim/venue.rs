@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The simulated exchange: recorded market and orders in, facts out. Time moves to the earliest of
+//! three things: an answer arriving at the trader, a command arriving at the venue, a moment of
+//! the recorded market; ties in this order. `next` stops at the first moment at which somebody
+//! could act, so the future cannot leak into the past. It keeps its own ledger, as an exchange
+//! does.
+
+use std::collections::VecDeque;
+
+use crate::error::{Code, CoreError, Result};
+use crate::instrument::{Instrument, Kind};
+use crate::ledger::{Fee, Ledger};
+use crate::number::{Lots, Money, Rate, Ticks};
+use crate::rng::Random;
+use crate::sim::fact::{Command, Fact, Step};
+use crate::sim::history::{Rows, Stream};
+use crate::sim::latency::{Latency, Line};
+use crate::sim::market::{DepthEvent, Detail, Execution, FillModel, Market};
+use crate::sim::path::{BarPath, WAYPOINTS};
+
+/// Fee rates of one instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fees {
+    /// Of a resting order; negative is a rebate.
+    pub maker: Rate,
+    /// Of an order that crosses.
+    pub taker: Rate,
+    /// Charged when the venue closes a position by force.
+    pub liquidation: Rate,
+}
+
+/// Settings of a venue.
+#[derive(Debug, Clone)]
+pub struct VenueConfig {
+    /// Money at the start.
+    pub cash: Money,
+    /// Way in.
+    pub entry: Latency,
+    /// Way back.
+    pub response: Latency,
+    /// How orders fill.
+    pub model: FillModel,
+    /// Seed of every random draw.
+    pub seed: u64,
+}
+
+/// Largest number of commands and answers under way; beyond it the caller has lost control.
+const IN_FLIGHT_MAX: usize = 100_000;
+
+/// A simulated exchange.
+#[derive(Debug, Clone)]
+pub struct SimVenue {
+    pub(super) markets: Vec<Market>,
+    pub(super) fees: Vec<Fees>,
+    pub(super) streams: Vec<Stream>,
+    pub(super) ledger: Ledger,
+    pub(super) model: FillModel,
+    pub(super) executions: Vec<Execution>,
+    pub(super) depth_event: DepthEvent,
+    pub(super) facts: Vec<Fact>,
+    pub(super) now: i64,
+    commands: VecDeque<(i64, Command)>,
+    answers: VecDeque<(i64, Fact)>,
+    entry: Line,
+    response: Line,
+    stages: Vec<usize>,
+    paths: Vec<Option<BarPath>>,
+    drives: Vec<bool>,
+    exec_id: u64,
+    offered: u64,
+}
+
+impl SimVenue {
+    /// A venue without instruments.
+    ///
+    /// # Errors
+    /// [`Code::NumberOutOfRange`] for more cash than the ledger can count.
+    pub fn new(config: VenueConfig) -> Result<Self> {
+        Ok(Self {
+            markets: Vec::new(),
+            fees: Vec::new(),
+            streams: Vec::new(),
+            ledger: Ledger::new(config.cash)?,
+            model: config.model,
+            executions: Vec::new(),
+            depth_event: DepthEvent::default(),
+            facts: Vec::new(),
+            now: 0,
+            commands: VecDeque::new(),
+            answers: VecDeque::new(),
+            entry: Line::new(config.entry, Random::new(config.seed, 1)),
+            response: Line::new(config.response, Random::new(config.seed, 2)),
+            stages: Vec::new(),
+            paths: Vec::new(),
+            drives: Vec::new(),
+            exec_id: 0,
+            offered: 0,
+        })
+    }
+
+    /// List an instrument; its index is returned.
+    ///
+    /// # Errors
+    /// [`Code::InstrumentInvalid`] if the symbol is listed already.
+    pub fn add_instrument(
+        &mut self,
+        instrument: Instrument,
+        fees: Fees,
+        leverage: Rate,
+    ) -> Result<usize> {
+        let index = self.ledger.add_instrument(instrument.clone())?;
+        if instrument.kind == Kind::LinearPerpetual {
+            self.ledger.set_leverage(index, leverage)?;
+        }
+        self.markets.push(Market::new(instrument));
+        self.fees.push(fees);
+        Ok(index)
+    }
+
+    /// Add recorded data; the finest stream of an instrument decides its fills.
+    ///
+    /// # Errors
+    /// [`Code::UnknownSymbol`] if the stream's instrument is not listed.
+    pub fn add_stream(&mut self, stream: Stream) -> Result<usize> {
+        let Some(market) = self.markets.get_mut(stream.instrument) else {
+            let why = format!("stream of instrument {} that is not listed", stream.instrument);
+            return Err(CoreError::new(Code::UnknownSymbol, why));
+        };
+        let detail = match stream.rows {
+            Rows::Candles { .. } | Rows::Funding { .. } => Detail::Bars,
+            Rows::Trades { .. } => Detail::Trades,
+            Rows::Quotes { .. } => Detail::Touch,
+            Rows::Depth { .. } => Detail::Ladder,
+        };
+        market.detail = market.detail.max(detail);
+        self.streams.push(stream);
+        self.stages.push(0);
+        self.paths.push(None);
+        self.drives.push(false);
+        self.choose_drivers();
+        Ok(self.streams.len() - 1)
+    }
+
+    /// Per instrument without trades or books, the shortest bars drive the price.
+    fn choose_drivers(&mut self) {
+        for index in 0..self.streams.len() {
+            let stream = &self.streams[index];
+            let is_finest = |other: &Stream| {
+                other.instrument != stream.instrument
+                    || other.timeframe_ns() == 0
+                    || other.timeframe_ns() >= stream.timeframe_ns()
+            };
+            self.drives[index] = stream.timeframe_ns() > 0
+                && self.markets[stream.instrument].detail == Detail::Bars
+                && self.streams.iter().all(is_finest);
+        }
+    }
+
+    /// The exchange's own account.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// A listed market.
+    #[must_use]
+    pub fn market(&self, instrument: usize) -> Option<&Market> {
+        self.markets.get(instrument)
+    }
+
+    /// A recorded stream.
+    #[must_use]
+    pub fn stream(&self, index: usize) -> Option<&Stream> {
+        self.streams.get(index)
+    }
+
+    /// Let the kernel see a stream's facts, or keep them inside.
+    pub fn offer(&mut self, stream: usize, is_offered: bool) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.is_offered = is_offered;
+        }
+    }
+
+    /// Present time of the venue, ns.
+    #[must_use]
+    pub const fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Market facts offered so far.
+    #[must_use]
+    pub const fn offered(&self) -> u64 {
+        self.offered
+    }
+
+    /// Facts of the instant found by [`Self::next`].
+    #[must_use]
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// Own orders resting at the venue.
+    #[must_use]
+    pub fn open_orders(&self) -> usize {
+        self.markets.iter().map(|market| market.resting.len()).sum()
+    }
+
+    /// Send a command at time `now`; it arrives after the entry latency.
+    ///
+    /// # Errors
+    /// [`Code::NumberOutOfRange`] if too many messages are under way.
+    pub fn send(&mut self, now: i64, command: Command) -> Result<()> {
+        if self.commands.len() >= IN_FLIGHT_MAX {
+            let why = format!("more than {IN_FLIGHT_MAX} commands under way");
+            return Err(CoreError::new(Code::NumberOutOfRange, why));
+        }
+        let arrival = self.entry.arrival(now);
+        self.commands.push_back((arrival, command));
+        Ok(())
+    }
+
+    /// Go to the next instant at which the trader learns something, not beyond `horizon`.
+    ///
+    /// # Errors
+    /// Data off the grid, or arithmetic out of range; the venue must not be used afterwards.
+    pub fn next(&mut self, horizon: Option<i64>) -> Result<Step> {
+        self.facts.clear();
+        loop {
+            let answer = self.answers.front().map_or(i64::MAX, |item| item.0);
+            let command = self.commands.front().map_or(i64::MAX, |item| item.0);
+            let (market, stream) = self.earliest();
+            let time = answer.min(command).min(market);
+            if time == i64::MAX {
+                return Ok(horizon.map_or(Step::End, |_| Step::Horizon));
+            }
+            if horizon.is_some_and(|horizon| horizon <= time) {
+                return Ok(Step::Horizon);
+            }
+            self.now = self.now.max(time);
+            if answer == time {
+                while let Some(&(at, fact)) = self.answers.front().filter(|item| item.0 == time) {
+                    debug_assert_eq!(at, time);
+                    self.facts.push(fact);
+                    self.answers.pop_front();
+                }
+                return Ok(Step::Instant(time));
+            }
+            if command == time {
+                if let Some((_, command)) = self.commands.pop_front() {
+                    self.execute(command)?;
+                }
+                continue;
+            }
+            self.play(stream)?;
+            if !self.facts.is_empty() {
+                self.play_same_time(time)?;
+                self.offered += self.facts.len() as u64;
+                return Ok(Step::Instant(time));
+            }
+        }
+    }
+
+    /// Everything else the market does at `time` belongs to the same instant.
+    fn play_same_time(&mut self, time: i64) -> Result<()> {
+        loop {
+            let (next, stream) = self.earliest();
+            if next != time {
+                return Ok(());
+            }
+            self.play(stream)?;
+        }
+    }
+
+    fn earliest(&self) -> (i64, usize) {
+        let mut best = (i64::MAX, 0);
+        for index in 0..self.streams.len() {
+            let time = self.stream_time(index);
+            if time < best.0 {
+                best = (time, index);
+            }
+        }
+        best
+    }
+
+    /// When a stream next matters. Bars are walked only while an order is near; otherwise only
+    /// their end counts.
+    #[inline]
+    fn stream_time(&self, index: usize) -> i64 {
+        let stream = &self.streams[index];
+        if stream.cursor >= stream.ts.len() {
+            return i64::MAX;
+        }
+        let open = stream.time(stream.cursor);
+        let timeframe = stream.timeframe_ns();
+        if timeframe == 0 {
+            return open;
+        }
+        let is_walked = self.stages[index] > 0
+            || (self.drives[index]
+                && (!self.commands.is_empty()
+                    || !self.markets[stream.instrument].resting.is_empty()));
+        let stage = if is_walked { self.stages[index] } else { WAYPOINTS - 1 };
+        BarPath::time(open, timeframe, stage)
+    }
+
+    fn play(&mut self, index: usize) -> Result<()> {
+        let stream = &self.streams[index];
+        let (row, instrument) = (stream.cursor, stream.instrument);
+        match &stream.rows {
+            Rows::Candles { .. } => self.play_bar(index)?,
+            Rows::Trades { .. } => self.play_trade(index, row)?,
+            Rows::Quotes { .. } => self.play_quote(index, row)?,
+            Rows::Depth { .. } => self.play_depth(index)?,
+            Rows::Funding { rate } => {
+                let rate = Rate::from_f64(rate[row])?;
+                self.streams[index].cursor += 1;
+                self.settle_funding(index, instrument, rate)?;
+            }
+        }
+        self.book_executions(instrument)
+    }
+
+    fn play_bar(&mut self, index: usize) -> Result<()> {
+        let stream = &self.streams[index];
+        let (row, instrument) = (stream.cursor, stream.instrument);
+        let Rows::Candles { open, high, low, close, volume, .. } = &stream.rows else {
+            return Ok(());
+        };
+        let bar = [open[row], high[row], low[row], close[row], volume[row]];
+        if self.drives[index] {
+            let is_walked = self.stages[index] > 0
+                || !self.markets[instrument].resting.is_empty()
+                || !self.commands.is_empty();
+            if is_walked && self.stages[index] < WAYPOINTS - 1 {
+                return self.walk_bar(index, bar);
+            }
+            let market = &mut self.markets[instrument];
+            let to = market.instrument.ticks_from_f64(bar[3])?;
+            if is_walked {
+                let from = market.last.unwrap_or(to);
+                market.walk(from, to, false, &self.model, &mut self.executions);
+            } else {
+                market.last = Some(to);
+            }
+            market.bar_finished(bar[1], bar[2], bar[3], bar[4]);
+            self.mark(instrument, to)?;
+        }
+        self.stages[index] = 0;
+        self.paths[index] = None;
+        self.streams[index].cursor += 1;
+        if self.streams[index].is_offered {
+            self.facts.push(Fact::Candle { stream: index, row });
+        }
+        Ok(())
+    }
+
+    /// One waypoint before the close.
+    fn walk_bar(&mut self, index: usize, bar: [f64; 5]) -> Result<()> {
+        let instrument = self.streams[index].instrument;
+        let market = &mut self.markets[instrument];
+        let stage = self.stages[index];
+        let path = match self.paths[index] {
+            Some(path) => path,
+            None => BarPath::new(&market.instrument, bar[0], bar[1], bar[2], bar[3])?,
+        };
+        self.paths[index] = Some(path);
+        if stage == 0 {
+            let share = bar[4].max(0.0) * self.model.participation;
+            market.bar_allowance = market.instrument.quantise_quantity(share)?.0;
+        }
+        let to = path.prices[stage];
+        let from = market.last.unwrap_or(to);
+        market.walk(from, to, stage == 0, &self.model, &mut self.executions);
+        self.stages[index] = stage + 1;
+        self.mark(instrument, to)
+    }
+
+    fn settle_funding(&mut self, index: usize, instrument: usize, rate: Rate) -> Result<()> {
+        if let Some(mark) = self.markets[instrument].last {
+            self.ledger.funding(instrument, rate, mark)?;
+            if self.streams[index].is_offered {
+                self.facts.push(Fact::Funding { instrument, rate, mark });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tell the ledger a price and close what it can no longer carry.
+    pub(super) fn mark(&mut self, instrument: usize, price: Ticks) -> Result<()> {
+        if self.position_lots(instrument).0 == 0 {
+            return Ok(());
+        }
+        self.ledger.mark(instrument, price)?;
+        if self.ledger.liquidation_due() {
+            self.liquidate()?;
+        }
+        Ok(())
+    }
+
+    /// Turn found executions into money and answers.
+    pub(super) fn book_executions(&mut self, instrument: usize) -> Result<()> {
+        if self.executions.is_empty() && self.markets[instrument].unfillable.is_empty() {
+            return Ok(());
+        }
+        let mut found = std::mem::take(&mut self.executions);
+        for execution in &found {
+            self.book_one(instrument, execution)?;
+        }
+        found.clear();
+        self.executions = found;
+        while let Some((key, remaining)) = self.markets[instrument].unfillable.pop() {
+            self.answer(Fact::Cancelled { key, reason: "no liquidity", remaining });
+        }
+        Ok(())
+    }
+
+    fn book_one(&mut self, instrument: usize, execution: &Execution) -> Result<()> {
+        let &Execution { key, side, price, lots: wanted, mut remaining, is_maker, reduce_only } =
+            execution;
+        let lots = if reduce_only { self.reducible(instrument, side, wanted) } else { wanted };
+        let dropped = Lots(wanted.0 - lots.0);
+        if dropped.0 > 0 {
+            remaining = Lots::ZERO;
+            self.take_out(instrument, key);
+        }
+        if lots.0 > 0 {
+            let fees = self.fees[instrument];
+            let rate = if is_maker { fees.maker } else { fees.taker };
+            let fee = self.ledger.fill(instrument, side, price, lots, Fee::Rate(rate))?.fee;
+            let exec_id = self.next_exec_id();
+            self.answer(Fact::Filled {
+                key,
+                instrument,
+                side,
+                price,
+                lots,
+                remaining,
+                fee,
+                exec_id,
+                is_maker,
+            });
+        }
+        if dropped.0 > 0 {
+            let reason = "reduce-only: no position left";
+            self.answer(Fact::Cancelled { key, reason, remaining: dropped });
+        }
+        Ok(())
+    }
+
+    /// Signed position as the exchange counts it.
+    #[must_use]
+    pub fn position_lots(&self, instrument: usize) -> Lots {
+        self.ledger.position(instrument).map_or(Lots::ZERO, |position| position.lots)
+    }
+
+    /// Number for the next execution.
+    pub(super) fn next_exec_id(&mut self) -> u64 {
+        self.exec_id += 1;
+        self.exec_id
+    }
+
+    /// Send an answer back; it arrives after the response latency.
+    pub(super) fn answer(&mut self, fact: Fact) {
+        let arrival = self.response.arrival(self.now);
+        self.answers.push_back((arrival, fact));
+    }
+
+    /// Bars that were not walked because nobody was near: bring the price up to the present.
+    pub(super) fn catch_up(&mut self, instrument: usize) -> Result<()> {
+        for index in 0..self.streams.len() {
+            let stream = &self.streams[index];
+            if !self.drives[index] || stream.instrument != instrument || stream.remaining() == 0 {
+                continue;
+            }
+            let (row, open_ns) = (stream.cursor, stream.time(stream.cursor));
+            let Rows::Candles { open, high, low, close, volume, timeframe_ns } = &stream.rows
+            else {
+                continue;
+            };
+            let timeframe = *timeframe_ns;
+            let bar = [open[row], high[row], low[row], close[row], volume[row]];
+            while self.stages[index] < WAYPOINTS - 1
+                && BarPath::time(open_ns, timeframe, self.stages[index]) < self.now
+            {
+                self.walk_bar(index, bar)?;
+            }
+        }
+        Ok(())
+    }
+}
