@@ -111,6 +111,12 @@ class FrameInvalid(InputError):
     code = 1112
 
 
+class FieldInvalid(InputError):
+    """A field is missing or of the wrong type. Reaction: refuse, naming the field."""
+
+    code = 1120
+
+
 class RiskRefusal(HeanError):
     """An order refused before it could leave. Reaction: tell the strategy, keep running."""
 

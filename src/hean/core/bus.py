@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`bus.py`: one queue, one writer. `emit` never calls a handler; that is why no handler can see
+a half-updated world. Events leave in the order they were emitted: all handlers of one event, in
+the order of their subscription, then the next event. It does not persist, retry or route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from itertools import repeat
+from typing import Any
+
+from hean.core.clock import SimClock
+from hean.core.mailbox import Mailbox, InlineStep
+from hean.core.ports import Clock
+from hean.core.types import (
+    PAYLOADS,
+    Delivery,
+    Error,
+    Event,
+    EventType,
+    Payload,
+    Signal,
+    StampedEvent,
+)
+from hean.errors import FatalError, FieldInvalid, QueueFull, StateError
+
+Handler = Callable[[Event], None] | Callable[[Event], Coroutine[Any, Any, None]]
+Fact = Payload | Event
+
+MAX_QUEUE = 50_000  # EVENT_MAX_QUEUE_SIZE of the integration guide: seconds of a busy market
+HIGH_WATER_FRACTION = 0.8  # above it new input is refused, so that cancels and fills still fit
+
+
+class EventBus:
+    """The queue of facts and the table of who handles what.
+
+    *clock*: gives the time stamped on events. *mailboxes*: `async def` handlers run as tasks of
+    the running asyncio loop instead of being stepped inline. *on_failure*: told component, error
+    and event of a failed handler, after which the others go on; without it the error is raised
+    from `drain` with the event attached. *on_truth_failure*: told as well when the failed
+    handler belongs to a module marked `truth`. *on_work*: called when the queue stops being
+    empty, so that a driver can schedule `drain`.
+    """
+
+    def __init__(
+        self,
+        max_queue: int = MAX_QUEUE,
+        *,
+        clock: Clock | None = None,
+        mailboxes: bool = False,
+        on_failure: Callable[[str, Exception, Event], None] | None = None,
+        on_truth_failure: Callable[[str, Exception, Event], None] | None = None,
+        on_work: Callable[[], None] | None = None,
+    ) -> None:
+        self.clock: Clock = clock or SimClock()
+        self.max_queue = max_queue
+        self.high_water = int(max_queue * HIGH_WATER_FRACTION)
+        self.on_failure = on_failure
+        self.on_truth_failure = on_truth_failure
+        self.on_work = on_work
+        self.seq = 0
+        """Number of the last event delivered."""
+        self.merged = 0
+        """Class B facts replaced by a newer one of their key while the queue was crowded."""
+        self.dropped = 0
+        """Class D facts dropped from a full queue."""
+        self._queue: deque[Fact] = deque()
+        self._handlers: dict[EventType, list[tuple[Handler, Callable[[Event], None]]]] = {
+            kind: [] for kind in EventType
+        }
+        self._taps: list[Callable[[Event], None]] = []
+        self._routes = _Routes()
+        self._mailboxes: list[Mailbox] | None = [] if mailboxes else None
+        self._delivering = False
+        self._raised_in_mailbox: Exception | None = None
+        self._rebuild()
+
+    def __len__(self) -> int:
+        """How many events wait."""
+        return len(self._queue)
+
+    # ------------------------------------------------------------ wiring
+
+    def subscribe(self, event_type: EventType, handler: Handler) -> Callable[[], None]:
+        """Have *handler* called with each event of this type; `def` and `async def` both work.
+
+        *Returns*: a function that ends the subscription. Both take effect with the next event.
+        """
+        entry = (handler, self._runner(handler))
+        self._handlers[event_type].append(entry)
+        self._rebuild()
+
+        def unsubscribe() -> None:
+            if entry in self._handlers[event_type]:
+                self._handlers[event_type].remove(entry)
+                self._rebuild()
+
+        return unsubscribe
+
+    def tap(self, observer: Callable[[Event], None]) -> Callable[[], None]:
+        """Have *observer* see every event before its handlers. *Returns*: ends it."""
+        self._taps.append(observer)
+        self._rebuild()
+
+        def remove() -> None:
+            if observer in self._taps:
+                self._taps.remove(observer)
+                self._rebuild()
+
+        return remove
+
+    def wanted(self) -> frozenset[EventType]:
+        """The event types that have a handler."""
+        return frozenset(kind for kind, handlers in self._handlers.items() if handlers)
+
+    @property
+    def mailboxes(self) -> tuple[Mailbox, ...]:
+        """The mailboxes of the `async def` handlers; empty when they are stepped inline."""
+        return tuple(self._mailboxes or ())
+
+    # ------------------------------------------------------------ in
+
+    def emit(self, fact: Fact) -> None:
+        """Append a payload or an event; never blocks, never calls a handler.
+
+        *Raises*: `QueueFull` when the queue may not take it; nothing was appended then.
+        """
+        queue = self._queue
+        if len(queue) >= self.high_water and not self._make_room(fact):
+            return
+        queue.append(fact)
+        if self.on_work is not None and not self._delivering and len(queue) == 1:
+            self.on_work()
+
+    async def publish(self, event: Fact) -> None:
+        """`emit`, as the integration guide spells it.
+
+        A task at the rim waits here while the queue is crowded; a handler never does.
+        """
+        if len(self._queue) >= self.high_water and self.on_work is not None:
+            while len(self._queue) >= self.high_water and not self._delivering:
+                await asyncio.sleep(0)
+        self.emit(event)
+
+    # ------------------------------------------------------------ out
+
+    def drain(self, facts: Iterable[Fact] = (), *, limit: int | None = None) -> None:
+        """Emit *facts* and deliver everything that waits, including what handlers emit.
+
+        *limit*: deliver at most so many and leave the rest. *Raises*: what a handler raised,
+        when there is no `on_failure`; `StateError` when called from a handler.
+        """
+        if self._delivering:
+            raise StateError("drain was called by a handler; a handler emits and returns.")
+        if self._raised_in_mailbox is not None:
+            error, self._raised_in_mailbox = self._raised_in_mailbox, None
+            raise error
+        queue = self._queue
+        queue.extend(facts)
+        next_fact, routes, clock = queue.popleft, self._routes, self.clock
+        self._delivering = True
+        try:
+            for _ in repeat(None) if limit is None else repeat(None, limit):
+                if not queue:
+                    break
+                fact = next_fact()
+                handlers = routes[fact.__class__]
+                self.seq = seq = self.seq + 1
+                if handlers is not None:
+                    event: Event = StampedEvent(fact.event_type, fact, clock.now_ns, seq)
+                else:  # an envelope: keep what it says about its source
+                    event = StampedEvent(fact.event_type, fact.data, clock.now_ns, seq, fact.source)
+                    handlers = routes[fact.data.__class__]
+                for handler in handlers:
+                    try:
+                        handler(event)
+                    except Exception as error:  # noqa: BLE001  # reason: any bug of user code
+                        self._failed(handler, event, error)
+        finally:
+            self._delivering = False
+
+    async def drain_async(self) -> None:
+        """`drain`, and wait for the mailboxes, until nothing is left to do."""
+        self.drain()
+        busy = [mailbox for mailbox in self.mailboxes if mailbox.is_busy]
+        while busy or self._queue:
+            for mailbox in busy:
+                await mailbox.idle()
+            self.drain()
+            busy = [mailbox for mailbox in self.mailboxes if mailbox.is_busy]
+        self.drain()
+
+    # ------------------------------------------------------------ private
+
+    def _rebuild(self) -> None:
+        for kind, payload in PAYLOADS.items():
+            runners = (runner for _, runner in self._handlers[kind])
+            self._routes[payload] = (*self._taps, *runners)
+
+    def _runner(self, handler: Handler) -> Callable[[Event], None]:
+        """What the loop calls for this handler."""
+        if not _is_async(handler):
+            return handler  # type: ignore[return-value]  # a plain function: it returns nothing
+        if self._mailboxes is None:
+            return InlineStep(handler)  # type: ignore[arg-type]  # known to be async
+        mailbox = Mailbox(handler, self._failed)  # type: ignore[arg-type]  # known to be async
+        self._mailboxes.append(mailbox)
+        return mailbox
+
+    def _make_room(self, fact: Fact) -> bool:
+        """Decide about one fact above the high-water mark; `False` when it was merged."""
+        payload: Payload = fact.data if isinstance(fact, Event) else fact
+        waiting = len(self._queue)
+        match payload.delivery:
+            case Delivery.NEWEST_PER_KEY if self._merge(fact, payload):
+                return False
+            case Delivery.DROPPABLE if waiting >= self.max_queue:
+                return self._drop_oldest()
+        is_new_input = payload.delivery is Delivery.IN_ORDER or isinstance(payload, Signal)
+        if waiting >= self.max_queue or is_new_input:
+            raise QueueFull(
+                f"{waiting} events wait, {self.max_queue} are allowed and new input stops at "
+                f"{self.high_water}; {payload.event_type} refused. Raise EVENT_MAX_QUEUE_SIZE "
+                "or handle events faster."
+            )
+        return True
+
+    def _merge(self, fact: Fact, payload: Payload) -> bool:
+        """Put a class B fact in the place of the waiting one of its key, if there is one."""
+        key = payload.key_value()
+        for place, waiting in enumerate(self._queue):
+            other = waiting.data if isinstance(waiting, Event) else waiting
+            if other.__class__ is payload.__class__ and other.key_value() == key:
+                self._queue[place] = fact
+                self.merged += 1
+                return True
+        return False
+
+    def _drop_oldest(self) -> bool:
+        """Drop the oldest class D fact; `False` when none waits and the new one is dropped."""
+        self.dropped += 1
+        for place, waiting in enumerate(self._queue):
+            other = waiting.data if isinstance(waiting, Event) else waiting
+            if other.delivery is Delivery.DROPPABLE:
+                del self._queue[place]
+                return True
+        return False
+
+    def _failed(self, handler: Callable[[Event], Any], event: Event, error: Exception) -> None:
+        """A handler raised: stop, or report and go on, as the composition decided."""
+        error.add_note(f"in {_name(handler)}, handling event {event.seq}: {event!r}")
+        setattr(error, "event", event)  # noqa: B010  # an attribute that Exception has not
+        if self.on_failure is None or isinstance(error, FatalError):
+            if not self._delivering:  # from a mailbox task: the next drain raises it
+                self._raised_in_mailbox = error
+                return
+            raise error
+        component = _component(handler)
+        self.on_failure(component, error, event)
+        if getattr(_owner(handler), "truth", False) and self.on_truth_failure is not None:
+            self.on_truth_failure(component, error, event)
+        if event.event_type is not EventType.ERROR:  # else a failing ERROR handler never ends
+            text = f"{type(error).__name__}: {error}"
+            self._queue.append(Error(component, text, self.clock.now_ns, event.seq))
+
+
+class _Routes(dict[type, tuple[Callable[[Event], None], ...] | None]):
+    """Class of a fact → whom to call; `None` for an envelope, an error for anything else."""
+
+    def __init__(self) -> None:
+        super().__init__({Event: None, StampedEvent: None})
+
+    def __missing__(self, kind: type) -> None:
+        raise FieldInvalid(f"a {kind.__name__} was emitted; emit a payload or an Event.")
+
+
+def _is_async(handler: Callable[[Event], Any]) -> bool:
+    call = getattr(handler, "__call__", None)  # noqa: B004  # an object with async __call__
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
+
+
+def _owner(handler: Callable[[Event], Any]) -> object:
+    """The object a handler belongs to; for a mailbox, that of the handler behind it."""
+    wrapped = getattr(handler, "handler", handler)
+    return getattr(wrapped, "__self__", wrapped)
+
+
+def _name(handler: Callable[[Event], Any]) -> str:
+    wrapped = getattr(handler, "handler", handler)
+    return str(getattr(wrapped, "__qualname__", type(wrapped).__qualname__))
+
+
+def _component(handler: Callable[[Event], Any]) -> str:
+    owner = _owner(handler)
+    name = getattr(owner, "name", "")
+    if isinstance(name, str) and name:
+        return name
+    return _name(handler).split(".")[0]

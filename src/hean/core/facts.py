@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`facts.py`: what markets, models, the account and the machine say. Orders are in `orders.py`.
+
+Market and model numbers are opinions and therefore floats; balances and profit are `Decimal`.
+Fields are only ever added, at the end, with a default: old journals stay readable, and the Rust
+core builds these classes by position.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from hean.core.vocabulary import Delivery, EventType, Payload
+
+ZERO = Decimal(0)
+
+
+class Tick(Payload, frozen=True, gc=False):
+    """One trade or quote change. *timestamp*: the exchange's time in ns."""
+
+    event_type: ClassVar = EventType.TICK
+    delivery: ClassVar = Delivery.IN_ORDER
+    key: ClassVar = "symbol"
+
+    symbol: str
+    price: float
+    volume: float
+    timestamp: int
+    bid: float | None = None
+    ask: float | None = None
+
+
+class Book(Payload, frozen=True, gc=False):
+    """Price levels, best first, as (price, quantity): the whole book or what changed."""
+
+    event_type: ClassVar = EventType.BOOK
+    delivery: ClassVar = Delivery.ALL_OR_RESYNC
+    key: ClassVar = "symbol"
+
+    symbol: str
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+    is_snapshot: bool
+    timestamp: int = 0
+
+
+class Candle(Payload, frozen=True, gc=False):
+    """A closed candle. *timestamp*: its opening time in ns; the event's `ts_ns` is the close."""
+
+    event_type: ClassVar = EventType.CANDLE
+    delivery: ClassVar = Delivery.IN_ORDER
+    key: ClassVar = "symbol"
+
+    symbol: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    timeframe: str
+    timestamp: int
+
+
+class Funding(Payload, frozen=True, gc=False):
+    """A funding payment. *rate*: fraction of notional, paid by longs when positive."""
+
+    event_type: ClassVar = EventType.FUNDING
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "symbol"
+
+    symbol: str
+    rate: float
+    next_ts: int = 0
+    mark_price: float | None = None
+
+
+class FeaturesReady(Payload, frozen=True):
+    """The inputs of a model, by name."""
+
+    event_type: ClassVar = EventType.FEATURES_READY
+    delivery: ClassVar = Delivery.IN_ORDER
+    key: ClassVar = "symbol"
+
+    symbol: str
+    features: dict[str, Any]
+
+
+class MlPrediction(Payload, frozen=True):
+    """What a model answered, in whatever shape the model answers."""
+
+    event_type: ClassVar = EventType.ML_PREDICTION
+    delivery: ClassVar = Delivery.IN_ORDER
+    key: ClassVar = "symbol"
+
+    prediction: Any
+    symbol: str = ""
+    confidence: float | None = None
+    extra: dict[str, Any] | None = None
+
+
+class HedgeRatio(Payload, frozen=True, gc=False):
+    """State of a pair. *beta*: hedge ratio; *spread_z*: spread in standard deviations."""
+
+    event_type: ClassVar = EventType.HEDGE_RATIO
+    delivery: ClassVar = Delivery.NEWEST_PER_KEY
+    key: ClassVar = "pair"
+
+    pair: str
+    beta: float
+    spread: float
+    spread_z: float
+
+
+class VolForecast(Payload, frozen=True, gc=False):
+    """Expected volatility. *sigma*: standard deviation of the log return over *horizon_s*."""
+
+    event_type: ClassVar = EventType.VOL_FORECAST
+    delivery: ClassVar = Delivery.NEWEST_PER_KEY
+    key: ClassVar = "symbol"
+
+    symbol: str
+    sigma: float
+    horizon_s: float
+
+
+class Changepoint(Payload, frozen=True, gc=False):
+    """Belief that the market changed. *run_length*: likely observations since the last change."""
+
+    event_type: ClassVar = EventType.CHANGEPOINT
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "symbol"
+
+    symbol: str
+    probability: float
+    run_length: int
+
+
+class Regime(Payload, frozen=True, gc=False):
+    """Name of the market's present regime."""
+
+    event_type: ClassVar = EventType.REGIME
+    delivery: ClassVar = Delivery.NEWEST_PER_KEY
+    key: ClassVar = "symbol"
+
+    symbol: str
+    regime: str
+    confidence: float
+
+
+class Position(Payload, frozen=True, gc=False):
+    """The venue's word on a position. *qty*: signed, in base units."""
+
+    event_type: ClassVar = EventType.POSITION
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "symbol"
+
+    symbol: str
+    qty: Decimal
+    avg_price: Decimal
+    mark_price: Decimal | None = None
+    unrealized_pnl: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    leverage: float | None = None
+    liquidation_price: Decimal | None = None
+
+
+class Balance(Payload, frozen=True, gc=False):
+    """The venue's word on one asset."""
+
+    event_type: ClassVar = EventType.BALANCE
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "asset"
+
+    asset: str
+    total: Decimal
+    available: Decimal
+
+
+class PnlUpdate(Payload, frozen=True, gc=False):
+    """Profit of the account in quote currency; fees and funding are inside `realized_pnl`."""
+
+    event_type: ClassVar = EventType.PNL_UPDATE
+    delivery: ClassVar = Delivery.NEWEST_PER_KEY
+    key: ClassVar = "account"
+
+    total_pnl: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
+    equity: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    drawdown_fraction: float = 0.0
+    account: str = ""
+
+
+class Reconcile(Payload, frozen=True, gc=False):
+    """Result of comparing our books with the venue's. *differences*: one sentence each."""
+
+    event_type: ClassVar = EventType.RECONCILE
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "account"
+
+    clean: bool
+    differences: tuple[str, ...] = ()
+    lag_s: float = 0.0
+    account: str = ""
+
+
+class KillswitchTriggered(Payload, frozen=True, gc=False):
+    """Trading is to stop. *level*: how far the stop goes, from HALT_NEW upwards."""
+
+    event_type: ClassVar = EventType.KILLSWITCH_TRIGGERED
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "account"
+
+    reason: str
+    timestamp: int
+    level: str = "HALT_NEW"
+    account: str = ""
+
+
+class Command(Payload, frozen=True):
+    """A person or program asks for something. *actor*: who, for the audit."""
+
+    event_type: ClassVar = EventType.COMMAND
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = ""
+
+    verb: str
+    arguments: dict[str, Any]
+    actor: str
+
+
+class Timer(Payload, frozen=True):
+    """A moment somebody asked for with `clock.call_at`."""
+
+    event_type: ClassVar = EventType.TIMER
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = ""
+
+    name: str
+    data: Any = None
+
+
+class Health(Payload, frozen=True):
+    """How a component is. *watermark*: a number that grows while it makes progress."""
+
+    event_type: ClassVar = EventType.HEALTH
+    delivery: ClassVar = Delivery.NEWEST_PER_KEY
+    key: ClassVar = "component"
+
+    component: str
+    state: str
+    watermark: int = 0
+    extra: dict[str, Any] | None = None
+
+
+class Error(Payload, frozen=True, gc=False):
+    """Something failed. *event_seq*: the event being handled, 0 when there was none."""
+
+    event_type: ClassVar = EventType.ERROR
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "component"
+
+    component: str
+    error: str
+    timestamp: int
+    event_seq: int = 0

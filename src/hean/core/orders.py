@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`orders.py`: the life of an order, from a strategy's wish to the venue's last word.
+
+A `Signal` is an opinion (floats); from `OrderRequest` on, size and price are `Decimal`. `id` is
+another spelling of `order_id` on every payload here that has one.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from hean.core.vocabulary import (
+    Delivery,
+    EventType,
+    Liquidity,
+    OrderType,
+    Payload,
+    Side,
+    TimeInForce,
+)
+
+ZERO = Decimal(0)
+
+
+class Signal(Payload, frozen=True):
+    """A strategy wants to trade. *size*: base units; `None` leaves it to the governor's sizing."""
+
+    event_type: ClassVar = EventType.SIGNAL
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "symbol"
+
+    symbol: str
+    side: Side
+    size: Decimal | None = None
+    signal_strength: float = 1.0
+    strategy_id: str = ""
+    as_of_seq: int = 0
+    reduce_only: bool = False
+    type: OrderType = OrderType.MARKET
+    price: float | None = None
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    extra: dict[str, Any] | None = None
+
+
+class OrderPayload(Payload, frozen=True):
+    """Base of payloads about one order: all are class A and keyed by symbol."""
+
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "symbol"
+
+    @property
+    def id(self) -> str:
+        """Another spelling of `order_id`."""
+        return str(getattr(self, "order_id"))  # noqa: B009  # every subclass has the field
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__("order_id" if name == "id" else name)
+
+    def __contains__(self, name: object) -> bool:
+        return name == "id" or super().__contains__(name)
+
+
+class OrderRequest(OrderPayload, frozen=True, gc=False):
+    """An order to be judged. *size*: base units; *trigger_price*: for stops; *algo*: how to slice.
+
+    *parent_id*: the sliced order this one is a part of.
+    """
+
+    event_type: ClassVar = EventType.ORDER_REQUEST
+
+    symbol: str
+    side: Side
+    size: Decimal
+    type: OrderType = OrderType.MARKET
+    price: Decimal | None = None
+    order_id: str = ""
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+    time_in_force: TimeInForce = TimeInForce.GTC
+    strategy_id: str = ""
+    algo: str | None = None
+    parent_id: str = ""
+
+
+class OrderApproved(OrderPayload, frozen=True, gc=False):
+    """A judged order. *ticket*: the single-use permission made by the order engine."""
+
+    event_type: ClassVar = EventType.ORDER_APPROVED
+
+    symbol: str
+    side: Side
+    size: Decimal
+    type: OrderType = OrderType.MARKET
+    price: Decimal | None = None
+    order_id: str = ""
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+    time_in_force: TimeInForce = TimeInForce.GTC
+    strategy_id: str = ""
+    algo: str | None = None
+    parent_id: str = ""
+    ticket: int | None = None
+
+
+class OrderRejected(OrderPayload, frozen=True, gc=False):
+    """An order that will not be. *code*: number of `hean.errors`; *source*: who said no."""
+
+    event_type: ClassVar = EventType.ORDER_REJECTED
+
+    order_id: str
+    reason: str
+    code: int = 0
+    source: str = "risk"
+    symbol: str = ""
+    strategy_id: str = ""
+
+
+class CancelRequest(OrderPayload, frozen=True, gc=False):
+    """Cancel one order, or all that match; an empty field matches everything."""
+
+    event_type: ClassVar = EventType.CANCEL_REQUEST
+
+    order_id: str = ""
+    symbol: str = ""
+    reason: str = ""
+    strategy_id: str = ""
+
+
+class OrderPlaced(OrderPayload, frozen=True, gc=False):
+    """The venue holds the order under its own id."""
+
+    event_type: ClassVar = EventType.ORDER_PLACED
+
+    order_id: str
+    exchange_order_id: str
+    symbol: str = ""
+
+
+class OrderFilled(OrderPayload, frozen=True, gc=False):
+    """One execution. *exec_id*: the venue's id of it, unique; *fee*: positive when paid."""
+
+    event_type: ClassVar = EventType.ORDER_FILLED
+
+    order_id: str
+    fill_price: Decimal
+    filled_qty: Decimal
+    symbol: str = ""
+    side: Side | None = None
+    fee: Decimal = ZERO
+    exec_id: str = ""
+    liquidity: Liquidity = Liquidity.TAKER
+    remaining_qty: Decimal = ZERO
+    strategy_id: str = ""
+    fee_asset: str = ""
+
+
+class OrderCancelled(OrderPayload, frozen=True, gc=False):
+    """The order is closed with *remaining_qty* unfilled."""
+
+    event_type: ClassVar = EventType.ORDER_CANCELLED
+
+    order_id: str
+    reason: str = ""
+    symbol: str = ""
+    remaining_qty: Decimal = ZERO
+
+
+class OrderUnknown(OrderPayload, frozen=True, gc=False):
+    """Nobody knows whether the venue has this order; it counts in full until resolved."""
+
+    event_type: ClassVar = EventType.ORDER_UNKNOWN
+
+    order_id: str
+    since_ns: int
+    symbol: str = ""
