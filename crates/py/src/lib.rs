@@ -4,11 +4,14 @@
 
 use pyo3::prelude::*;
 
+mod column;
 mod error;
 mod instrument;
+mod sim;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     instrument::register(module)?;
+    sim::register(module)?;
     Ok(())
 }

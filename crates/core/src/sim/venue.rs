@@ -168,6 +168,18 @@ impl SimVenue {
         self.markets.get(instrument)
     }
 
+    /// Index of a listed symbol.
+    #[must_use]
+    pub fn index_of(&self, symbol: &str) -> Option<usize> {
+        self.ledger.index_of(symbol)
+    }
+
+    /// Number of recorded streams.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
     /// A recorded stream.
     #[must_use]
     pub fn stream(&self, index: usize) -> Option<&Stream> {
@@ -231,7 +243,7 @@ impl SimVenue {
             let (market, stream) = self.earliest();
             let time = answer.min(command).min(market);
             if time == i64::MAX {
-                return Ok(horizon.map_or(Step::End, |_| Step::Horizon));
+                return Ok(Step::End);
             }
             if horizon.is_some_and(|horizon| horizon <= time) {
                 return Ok(Step::Horizon);
