@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`router.py`: from approval to venue. It redeems the ticket, which works once and only for these
+very fields, and hands the order to the venue port. The same body runs in every mode, because
+`Venue.submit` never waits. It invents no fills and approves nothing.
+"""
+
+from __future__ import annotations
+
+from hean._core import OrderEngine
+from hean.core.module import Module, on
+from hean.core.ports import Venue
+from hean.core.types import CancelRequest, Event, EventType, OrderApproved, OrderRejected
+from hean.errors import HeanError, ParameterInvalid
+
+
+class ExecutionRouter(Module):
+    """Sends what was approved, takes back what was asked for.
+
+    An approval without a ticket (a custom risk check in a process without a governor) goes through
+    `engine.approve` first, so that hard limits hold for it too.
+    """
+
+    name = "router"
+    truth = True
+    produces = (EventType.ORDER_REJECTED,)
+
+    def __init__(self, engine: OrderEngine, venue: Venue) -> None:
+        self.engine = engine
+        self.venue = venue
+
+    @on(EventType.ORDER_APPROVED)
+    def on_order_approved(self, event: Event) -> None:
+        """Redeem the ticket and send, once."""
+        approved: OrderApproved = event.data
+        now_ns = self.context.clock.now_ns
+        try:
+            if approved.algo is not None:
+                raise ParameterInvalid(f"algo {approved.algo!r}: this router sends orders whole.")
+            ticket = approved.ticket
+            if ticket is None:
+                ticket = self._approve(approved, now_ns)
+            self.engine.redeem(approved.order_id, ticket, now_ns)
+        except HeanError as error:
+            self.context.emit(
+                OrderRejected(
+                    approved.order_id,
+                    error.message,
+                    error.code,
+                    "router",
+                    approved.symbol,
+                    approved.strategy_id,
+                )
+            )
+            return
+        self.venue.submit(approved)
+
+    def _approve(self, approved: OrderApproved, now_ns: int) -> int:
+        return self.engine.approve(
+            approved.order_id,
+            approved.symbol,
+            approved.side,
+            approved.type,
+            approved.size,
+            approved.price,
+            approved.trigger_price,
+            approved.reduce_only,
+            approved.time_in_force,
+            approved.strategy_id,
+            now_ns,
+        )
+
+    @on(EventType.CANCEL_REQUEST)
+    def on_cancel_request(self, event: Event) -> None:
+        """Ask the venue to take orders back: one by id, or all that match. Never refused."""
+        request: CancelRequest = event.data
+        if request.order_id:
+            order_ids = [request.order_id]
+        else:
+            order_ids = [
+                order["client_order_id"]
+                for order in self.engine.open_orders()
+                if request.symbol in ("", order["symbol"])
+                and request.strategy_id in ("", order["strategy_id"])
+            ]
+        for order_id in order_ids:
+            if self.engine.is_open(order_id):
+                self.engine.cancel_requested(order_id)
+                self.venue.cancel(order_id)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`portfolio.py`: what we own and what it earned. Every fill, fee and funding payment goes into
+the exact Rust ledger at once; the rest of the system is told by `PNL_UPDATE`, at most once a
+second of market time, because only the newest counts. Positions are valued when somebody asks or
+is told: a price alone is not news to the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from hean._core import Instrument, Ledger
+from hean.core.module import Module, on
+from hean.core.types import Event, EventType, OrderFilled, PnlUpdate, Timer
+
+TELL_EVERY_NS = 1_000_000_000  # people and limits on equity need no more; fills may come in bursts
+TIMER = "portfolio.tell"
+
+
+class Portfolio(Module):
+    """The account.
+
+    *cash*: quote currency at the start. *reference*: last price of a symbol, `None` while there
+    is none. *leverage*: of perpetuals.
+    """
+
+    name = "portfolio"
+    truth = True
+    produces = (EventType.PNL_UPDATE,)
+
+    def __init__(
+        self,
+        cash: Decimal,
+        instruments: Mapping[str, Instrument],
+        *,
+        reference: Callable[[str], float | None],
+        leverage: Decimal,
+    ) -> None:
+        self.ledger = Ledger(cash, list(instruments.values()), leverage=leverage)
+        self.reference = reference
+        self.symbols = tuple(instruments)
+        self._told_ns = -TELL_EVERY_NS
+        self._is_due = False
+
+    @on(EventType.ORDER_FILLED)
+    def on_filled(self, event: Event) -> None:
+        """Book a fill and its fee."""
+        fill: OrderFilled = event.data
+        self.ledger.fill(fill.symbol, fill.side, fill.fill_price, fill.filled_qty, fill.fee)
+        self._tell_soon(event.ts_ns)
+
+    @on(EventType.FUNDING)
+    def on_funding(self, event: Event) -> None:
+        """Book a funding settlement of a held perpetual."""
+        funding = event.data
+        if funding.mark_price is not None and self.ledger.is_held(funding.symbol):
+            self.ledger.funding(funding.symbol, funding.rate, funding.mark_price)
+            self._tell_soon(event.ts_ns)
+
+    @on(EventType.TIMER)
+    def on_timer(self, event: Event) -> None:
+        """Tell what was held back."""
+        if event.data.name == TIMER:
+            self._is_due = False
+            self._tell(event.ts_ns)
+
+    def value(self) -> float:
+        """Equity at the last prices, for charts; also moves peak and drawdown."""
+        for symbol in self.symbols:
+            price = self.reference(symbol)
+            if price is not None:
+                self.ledger.mark(symbol, price)
+        return self.ledger.observe_equity()
+
+    def _tell_soon(self, now_ns: int) -> None:
+        if now_ns - self._told_ns >= TELL_EVERY_NS:
+            self._tell(now_ns)
+        elif not self._is_due:
+            self._is_due = True
+            self.context.clock.call_at(self._told_ns + TELL_EVERY_NS, Timer(TIMER))
+
+    def _tell(self, now_ns: int) -> None:
+        self._told_ns = now_ns
+        self.value()
+        ledger = self.ledger
+        equity, unrealized = ledger.equity, ledger.unrealized
+        total = equity - ledger.deposits
+        self.context.emit(
+            PnlUpdate(
+                total,
+                total - unrealized,
+                unrealized,
+                equity,
+                ledger.fees,
+                ledger.funding_total,
+                ledger.max_drawdown_fraction,
+            )
+        )

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`risk_governor.py`: the one approver. A signal becomes a sized request; a request is judged by
+policy (checks that can be added and changed) and then by the hard limits of the Rust order
+engine, which alone can make a ticket. Whatever throws or lacks data refuses. It sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from hean._core import Instrument, OrderEngine
+from hean.core.module import Module, on
+from hean.core.types import (
+    Event,
+    EventType,
+    OrderApproved,
+    OrderRejected,
+    OrderRequest,
+    OrderType,
+    Signal,
+)
+from hean.errors import HeanError, Halted, NoReferencePrice, OrderSizeInvalid
+from hean.risk.sizing import Sizing, position_value, price_on_tick, quantity_on_lot
+
+Check = Callable[[OrderRequest], str | None]
+"""A policy check: a reason to refuse, or `None`."""
+
+
+class RiskGovernor(Module):
+    """Judge of all orders.
+
+    *engine*: hard limits and tickets. *instruments*: trading rules by symbol. *reference*: last
+    price of a symbol, `None` while there is none. *equity*: at the start, in quote currency.
+    """
+
+    name = "risk"
+    truth = True
+    produces = (EventType.ORDER_REQUEST, EventType.ORDER_APPROVED, EventType.ORDER_REJECTED)
+
+    def __init__(
+        self,
+        engine: OrderEngine,
+        instruments: Mapping[str, Instrument],
+        *,
+        reference: Callable[[str], float | None],
+        equity: Decimal,
+        sizing: Sizing | None = None,
+    ) -> None:
+        self.engine = engine
+        self.instruments = instruments
+        self.reference = reference
+        self.sizing = sizing or Sizing()
+        self.refusals = 0
+        """Orders refused since the start."""
+        self._equity = float(equity)
+        self._sigma: dict[str, float] = {}
+        self._checks: list[tuple[str, Check]] = []
+        engine.set_equity(equity)
+
+    def add_check(self, check: Check, *, name: str = "") -> None:
+        """Have *check* judge every request before the hard limits do. A check that raises
+        refuses."""
+        self._checks.append((name or getattr(check, "__name__", "check"), check))
+
+    # ------------------------------------------------------------ facts that policy needs
+
+    @on(EventType.PNL_UPDATE)
+    def on_pnl(self, event: Event) -> None:
+        """Equity moves the limits that depend on it."""
+        equity = event.data.equity
+        self._equity = float(equity)
+        self.engine.set_equity(equity)
+
+    @on(EventType.VOL_FORECAST)
+    def on_forecast(self, event: Event) -> None:
+        """Remember the daily volatility of a symbol for sizing."""
+        self._sigma[event.data.symbol] = event.data.sigma
+
+    @on(EventType.KILLSWITCH_TRIGGERED)
+    def on_kill_switch(self, event: Event) -> None:
+        """Only upwards: a level is never lowered from here."""
+        self.engine.halt(event.data.level)
+
+    # ------------------------------------------------------------ signal to request
+
+    @on(EventType.SIGNAL)
+    def on_signal(self, event: Event) -> None:
+        """Size a signal and put it on the grid; a signal that comes to nothing is refused aloud."""
+        signal: Signal = event.data
+        order_id = self.context.next_id(signal.strategy_id or "manual")
+        try:
+            request = self._size(signal, order_id)
+        except HeanError as error:
+            self._refuse(order_id, signal.symbol, signal.strategy_id, error=error)
+            return
+        self.context.emit(request)
+
+    def _size(self, signal: Signal, order_id: str) -> OrderRequest:
+        symbol = signal.symbol
+        size = signal.size
+        if size is None:
+            reference = self.reference(symbol)
+            if reference is None:
+                raise NoReferencePrice(f"{symbol}: no price seen yet, so no size; wait for data.")
+            value = position_value(
+                self.sizing,
+                self._equity,
+                strength=signal.signal_strength,
+                sigma_daily=self._sigma.get(symbol, 0.0),
+            )
+            size = quantity_on_lot(self.instruments[symbol], value / reference)
+            if not size:
+                raise OrderSizeInvalid(
+                    f"{symbol}: sizing gives {value:.2f} quote, less than one lot at {reference:g}."
+                )
+        price = None
+        if signal.price is not None:
+            price = price_on_tick(self.instruments[symbol], signal.price, signal.side)
+        kind = OrderType.MARKET if price is None else signal.type
+        return OrderRequest(
+            symbol,
+            signal.side,
+            size,
+            kind,
+            price,
+            order_id,
+            reduce_only=signal.reduce_only,
+            strategy_id=signal.strategy_id,
+        )
+
+    # ------------------------------------------------------------ request to approval
+
+    @on(EventType.ORDER_REQUEST)
+    def on_order_request(self, event: Event) -> None:
+        """Judge a request: policy first, then the hard limits, in one step with the hold."""
+        request: OrderRequest = event.data
+        order_id = request.order_id or self.context.next_id(request.strategy_id or "manual")
+        try:
+            if self._checks:
+                self._judge(request)
+            ticket = self._approve(request, order_id)
+        except HeanError as error:
+            self._refuse(order_id, request.symbol, request.strategy_id, error=error)
+            return
+        self.context.emit(
+            OrderApproved(
+                request.symbol,
+                request.side,
+                request.size,
+                request.type,
+                request.price,
+                order_id,
+                request.trigger_price,
+                request.reduce_only,
+                request.time_in_force,
+                request.strategy_id,
+                request.algo,
+                request.parent_id,
+                ticket,
+            )
+        )
+
+    def _judge(self, request: OrderRequest) -> None:
+        for name, check in self._checks:
+            try:
+                reason = check(request)
+            except Exception as error:  # noqa: BLE001  # reason: a broken check must refuse
+                reason = f"the check failed: {type(error).__name__}: {error}"
+            if reason is not None:
+                raise Halted(f"{name}: {reason}")
+
+    def _approve(self, request: OrderRequest, order_id: str) -> int:
+        now_ns = self.context.clock.now_ns
+        reference = self.reference(request.symbol)
+        if reference is not None:
+            self.engine.set_mark(request.symbol, reference, now_ns)
+        return self.engine.approve(
+            order_id,
+            request.symbol,
+            request.side,
+            request.type,
+            request.size,
+            request.price,
+            request.trigger_price,
+            request.reduce_only,
+            request.time_in_force,
+            request.strategy_id,
+            now_ns,
+        )
+
+    def _refuse(self, order_id: str, symbol: str, strategy_id: str, *, error: HeanError) -> None:
+        self.refusals += 1
+        self.context.emit(
+            OrderRejected(order_id, error.message, error.code, "risk", symbol, strategy_id)
+        )
