@@ -7,7 +7,7 @@ use hean_core::hash;
 use hean_core::ledger::{Fee, FillEffect, LiquidationPrice, Position};
 use hean_core::number::{Rounding, MONEY_SCALE};
 use hean_core::{
-    Code, CoreError, Instrument, Kind, Ledger, Lots, Money, Rate, Result as CoreResult, Side, Ticks,
+    Code, CoreError, Instrument, Kind, Ledger, Money, Rate, Result as CoreResult, Side, Ticks,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
