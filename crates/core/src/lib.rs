@@ -8,9 +8,12 @@
 #![warn(missing_docs)]
 
 pub mod error;
+pub mod hash;
 pub mod instrument;
+pub mod ledger;
 pub mod number;
 
 pub use error::{Code, CoreError, Result};
 pub use instrument::{Instrument, Kind};
+pub use ledger::Ledger;
 pub use number::{Lots, Money, Rate, Side, Ticks};
