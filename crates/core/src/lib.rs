@@ -7,8 +7,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod book;
 pub mod error;
 pub mod instrument;
+pub mod levels;
+pub mod matching;
 pub mod number;
 
 pub use error::{Code, CoreError, Result};
