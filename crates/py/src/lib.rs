@@ -4,11 +4,13 @@
 
 use pyo3::prelude::*;
 
+mod book;
 mod error;
 mod instrument;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    book::register(module)?;
     instrument::register(module)?;
     Ok(())
 }
