@@ -7,10 +7,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod book;
 pub mod error;
 pub mod hash;
 pub mod instrument;
 pub mod ledger;
+pub mod levels;
+pub mod matching;
 pub mod number;
 
 pub use error::{Code, CoreError, Result};

@@ -4,12 +4,14 @@
 
 use pyo3::prelude::*;
 
+mod book;
 mod error;
 mod instrument;
 mod ledger;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    book::register(module)?;
     instrument::register(module)?;
     ledger::register(module)?;
     Ok(())
