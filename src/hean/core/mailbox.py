@@ -24,7 +24,8 @@ MAILBOX_SIZE = 1_000  # RELIABILITY 2.8: a handler more than 1,000 events behind
 class Mailbox:
     """The waiting events of one `async def` handler and the task that works them off.
 
-    *failed*: told handler, event and error; the task goes on with the next event.
+    *failed*: told handler, event and error; the task goes on with the next event. Calling the
+    mailbox raises `QueueFull` once when its handler starts to lag.
     """
 
     def __init__(
@@ -84,14 +85,17 @@ class Mailbox:
             await asyncio.wait([self._task])
 
     def _refuses(self, event: Event) -> bool:
-        """Whether a full mailbox refuses this event; the first refusal is reported."""
+        """Whether a full mailbox refuses this event; the first refusal is raised."""
         if event.data.delivery is Delivery.NEVER_DROPPED:
             return False
         self.refused += 1
         if not self.is_lagging:
             self.is_lagging = True
-            text = f"{self.size} events wait for {self.handler!r}; {event.event_type} refused."
-            self._failed(self, event, QueueFull(text))
+            name = getattr(self.handler, "__qualname__", repr(self.handler))
+            raise QueueFull(
+                f"{self.size} events wait for {name}; {event.event_type} is refused until it "
+                "has caught up."
+            )
         return True
 
     async def _work(self) -> None:
