@@ -42,7 +42,7 @@ class EventBus:
     """The queue of facts and the table of who handles what.
 
     *clock*: gives the time stamped on events. *mailboxes*: `async def` handlers run as tasks of
-    the running asyncio loop instead of being stepped inline. *on_failure*: told component, error
+    *loop*, or of the running asyncio loop, instead of being stepped inline. *on_failure*: told component, error
     and event of a failed handler, after which the others go on; without it the error is raised
     from `drain` with the event attached. *on_truth_failure*: told as well when the failed
     handler belongs to a module marked `truth`. *on_work*: called when something was emitted
@@ -55,6 +55,7 @@ class EventBus:
         *,
         clock: Clock | None = None,
         mailboxes: bool = False,
+        loop: asyncio.AbstractEventLoop | None = None,
         on_failure: Callable[[str, Exception, Event], None] | None = None,
         on_truth_failure: Callable[[str, Exception, Event], None] | None = None,
         on_work: Callable[[], None] | None = None,
@@ -77,6 +78,7 @@ class EventBus:
         }
         self._taps: list[Callable[[Event], None]] = []
         self._routes = _Routes()
+        self._loop = loop
         self._mailboxes: list[Mailbox] | None = [] if mailboxes else None
         self._blocked: Exception | None = None  # why `drain` is refused; None when it is not
         self._rebuild()
@@ -220,7 +222,7 @@ class EventBus:
             return handler  # type: ignore[return-value]  # a plain function: it returns nothing
         if self._mailboxes is None:
             return InlineStep(handler)  # type: ignore[arg-type]  # known to be async
-        mailbox = Mailbox(handler, self._failed)  # type: ignore[arg-type]  # known to be async
+        mailbox = Mailbox(handler, self._failed, loop=self._loop)  # type: ignore[arg-type]  # known to be async
         self._mailboxes.append(mailbox)
         return mailbox
 

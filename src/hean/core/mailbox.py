@@ -25,7 +25,8 @@ class Mailbox:
     """The waiting events of one `async def` handler and the task that works them off.
 
     *failed*: told handler, event and error; the task goes on with the next event. Calling the
-    mailbox raises `QueueFull` once when its handler starts to lag.
+    mailbox raises `QueueFull` once when its handler starts to lag. *loop*: where the task runs;
+    the running loop when not given.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Mailbox:
         failed: Callable[[Callable[[Event], Any], Event, Exception], None],
         *,
         size: int = MAILBOX_SIZE,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.handler = handler
         self.size = size
@@ -43,6 +45,7 @@ class Mailbox:
         """Class C and D events not taken because the handler lagged."""
         self.is_lagging = False
         self._failed = failed
+        self._loop = loop
         self._waiting: deque[list[Event]] = deque()
         self._newest: dict[tuple[str, str], list[Event]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -64,7 +67,8 @@ class Mailbox:
             slot = [event]
         self._waiting.append(slot)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            loop = self._loop or asyncio.get_running_loop()
+            self._task = loop.create_task(self._work())
 
     @property
     def is_busy(self) -> bool:
