@@ -28,11 +28,12 @@ STATE_HASH_EVERY = 1_000  # records; RELIABILITY R-02
 BUFFER_ROWS_MAX = 1_000  # a fuller buffer commits by itself: bounds memory and loss
 READ_ROWS = 10_000  # rows fetched at a time: some megabytes
 
-_SCHEMA = (
-    "CREATE TABLE header (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER, meta TEXT)",
-    "CREATE TABLE record (seq INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL, kind TEXT NOT NULL,"
-    " event_seq INTEGER NOT NULL, payload BLOB NOT NULL, hash BLOB NOT NULL)",
+_HEADER = "CREATE TABLE IF NOT EXISTS header (format INTEGER NOT NULL, meta TEXT NOT NULL)"
+_RECORD = (
+    "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL,"
+    " kind TEXT NOT NULL, event_seq INTEGER NOT NULL, payload BLOB NOT NULL, hash BLOB NOT NULL)"
 )
+_FOREIGN = "SELECT name FROM sqlite_master WHERE name NOT IN ('header', 'record')"
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
 
@@ -53,12 +54,17 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class SqliteDisk:
-    """The `Disk` port on SQLite: write-ahead log, every commit synced."""
+    """The `Disk` port on SQLite: write-ahead log, every commit synced.
+
+    May be used from any thread, by one at a time.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         mode = "ro" if read_only else "rwc"
         uri = f"{path.absolute().as_uri()}?mode={mode}"
-        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        self._connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False
+        )
         self._is_open = False
         if not read_only:
             self.execute("PRAGMA journal_mode=WAL")
@@ -169,13 +175,13 @@ class Journal:
             raise JournalWriteFailed(f"{self.place}: {self._failure}")
         if not self._buffer:
             return
+        rows, self._buffer = self._buffer, []
         try:
-            self._disk.insert_many(_INSERT, self._buffer)
+            self._disk.insert_many(_INSERT, rows)
             self._disk.commit()
         except (sqlite3.Error, OSError) as error:
             self._failure = f"a commit failed ({error}); the process must end and be looked at."
             raise JournalWriteFailed(f"{self.place}: {self._failure}") from error
-        self._buffer = []
 
     def records(self, after_seq: int = 0) -> Iterator[Record]:
         """The committed rows with a higher number than *after_seq*, in order."""
@@ -210,8 +216,10 @@ class Journal:
         problems = self._disk.execute("PRAGMA integrity_check")
         if problems != [("ok",)]:
             raise JournalDamaged(f"{self.place}: {problems[0][0]}; restore it from a backup.")
-        tables = self._disk.execute("SELECT name FROM sqlite_master WHERE name = 'header'")
-        if not tables:
+        foreign = self._disk.execute(_FOREIGN)
+        if foreign:
+            raise JournalDamaged(f"{self.place} is a database with a {foreign[0][0]}, no journal.")
+        if self._lock is not None:
             self._create(meta)
         rows = self._disk.execute("SELECT format, meta FROM header")
         if len(rows) != 1 or rows[0][0] != FORMAT:
@@ -226,13 +234,14 @@ class Journal:
         return found_meta
 
     def _create(self, meta: dict[str, Any]) -> None:
-        if self._lock is None:
-            raise JournalDamaged(f"{self.place} has no header row; it is not a journal.")
-        text = msgspec.json.encode(meta, order="deterministic").decode()
-        self._disk.insert_many(_SCHEMA[0], [()])
-        self._disk.insert_many(_SCHEMA[1], [()])
-        self._disk.insert_many("INSERT INTO header VALUES (1, ?, ?)", [(FORMAT, text)])
-        self._disk.commit()
+        """Make tables and header of a new file; a crash in between leaves an empty new file."""
+        self._disk.execute(_HEADER)
+        self._disk.execute(_RECORD)
+        used = self._disk.execute("SELECT 1 FROM header UNION SELECT 1 FROM record LIMIT 1")
+        if not used:
+            text = msgspec.json.encode(meta, order="deterministic").decode()
+            self._disk.insert_many("INSERT INTO header VALUES (?, ?)", [(FORMAT, text)])
+            self._disk.commit()
 
     def _verify(self) -> tuple[int, bytes]:
         """Walk the chain. *Raises*: `JournalDamaged` naming the first row that does not fit."""
@@ -282,5 +291,5 @@ def open_journal(
 
 def _link(before: bytes, seq: int, ts_ns: int, kind: str, event_seq: int, payload: bytes) -> bytes:
     """The hash of a row, over the hash before it and all of its fields."""
-    fields = f"{seq}/{ts_ns}/{kind}/{event_seq}/".encode()
+    fields = f"{seq}/{ts_ns}/{len(kind)}/{kind}/{event_seq}/".encode()
     return hashlib.sha256(before + fields + payload).digest()
