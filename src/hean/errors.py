@@ -225,6 +225,12 @@ class NoLiquidity(VenueError):
     code = 4105
 
 
+class WouldTrigger(VenueError):
+    """Last trade price already beyond the trigger. Reaction: order rejected; decide anew."""
+
+    code = 4106
+
+
 class LedgerError(HeanError):
     """Money does not suffice or does not add up. Reaction: by class."""
 

@@ -13,6 +13,7 @@ pub mod hash;
 pub mod instrument;
 pub mod ledger;
 pub mod levels;
+pub mod matching;
 pub mod number;
 pub mod order;
 pub mod rng;
@@ -20,4 +21,5 @@ pub mod sim;
 
 pub use error::{Code, CoreError, Result};
 pub use instrument::{Instrument, Kind};
+pub use ledger::Ledger;
 pub use number::{Lots, Money, Rate, Side, Ticks};

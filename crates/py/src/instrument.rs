@@ -6,19 +6,9 @@ use hean_core::number::Rounding;
 use hean_core::{Instrument, Kind, Lots, Money, Rate, Ticks};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
+use crate::convert::{self, decimal};
 use crate::error::raise;
-
-static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-
-/// Exact text to `decimal.Decimal`.
-pub fn decimal<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    DECIMAL
-        .get_or_try_init(py, || py.import("decimal")?.getattr("Decimal").map(Bound::unbind))?
-        .bind(py)
-        .call1((text,))
-}
 
 /// Trading rules of one symbol, shared by every part that counts in ticks and lots.
 #[pyclass(frozen, name = "Instrument", module = "hean._core")]
@@ -110,14 +100,12 @@ impl PyInstrument {
 
     /// Exact ticks of a `Decimal`, int or text; raises `PriceNotOnTick`.
     fn price_ticks(&self, price: &Bound<'_, PyAny>) -> PyResult<i64> {
-        let text = price.str()?;
-        self.inner.price(text.to_str()?).map(|ticks| ticks.0).map_err(|error| raise(&error))
+        convert::price(&self.inner, price).map(|ticks| ticks.0)
     }
 
     /// Exact lots of a `Decimal`, int or text; raises `QuantityNotOnLot`.
     fn quantity_lots(&self, quantity: &Bound<'_, PyAny>) -> PyResult<i64> {
-        let text = quantity.str()?;
-        self.inner.quantity(text.to_str()?).map(|lots| lots.0).map_err(|error| raise(&error))
+        convert::quantity(&self.inner, quantity).map(|lots| lots.0)
     }
 
     /// A wished float price onto the tick: ticks.

@@ -4,14 +4,19 @@
 
 use pyo3::prelude::*;
 
+mod book;
 mod column;
+mod convert;
 mod error;
 mod instrument;
+mod ledger;
 mod sim;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    book::register(module)?;
     instrument::register(module)?;
     sim::register(module)?;
+    ledger::register(module)?;
     Ok(())
 }

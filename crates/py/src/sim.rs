@@ -15,8 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::column::Keep;
+use crate::convert::{self, decimal};
 use crate::error::raise;
-use crate::instrument::{decimal, PyInstrument};
+use crate::instrument::PyInstrument;
 
 type Floats<'py> = PyReadonlyArray1<'py, f64>;
 type Integers<'py> = PyReadonlyArray1<'py, i64>;
@@ -385,8 +386,8 @@ impl PySimVenue {
     ) -> PyResult<()> {
         let key = self.key_of(order_id.py(), order_id)?;
         let rules = self.rules(self.order_symbols[key as usize])?;
-        let price = price.map(|price| ticks(rules, price)).transpose()?;
-        let lots = size.map(|size| lots(rules, size)).transpose()?;
+        let price = price.map(|price| convert::price(rules, price)).transpose()?;
+        let lots = size.map(|size| convert::quantity(rules, size)).transpose()?;
         self.send(now_ns, Command::Amend { key, price, lots })
     }
 
@@ -422,14 +423,6 @@ impl PySimVenue {
     }
 }
 
-fn ticks(rules: &Instrument, price: &Bound<'_, PyAny>) -> PyResult<Ticks> {
-    rules.price(price.str()?.to_str()?).map_err(|error| raise(&error))
-}
-
-fn lots(rules: &Instrument, size: &Bound<'_, PyAny>) -> PyResult<Lots> {
-    rules.quantity(size.str()?.to_str()?).map_err(|error| raise(&error))
-}
-
 impl PySimVenue {
     fn read_order(
         &self,
@@ -441,7 +434,7 @@ impl PySimVenue {
         let rules = self.rules(instrument)?;
         let optional = |name| -> PyResult<Option<Ticks>> {
             let value = approved.getattr(name)?;
-            (!value.is_none()).then(|| ticks(rules, &value)).transpose()
+            (!value.is_none()).then(|| convert::price(rules, &value)).transpose()
         };
         let side = approved.getattr(intern!(py, "side"))?;
         let kind = approved.getattr(intern!(py, "type"))?;
@@ -453,7 +446,7 @@ impl PySimVenue {
             kind: OrderType::ALL[place(&self.types.kinds, &kind, "order type")?],
             life: TimeInForce::ALL[place(&self.types.lives, &life, "time in force")?],
             reduce_only: approved.getattr(intern!(py, "reduce_only"))?.is_truthy()?,
-            lots: lots(rules, &approved.getattr(intern!(py, "size"))?)?,
+            lots: convert::quantity(rules, &approved.getattr(intern!(py, "size"))?)?,
             price: optional(intern!(py, "price"))?,
             trigger: optional(intern!(py, "trigger_price"))?,
         })

@@ -10,11 +10,10 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from itertools import repeat
 from typing import Any
 
 from hean.core.clock import SimClock
-from hean.core.mailbox import Mailbox, InlineStep
+from hean.core.mailbox import InlineStep, Mailbox
 from hean.core.ports import Clock
 from hean.core.types import (
     PAYLOADS,
@@ -29,21 +28,25 @@ from hean.core.types import (
 from hean.errors import FatalError, FieldInvalid, QueueFull, StateError
 
 Handler = Callable[[Event], None] | Callable[[Event], Coroutine[Any, Any, None]]
+Runner = Callable[[Event], None]
 Fact = Payload | Event
 
 MAX_QUEUE = 50_000  # EVENT_MAX_QUEUE_SIZE of the integration guide: seconds of a busy market
 HIGH_WATER_FRACTION = 0.8  # above it new input is refused, so that cancels and fills still fit
 
 
+_DELIVERING = StateError("delivering")  # a marker, never raised itself
+
+
 class EventBus:
     """The queue of facts and the table of who handles what.
 
     *clock*: gives the time stamped on events. *mailboxes*: `async def` handlers run as tasks of
-    the running asyncio loop instead of being stepped inline. *on_failure*: told component, error
+    *loop*, or of the running asyncio loop, instead of being stepped inline. *on_failure*: told component, error
     and event of a failed handler, after which the others go on; without it the error is raised
     from `drain` with the event attached. *on_truth_failure*: told as well when the failed
-    handler belongs to a module marked `truth`. *on_work*: called when the queue stops being
-    empty, so that a driver can schedule `drain`.
+    handler belongs to a module marked `truth`. *on_work*: called when something was emitted
+    outside of a delivery, so that a driver can schedule `drain`.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class EventBus:
         *,
         clock: Clock | None = None,
         mailboxes: bool = False,
+        loop: asyncio.AbstractEventLoop | None = None,
         on_failure: Callable[[str, Exception, Event], None] | None = None,
         on_truth_failure: Callable[[str, Exception, Event], None] | None = None,
         on_work: Callable[[], None] | None = None,
@@ -69,14 +73,14 @@ class EventBus:
         self.dropped = 0
         """Class D facts dropped from a full queue."""
         self._queue: deque[Fact] = deque()
-        self._handlers: dict[EventType, list[tuple[Handler, Callable[[Event], None]]]] = {
+        self._handlers: dict[EventType, list[tuple[Handler, Runner]]] = {
             kind: [] for kind in EventType
         }
         self._taps: list[Callable[[Event], None]] = []
         self._routes = _Routes()
+        self._loop = loop
         self._mailboxes: list[Mailbox] | None = [] if mailboxes else None
-        self._delivering = False
-        self._raised_in_mailbox: Exception | None = None
+        self._blocked: Exception | None = None  # why `drain` is refused; None when it is not
         self._rebuild()
 
     def __len__(self) -> int:
@@ -133,7 +137,7 @@ class EventBus:
         if len(queue) >= self.high_water and not self._make_room(fact):
             return
         queue.append(fact)
-        if self.on_work is not None and not self._delivering and len(queue) == 1:
+        if self.on_work is not None and self._blocked is None:
             self.on_work()
 
     async def publish(self, event: Fact) -> None:
@@ -142,37 +146,34 @@ class EventBus:
         A task at the rim waits here while the queue is crowded; a handler never does.
         """
         if len(self._queue) >= self.high_water and self.on_work is not None:
-            while len(self._queue) >= self.high_water and not self._delivering:
+            while len(self._queue) >= self.high_water and self._blocked is None:
                 await asyncio.sleep(0)
         self.emit(event)
 
     # ------------------------------------------------------------ out
 
-    def drain(self, facts: Iterable[Fact] = (), *, limit: int | None = None) -> None:
+    def drain(self, facts: Iterable[Fact] = (), *, limit: int = -1) -> None:
         """Emit *facts* and deliver everything that waits, including what handlers emit.
 
-        *limit*: deliver at most so many and leave the rest. *Raises*: what a handler raised,
-        when there is no `on_failure`; `StateError` when called from a handler.
+        *limit*: if positive, deliver at most so many and leave the rest. *Raises*: what a
+        handler raised, when there is no `on_failure`; `StateError` when called from a handler.
         """
-        if self._delivering:
-            raise StateError("drain was called by a handler; a handler emits and returns.")
-        if self._raised_in_mailbox is not None:
-            error, self._raised_in_mailbox = self._raised_in_mailbox, None
-            raise error
+        if self._blocked is not None:
+            self._refuse_drain(self._blocked)
+        self._blocked = _DELIVERING
+        routes, clock = self._routes, self.clock
         queue = self._queue
         queue.extend(facts)
-        next_fact, routes, clock = queue.popleft, self._routes, self.clock
-        self._delivering = True
+        seq = self.seq
+        last = seq + limit  # with the default it is never reached
         try:
-            for _ in repeat(None) if limit is None else repeat(None, limit):
-                if not queue:
-                    break
-                fact = next_fact()
+            while queue:
+                fact: Any = queue.popleft()  # a payload, or an envelope
+                seq += 1
                 handlers = routes[fact.__class__]
-                self.seq = seq = self.seq + 1
                 if handlers is not None:
-                    event: Event = StampedEvent(fact.event_type, fact, clock.now_ns, seq)
-                else:  # an envelope: keep what it says about its source
+                    event = StampedEvent(fact.event_type, fact, clock.now_ns, seq)
+                else:  # an envelope somebody made: its source is kept, the rest is ours
                     event = StampedEvent(fact.event_type, fact.data, clock.now_ns, seq, fact.source)
                     handlers = routes[fact.data.__class__]
                 for handler in handlers:
@@ -180,8 +181,11 @@ class EventBus:
                         handler(event)
                     except Exception as error:  # noqa: BLE001  # reason: any bug of user code
                         self._failed(handler, event, error)
+                if seq == last:
+                    break
         finally:
-            self._delivering = False
+            self.seq = seq
+            self._blocked = None
 
     async def drain_async(self) -> None:
         """`drain`, and wait for the mailboxes, until nothing is left to do."""
@@ -196,6 +200,17 @@ class EventBus:
 
     # ------------------------------------------------------------ private
 
+    def _refuse_drain(self, reason: Exception) -> None:
+        """The bus is delivering, or a mailbox task has failed since the last time."""
+        if reason is _DELIVERING:
+            raise StateError("drain was called by a handler; a handler emits and returns.")
+        self._blocked = None
+        raise reason
+
+    def _wake(self) -> None:
+        if self.on_work is not None:
+            self.on_work()
+
     def _rebuild(self) -> None:
         for kind, payload in PAYLOADS.items():
             runners = (runner for _, runner in self._handlers[kind])
@@ -207,7 +222,7 @@ class EventBus:
             return handler  # type: ignore[return-value]  # a plain function: it returns nothing
         if self._mailboxes is None:
             return InlineStep(handler)  # type: ignore[arg-type]  # known to be async
-        mailbox = Mailbox(handler, self._failed)  # type: ignore[arg-type]  # known to be async
+        mailbox = Mailbox(handler, self._failed, loop=self._loop)  # type: ignore[arg-type]  # known to be async
         self._mailboxes.append(mailbox)
         return mailbox
 
@@ -255,10 +270,11 @@ class EventBus:
         error.add_note(f"in {_name(handler)}, handling event {event.seq}: {event!r}")
         setattr(error, "event", event)  # noqa: B010  # an attribute that Exception has not
         if self.on_failure is None or isinstance(error, FatalError):
-            if not self._delivering:  # from a mailbox task: the next drain raises it
-                self._raised_in_mailbox = error
-                return
-            raise error
+            if self._blocked is _DELIVERING:
+                raise error
+            self._blocked = error  # from a mailbox task: the next drain raises it
+            self._wake()
+            return
         component = _component(handler)
         self.on_failure(component, error, event)
         if getattr(_owner(handler), "truth", False) and self.on_truth_failure is not None:
@@ -266,9 +282,10 @@ class EventBus:
         if event.event_type is not EventType.ERROR:  # else a failing ERROR handler never ends
             text = f"{type(error).__name__}: {error}"
             self._queue.append(Error(component, text, self.clock.now_ns, event.seq))
+            self._wake()
 
 
-class _Routes(dict[type, tuple[Callable[[Event], None], ...] | None]):
+class _Routes(dict[type, Any]):
     """Class of a fact → whom to call; `None` for an envelope, an error for anything else."""
 
     def __init__(self) -> None:

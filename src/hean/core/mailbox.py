@@ -24,7 +24,9 @@ MAILBOX_SIZE = 1_000  # RELIABILITY 2.8: a handler more than 1,000 events behind
 class Mailbox:
     """The waiting events of one `async def` handler and the task that works them off.
 
-    *failed*: told handler, event and error; the task goes on with the next event.
+    *failed*: told handler, event and error; the task goes on with the next event. Calling the
+    mailbox raises `QueueFull` once when its handler starts to lag. *loop*: where the task runs;
+    the running loop when not given.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Mailbox:
         failed: Callable[[Callable[[Event], Any], Event, Exception], None],
         *,
         size: int = MAILBOX_SIZE,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.handler = handler
         self.size = size
@@ -42,6 +45,7 @@ class Mailbox:
         """Class C and D events not taken because the handler lagged."""
         self.is_lagging = False
         self._failed = failed
+        self._loop = loop
         self._waiting: deque[list[Event]] = deque()
         self._newest: dict[tuple[str, str], list[Event]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -63,7 +67,8 @@ class Mailbox:
             slot = [event]
         self._waiting.append(slot)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            loop = self._loop or asyncio.get_running_loop()
+            self._task = loop.create_task(self._work())
 
     @property
     def is_busy(self) -> bool:
@@ -84,14 +89,17 @@ class Mailbox:
             await asyncio.wait([self._task])
 
     def _refuses(self, event: Event) -> bool:
-        """Whether a full mailbox refuses this event; the first refusal is reported."""
+        """Whether a full mailbox refuses this event; the first refusal is raised."""
         if event.data.delivery is Delivery.NEVER_DROPPED:
             return False
         self.refused += 1
         if not self.is_lagging:
             self.is_lagging = True
-            text = f"{self.size} events wait for {self.handler!r}; {event.event_type} refused."
-            self._failed(self, event, QueueFull(text))
+            name = getattr(self.handler, "__qualname__", repr(self.handler))
+            raise QueueFull(
+                f"{self.size} events wait for {name}; {event.event_type} is refused until it "
+                "has caught up."
+            )
         return True
 
     async def _work(self) -> None:

@@ -21,20 +21,22 @@ pub enum LiquidationPrice {
     Bankruptcy,
 }
 
-impl Account {
-    /// Initial margin of `position`, by entry value.
-    pub(super) fn margin_for(&self, position: &Position) -> Result<Money> {
-        if self.instrument.kind == Kind::Spot || position.lots.0 == 0 {
-            return Ok(Money::ZERO);
-        }
-        let value = position.cost.abs();
-        let wished = scale(value, UNLEVERED.0, self.leverage.0, Rounding::Up)?;
-        let least = match self.instrument.tier(value) {
-            Some(tier) => scale(value, tier.initial_rate.0, UNLEVERED.0, Rounding::Up)?,
-            None => Money::ZERO,
-        };
-        Ok(wished.max(least))
+/// Initial margin of `position`, by entry value.
+pub(super) fn initial_margin(
+    instrument: &Instrument,
+    leverage: Rate,
+    position: &Position,
+) -> Result<Money> {
+    if instrument.kind == Kind::Spot || position.lots.0 == 0 {
+        return Ok(Money::ZERO);
     }
+    let value = position.cost.abs();
+    let wished = scale(value, UNLEVERED.0, leverage.0, Rounding::Up)?;
+    let least = match instrument.tier(value) {
+        Some(tier) => scale(value, tier.initial_rate.0, UNLEVERED.0, Rounding::Up)?,
+        None => Money::ZERO,
+    };
+    Ok(wished.max(least))
 }
 
 /// Maintenance margin of a linear position worth `value`; zero for spot.
@@ -60,8 +62,7 @@ impl Ledger {
                 leverage.to_decimal()
             )));
         }
-        let changed = Account { leverage, ..account.clone() };
-        let margin = changed.margin_for(&account.position)?;
+        let margin = initial_margin(&account.instrument, leverage, &account.position)?;
         let used = self.totals.used_margin.0 + margin.0 - account.position.initial_margin.0;
         self.totals.used_margin = bounded(Some(used))?;
         account.position.initial_margin = margin;

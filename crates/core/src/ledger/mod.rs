@@ -41,7 +41,6 @@ pub enum Fee {
 
 /// What a fill has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
 pub struct FillEffect {
     /// Profit of the closed part, before fees.
     pub realised: Money,
@@ -210,7 +209,7 @@ impl Ledger {
         let (rules, old) = (&account.instrument, &account.position);
         let traded = old.trade(rules, trade.price, trade.lots, trade.value)?;
         let mut position = traded.position;
-        position.initial_margin = account.margin_for(&position)?;
+        position.initial_margin = margin::initial_margin(rules, account.leverage, &position)?;
         let mut totals = self.totals;
         if trade.is_liquidation {
             position.liquidation_fees = sum(position.liquidation_fees, trade.fee)?;

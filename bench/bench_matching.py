@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matching core beside two C++ books, in turns in one run.
+
+Workload: 60 % limit orders within 200 ticks of the touch, 30 % cancels of one of the last 500
+limits, 10 % market orders, drawn by seed. The peers (`matching_peers.cpp`) are a textbook book
+(std::map of std::list) and a price ladder; neither reports what it did, HEAN's book does. All
+three must agree on the number of trades, or the figures mean nothing.
+
+    python bench/bench_matching.py [--rounds 5]
+
+Needs g++ and pybind11. Prints JSON last: per call from Python (ns, clock included), batch rate,
+MB per 100,000 open orders (growth of resident memory in a fresh process), feed book rates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hean._core import Book, MatchingBook
+
+BATCH_ROWS = 2_000_000
+CALL_ROWS = 200_000
+OPEN_ORDERS = 100_000
+FEED_ROWS = 200_000
+TOUCH = 30_000
+
+Flow = tuple[Any, Any, Any, Any]
+
+
+def flow(rows: int, seed: int = 3) -> Flow:
+    """Columns kind (0 limit, 1 cancel, 2 market), buy, price or cancelled row, lots."""
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(np.array([0, 1, 2], np.int8), rows, p=[0.6, 0.3, 0.1])
+    kind[:1000] = 0  # a book to start from
+    buy = rng.integers(0, 2, rows, dtype=np.int8)
+    away = rng.integers(1, 200, rows)
+    limits = np.flatnonzero(kind == 0)
+    newest = np.searchsorted(limits, np.arange(rows)) - 1
+    target = limits[np.maximum(newest - rng.integers(0, 500, rows), 0)]
+    price = np.where(kind == 1, target, np.where(buy == 1, TOUCH - away, TOUCH + away))
+    return kind, buy, price.astype(np.int64), rng.integers(1, 20, rows)
+
+
+def peers() -> Any:
+    """The C++ module, built once for each content of its source and kept in the temp folder."""
+    import pybind11
+
+    source = Path(__file__).with_name("matching_peers.cpp")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    target = Path(tempfile.gettempdir()) / f"hean_bench_{digest}" / f"matching_peers{suffix}"
+    if not target.exists():
+        target.parent.mkdir(exist_ok=True)
+        includes = [pybind11.get_include(), sysconfig.get_paths()["include"]]
+        options = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden"]
+        command = ["g++", *options, *(f"-I{path}" for path in includes)]
+        subprocess.check_call([*command, str(source), "-o", str(target)])
+    spec = importlib.util.spec_from_file_location("matching_peers", target)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{target} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def makers() -> dict[str, Callable[[], Any]]:
+    """How to make an empty book of each kind."""
+    native = peers()
+    return {
+        "hean": MatchingBook,
+        "map": native.TextbookBook,
+        "ladder": lambda: native.LadderBook(20_000, 20_000),
+    }
+
+
+def call_latency(book: Any, columns: Flow) -> dict[str, float]:
+    """Nanoseconds of single calls from Python, with the cost of reading the clock inside."""
+    ids = [0] * len(columns[0])
+    spent: list[int] = []
+    clock, note = time.perf_counter_ns, spent.append
+    limit, cancel, market = book.limit, book.cancel, book.market
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    gc.disable()
+    for row, (kind, buy, price, lots) in enumerate(rows):
+        is_buy = buy == 1
+        if kind == 0:
+            start = clock()
+            ids[row] = limit(is_buy, price, lots)
+            note(clock() - start)
+        elif kind == 1:
+            order_id = ids[price]
+            start = clock()
+            cancel(order_id)
+            note(clock() - start)
+        else:
+            start = clock()
+            market(is_buy, lots)
+            note(clock() - start)
+    gc.enable()
+    spent.sort()
+    return {"p50_ns": spent[len(spent) // 2], "p99_ns": spent[len(spent) * 99 // 100]}
+
+
+def batch_rate(book: Any, columns: Flow) -> tuple[float, int]:
+    """Operations a second of one native batch, and its trades."""
+    start = time.perf_counter()
+    trades = book.batch(*columns)
+    return len(columns[0]) / (time.perf_counter() - start), trades
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status names no VmRSS")
+
+
+def memory_worker(name: str) -> float:
+    """MB that 100,000 open orders on 900 levels add to this fresh process."""
+    make = makers()[name]
+    make().limit(True, TOUCH, 1)  # code pages are loaded before the count starts
+    gc.collect()
+    before = resident_bytes()
+    book = make()
+    for number in range(OPEN_ORDERS):
+        book.limit(True, TOUCH - 1000 + number % 900, 5)
+    return (resident_bytes() - before) / 1e6
+
+
+def memory_mb(name: str) -> float:
+    """`memory_worker` in a process of its own."""
+    command = [sys.executable, __file__, "--memory", name]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def feed_rates() -> dict[str, float]:
+    """Level updates a second of the feed book: one by one, and as messages of 100 in arrays."""
+    rng = np.random.default_rng(5)
+    buy = rng.integers(0, 2, FEED_ROWS) == 1
+    away = rng.integers(1, 200, FEED_ROWS)
+    price = np.where(buy, TOUCH - away, TOUCH + away)
+    lots = rng.integers(0, 20, FEED_ROWS)
+    book = Book()
+    update = book.update
+    rows = list(zip(buy.tolist(), price.tolist(), lots.tolist(), strict=True))
+    start = time.perf_counter()
+    for is_buy, at, size in rows:
+        update(is_buy, at, size)
+    single = FEED_ROWS / (time.perf_counter() - start)
+    levels = np.column_stack((price, lots))
+    chunks = [(levels[i : i + 100], buy[i : i + 100]) for i in range(0, FEED_ROWS, 100)]
+    messages = [(part[mask], part[~mask]) for part, mask in chunks]
+    book = Book()
+    start = time.perf_counter()
+    for bids, asks in messages:
+        book.apply_delta(bids, asks)
+    return {
+        "update_per_s": single,
+        "delta_of_100_levels_per_s": FEED_ROWS / (time.perf_counter() - start),
+    }
+
+
+def one_round(books: dict[str, Callable[[], Any]], turn: int) -> dict[str, Any]:
+    """Each book once; who goes first changes with the round."""
+    names = list(books)
+    names = names[turn % len(names) :] + names[: turn % len(names)]
+    calls, rows = flow(CALL_ROWS), flow(BATCH_ROWS)
+    latency = {name: call_latency(books[name](), calls) for name in names}
+    batches = {name: batch_rate(books[name](), rows) for name in names}
+    counted = {trades for _, trades in batches.values()}
+    if len(counted) != 1:
+        raise AssertionError(f"the books disagree on the trades of one flow: {counted}")
+    return {
+        "call": latency,
+        "batch_ops_per_s": {name: rate for name, (rate, _) in batches.items()},
+        "trades": counted.pop(),
+        "memory_mb": {name: memory_mb(name) for name in names},
+        "feed_book": feed_rates(),
+    }
+
+
+def medians(rounds: list[Any]) -> Any:
+    """The same tree with the median of each leaf."""
+    if isinstance(rounds[0], dict):
+        return {key: medians([one[key] for one in rounds]) for key in rounds[0]}
+    return statistics.median(rounds)
+
+
+def run(rounds: int) -> dict[str, Any]:
+    """Medians of interleaved rounds, and the ratios the goals are stated in."""
+    books = makers()
+    done = [one_round(books, turn) for turn in range(rounds)]
+
+    def ratio(*path: str, peer: str) -> float:
+        pairs = []
+        for leaf in done:
+            for key in path[:1]:
+                leaf = leaf[key]
+            ours, theirs = leaf["hean"], leaf[peer]
+            for key in path[1:]:
+                ours, theirs = ours[key], theirs[key]
+            pairs.append(ours / theirs)
+        return statistics.median(pairs)
+
+    return {
+        "workload": "60% limit within 200 ticks, 30% cancel, 10% market; seed 3",
+        "rounds": rounds,
+        "median": medians(done),
+        "ratio": {
+            f"{label}_vs_{peer}": ratio(*path, peer=peer)
+            for peer in ("map", "ladder")
+            for label, path in (
+                ("call_p50", ("call", "p50_ns")),
+                ("call_p99", ("call", "p99_ns")),
+                ("batch", ("batch_ops_per_s",)),
+                ("memory", ("memory_mb",)),
+            )
+        },
+        "goal": {
+            "call_p50_vs_map": "<= 1.0",
+            "call_p50_vs_ladder": "<= 1.5",
+            "batch_vs_map": ">= 2.0",
+            "memory_mb.hean": "<= 12",
+        },
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", metavar="BOOK", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.memory:
+        print(memory_worker(given.memory))
+    else:
+        print(json.dumps(run(given.rounds), indent=1))

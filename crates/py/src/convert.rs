@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Exact numbers across the border: decimal text is the common form. A float is refused where
+//! money is meant, because what it stands for was lost when it was made.
+
+use hean_core::{Instrument, Lots, Money, Ticks};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyFloat, PyString};
+
+use crate::error::raise;
+
+static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Exact text to `decimal.Decimal`.
+pub fn decimal<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    DECIMAL
+        .get_or_try_init(py, || py.import("decimal")?.getattr("Decimal").map(Bound::unbind))?
+        .bind(py)
+        .call1((text,))
+}
+
+/// Money as `Decimal`.
+pub fn money(py: Python<'_>, amount: Money) -> PyResult<Bound<'_, PyAny>> {
+    decimal(py, &amount.to_decimal())
+}
+
+/// Plain decimal text of a `Decimal`, int or text.
+pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    if value.is_instance_of::<PyFloat>() {
+        return Err(PyTypeError::new_err(
+            "float where an exact number is due: pass Decimal or str",
+        ));
+    }
+    let plain = value.str()?;
+    // Decimal("1E+3") prints with an exponent; format "f" does not.
+    if plain.to_str()?.bytes().any(|byte| byte == b'E' || byte == b'e') {
+        return Ok(value.call_method1("__format__", ("f",))?.cast_into()?);
+    }
+    Ok(plain)
+}
+
+/// A price on its tick; raises `PriceNotOnTick`.
+pub fn price(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Ticks> {
+    rules.price(text(value)?.to_str()?).map_err(|error| raise(&error))
+}
+
+/// A quantity on its lot; raises `QuantityNotOnLot`.
+pub fn quantity(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Lots> {
+    rules.quantity(text(value)?.to_str()?).map_err(|error| raise(&error))
+}
