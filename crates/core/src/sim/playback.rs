@@ -72,10 +72,13 @@ impl SimVenue {
             let row = stream.cursor;
             stream.cursor += 1;
             event.is_snapshot |= flags[row] & depth_flag::SNAPSHOT_BEGIN != 0;
-            let ticks = market.instrument.ticks_from_f64(price[row])?;
-            let lots = market.instrument.quantise_quantity(qty[row])?;
-            let rows = if side[row] == 0 { &mut event.bids } else { &mut event.asks };
-            rows.push((ticks, lots));
+            // A snapshot of an empty book is one row of price 0.
+            if price[row] != 0.0 {
+                let ticks = market.instrument.ticks_from_f64(price[row])?;
+                let lots = market.instrument.quantise_quantity(qty[row])?;
+                let rows = if side[row] == 0 { &mut event.bids } else { &mut event.asks };
+                rows.push((ticks, lots));
+            }
             if flags[row] & depth_flag::EVENT_END != 0 {
                 break;
             }
