@@ -16,6 +16,7 @@ observed, allowed, next step. Each class names its number, so a log line finds i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -100,9 +101,16 @@ class ParameterInvalid(InputError):
 
 
 class DataInvalid(InputError):
-    """Recorded data that contradicts itself. Reaction: refuse with up to 50 places."""
+    """Recorded data that contradicts itself. Reaction: refuse with up to 50 places.
+
+    `problems` holds the same places as structured records, for JSON and for tests.
+    """
 
     code = 1111
+
+    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class FrameInvalid(InputError):
