@@ -6,9 +6,11 @@ use pyo3::prelude::*;
 
 mod error;
 mod instrument;
+mod wire;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     instrument::register(module)?;
+    wire::register(module)?;
     Ok(())
 }
