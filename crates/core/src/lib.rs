@@ -18,6 +18,7 @@ pub mod number;
 pub mod order;
 pub mod rng;
 pub mod sim;
+pub mod wire;
 
 pub use error::{Code, CoreError, Result};
 pub use instrument::{Instrument, Kind};

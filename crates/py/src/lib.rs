@@ -11,6 +11,7 @@ mod error;
 mod instrument;
 mod ledger;
 mod sim;
+mod wire;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -18,5 +19,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     instrument::register(module)?;
     sim::register(module)?;
     ledger::register(module)?;
+    wire::register(module)?;
     Ok(())
 }
