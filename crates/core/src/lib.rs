@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod error;
+pub mod indicator;
 pub mod instrument;
 pub mod number;
 

@@ -5,10 +5,12 @@
 use pyo3::prelude::*;
 
 mod error;
+mod indicator;
 mod instrument;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    indicator::register(module)?;
     instrument::register(module)?;
     Ok(())
 }
