@@ -10,6 +10,7 @@
 pub mod book;
 pub mod error;
 pub mod hash;
+pub mod indicator;
 pub mod instrument;
 pub mod ledger;
 pub mod levels;

@@ -8,6 +8,7 @@ mod book;
 mod column;
 mod convert;
 mod error;
+mod indicator;
 mod instrument;
 mod ledger;
 mod sim;
@@ -16,6 +17,7 @@ mod wire;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
+    indicator::register(module)?;
     instrument::register(module)?;
     sim::register(module)?;
     ledger::register(module)?;
