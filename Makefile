@@ -17,4 +17,4 @@ check:  ## format, lint, types, import contracts, tidy; under a minute
 bench:  ## measure HEAN beside its peers; results in bench/results
 	@./hean setup bench && .venv/bin/python bench/run.py
 clean:  ## remove the environment, build products and caches
-	@rm -rf .venv .hean .cache target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/hean/_core*.so
+	@rm -rf .venv .hean .cache .*_cache .hypothesis target dist src/hean/_core*.so
