@@ -103,7 +103,7 @@ def bare(tmp_path: Path, root: Path) -> Machine:
 def machine(bare: Machine) -> Machine:
     """A machine with everything the launcher needs."""
     cargo = "#!/bin/sh\necho 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'\n"
-    bare.install(python3=TOOLS["python"], cargo=cargo, uv=UV)
+    bare.install(python3=TOOLS["python"], cargo=cargo, cc="#!/bin/sh\n", uv=UV)
     return bare
 
 
@@ -131,6 +131,12 @@ def test_old_cargo_is_named_with_its_version(machine):
     code, _, errors = machine.run("demo")
     assert (code, errors.count("\n")) == (3, 1)
     assert "found 1.65.0" in errors
+
+
+def test_missing_linker_is_named(machine):
+    (machine.bin / "cc").unlink()
+    code, _, errors = machine.run("demo")
+    assert (code, errors) == (3, "hean: needs a C linker for Rust: apt-get install gcc libc6-dev\n")
 
 
 def test_missing_pip_and_uv_is_named(machine):
