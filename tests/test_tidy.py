@@ -100,6 +100,7 @@ def test_rule_catches_its_bad_example(rule, path, text):
 
 
 GOOD = [
+    ("sizes", "crates/core/tests/a.rs", 'f(r#"' + "x" * 101 + '"#);'),
     (
         "function_lengths",
         "a.rs",

@@ -37,6 +37,7 @@ ALLOWED_IMPURE = {
     "core/clock.py": {"asyncio", "time"},  # LiveClock is where time comes from
     "core/driver.py": {"asyncio"},  # the loop that real time drives
     "core/event_streams.py": {"asyncio"},  # talks to a server
+    "core/mailbox.py": {"asyncio"},  # one task per async handler
     "core/module.py": {"random"},  # seeded streams by label
     "core/orchestrator.py": {"asyncio"},  # starts and stops async components
     "core/simloop.py": {"asyncio"},  # an event loop on virtual time
@@ -134,13 +135,14 @@ def blank(match: re.Match[str]) -> str:
 
 
 def sizes(source: Source) -> Iterator[Finding]:
-    """Files of at most 500 lines, lines of at most 100 columns."""
+    """Files of at most 500 lines, lines of at most 100 columns; raw frames in tests are data."""
     if source.suffix not in CODE:
         return
     if len(source.lines) > FILE_LINES:
         yield len(source.lines), f"file longer than {FILE_LINES} lines"
     for number, line in enumerate(source.lines, 1):
-        if len(line) > LINE_COLUMNS:
+        is_frame = "tests/" in source.path and re.search(r"\br#*[\"']", line)
+        if len(line) > LINE_COLUMNS and not is_frame:
             yield number, f"line longer than {LINE_COLUMNS} columns"
 
 
