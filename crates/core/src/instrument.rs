@@ -74,7 +74,10 @@ impl Instrument {
         if tick <= 0 || lot <= 0 || product == 0 || product % scale != 0 {
             return Err(CoreError::new(
                 Code::InstrumentInvalid,
-                format!("{symbol}: tick {tick_size} x lot {lot_size} must be a positive multiple of 1e-12"),
+                format!(
+                    "{symbol}: tick {tick_size} x lot {lot_size} must be a positive multiple of \
+                     1e-12"
+                ),
             ));
         }
         Ok(Self {

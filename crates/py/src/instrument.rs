@@ -27,10 +27,35 @@ fn rounding(name: &str) -> PyResult<Rounding> {
     }
 }
 
+fn kind_named(name: &str) -> PyResult<Kind> {
+    match name {
+        "spot" => Ok(Kind::Spot),
+        "linear" => Ok(Kind::LinearPerpetual),
+        other => Err(PyValueError::new_err(format!("kind {other:?}: expected spot or linear"))),
+    }
+}
+
+/// Largest notional, initial rate, maintenance rate, deduction.
+type TierTexts = (String, String, String, String);
+
+fn margin_tier(
+    (cap, initial, maintenance, deduction): &TierTexts,
+) -> hean_core::Result<MarginTier> {
+    Ok(MarginTier {
+        notional_max: Money::parse(cap)?,
+        initial_rate: Rate::parse(initial)?,
+        maintenance_rate: Rate::parse(maintenance)?,
+        deduction: Money::parse(deduction)?,
+    })
+}
+
 #[pymethods]
 impl PyInstrument {
     #[new]
-    #[pyo3(signature = (symbol, kind, tick_size, lot_size, *, quantity_min=None, quantity_max=None, notional_min=None, tiers=Vec::new()))]
+    #[pyo3(signature = (
+        symbol, kind, tick_size, lot_size, *,
+        quantity_min=None, quantity_max=None, notional_min=None, tiers=Vec::new(),
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         symbol: &str,
@@ -40,17 +65,9 @@ impl PyInstrument {
         quantity_min: Option<&str>,
         quantity_max: Option<&str>,
         notional_min: Option<&str>,
-        tiers: Vec<(String, String, String, String)>,
+        tiers: Vec<TierTexts>,
     ) -> PyResult<Self> {
-        let kind = match kind {
-            "spot" => Kind::Spot,
-            "linear" => Kind::LinearPerpetual,
-            other => {
-                return Err(PyValueError::new_err(format!(
-                    "kind {other:?}: expected spot or linear"
-                )))
-            }
-        };
+        let kind = kind_named(kind)?;
         let build = || {
             let mut inner = Instrument::new(symbol, kind, tick_size, lot_size)?;
             inner.lots_min =
@@ -58,14 +75,7 @@ impl PyInstrument {
             inner.lots_max =
                 quantity_max.map_or(Ok(inner.lots_max), |text| inner.quantity(text))?;
             inner.notional_min = notional_min.map_or(Ok(Money::ZERO), Money::parse)?;
-            for (cap, initial, maintenance, deduction) in &tiers {
-                inner.tiers.push(MarginTier {
-                    notional_max: Money::parse(cap)?,
-                    initial_rate: Rate::parse(initial)?,
-                    maintenance_rate: Rate::parse(maintenance)?,
-                    deduction: Money::parse(deduction)?,
-                });
-            }
+            inner.tiers = tiers.iter().map(margin_tier).collect::<hean_core::Result<_>>()?;
             Ok(inner)
         };
         build().map(|inner| Self { inner }).map_err(|error| raise(&error))

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# A table of contents: every target is one line around ./hean or a script. Plain `make` prints it.
+.PHONY: help demo test setup build check bench clean
+
+help:   ## print this table
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+demo:   ## trade a generated market on this machine, no key needed
+	@./hean demo
+test:   ## run every test: Rust, Python, integration
+	@./hean test
+setup:  ## install packages and build the native core, nothing else
+	@./hean setup
+build:  ## build the release wheel into dist/
+	@./hean setup && .venv/bin/maturin build --release --locked --out dist
+check:  ## format, lint, types, import contracts, tidy; under a minute
+	@./hean setup dev && .venv/bin/python scripts/check.py
+bench:  ## measure HEAN beside its peers; results in bench/results
+	@./hean setup bench && .venv/bin/python bench/run.py
+clean:  ## remove the environment, build products and caches
+	@rm -rf .venv .hean .cache .*_cache .hypothesis target dist src/hean/_core*.so
