@@ -199,3 +199,16 @@ fn equal_histories_have_equal_canonical_bytes_and_any_difference_shows() {
         assert_ne!(first, other);
     }
 }
+
+#[test]
+fn positions_of_equal_cost_and_unequal_size_have_different_canonical_bytes() {
+    let run = |price: i64, lots: i64| {
+        let mut ledger = perpetual("1000", "10");
+        ledger.mark(0, Ticks(10_000)).unwrap();
+        trade(&mut ledger, Side::Buy, price, lots);
+        let mut out = Vec::new();
+        ledger.canonical(&mut out);
+        out
+    };
+    assert_ne!(run(1_000, 4), run(2_000, 2));
+}
