@@ -109,9 +109,9 @@ class Ledger:
     ) -> tuple[Decimal, Decimal, Decimal, bool]:
         """Book a fill; `fee` in quote. Returns (realized, fee, position, was_flip)."""
 
-    def mark(self, symbol: str, price: Decimal | int | str | float) -> None: ...
+    def mark(self, symbol: str, price: Decimal | str | float) -> None: ...
     def funding(
-        self, symbol: str, rate: Decimal | int | str, mark: Decimal | int | str | float
+        self, symbol: str, rate: Decimal | int | str, mark: Decimal | str | float
     ) -> Decimal:
         """Settle funding; returns the cash received, negative for a long at a positive rate."""
 

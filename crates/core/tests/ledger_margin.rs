@@ -168,19 +168,47 @@ fn only_unobserved_moments_are_forgotten() {
 }
 
 #[test]
+fn borrowed_coins_alone_never_liquidate() {
+    let mut ledger = Ledger::new(money("1")).unwrap().with_spot_borrowing();
+    let coin = Instrument::new("ETHUSDT", Kind::Spot, "1", "1").unwrap();
+    let number = ledger.add_instrument(coin).unwrap();
+    ledger.fill(number, Side::Buy, Ticks(10), Lots(1), FREE).unwrap();
+    ledger.mark(number, Ticks(5)).unwrap();
+    assert_eq!((ledger.cash(), ledger.equity()), (money("-9"), money("-4")));
+    assert!(!ledger.liquidation_due());
+}
+
+#[test]
 fn equal_histories_have_equal_canonical_bytes_and_any_difference_shows() {
-    let run = |cash: &str, lots: i64, mark: i64| {
-        let mut ledger = perpetual(cash, "10");
+    let run = |cash: &str, lots: i64, mark: i64, leverage: &str| {
+        let mut ledger = perpetual(cash, leverage);
         trade(&mut ledger, Side::Buy, 1_000, lots);
         ledger.mark(0, Ticks(mark)).unwrap();
-        ledger.observe_equity();
         let mut out = Vec::new();
         ledger.canonical(&mut out);
         out
     };
-    let first = run("1000", 5, 10_001);
-    assert_eq!(first, run("1000", 5, 10_001));
-    for other in [run("1001", 5, 10_001), run("1000", 6, 10_001), run("1000", 5, 10_002)] {
+    let first = run("1000", 5, 10_001, "10");
+    assert_eq!(first, run("1000", 5, 10_001, "10"));
+    for other in [
+        run("1001", 5, 10_001, "10"),
+        run("1000", 6, 10_001, "10"),
+        run("1000", 5, 10_002, "10"),
+        run("1000", 5, 10_001, "11"),
+    ] {
         assert_ne!(first, other);
     }
+}
+
+#[test]
+fn positions_of_equal_cost_and_unequal_size_have_different_canonical_bytes() {
+    let run = |price: i64, lots: i64| {
+        let mut ledger = perpetual("1000", "10");
+        ledger.mark(0, Ticks(10_000)).unwrap();
+        trade(&mut ledger, Side::Buy, price, lots);
+        let mut out = Vec::new();
+        ledger.canonical(&mut out);
+        out
+    };
+    assert_ne!(run(1_000, 4), run(2_000, 2));
 }

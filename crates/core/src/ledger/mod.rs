@@ -8,9 +8,10 @@
 //! Linear: only profit, fees and funding move cash. Spot: coins and cash change hands, fees are
 //! paid in quote, holdings count at their mark. A fill is a fact of the venue, hence it is never
 //! refused for margin; whoever sends orders asks [`Ledger::available`] first. Roundings: fees up,
-//! funding down, margins up, so the account never gains by a rounding; see [`position`] for the
-//! bound on realised profit.
+//! funding down, margins up, so the account never gains by a rounding; `position.rs` proves
+//! the bound on realised profit.
 
+mod audit;
 mod drawdown;
 mod margin;
 mod position;
@@ -22,7 +23,6 @@ pub use margin::LiquidationPrice;
 pub use position::{Position, AMOUNT_MAX};
 
 use crate::error::{Code, CoreError, Result};
-use crate::hash;
 use crate::instrument::{Instrument, Kind};
 use crate::number::{Lots, Money, Rate, Rounding, Side, Ticks, RATE_SCALE};
 use position::{bounded, scale, sum};
@@ -248,10 +248,7 @@ impl Ledger {
         let position = &mut account.position;
         if position.lots.0 != 0 {
             let unrealised = position.unrealised_at(price)?;
-            let total = match account.instrument.kind {
-                Kind::Spot => &mut self.totals.unrealised[0],
-                Kind::LinearPerpetual => &mut self.totals.unrealised[1],
-            };
+            let total = self.totals.unrealised_of(account.instrument.kind);
             *total = bounded(Some(total.0 + unrealised.0 - position.unrealised.0))?;
             position.unrealised = unrealised;
         }
@@ -364,81 +361,20 @@ impl Ledger {
     pub const fn liquidation_fees(&self) -> Money {
         self.totals.liquidation_fees
     }
-
-    /// Recompute everything from positions and marks and compare with the running sums.
-    ///
-    /// # Errors
-    /// `LedgerBroken` with the first figure that differs. It means a bug: stop.
-    pub fn check(&self) -> Result<()> {
-        let mut found =
-            Totals { cash: self.cash(), deposits: self.deposits(), ..Totals::default() };
-        let mut value = self.cash().0;
-        for Account { position, instrument, .. } in &self.accounts {
-            let worth = match position.mark {
-                Some(mark) => instrument.notional(mark, position.lots)?,
-                None => Money::ZERO,
-            };
-            let unrealised = worth.sub(position.cost)?;
-            same(&instrument.symbol, position.unrealised, unrealised)?;
-            found.realised = sum(found.realised, position.realised)?;
-            found.fees = sum(found.fees, position.fees)?;
-            found.funding = sum(found.funding, position.funding)?;
-            found.liquidation_fees = sum(found.liquidation_fees, position.liquidation_fees)?;
-            let flat = Position::default();
-            let valued = Position { unrealised, ..*position };
-            found.replace(instrument.kind, &flat, &valued)?;
-            value += match instrument.kind {
-                Kind::Spot => worth.0,
-                Kind::LinearPerpetual => unrealised.0,
-            };
-        }
-        if found != self.totals {
-            let difference = format!("sums {:?}, positions give {found:?}", self.totals);
-            return Err(CoreError::new(Code::LedgerBroken, difference));
-        }
-        let account = self.deposits().0 + self.realised().0 + self.unrealised().0
-            - self.fees().0
-            - self.liquidation_fees().0
-            + self.funding_total().0;
-        same("equity by holdings", self.equity(), Money(value))?;
-        same("equity by account", self.equity(), Money(account))
-    }
-
-    /// Append the canonical form: all that future results depend on, instruments in the order
-    /// they were added.
-    pub fn canonical(&self, out: &mut Vec<u8>) {
-        hash::put_text(out, "ledger/1");
-        hash::put_u8(out, u8::from(self.may_borrow_spot));
-        for amount in [self.totals.cash, self.totals.deposits] {
-            hash::put_i128(out, amount.0);
-        }
-        self.drawdown.canonical(out);
-        hash::put_len(out, self.accounts.len());
-        for Account { position, leverage, instrument } in &self.accounts {
-            hash::put_text(out, &instrument.symbol);
-            hash::put_i64(out, leverage.0);
-            hash::put_i64(out, position.lots.0);
-            hash::put_optional_i64(out, position.mark.map(|mark| mark.0));
-            for amount in [
-                position.cost,
-                position.realised,
-                position.fees,
-                position.funding,
-                position.liquidation_fees,
-            ] {
-                hash::put_i128(out, amount.0);
-            }
-        }
-    }
 }
 
 impl Totals {
-    /// Take `old` out of the sums and put `new` in.
-    fn replace(&mut self, kind: Kind, old: &Position, new: &Position) -> Result<()> {
-        let slot = match kind {
+    #[inline]
+    fn unrealised_of(&mut self, kind: Kind) -> &mut Money {
+        match kind {
             Kind::Spot => &mut self.unrealised[0],
             Kind::LinearPerpetual => &mut self.unrealised[1],
-        };
+        }
+    }
+
+    /// Take `old` out of the sums and put `new` in.
+    fn replace(&mut self, kind: Kind, old: &Position, new: &Position) -> Result<()> {
+        let slot = self.unrealised_of(kind);
         *slot = bounded(Some(slot.0 + new.unrealised.0 - old.unrealised.0))?;
         let margin = self.used_margin.0 + new.initial_margin.0 - old.initial_margin.0;
         self.used_margin = bounded(Some(margin))?;
@@ -464,12 +400,4 @@ fn refuse_borrowing(
     };
     let sentence = format!("{}: spot fill would leave the account {why}", rules.symbol);
     Err(CoreError::new(Code::InsufficientMargin, sentence))
-}
-
-fn same(what: &str, kept: Money, recomputed: Money) -> Result<()> {
-    if kept == recomputed {
-        return Ok(());
-    }
-    let (kept, recomputed) = (kept.to_decimal(), recomputed.to_decimal());
-    Err(CoreError::new(Code::LedgerBroken, format!("{what}: kept {kept}, recomputed {recomputed}")))
 }
