@@ -10,6 +10,7 @@
 pub mod error;
 pub mod instrument;
 pub mod number;
+pub mod order;
 
 pub use error::{Code, CoreError, Result};
 pub use instrument::{Instrument, Kind};
