@@ -97,8 +97,9 @@ impl OrderEngine {
         amend: Amend,
         now_ns: i64,
     ) -> Result<()> {
+        let looked = self.tickets.look(ticket, now_ns);
         self.expire_tickets(now_ns);
-        let permit = self.tickets.look(ticket, now_ns)?;
+        let permit = looked?;
         let is_same = self.amends.get(&key) == Some(&amend) && permit.hash == amend.hash(key);
         if permit.key != key || !permit.is_amend || !is_same {
             return Err(invalid("approved for other terms, or the order has ended"));

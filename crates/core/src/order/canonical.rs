@@ -95,7 +95,8 @@ impl OrderEngine {
     fn write_account(&self, to: &mut Writer<'_>) {
         let account = &self.account;
         to.int(account.halt as i64);
-        to.wide(account.gross.0);
+        to.wide(account.totals.gross.0);
+        to.int(i64::from(account.totals.unvalued));
         to.maybe(account.equity.map(|equity| equity.0));
         to.int(account.daily_loss.0);
         to.int(account.drawdown.0);

@@ -120,7 +120,7 @@ impl OrderEngine {
     /// [`Code::UnknownSymbol`], or [`Code::NumberOutOfRange`] for a price that cannot be.
     pub fn set_mark(&mut self, instrument: InstrumentId, mark: Ticks, now_ns: i64) -> Result<()> {
         let desk = self.desks.get_mut(usize::from(instrument.0)).ok_or_else(no_instrument)?;
-        desk.set_mark(mark, now_ns, &mut self.account.gross)
+        desk.set_mark(mark, now_ns, &mut self.account.totals)
     }
 
     /// The account's equity at mark prices.
@@ -143,7 +143,7 @@ impl OrderEngine {
         if position.0.unsigned_abs() > i64::MAX as u64 / 4 {
             return Err(CoreError::new(Code::NumberOutOfRange, "position leaves the exact range"));
         }
-        desk.set_position(position, &mut self.account.gross);
+        desk.set_position(position, &mut self.account.totals);
         Ok(())
     }
 
@@ -204,7 +204,9 @@ impl OrderEngine {
     /// [`Code::TicketInvalid`] if the ticket is unknown, used, expired or not for these fields;
     /// [`Code::Halted`] if trading was halted since, and the order is withdrawn.
     pub fn redeem(&mut self, ticket: Ticket, intent: &Intent<'_>, now_ns: i64) -> Result<OrderKey> {
-        let permit = self.tickets.look(ticket, now_ns)?;
+        let looked = self.tickets.look(ticket, now_ns);
+        self.expire_tickets(now_ns);
+        let permit = looked?;
         let record = self.orders.get(permit.key).filter(|record| record.matches(intent));
         if permit.is_amend || record.is_none() || permit.hash != intent.hash() {
             return Err(invalid("approved for other fields"));
@@ -217,8 +219,9 @@ impl OrderEngine {
     /// # Errors
     /// As `redeem`.
     pub fn redeem_key(&mut self, ticket: Ticket, key: OrderKey, now_ns: i64) -> Result<OrderKey> {
+        let looked = self.tickets.look(ticket, now_ns);
         self.expire_tickets(now_ns);
-        let permit = self.tickets.look(ticket, now_ns)?;
+        let permit = looked?;
         let record = self.orders.get(key).filter(|_| permit.key == key && !permit.is_amend);
         let Some(record) = record.filter(|record| State::of(record) == State::Intent) else {
             return Err(invalid("not for this order, or the order was withdrawn"));

@@ -63,6 +63,15 @@ impl Exposure {
     }
 }
 
+/// Sums over all desks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Worst-case value at the reference prices.
+    pub gross: Money,
+    /// Desks with an exposure but no reference price: `gross` lacks them.
+    pub unvalued: u32,
+}
+
 /// One instrument as the engine sees it.
 #[derive(Debug, Clone)]
 pub struct Desk {
@@ -74,6 +83,7 @@ pub struct Desk {
     pub exposure: Exposure,
     /// Worst case at the reference price, as counted in the gross exposure.
     value: Money,
+    is_unvalued: bool,
     /// Own resting limit orders: price to count, for the self-cross check.
     resting: [BTreeMap<Ticks, u32>; 2],
 }
@@ -87,15 +97,16 @@ impl Desk {
             mark: None,
             exposure: Exposure::default(),
             value: Money::ZERO,
+            is_unvalued: false,
             resting: [BTreeMap::new(), BTreeMap::new()],
         }
     }
 
-    /// Set the reference price; `gross` follows.
+    /// Set the reference price; `totals` follows.
     ///
     /// # Errors
     /// [`Code::NumberOutOfRange`] if the price is not positive or the value would not fit.
-    pub fn set_mark(&mut self, mark: Ticks, now_ns: i64, gross: &mut Money) -> Result<()> {
+    pub fn set_mark(&mut self, mark: Ticks, now_ns: i64, totals: &mut Totals) -> Result<()> {
         if mark.0 <= 0 {
             return Err(CoreError::new(
                 Code::NumberOutOfRange,
@@ -104,32 +115,38 @@ impl Desk {
         }
         self.instrument.notional(mark, Lots(self.exposure.worst()))?;
         self.mark = Some((mark, now_ns));
-        self.revalue(gross);
+        self.revalue(totals);
         Ok(())
     }
 
-    /// Change a reservation and the position; `gross` follows.
-    pub fn shift(&mut self, change: Shift, gross: &mut Money) {
+    /// Change a reservation and the position; `totals` follows.
+    pub fn shift(&mut self, change: Shift, totals: &mut Totals) {
         let reserved = self.exposure.reserved(change.side, change.reduce_only);
         reserved.0 = reserved.0.saturating_add(change.reserved);
         let signed = change.filled.signed(change.side);
         self.exposure.position.0 = self.exposure.position.0.saturating_add(signed.0);
-        self.revalue(gross);
+        self.revalue(totals);
     }
 
     /// Replace the position, as at start from the venue's truth.
-    pub fn set_position(&mut self, position: Lots, gross: &mut Money) {
+    pub fn set_position(&mut self, position: Lots, totals: &mut Totals) {
         self.exposure.position = position;
-        self.revalue(gross);
+        self.revalue(totals);
     }
 
-    fn revalue(&mut self, gross: &mut Money) {
+    fn revalue(&mut self, totals: &mut Totals) {
         let mark = self.mark.map_or(0, |(mark, _)| mark.0);
         let value = i128::from(mark)
             .saturating_mul(i128::from(self.exposure.worst()))
             .saturating_mul(self.instrument.unit_value().0);
-        gross.0 = gross.0.saturating_add(value.saturating_sub(self.value.0));
+        totals.gross.0 = totals.gross.0.saturating_add(value.saturating_sub(self.value.0));
         self.value = Money(value);
+        let is_unvalued = self.mark.is_none() && self.exposure.worst() > 0;
+        if is_unvalued != self.is_unvalued {
+            self.is_unvalued = is_unvalued;
+            let count = &mut totals.unvalued;
+            *count = if is_unvalued { *count + 1 } else { count.saturating_sub(1) };
+        }
     }
 
     /// Count an own limit order as resting.

@@ -4,7 +4,7 @@
 //! that lacks its data refuses. An order that may only shrink the position is judged by the rules
 //! of form, price, rate and truth, never by exposure: a limit must not trap a position.
 
-use super::exposure::Desk;
+use super::exposure::{Desk, Totals};
 use super::{HaltLevel, OrderType};
 use crate::error::{Code, CoreError, Result};
 use crate::number::{divide, Lots, Money, Rate, Rounding, Side, Ticks, RATE_SCALE};
@@ -107,8 +107,8 @@ impl Limits {
 pub struct Account {
     /// Level of the kill switch.
     pub halt: HaltLevel,
-    /// Worst-case value over all instruments at their reference prices.
-    pub gross: Money,
+    /// Sums over all instruments.
+    pub totals: Totals,
     /// Last equity pushed in.
     pub equity: Option<Money>,
     /// Equity times largest leverage.
@@ -125,7 +125,7 @@ impl Default for Account {
     fn default() -> Self {
         Self {
             halt: HaltLevel::Run,
-            gross: Money::ZERO,
+            totals: Totals::default(),
             equity: None,
             leverage_cap: None,
             daily_loss: Rate(0),
@@ -433,7 +433,15 @@ impl Judge<'_> {
             return Ok(());
         }
         let grown = desk.instrument.notional(price, Lots(after - worst))?;
-        let gross = self.account.gross.add(grown)?;
+        let totals = self.account.totals;
+        let gross = totals.gross.add(grown)?;
+        if totals.unvalued > 0
+            && (limits.gross_value_max.is_some() || limits.leverage_max.is_some())
+        {
+            let observed = format!("{} instruments held without one", totals.unvalued);
+            let allowed = "a reference price for each".to_owned();
+            self.breach(Code::NoReferencePrice, "R21 gross value", observed, allowed);
+        }
         if let Some(allowed) = limits.gross_value_max {
             self.limit("R21 gross value", gross, allowed);
         }

@@ -199,8 +199,11 @@ impl Names {
             if let Some(text) = self.texts.remove(&key) {
                 self.by_text.remove(&text);
             }
-        } else if let Some(slot) = self.window.get_mut((record.seq - self.base) as usize) {
-            *slot = NONE;
+        } else {
+            let at = record.seq.wrapping_sub(self.base) as usize;
+            if let Some(slot) = self.window.get_mut(at) {
+                *slot = NONE;
+            }
         }
         while self.window.len() as u64 > LATE_MAX && self.window.front() == Some(&NONE) {
             self.pop_front(orders);

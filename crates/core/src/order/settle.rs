@@ -87,7 +87,7 @@ impl OrderEngine {
         let (strategy, instrument) = (record.strategy, record.instrument);
         if change.reserved != 0 || filled.0 != 0 {
             if let Some(desk) = self.desks.get_mut(usize::from(instrument.0)) {
-                desk.shift(change, &mut self.account.gross);
+                desk.shift(change, &mut self.account.totals);
             }
         }
         if before.is_open != after.is_open {
