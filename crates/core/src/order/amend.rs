@@ -145,6 +145,12 @@ impl OrderEngine {
         Err(CoreError::new(Code::IllegalTransition, "no amend is on its way"))
     }
 
+    /// New terms that are approved and not answered yet.
+    #[must_use]
+    pub fn pending_amend(&self, key: OrderKey) -> Option<Amend> {
+        self.amends.get(&key).copied()
+    }
+
     pub(crate) fn drop_amend(&mut self, key: OrderKey) -> bool {
         let before = self.held(key);
         let was_pending = self.amends.remove(&key).is_some();
