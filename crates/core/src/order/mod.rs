@@ -4,6 +4,25 @@
 //! facts move the order through one state table and give the reservation back exactly once. The
 //! engine sends nothing, knows no venue and reads no clock: time is an argument.
 
+pub mod amend;
+pub mod canonical;
+pub mod engine;
+pub mod exposure;
+pub mod facts;
+pub mod flow;
+pub mod limits;
+pub mod name;
+pub mod record;
+pub mod settle;
+pub mod state;
+pub mod tickets;
+
+pub use engine::OrderEngine;
+pub use exposure::Exposure;
+pub use limits::Limits;
+pub use record::{Fill, Record};
+pub use state::{Fact, FactKind, State, Transition};
+
 use crate::number::{Lots, Side, Ticks};
 
 /// Nanoseconds a ticket stays good: one stall of the event loop at p99.9, and short enough that
@@ -186,7 +205,6 @@ impl Intent<'_> {
     /// 32-bit hash of all fields, for the ticket.
     #[must_use]
     pub fn hash(&self) -> u32 {
-        let mut hash = ExecId::of_text(self.id).0;
         let kind = u64::from(self.instrument.0)
             | u64::from(self.strategy.0) << 16
             | (self.side as u64) << 32
@@ -200,11 +218,15 @@ impl Intent<'_> {
             self.trigger.map_or(u64::MAX, |price| price.0 as u64),
             self.parent.map_or(u64::MAX, |key| u64::from(key.0)),
         ];
-        for word in words {
-            // Multiply and fold: one multiplication per field, every bit reaches the upper half.
-            hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            hash ^= hash >> 32;
-        }
-        (hash >> 32) as u32 ^ hash as u32
+        fold(ExecId::of_text(self.id).0, &words)
     }
+}
+
+/// Multiply and fold: one multiplication per word, and every bit reaches the result.
+pub(crate) fn fold(seed: u64, words: &[u64]) -> u32 {
+    let mixed = words.iter().fold(seed, |hash, word| {
+        let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ product >> 32
+    });
+    (mixed >> 32) as u32 ^ mixed as u32
 }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Amends. For risk an amend is a new order: it is judged by every limit, needs its own ticket,
+//! and until the venue answers the worse of the old and the new quantity stays reserved. It is an
+//! overlay on a working order, not a state.
+
+use super::engine::{check_price, OrderEngine};
+use super::limits::{judge, refuse, Wish};
+use super::record::AMEND_PENDING;
+use super::state::State;
+use super::tickets::invalid;
+use super::{fold, OrderKey, Ticket};
+use crate::error::{Code, CoreError, Result};
+use crate::number::{Lots, Ticks};
+
+/// New terms of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amend {
+    /// New limit price; `None` for orders without one.
+    pub price: Option<Ticks>,
+    /// New quantity in all, fills included.
+    pub lots: Lots,
+}
+
+impl Amend {
+    fn hash(&self, key: OrderKey) -> u32 {
+        let price = self.price.map_or(u64::MAX, |price| price.0 as u64);
+        fold(u64::from(key.0), &[price, self.lots.0 as u64])
+    }
+}
+
+impl OrderEngine {
+    /// Judge new terms of a working order and reserve what they add.
+    ///
+    /// # Errors
+    /// [`Code::OrderNotOpen`] unless the order is WORKING or PARTIAL; [`Code::IllegalTransition`]
+    /// while another amend is on its way; otherwise as `approve`. Nothing changes then.
+    pub fn amend_approve(&mut self, key: OrderKey, amend: Amend, now_ns: i64) -> Result<Ticket> {
+        self.expire_tickets(now_ns);
+        let record = self.record(key)?;
+        let state = State::of(record);
+        if !matches!(state, State::Working | State::Partial) {
+            let message = format!("it is {}; only a working order can change", state.name());
+            return Err(CoreError::new(Code::OrderNotOpen, message));
+        }
+        if record.has(AMEND_PENDING) {
+            let message = "an amend is on its way; wait for its answer";
+            return Err(CoreError::new(Code::IllegalTransition, message));
+        }
+        check_price("price", amend.price, record.order_type().has_price())?;
+        if amend.lots <= record.filled {
+            let message = format!("{} lots wanted, {} filled", amend.lots.0, record.filled.0);
+            return Err(CoreError::new(Code::OrderSizeInvalid, message));
+        }
+        let added = Lots((amend.lots.0 - record.lots.0).max(0));
+        let (strategy, instrument) = (record.strategy, record.instrument);
+        let mut wish = Wish {
+            side: record.side(),
+            order_type: record.order_type(),
+            reduce_only: record.reduce_only(),
+            lots: amend.lots.sub(record.filled)?,
+            added,
+            price: amend.price,
+            trigger: record.trigger(),
+            is_new: false,
+            is_slice: record.parent().is_some(),
+            flow: Default::default(),
+        };
+        if let Some(parent) = record.parent() {
+            let left = self.held(parent).lots;
+            if added.0 > left {
+                let message = format!("slice grows by {}, its parent has {left} left", added.0);
+                return Err(CoreError::new(Code::LimitBreached, message));
+            }
+        }
+        wish.flow = self.flow(strategy, instrument, None, now_ns);
+        let desk = self.desk(instrument)?;
+        let breaches = judge(&self.limits, &self.account, desk, &wish, now_ns)?;
+        refuse(&desk.instrument.symbol, &breaches)?;
+        self.stream.remember(&self.limits, None, now_ns);
+        let before = self.held(key);
+        self.amends.insert(key, amend);
+        if let Some(record) = self.orders.get_mut(key) {
+            record.flags |= AMEND_PENDING;
+        }
+        self.settle(key, before, None);
+        Ok(self.tickets.issue(key, amend.hash(key), true, now_ns))
+    }
+
+    /// Use an amend's ticket: the new terms may now be sent, once.
+    ///
+    /// # Errors
+    /// [`Code::TicketInvalid`], or [`Code::Halted`] if trading was halted since.
+    pub fn redeem_amend(
+        &mut self,
+        ticket: Ticket,
+        key: OrderKey,
+        amend: Amend,
+        now_ns: i64,
+    ) -> Result<()> {
+        let looked = self.tickets.look(ticket, now_ns);
+        self.expire_tickets(now_ns);
+        let permit = looked?;
+        let is_same = self.amends.get(&key) == Some(&amend) && permit.hash == amend.hash(key);
+        if permit.key != key || !permit.is_amend || !is_same {
+            return Err(invalid("approved for other terms, or the order has ended"));
+        }
+        self.tickets.consume(ticket);
+        if !self.may_leave(self.record(key)?.reduce_only()) {
+            self.drop_amend(key);
+            return Err(self.halted());
+        }
+        Ok(())
+    }
+
+    /// The venue took the new terms.
+    ///
+    /// # Errors
+    /// [`Code::IllegalTransition`] if no amend is on its way.
+    pub fn on_amended(&mut self, key: OrderKey, ts_ns: i64) -> Result<()> {
+        let before = self.held(key);
+        let Some(amend) = self.amends.remove(&key) else {
+            self.illegal_facts += 1;
+            return Err(CoreError::new(Code::IllegalTransition, "no amend is on its way"));
+        };
+        self.set_resting(key, false);
+        if let Some(record) = self.orders.get_mut(key) {
+            record.set_terms(amend.price, amend.lots);
+            record.flags &= !AMEND_PENDING;
+            record.updated_ns = record.updated_ns.max(ts_ns);
+        }
+        self.set_resting(key, true);
+        self.settle(key, before, None);
+        Ok(())
+    }
+
+    /// The venue refused the new terms; the old ones hold.
+    ///
+    /// # Errors
+    /// [`Code::IllegalTransition`] if no amend is on its way.
+    pub fn on_amend_rejected(&mut self, key: OrderKey) -> Result<()> {
+        if self.drop_amend(key) {
+            return Ok(());
+        }
+        self.illegal_facts += 1;
+        Err(CoreError::new(Code::IllegalTransition, "no amend is on its way"))
+    }
+
+    /// New terms that are approved and not answered yet.
+    #[must_use]
+    pub fn pending_amend(&self, key: OrderKey) -> Option<Amend> {
+        self.amends.get(&key).copied()
+    }
+
+    pub(crate) fn drop_amend(&mut self, key: OrderKey) -> bool {
+        let before = self.held(key);
+        let was_pending = self.amends.remove(&key).is_some();
+        if let Some(record) = self.orders.get_mut(key).filter(|_| was_pending) {
+            record.flags &= !AMEND_PENDING;
+            self.settle(key, before, None);
+        }
+        was_pending
+    }
+}

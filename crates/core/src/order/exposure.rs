@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one instrument could cost in the worst case: the position if every open order of one side
+//! filled and none of the other. Kept as counters, so that reading and changing them costs the
+//! same with one open order and with a hundred thousand. Reduce-only orders are counted apart:
+//! the venue lets them shrink a position and nothing else.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Code, CoreError, Result};
+use crate::instrument::Instrument;
+use crate::number::{Lots, Money, Side, Ticks};
+
+/// Position and reservations of one instrument, in lots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exposure {
+    /// Signed position from fills.
+    pub position: Lots,
+    /// Reserved by open buys that may open or grow a position.
+    pub open_buy: Lots,
+    /// Reserved by open sells that may open or grow a position.
+    pub open_sell: Lots,
+    /// Reserved by open reduce-only buys.
+    pub reduce_buy: Lots,
+    /// Reserved by open reduce-only sells.
+    pub reduce_sell: Lots,
+}
+
+impl Exposure {
+    /// Largest long position the open orders can lead to; negative if short even then.
+    #[must_use]
+    pub const fn long(&self) -> i64 {
+        self.position.0.saturating_add(self.open_buy.0)
+    }
+
+    /// Largest short position the open orders can lead to; negative if long even then.
+    #[must_use]
+    pub const fn short(&self) -> i64 {
+        self.open_sell.0.saturating_sub(self.position.0)
+    }
+
+    /// Towards one side: `long` for buys, `short` for sells.
+    #[must_use]
+    pub const fn towards(&self, side: Side) -> i64 {
+        match side {
+            Side::Buy => self.long(),
+            Side::Sell => self.short(),
+        }
+    }
+
+    /// Largest size of the position that the open orders can lead to.
+    #[must_use]
+    pub fn worst(&self) -> i64 {
+        self.long().max(self.short())
+    }
+
+    fn reserved(&mut self, side: Side, reduce_only: bool) -> &mut Lots {
+        match (side, reduce_only) {
+            (Side::Buy, false) => &mut self.open_buy,
+            (Side::Sell, false) => &mut self.open_sell,
+            (Side::Buy, true) => &mut self.reduce_buy,
+            (Side::Sell, true) => &mut self.reduce_sell,
+        }
+    }
+}
+
+/// Sums over all desks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Worst-case value at the reference prices.
+    pub gross: Money,
+    /// Desks with an exposure but no reference price: `gross` lacks them.
+    pub unvalued: u32,
+}
+
+/// One instrument as the engine sees it.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// Its rules.
+    pub instrument: Instrument,
+    /// Reference price and when it was true.
+    pub mark: Option<(Ticks, i64)>,
+    /// Position and reservations.
+    pub exposure: Exposure,
+    /// Worst case at the reference price, as counted in the gross exposure.
+    value: Money,
+    is_unvalued: bool,
+    /// Own resting limit orders: price to count, for the self-cross check.
+    resting: [BTreeMap<Ticks, u32>; 2],
+}
+
+impl Desk {
+    /// A desk without position, orders and reference price.
+    #[must_use]
+    pub fn new(instrument: Instrument) -> Self {
+        Self {
+            instrument,
+            mark: None,
+            exposure: Exposure::default(),
+            value: Money::ZERO,
+            is_unvalued: false,
+            resting: [BTreeMap::new(), BTreeMap::new()],
+        }
+    }
+
+    /// Set the reference price; `totals` follows.
+    ///
+    /// # Errors
+    /// [`Code::NumberOutOfRange`] if the price is not positive or the value would not fit.
+    pub fn set_mark(&mut self, mark: Ticks, now_ns: i64, totals: &mut Totals) -> Result<()> {
+        if mark.0 <= 0 {
+            return Err(CoreError::new(
+                Code::NumberOutOfRange,
+                format!("{}: reference price {} ticks", self.instrument.symbol, mark.0),
+            ));
+        }
+        self.instrument.notional(mark, Lots(self.exposure.worst()))?;
+        self.mark = Some((mark, now_ns));
+        self.revalue(totals);
+        Ok(())
+    }
+
+    /// Change a reservation and the position; `totals` follows.
+    pub fn shift(&mut self, change: Shift, totals: &mut Totals) {
+        let reserved = self.exposure.reserved(change.side, change.reduce_only);
+        reserved.0 = reserved.0.saturating_add(change.reserved);
+        let signed = change.filled.signed(change.side);
+        self.exposure.position.0 = self.exposure.position.0.saturating_add(signed.0);
+        self.revalue(totals);
+    }
+
+    /// Replace the position, as at start from the venue's truth.
+    pub fn set_position(&mut self, position: Lots, totals: &mut Totals) {
+        self.exposure.position = position;
+        self.revalue(totals);
+    }
+
+    fn revalue(&mut self, totals: &mut Totals) {
+        let mark = self.mark.map_or(0, |(mark, _)| mark.0);
+        let value = i128::from(mark)
+            .saturating_mul(i128::from(self.exposure.worst()))
+            .saturating_mul(self.instrument.unit_value().0);
+        totals.gross.0 = totals.gross.0.saturating_add(value.saturating_sub(self.value.0));
+        self.value = Money(value);
+        let is_unvalued = self.mark.is_none() && self.exposure.worst() > 0;
+        if is_unvalued != self.is_unvalued {
+            self.is_unvalued = is_unvalued;
+            let count = &mut totals.unvalued;
+            *count = if is_unvalued { *count + 1 } else { count.saturating_sub(1) };
+        }
+    }
+
+    /// Count an own limit order as resting.
+    pub fn rest(&mut self, side: Side, price: Ticks) {
+        *self.resting[side as usize].entry(price).or_insert(0) += 1;
+    }
+
+    /// Stop counting it.
+    pub fn unrest(&mut self, side: Side, price: Ticks) {
+        let levels = &mut self.resting[side as usize];
+        if let Some(count) = levels.get_mut(&price) {
+            *count -= 1;
+            if *count == 0 {
+                levels.remove(&price);
+            }
+        }
+    }
+
+    /// Best price of own resting orders on a side.
+    #[must_use]
+    pub fn best_resting(&self, side: Side) -> Option<Ticks> {
+        let levels = &self.resting[side as usize];
+        match side {
+            Side::Buy => levels.last_key_value(),
+            Side::Sell => levels.first_key_value(),
+        }
+        .map(|(price, _)| *price)
+    }
+}
+
+/// One change of a desk's counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift {
+    /// Direction of the order.
+    pub side: Side,
+    /// Is it reduce-only?
+    pub reduce_only: bool,
+    /// Lots more (or fewer) reserved.
+    pub reserved: i64,
+    /// Lots filled.
+    pub filled: Lots,
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The one door, from outside: every limit at limit-1, limit and limit+1; tickets; slices; amends;
+//! halts; archiving. Random lives of many orders are in `order_holds.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod order_fixture;
+
+use hean_core::order::amend::Amend;
+use hean_core::order::{
+    ExecId, HaltLevel, InstrumentId, Intent, Limits, OrderEngine, OrderKey, State, StrategyId,
+    TimeInForce, TICKET_LIFE_NS,
+};
+use hean_core::{Code, CoreError, Instrument, Kind, Lots, Money, Rate, Side, Ticks};
+use order_fixture::{base36, buy, engine, market, money, MARK, SECOND};
+
+/// Approve, redeem and acknowledge.
+fn place(
+    engine: &mut OrderEngine,
+    intent: &Intent<'_>,
+    now_ns: i64,
+) -> Result<OrderKey, CoreError> {
+    let ticket = engine.approve(intent, now_ns)?;
+    let key = engine.redeem(ticket, intent, now_ns)?;
+    engine.on_placed(key, None, now_ns)?;
+    Ok(key)
+}
+
+/// Place and fill whole at the mark.
+fn trade(engine: &mut OrderEngine, intent: &Intent<'_>, now_ns: i64) -> OrderKey {
+    let key = place(engine, intent, now_ns).unwrap();
+    engine.on_filled(key, ExecId(1), MARK, intent.lots, now_ns).unwrap();
+    key
+}
+
+fn refusal(result: Result<impl std::fmt::Debug, CoreError>) -> (Code, String) {
+    let error = result.expect_err("must be refused");
+    (error.code, error.message)
+}
+
+/// Each size must pass, and the next larger one be refused by `rule`.
+fn passes_up_to(limits: Limits, make: impl Fn(i64) -> Intent<'static>, most: i64, rule: &str) {
+    for lots in [most - 1, most] {
+        let mut engine = engine(limits.clone());
+        engine.set_equity(Money(1_000 * 1_000_000_000_000));
+        assert!(engine.approve(&make(lots), 0).is_ok(), "{rule}: {lots} of {most}");
+    }
+    let mut engine = engine(limits);
+    engine.set_equity(Money(1_000 * 1_000_000_000_000));
+    let (code, message) = refusal(engine.approve(&make(most + 1), 0));
+    assert_eq!(code, Code::LimitBreached);
+    assert!(message.contains(rule), "{message}");
+    assert_eq!(engine.open_orders().count(), 0, "a refused order leaves nothing");
+}
+
+#[test]
+fn each_money_limit_holds_to_the_lot() {
+    let none = Limits::unlimited();
+    let lots = |lots| buy("h1-test-1", lots);
+    let limit = |lots| Limits { order_lots_max: Some(Lots(lots)), ..none.clone() };
+    passes_up_to(limit(50), lots, 50, "R02 order lots");
+    let limits = Limits { order_value_max: money(50_000), ..none.clone() };
+    passes_up_to(limits, lots, 50, "R02 order value");
+    let limits = Limits { position_value_max: money(50_000), ..none.clone() };
+    passes_up_to(limits, lots, 50, "R20 position value");
+    let limits = Limits { gross_value_max: money(50_000), ..none.clone() };
+    passes_up_to(limits, lots, 50, "R21 gross value");
+    let limits = Limits { leverage_max: Some(Rate(50_000_000_000_000)), ..none };
+    passes_up_to(limits, lots, 50, "R21 leverage");
+}
+
+#[test]
+fn market_orders_are_valued_at_the_collar() {
+    let collar_fraction = Some(Rate(10_000_000_000));
+    let limits = Limits { order_value_max: money(50_500), collar_fraction, ..Limits::unlimited() };
+    passes_up_to(limits.clone(), |lots| market("a", Side::Buy, lots), 50, "R02 order value");
+    let limits = Limits { order_value_max: money(50_000), ..limits };
+    passes_up_to(limits, |lots| market("a", Side::Sell, lots), 50, "R02 order value");
+}
+
+#[test]
+fn the_collar_holds_to_the_tick_on_the_dangerous_side() {
+    let collar = Limits { collar_fraction: Some(Rate(10_000_000_000)), ..Limits::unlimited() };
+    let cases = [
+        (Side::Buy, 1_009, true),
+        (Side::Buy, 1_010, true),
+        (Side::Buy, 1_011, false),
+        (Side::Buy, 1, true),
+        (Side::Sell, 991, true),
+        (Side::Sell, 990, true),
+        (Side::Sell, 989, false),
+        (Side::Sell, 9_999, true),
+    ];
+    for (side, price, passes) in cases {
+        let intent = Intent { side, price: Some(Ticks(price)), ..buy("a", 1) };
+        let result = engine(collar.clone()).approve(&intent, 0);
+        assert_eq!(result.is_ok(), passes, "{side:?} at {price}: {result:?}");
+        if !passes {
+            assert!(refusal(result).1.contains("R03 price collar"));
+        }
+    }
+}
+
+#[test]
+fn a_stale_or_missing_reference_refuses_all_but_reductions() {
+    let limits = Limits { reference_age_max_ns: Some(500), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    trade(&mut engine, &market("a", Side::Buy, 10), 499);
+    assert!(engine.approve(&market("b", Side::Buy, 1), 500).is_ok());
+    let (code, message) = refusal(engine.approve(&market("c", Side::Buy, 1), 501));
+    assert_eq!(code, Code::NoReferencePrice);
+    assert!(message.contains("501 ns old"), "{message}");
+    let reduce = Intent { reduce_only: true, ..market("d", Side::Sell, 10) };
+    assert!(engine.approve(&reduce, 501).is_ok());
+    let mut bare = OrderEngine::new(Limits::default());
+    bare.add_instrument(Instrument::new("ONE", Kind::Spot, "1", "1").unwrap()).unwrap();
+    assert_eq!(refusal(bare.approve(&buy("a", 1), 0)).0, Code::NoReferencePrice);
+}
+
+#[test]
+fn leverage_without_known_equity_refuses() {
+    let limits = Limits { leverage_max: Some(Rate(1_000_000_000_000)), ..Limits::unlimited() };
+    let (_, message) = refusal(engine(limits).approve(&buy("a", 1), 0));
+    assert!(message.contains("equity unknown"), "{message}");
+}
+
+#[test]
+fn open_orders_are_counted_exactly() {
+    let mut engine = engine(Limits { open_orders_max: Some(2), ..Limits::unlimited() });
+    let first = place(&mut engine, &buy("a", 1), 0).unwrap();
+    place(&mut engine, &buy("b", 1), 0).unwrap();
+    assert!(refusal(engine.approve(&buy("c", 1), 0)).1.contains("R23 open orders"));
+    engine.on_cancelled(first, "wish", 1).unwrap();
+    assert!(engine.approve(&buy("c", 1), 1).is_ok());
+}
+
+#[test]
+fn no_window_of_a_second_holds_more_orders_than_allowed() {
+    let mut engine = engine(Limits { orders_per_second_max: Some(4), ..Limits::unlimited() });
+    trade(&mut engine, &buy("a", 9), 0);
+    for (n, at) in [(1, 10), (2, 20), (3, 30)] {
+        assert!(engine.approve(&buy(&format!("b{n}"), 1), at).is_ok());
+    }
+    assert!(refusal(engine.approve(&buy("c", 1), 40)).1.contains("R09 order rate"));
+    let reduce = Intent { reduce_only: true, ..market("d", Side::Sell, 1) };
+    assert!(engine.approve(&reduce, 40).is_ok(), "a quarter on top is kept for reductions");
+    assert!(refusal(engine.approve(&Intent { id: "e", ..reduce }, 41)).1.contains("R09"));
+    assert!(refusal(engine.approve(&buy("c", 1), SECOND - 1)).1.contains("R09"));
+    assert!(refusal(engine.approve(&buy("c", 1), SECOND)).1.contains("R09"), "four still count");
+    assert!(engine.approve(&buy("c", 1), SECOND + 10).is_ok());
+}
+
+#[test]
+fn the_same_order_within_the_window_is_a_slip() {
+    let limits = Limits { duplicate_window_ns: Some(SECOND), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    assert!(engine.approve(&buy("a", 5), 0).is_ok());
+    assert!(refusal(engine.approve(&buy("b", 5), SECOND - 1)).1.contains("R05 duplicate"));
+    let others = [
+        buy("c", 6),
+        Intent { price: Some(Ticks(999)), ..buy("d", 5) },
+        Intent { side: Side::Sell, ..buy("e", 5) },
+        Intent { strategy: StrategyId(1), ..buy("f", 5) },
+        Intent { instrument: InstrumentId(1), ..buy("g", 5) },
+    ];
+    for other in others {
+        assert!(engine.approve(&other, SECOND - 1).is_ok(), "{other:?}");
+    }
+    assert!(engine.approve(&buy("h", 5), SECOND).is_ok());
+}
+
+#[test]
+fn an_order_that_could_meet_an_own_resting_one_is_refused() {
+    let mut engine = engine(Limits { refuse_self_cross: true, ..Limits::unlimited() });
+    let own = place(&mut engine, &Intent { price: Some(Ticks(1_000)), ..buy("a", 1) }, 0).unwrap();
+    let sell = |id, price| Intent { side: Side::Sell, price: Some(Ticks(price)), ..buy(id, 1) };
+    for price in [999, 1_000] {
+        assert!(refusal(engine.approve(&sell("b", price), 0)).1.contains("R06 self-cross"));
+    }
+    assert!(refusal(engine.approve(&market("b", Side::Sell, 1), 0)).1.contains("R06"));
+    assert!(engine.approve(&sell("b", 1_001), 0).is_ok());
+    engine.on_cancelled(own, "", 1).unwrap();
+    assert!(engine.approve(&sell("c", 999), 1).is_ok());
+}
+
+#[test]
+fn losses_stop_new_risk_and_never_reductions() {
+    let limits = Limits {
+        daily_loss_fraction_max: Some(Rate(50)),
+        drawdown_fraction_max: Some(Rate(90)),
+        ..Limits::unlimited()
+    };
+    let mut engine = engine(limits);
+    trade(&mut engine, &buy("a", 5), 0);
+    for (loss, drawdown, passes) in [(49, 89, true), (50, 90, true), (51, 0, false), (0, 91, false)]
+    {
+        engine.set_loss(Rate(loss), Rate(drawdown));
+        let id = format!("b{loss}");
+        assert_eq!(engine.approve(&buy(&id, 1), 0).is_ok(), passes, "{loss} {drawdown}");
+    }
+    let reduce = Intent { reduce_only: true, ..market("z", Side::Sell, 5) };
+    assert!(engine.approve(&reduce, 0).is_ok());
+}
+
+#[test]
+fn a_refusal_names_every_breach() {
+    let limits = Limits { order_lots_max: Some(Lots(1)), ..Limits::default() };
+    let (_, message) = refusal(engine(limits).approve(&buy("a", 1_000), 0));
+    for rule in ["R02 order lots", "R02 order value", "R20", "R21 gross", "R21 leverage"] {
+        assert!(message.contains(rule), "{rule} is missing in {message}");
+    }
+    assert!(message.contains("observed 1000000, allowed 10000"), "{message}");
+}
+
+#[test]
+fn of_200_orders_that_fit_alone_exactly_those_pass_that_fit_together() {
+    let limits = Limits { position_value_max: money(1_000_000), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    let passed =
+        (0..200).filter(|n| engine.approve(&buy(&format!("h1-test-{n}"), 30), 0).is_ok()).count();
+    assert_eq!(passed, 33);
+    assert_eq!(engine.exposure(InstrumentId(0)).unwrap().open_buy, Lots(990));
+    assert!(engine.approve(&buy("last", 10), 0).is_ok());
+    assert!(engine.approve(&buy("more", 1), 0).is_err());
+}
+
+#[test]
+fn a_limit_never_traps_a_position() {
+    let limits = Limits { position_value_max: money(100_000), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    trade(&mut engine, &buy("a", 100), 0);
+    engine.set_mark(InstrumentId(0), Ticks(5_000), 0).unwrap();
+    assert!(engine.approve(&buy("b", 1), 0).is_err());
+    assert!(engine.approve(&market("c", Side::Sell, 40), 0).is_ok(), "a plain sell reduces too");
+    let reduce = Intent { reduce_only: true, ..market("d", Side::Sell, 100) };
+    assert!(engine.approve(&reduce, 0).is_ok());
+}
+
+#[test]
+fn reduce_only_is_believed_only_if_true() {
+    let mut engine = engine(Limits::unlimited());
+    let reduce = |id, side, lots| Intent { reduce_only: true, ..market(id, side, lots) };
+    assert_eq!(refusal(engine.approve(&reduce("a", Side::Sell, 1), 0)).0, Code::ReduceOnlyViolated);
+    trade(&mut engine, &buy("b", 10), 0);
+    for (id, side, lots, passes) in [
+        ("c", Side::Sell, 9, true),
+        ("d", Side::Sell, 10, true),
+        ("e", Side::Sell, 11, false),
+        ("f", Side::Buy, 1, false),
+    ] {
+        assert_eq!(engine.approve(&reduce(id, side, lots), 0).is_ok(), passes, "{id}");
+    }
+}
+
+#[test]
+fn a_ticket_is_good_once_for_its_fields_and_for_its_life() {
+    let mut engine = engine(Limits::unlimited());
+    let intent = buy("h1-test-7", 5);
+    let ticket = engine.approve(&intent, 0).unwrap();
+    assert_eq!(refusal(engine.approve(&intent, 0)).0, Code::AlreadyApproved);
+    let wrong = [
+        Intent { lots: Lots(6), ..intent },
+        Intent { price: Some(Ticks(1_001)), ..intent },
+        Intent { side: Side::Sell, ..intent },
+        Intent { id: "h1-test-8", ..intent },
+        Intent { reduce_only: true, ..intent },
+        Intent { instrument: InstrumentId(1), ..intent },
+        Intent { strategy: StrategyId(1), ..intent },
+        Intent { time_in_force: TimeInForce::Ioc, ..intent },
+    ];
+    for wrong in wrong {
+        assert_eq!(refusal(engine.redeem(ticket, &wrong, 0)).0, Code::TicketInvalid, "{wrong:?}");
+    }
+    let forged = hean_core::order::Ticket(ticket.0 ^ 1 << 40);
+    assert_eq!(refusal(engine.redeem(forged, &intent, 0)).0, Code::TicketInvalid);
+    let key = engine.redeem(ticket, &intent, TICKET_LIFE_NS).unwrap();
+    assert_eq!(engine.state(key), Ok(State::Sent));
+    assert_eq!(refusal(engine.redeem(ticket, &intent, 0)).0, Code::TicketInvalid);
+}
+
+#[test]
+fn an_expired_ticket_gives_its_reservation_back() {
+    let mut engine = engine(Limits::unlimited());
+    let intent = buy("h1-test-7", 5);
+    let ticket = engine.approve(&intent, 0).unwrap();
+    let (code, message) = refusal(engine.redeem(ticket, &intent, TICKET_LIFE_NS + 1));
+    assert_eq!(code, Code::TicketInvalid);
+    assert!(message.contains("expired 1 ns ago"), "{message}");
+    assert_eq!(engine.state(engine.find("h1-test-7").unwrap()), Ok(State::Expired));
+    assert_eq!(engine.exposure(InstrumentId(0)).unwrap().open_buy, Lots(0));
+}
+
+#[test]
+fn nothing_new_leaves_after_a_halt_even_with_a_ticket() {
+    let mut engine = engine(Limits::unlimited());
+    trade(&mut engine, &buy("a", 10), 0);
+    let (new, reduce) = (buy("b", 1), Intent { reduce_only: true, ..market("c", Side::Sell, 1) });
+    let new_ticket = engine.approve(&new, 0).unwrap();
+    let reduce_ticket = engine.approve(&reduce, 0).unwrap();
+    assert_eq!(engine.set_halt(HaltLevel::HaltNew), HaltLevel::HaltNew);
+    assert_eq!(engine.set_halt(HaltLevel::Run), HaltLevel::HaltNew, "it only climbs");
+    assert_eq!(refusal(engine.redeem(new_ticket, &new, 0)).0, Code::Halted);
+    assert_eq!(engine.state(engine.find("b").unwrap()), Ok(State::Cancelled));
+    assert!(engine.redeem(reduce_ticket, &reduce, 0).is_ok());
+    assert_eq!(refusal(engine.approve(&buy("d", 1), 0)).0, Code::Halted);
+    engine.set_halt(HaltLevel::Locked);
+    let last = Intent { reduce_only: true, ..market("e", Side::Sell, 1) };
+    assert_eq!(refusal(engine.approve(&last, 0)).0, Code::Halted);
+    engine.release_halt();
+    assert!(engine.approve(&buy("d", 1), 0).is_ok());
+}
+
+#[test]
+fn an_unknown_order_counts_in_full_and_blocks_its_strategy_there() {
+    let mut engine = engine(Limits::unlimited());
+    trade(&mut engine, &buy("z", 3), 0);
+    let intent = buy("a", 5);
+    let ticket = engine.approve(&intent, 0).unwrap();
+    let key = engine.redeem(ticket, &intent, 0).unwrap();
+    engine.on_unknown(key, 1).unwrap();
+    assert_eq!(engine.exposure(InstrumentId(0)).unwrap().open_buy, Lots(5));
+    assert!(refusal(engine.approve(&buy("b", 1), 1)).1.contains("R28 unresolved"));
+    let reduce = Intent { reduce_only: true, ..market("c", Side::Sell, 1) };
+    assert!(engine.approve(&reduce, 1).is_ok());
+    assert!(engine.approve(&Intent { strategy: StrategyId(1), ..buy("d", 1) }, 1).is_ok());
+    engine.on_absent(key, 2).unwrap();
+    assert!(engine.approve(&buy("e", 1), 2).is_ok());
+    let moved = engine.on_filled(key, ExecId(1), MARK, Lots(2), 3).unwrap();
+    assert!(moved.is_resurrected);
+    assert_eq!(engine.account().halt, HaltLevel::HaltNew);
+    assert_eq!(engine.exposure(InstrumentId(0)).unwrap().position, Lots(5));
+}
+
+#[test]
+fn slices_draw_on_their_parent_and_give_back_what_they_did_not_use() {
+    let limits = Limits { position_value_max: money(100_000), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    let parent = place(&mut engine, &buy("p", 100), 0).unwrap();
+    let reserved = |engine: &OrderEngine| engine.exposure(InstrumentId(0)).unwrap().open_buy;
+    let slice = |id, lots| Intent { parent: Some(parent), ..buy(id, lots) };
+    let first = place(&mut engine, &slice("p1", 60), 0).unwrap();
+    assert_eq!(reserved(&engine), Lots(100));
+    assert!(engine.approve(&slice("p2", 41), 0).is_err());
+    engine.on_filled(first, ExecId(1), MARK, Lots(20), 1).unwrap();
+    assert_eq!(reserved(&engine), Lots(80));
+    assert_eq!(engine.record(parent).unwrap().filled, Lots(20));
+    engine.on_cancelled(first, "", 2).unwrap();
+    assert_eq!(reserved(&engine), Lots(80), "the rest went back to the parent");
+    let second = place(&mut engine, &slice("p2", 80), 2).unwrap();
+    engine.on_cancelled(parent, "", 3).unwrap();
+    assert_eq!(reserved(&engine), Lots(80), "the slice still works");
+    engine.on_filled(second, ExecId(2), MARK, Lots(80), 3).unwrap();
+    assert_eq!(engine.state(parent), Ok(State::Filled));
+    let exposure = engine.exposure(InstrumentId(0)).unwrap();
+    assert_eq!((exposure.open_buy, exposure.position), (Lots(0), Lots(100)));
+}
+
+#[test]
+fn an_amend_reserves_the_worse_terms_until_it_is_answered() {
+    let limits = Limits { position_value_max: money(100_000), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    let reserved = |engine: &OrderEngine| engine.exposure(InstrumentId(0)).unwrap().open_buy;
+    let key = place(&mut engine, &buy("a", 60), 0).unwrap();
+    let terms = |lots| Amend { price: Some(Ticks(999)), lots: Lots(lots) };
+    assert!(engine.amend_approve(key, terms(101), 0).is_err());
+    let ticket = engine.amend_approve(key, terms(100), 0).unwrap();
+    assert_eq!(reserved(&engine), Lots(100));
+    assert!(engine.redeem_amend(ticket, key, terms(99), 0).is_err());
+    engine.redeem_amend(ticket, key, terms(100), 0).unwrap();
+    assert!(engine.redeem_amend(ticket, key, terms(100), 0).is_err());
+    engine.on_filled(key, ExecId(1), MARK, Lots(60), 1).unwrap();
+    assert_eq!(reserved(&engine), Lots(40), "filled by the old terms, open by the new");
+    engine.on_amended(key, 2).unwrap();
+    assert_eq!(engine.state(key), Ok(State::Partial));
+    let smaller = engine.amend_approve(key, terms(70), 2).unwrap();
+    assert_eq!(reserved(&engine), Lots(40));
+    engine.expire_tickets(TICKET_LIFE_NS + 3);
+    assert!(engine.redeem_amend(smaller, key, terms(70), 3).is_err());
+    assert_eq!(engine.record(key).unwrap().lots, Lots(100));
+}
+
+#[test]
+fn old_closed_orders_are_dropped_and_their_ids_stay_used() {
+    let mut engine = engine(Limits::unlimited());
+    engine.set_closed_retained(3);
+    let open = place(&mut engine, &buy("h1-test-0", 1), 0).unwrap();
+    for n in 1..3_000 {
+        let id = format!("h1-test-{}", base36(n));
+        trade(&mut engine, &buy(&id, 1), 0);
+    }
+    assert_eq!(refusal(engine.find("h1-test-1")).0, Code::OrderUnknown);
+    assert_eq!(engine.find("h1-test-0"), Ok(open));
+    assert!(engine.find(&format!("h1-test-{}", base36(2_999))).is_ok());
+    engine.on_cancelled(open, "", 1).unwrap();
+    for n in 3_000..3_010 {
+        trade(&mut engine, &buy(&format!("h1-test-{}", base36(n)), 1), 0);
+    }
+    assert_eq!(refusal(engine.approve(&buy("h1-test-1", 1), 0)).0, Code::AlreadyApproved);
+    assert_eq!(refusal(engine.approve(&buy("h0-test-1", 1), 0)).0, Code::AlreadyApproved);
+    assert!(engine.approve(&buy("h2-test-1", 1), 0).is_ok(), "a new epoch starts anew");
+    assert!(engine.find(&format!("h1-test-{}", base36(3_009))).is_ok(), "older ids stay known");
+}
