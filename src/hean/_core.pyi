@@ -3,11 +3,10 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-Levels = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 
 # --- instrument.rs
 
@@ -42,6 +41,8 @@ class Instrument:
     def quantity_decimal(self, lots: int) -> Decimal: ...
 
 # --- book.rs
+
+Levels: TypeAlias = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 
 class Book:
     """Price levels of one symbol as its venue publishes them, in ticks and lots.
