@@ -188,14 +188,19 @@ def test_short_lived_orders_leave_no_memory_behind() -> None:
     """Each order alone on its level: a leaked order, level or trigger would show as megabytes."""
     book = MatchingBook()
 
-    def churn(orders: int) -> None:
-        for price in range(1, orders):
+    def churn(prices: range) -> None:
+        for price in prices:
             assert book.cancel(book.limit(True, price, 1))
             assert book.cancel(book.stop(True, price, 1))
+            book.stop(True, price, 1)
+            book.limit(False, price, 1)
+            book.limit(True, price, 1)
+            assert book.facts()[1][0] == "triggered"
+        assert book.open_count == 0
 
-    churn(1_000)
+    churn(range(1, 1_000))
     before = _resident_bytes()
-    churn(200_000)
+    churn(range(1_000, 301_000))
     assert _resident_bytes() - before < 4_000_000
 
 
