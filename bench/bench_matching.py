@@ -132,10 +132,7 @@ def batch_rate(book: Any, columns: Flow) -> tuple[float, int]:
 class HeapInfo(ctypes.Structure):
     """glibc's `struct mallinfo2`."""
 
-    _fields_: ClassVar = [
-        (name, ctypes.c_size_t)
-        for name in HEAP_FIELDS
-    ]
+    _fields_: ClassVar = [(name, ctypes.c_size_t) for name in HEAP_FIELDS]
 
 
 def heap_bytes() -> int:
