@@ -4,11 +4,10 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-Levels = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 
 # --- instrument.rs
 
@@ -134,6 +133,8 @@ class Ledger:
 
 def state_hash(parts: list[bytes]) -> str: ...
 # --- book.rs
+
+Levels: TypeAlias = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 
 class Book:
     """Price levels of one symbol as its venue publishes them, in ticks and lots.

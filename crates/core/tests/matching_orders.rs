@@ -226,6 +226,25 @@ fn a_trigger_already_reached_is_refused_on_entry_and_on_amendment() {
 }
 
 #[test]
+fn a_sleeping_order_keeps_its_place_unless_its_trigger_moves() {
+    for (first_trigger, first_wakes_first) in [(None, true), (Some(105), true), (Some(104), false)]
+    {
+        let mut market = Market::new();
+        let stop = asleep(Trigger::Rising(Ticks(105)), bid(90, 1));
+        let (first, second) = (market.enter(stop), market.enter(stop));
+        let (price, lots) = (Some(Ticks(91)), Some(Lots(8)));
+        assert!(market.amend(first, Change { price, lots, trigger: first_trigger.map(Ticks) }));
+        assert!(market.amend(first, Change { trigger: Some(Ticks(105)), ..Change::default() }));
+        assert_eq!(market.engine.order(first).unwrap().price, price);
+        market.print(105);
+        let is_woken = |fact: &&Fact| matches!(fact, Fact::Triggered { .. });
+        let woken = market.facts.iter().find(is_woken);
+        let id = if first_wakes_first { first } else { second };
+        assert_eq!(woken, Some(&Fact::Triggered { id }), "amended to {first_trigger:?}");
+    }
+}
+
+#[test]
 fn less_quantity_keeps_the_place_more_quantity_or_a_new_price_loses_it() {
     let less = Change { lots: Some(Lots(1)), ..Change::default() };
     let more = Change { lots: Some(Lots(9)), ..Change::default() };

@@ -56,7 +56,7 @@ fn walked(asks: &Levels, lots: i64) -> (i64, i128) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_book_is_a_sorted_map_of_levels(

@@ -213,7 +213,10 @@ impl PyMatchingBook {
 
     /// Enter an order that sleeps until a trade at its trigger; with `price_ticks` a stop-limit.
     /// `rising` defaults to the direction of a stop: up for a buy, down for a sell.
-    #[pyo3(signature = (buy, trigger_ticks, lots, *, price_ticks=None, rising=None, tif="GTC", owner=0, reducible=None))]
+    #[pyo3(signature = (
+        buy, trigger_ticks, lots, *, price_ticks=None, rising=None, tif="GTC", owner=0,
+        reducible=None
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn stop(
         &mut self,
