@@ -74,6 +74,8 @@ fn overflow(what: &str) -> CoreError {
     CoreError::new(Code::NumberOutOfRange, format!("{what} leaves the exact range"))
 }
 
+// `Add` of the standard library cannot fail; these can, and keep the plain name.
+#[allow(clippy::should_implement_trait)]
 impl Ticks {
     /// Sum, or [`Code::NumberOutOfRange`].
     pub fn add(self, other: i64) -> Result<Self> {
@@ -81,6 +83,8 @@ impl Ticks {
     }
 }
 
+// `Add` of the standard library cannot fail; these can, and keep the plain name.
+#[allow(clippy::should_implement_trait)]
 impl Lots {
     /// No quantity.
     pub const ZERO: Self = Self(0);
@@ -108,6 +112,8 @@ impl Lots {
     }
 }
 
+// `Add` of the standard library cannot fail; these can, and keep the plain name.
+#[allow(clippy::should_implement_trait)]
 impl Money {
     /// No money.
     pub const ZERO: Self = Self(0);

@@ -4,20 +4,7 @@
 
 use crate::error::Code;
 use crate::number::{Lots, Side, Ticks};
-
-/// How long an order may live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum TimeInForce {
-    /// Rests until cancelled. A market order never rests: what is left is cancelled.
-    Gtc = 0,
-    /// Takes what is there, cancels the rest.
-    Ioc = 1,
-    /// Takes everything at once or nothing.
-    Fok = 2,
-    /// Rejected if it would take.
-    PostOnly = 3,
-}
+pub use crate::order::TimeInForce;
 
 /// The move of the last trade price that wakes a sleeping order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
