@@ -4,8 +4,8 @@
 use hean_core::number::Money;
 use hean_core::order::{OrderType, TimeInForce};
 use hean_core::sim::{
-    Command, Fact, Fees, FillModel, Latency, NewOrder, QueueModel, Rows, SimVenue, Slippage, Step,
-    Stream, VenueConfig,
+    Command, Detail, Fact, Fees, FillModel, Latency, NewOrder, QueueModel, Rows, SimVenue,
+    Slippage, Step, Stream, VenueConfig,
 };
 use hean_core::{Code, CoreError, Instrument, Lots, Rate, Side, Ticks};
 use numpy::PyReadonlyArray1;
@@ -413,6 +413,18 @@ impl PySimVenue {
     #[getter]
     fn open_orders(&self) -> usize {
         self.venue.open_orders()
+    }
+
+    /// The finest recorded stream of a symbol: bars, trades, touch or ladder.
+    fn detail(&self, symbol: &str) -> PyResult<&'static str> {
+        let instrument = self.instrument_of(symbol)?;
+        let detail = self.venue.market(instrument).map(|market| market.detail);
+        Ok(match detail {
+            None | Some(Detail::Bars) => "bars",
+            Some(Detail::Trades) => "trades",
+            Some(Detail::Touch) => "touch",
+            Some(Detail::Ladder) => "ladder",
+        })
     }
 
     /// Last price of a symbol, if one was seen.

@@ -24,7 +24,11 @@ ZERO = Decimal(0)
 
 
 class Signal(Payload, frozen=True):
-    """A strategy wants to trade. *size*: base units; `None` leaves it to the governor's sizing."""
+    """A strategy wants to trade. *size*: base units; `None` leaves it to the governor's sizing.
+
+    *price*: limit of a `LIMIT`, trigger of a stop; put on the tick by the governor. *order_id*:
+    for an order the strategy wants to cancel later; empty lets the governor name it.
+    """
 
     event_type: ClassVar = EventType.SIGNAL
     delivery: ClassVar = Delivery.NEVER_DROPPED
@@ -41,6 +45,7 @@ class Signal(Payload, frozen=True):
     price: float | None = None
     stop_loss: float | None = None
     take_profit: float | None = None
+    order_id: str = ""
     extra: dict[str, Any] | None = None
 
 

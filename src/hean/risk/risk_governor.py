@@ -21,7 +21,13 @@ from hean.core.types import (
     Signal,
 )
 from hean.errors import HeanError, Halted, NoReferencePrice, OrderSizeInvalid
-from hean.risk.sizing import Sizing, position_value, price_on_tick, quantity_on_lot
+from hean.risk.sizing import (
+    Sizing,
+    position_value,
+    price_on_tick,
+    quantity_on_lot,
+    trigger_on_tick,
+)
 
 Check = Callable[[OrderRequest], str | None]
 """A policy check: a reason to refuse, or `None`."""
@@ -88,7 +94,7 @@ class RiskGovernor(Module):
     def on_signal(self, event: Event) -> None:
         """Size a signal and put it on the grid; a signal that comes to nothing is refused aloud."""
         signal: Signal = event.data
-        order_id = self.context.next_id(signal.strategy_id or "manual")
+        order_id = signal.order_id or self.context.next_id(signal.strategy_id or "manual")
         try:
             request = self._size(signal, order_id)
         except HeanError as error:
@@ -114,18 +120,22 @@ class RiskGovernor(Module):
                 raise OrderSizeInvalid(
                     f"{symbol}: sizing gives {value:.2f} quote, less than one lot at {reference:g}."
                 )
-        price = None
+        price = trigger = None
         if signal.price is not None:
-            price = price_on_tick(self.instruments[symbol], signal.price, signal.side)
-        kind = OrderType.MARKET if price is None else signal.type
+            rules = self.instruments[symbol]
+            if signal.type is OrderType.LIMIT:
+                price = price_on_tick(rules, signal.price, signal.side)
+            else:
+                trigger = trigger_on_tick(rules, signal.price)
         return OrderRequest(
             symbol,
             signal.side,
             size,
-            kind,
+            signal.type,
             price,
             order_id,
-            reduce_only=signal.reduce_only,
+            trigger,
+            signal.reduce_only,
             strategy_id=signal.strategy_id,
         )
 

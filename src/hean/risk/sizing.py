@@ -62,3 +62,8 @@ def price_on_tick(instrument: Instrument, price: float, side: Side) -> Decimal:
     """A wished limit price: a buy is rounded down, a sell up. *Raises*: `NumberNotFinite`."""
     rounding = "down" if side is Side.BUY else "up"
     return instrument.price_decimal(instrument.quantise_price(price, rounding))
+
+
+def trigger_on_tick(instrument: Instrument, price: float) -> Decimal:
+    """A wished trigger price, to the nearest tick. *Raises*: `NumberNotFinite`."""
+    return instrument.price_decimal(instrument.quantise_price(price, "nearest"))

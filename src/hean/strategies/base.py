@@ -17,15 +17,7 @@ from typing import Any, ClassVar
 
 from hean.core.module import Module, on
 from hean.core.parameters import Parameter, Value, resolve
-from hean.core.types import (
-    CancelRequest,
-    Event,
-    EventType,
-    OrderRequest,
-    OrderType,
-    Side,
-    Signal,
-)
+from hean.core.types import CancelRequest, Event, EventType, OrderType, Side, Signal
 
 ZERO = Decimal(0)
 
@@ -37,7 +29,7 @@ class Strategy(Module):
     refused. Read a value as `self.p.name`.
     """
 
-    produces = (EventType.SIGNAL, EventType.ORDER_REQUEST, EventType.CANCEL_REQUEST)
+    produces = (EventType.SIGNAL, EventType.CANCEL_REQUEST)
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
@@ -45,7 +37,7 @@ class Strategy(Module):
         self.settings: dict[str, Value] = resolve(self.parameters, given or {})
         self.p: Any = SimpleNamespace(**self.settings)
         self.position: dict[str, Decimal] = dict.fromkeys(symbols, ZERO)
-        self._wanted: dict[str, tuple[Decimal | None, Decimal | None]] = {}
+        self._wanted: dict[str, tuple[float | None, float | None]] = {}
         self._protection: dict[str, list[str]] = {symbol: [] for symbol in symbols}
 
     def enter(
@@ -55,8 +47,8 @@ class Strategy(Module):
         *,
         size: Decimal | None = None,
         strength: float = 1.0,
-        stop_loss: Decimal | None = None,
-        take_profit: Decimal | None = None,
+        stop_loss: float | None = None,
+        take_profit: float | None = None,
         as_of_seq: int = 0,
     ) -> None:
         """Ask for a position. *size*: base units, `None` lets the governor size.
@@ -64,7 +56,10 @@ class Strategy(Module):
         *strength*: 0 to 1, scales the size. *stop_loss*, *take_profit*: prices at which protective
         orders rest at the venue once the entry has filled.
         """
-        self._wanted[symbol] = (stop_loss, take_profit)
+        if stop_loss is not None or take_profit is not None:
+            self._wanted[symbol] = (stop_loss, take_profit)
+        else:
+            self._wanted.pop(symbol, None)
         self.context.emit(
             Signal(
                 symbol,
@@ -73,8 +68,8 @@ class Strategy(Module):
                 strength,
                 self.name,
                 as_of_seq,
-                stop_loss=None if stop_loss is None else float(stop_loss),
-                take_profit=None if take_profit is None else float(take_profit),
+                stop_loss=stop_loss,
+                take_profit=take_profit,
             )
         )
 
@@ -114,32 +109,22 @@ class Strategy(Module):
             return
         side = Side.SELL if after > 0 else Side.BUY
         if stop_loss is not None:
-            self._rest(symbol, side, abs(after), trigger_price=stop_loss)
+            self._rest(symbol, side, abs(after), kind=OrderType.STOP, at=stop_loss)
         if take_profit is not None:
-            self._rest(symbol, side, abs(after), price=take_profit)
+            self._rest(symbol, side, abs(after), kind=OrderType.LIMIT, at=take_profit)
 
-    def _rest(
-        self,
-        symbol: str,
-        side: Side,
-        size: Decimal,
-        *,
-        price: Decimal | None = None,
-        trigger_price: Decimal | None = None,
-    ) -> None:
+    def _rest(self, symbol: str, side: Side, size: Decimal, *, kind: OrderType, at: float) -> None:
         order_id = self.context.next_id(self.name)
         self._protection[symbol].append(order_id)
-        kind = OrderType.LIMIT if trigger_price is None else OrderType.STOP
         self.context.emit(
-            OrderRequest(
+            Signal(
                 symbol,
                 side,
                 size,
-                kind,
-                price,
-                order_id,
-                trigger_price,
-                reduce_only=True,
                 strategy_id=self.name,
+                reduce_only=True,
+                type=kind,
+                price=at,
+                order_id=order_id,
             )
         )

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`run.py`: one backtest from settings to summary. It composes history, simulated venue and trading
+system, runs the kernel's loop, and states the result in the JSON of the contract. The strategy,
+the risk path and the ledger are those of live trading; there is no second engine.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hean import __version__
+from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
+from hean.backtest.recorder import RunRecorder, sample_step_ns
+from hean.backtest.result import RunRecord
+from hean.backtest.stats import summarise
+from hean.core.clock import SimClock
+from hean.core.driver import run_simulated
+from hean.data.fingerprint import iso_utc
+from hean.feeds.history import History
+from hean.strategies.base import Strategy
+from hean.system import AccountSettings, TradingSystem
+from hean.venues.sim import SimulatedVenue
+
+Progress = Callable[[float], None]
+"""Told the finished part, 0 to 1."""
+
+
+class BacktestSettings(msgspec.Struct, frozen=True):
+    """What to run. *strategy*: the class; *given*: its parameters by name, text or typed."""
+
+    strategy: type[Strategy]
+    symbols: tuple[str, ...]
+    given: dict[str, object] = {}
+    account: AccountSettings = AccountSettings()
+    assumptions: Assumptions = Assumptions()
+    seed: int = 0
+    bar: str = "1m"
+
+
+class Backtest:
+    """A composed run; `run` plays it once."""
+
+    def __init__(self, settings: BacktestSettings, history: History) -> None:
+        self.settings = settings
+        self.history = history
+        self.clock = SimClock(history.start_ns)
+        self.venue = SimulatedVenue(self._venue_core(), self.clock)
+        instruments = {s: m.rules.instrument for s, m in history.markets.items()}
+        has_bars = all(market.timeframe for market in history.markets.values())
+        self.system = TradingSystem(
+            settings.strategy(settings.symbols, settings.given),
+            instruments,
+            settings=settings.account,
+            clock=self.clock,
+            venue=self.venue,
+            reference=self.venue.last_price,
+            seed=settings.seed,
+            candles_from_ticks=None if has_bars else settings.bar,
+        )
+        self.recorder = RunRecorder(
+            sample_step_ns(history.end_ns - history.start_ns),
+            value=self.system.portfolio.value,
+            exposure=lambda: self.system.exposure(self.venue.last_price),
+            reference=self.venue.last_price,
+        )
+        self.system.add(self.recorder)
+
+    def _venue_core(self) -> Any:
+        assumptions = self.settings.assumptions
+        core = assumptions.venue(self.settings.account.cash, seed=self.settings.seed)
+        for market in self.history.markets.values():
+            fees = market.rules.fees
+            maker = fees.maker if assumptions.maker_fee is None else assumptions.maker_fee
+            taker = fees.taker if assumptions.taker_fee is None else assumptions.taker_fee
+            core.add_instrument(
+                market.rules.instrument,
+                format(maker, "f"),
+                format(taker, "f"),
+                format(LIQUIDATION_FEE, "f"),
+                format(self.settings.account.leverage, "f"),
+            )
+        self.history.feed(core)
+        return core
+
+    def run(self, on_progress: Progress | None = None) -> tuple[dict[str, Any], RunRecord]:
+        """Play the market. *Returns*: the summary of CONTRACT 3 and the record."""
+        history, clock = self.history, self.clock
+        span = history.end_ns - history.start_ns
+
+        def progress(_played: int, now_ns: int) -> None:
+            if on_progress is not None:
+                on_progress((now_ns - history.start_ns) / span)
+
+        self.recorder.begin(clock.now_ns)
+        started = time.perf_counter()
+        run_simulated(self.system.bus, clock, self.venue, on_progress=progress)
+        wall_s = time.perf_counter() - started
+        self.recorder.end(clock.now_ns)
+        self.system.portfolio.ledger.check()
+        prices = {symbol: history.closes(symbol) for symbol in self.settings.symbols}
+        record = self.recorder.record(prices)
+        return self._summary(record, wall_s), record
+
+    def _summary(self, record: RunRecord, wall_s: float) -> dict[str, Any]:
+        settings, ledger, history = self.settings, self.system.portfolio.ledger, self.history
+        initial = settings.account.cash
+        events = self.venue.core.offered
+        summary: dict[str, Any] = {
+            "strategy": settings.strategy.name,
+            "symbols": list(settings.symbols),
+            "params": self.system.strategy.settings,
+            "start": iso_utc(history.start_ns),
+            "end": iso_utc(history.end_ns),
+            "seed": settings.seed,
+            "version": __version__,
+            "events": events,
+            "wall_s": round(wall_s, 4),
+            "events_per_s": round(events / wall_s) if wall_s else 0,
+            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "orders": self.recorder.orders,
+            "orders_rejected": self.recorder.rejected,
+            "fills": len(record.fills),
+            "trades": len(record.trades),
+            "fees": plain(ledger.fees),
+            "funding": plain(ledger.funding_total),
+            "slippage_cost": plain(slippage_cost(record)),
+            "initial_equity": plain(initial),
+            "final_equity": plain(ledger.equity),
+            "net_pnl": plain(ledger.equity - initial),
+            **summarise(record, float(initial)),
+            "buy_and_hold_return": buy_and_hold(record),
+            "state_hash": self.system.state_hash(),
+            "journal_hash": None,
+            "data": list(history.fingerprints),
+            "assumptions": self._words(),
+        }
+        return summary
+
+    def _words(self) -> dict[str, str]:
+        first = next(iter(self.history.markets.values()))
+        assumptions = self.settings.assumptions
+        fees = first.rules.fees
+        words = assumptions.words(
+            maker=fees.maker if assumptions.maker_fee is None else assumptions.maker_fee,
+            taker=fees.taker if assumptions.taker_fee is None else assumptions.taker_fee,
+            detail=self.venue.core.detail(first.symbol),
+        )
+        sizing = self.settings.account.sizing
+        words["sizing"] = f"{sizing.method.value}, at most {sizing.max_leverage:g} x equity"
+        if self.history.notes:
+            words["data"] = "; ".join(self.history.notes)
+        return words
+
+
+def plain(amount: Decimal) -> str:
+    """Decimal text without exponent and trailing zeros."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def slippage_cost(record: RunRecord) -> Decimal:
+    """What fills lost against the price their decision saw; negative is a gain."""
+    total = Decimal(0)
+    for fill in record.fills:
+        if fill.reference:
+            loss = fill.price - Decimal(repr(fill.reference))
+            total += (loss if fill.side == "BUY" else -loss) * fill.qty
+    return total
+
+
+def buy_and_hold(record: RunRecord) -> float | None:
+    """Return of holding equal parts of all symbols over the period, before costs."""
+    returns = [
+        float(prices[-1] / prices[0] - 1) for _, prices in record.prices.values() if len(prices)
+    ]
+    return sum(returns) / len(returns) if returns else None
+
+
+def write_trades(path: Path, record: RunRecord) -> None:
+    """Round trips as CSV, times in ISO 8601 UTC."""
+    names = ("symbol", "side", "entry", "exit", "qty", "entry_price", "exit_price", "fees", "pnl")
+    lines = [",".join(names)]
+    lines.extend(
+        ",".join(
+            (
+                trade.symbol,
+                trade.side.value,
+                iso_utc(trade.entry_ts_ns),
+                iso_utc(trade.exit_ts_ns),
+                plain(trade.qty),
+                f"{trade.entry_price:.12g}",
+                f"{trade.exit_price:.12g}",
+                plain(trade.fees),
+                f"{trade.pnl:.12f}",
+            )
+        )
+        for trade in record.trades
+    )
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
