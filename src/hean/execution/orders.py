@@ -30,7 +30,7 @@ class OrderManager(Module):
     def on_placed(self, event: Event) -> None:
         """The venue holds the order."""
         placed = event.data
-        self._apply(event, lambda: self.engine.on_placed(placed.order_id, placed.exchange_order_id))
+        self._apply(event, lambda: self.engine.on_placed(placed.order_id, event.ts_ns, placed.exchange_order_id))
 
     @on(EventType.ORDER_FILLED)
     def on_filled(self, event: Event) -> None:
@@ -38,7 +38,11 @@ class OrderManager(Module):
         fill: OrderFilled = event.data
         try:
             self.engine.on_filled(
-                fill.order_id, fill.exec_id, fill.fill_price, fill.filled_qty, event.ts_ns
+                fill.order_id,
+                fill.exec_id,
+                price=fill.fill_price,
+                qty=fill.filled_qty,
+                ts_ns=event.ts_ns,
             )
         except OrderError as error:
             self._report(event, error)
@@ -58,7 +62,7 @@ class OrderManager(Module):
     @on(EventType.ORDER_UNKNOWN)
     def on_unknown(self, event: Event) -> None:
         """Nobody knows; it keeps counting in full."""
-        self._apply(event, lambda: self.engine.on_unknown(event.data.order_id))
+        self._apply(event, lambda: self.engine.on_unknown(event.data.order_id, event.ts_ns))
 
     def _apply(self, event: Event, change: Callable[[], object]) -> None:
         try:

@@ -12,6 +12,9 @@ from hean.core.ports import Venue
 from hean.core.types import CancelRequest, Event, EventType, OrderApproved, OrderRejected
 from hean.errors import HeanError, ParameterInvalid
 
+OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
+"""States in which a venue may hold the order, so that a cancel makes sense."""
+
 
 class ExecutionRouter(Module):
     """Sends what was approved, takes back what was asked for.
@@ -58,15 +61,15 @@ class ExecutionRouter(Module):
         return self.engine.approve(
             approved.order_id,
             approved.symbol,
-            approved.side,
-            approved.type,
-            approved.size,
-            approved.price,
-            approved.trigger_price,
-            approved.reduce_only,
-            approved.time_in_force,
-            approved.strategy_id,
-            now_ns,
+            side=approved.side,
+            type=approved.type,
+            size=approved.size,
+            now_ns=now_ns,
+            price=approved.price,
+            trigger_price=approved.trigger_price,
+            reduce_only=approved.reduce_only,
+            time_in_force=approved.time_in_force,
+            strategy_id=approved.strategy_id,
         )
 
     @on(EventType.CANCEL_REQUEST)
@@ -83,6 +86,6 @@ class ExecutionRouter(Module):
                 and request.strategy_id in ("", order["strategy_id"])
             ]
         for order_id in order_ids:
-            if self.engine.is_open(order_id):
+            if self.engine.status(order_id) in OPEN:
                 self.engine.cancel_requested(order_id)
                 self.venue.cancel(order_id)

@@ -188,15 +188,15 @@ class RiskGovernor(Module):
         return self.engine.approve(
             order_id,
             request.symbol,
-            request.side,
-            request.type,
-            request.size,
-            request.price,
-            request.trigger_price,
-            request.reduce_only,
-            request.time_in_force,
-            request.strategy_id,
-            now_ns,
+            side=request.side,
+            type=request.type,
+            size=request.size,
+            now_ns=now_ns,
+            price=request.price,
+            trigger_price=request.trigger_price,
+            reduce_only=request.reduce_only,
+            time_in_force=request.time_in_force,
+            strategy_id=request.strategy_id,
         )
 
     def _refuse(self, order_id: str, symbol: str, strategy_id: str, *, error: HeanError) -> None:
