@@ -113,6 +113,7 @@ GOOD = [
     ("modes", "src/hean/core/driver.py", "x = 'live'"),
     ("modes", "src/hean/core/a.py", "class LiveClock: pass"),
     ("broad_excepts", "a.py", "try:\n    f()\nexcept Exception:  # reason: user code\n    pass"),
+    ("broad_excepts", "a.py", "try:\n    f()\nexcept Exception:\n    g()\n    raise"),
     ("rust_purity", "crates/core/src/a.rs", "let a = HashMap::new();\nlet b = a.get(&1);"),
 ]
 

@@ -303,9 +303,9 @@ def modes(source: Source) -> Iterator[Finding]:
 
 
 def broad_excepts(source: Source) -> Iterator[Finding]:
-    """Catching everything needs its reason on the same line."""
+    """Catching everything needs its reason on the same line, or raises again at its end."""
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.ExceptHandler):
+        if isinstance(node, ast.ExceptHandler) and not isinstance(node.body[-1], ast.Raise):
             kind = ast.unparse(node.type) if node.type else "BaseException"
             broad = re.search(r"\b(?:Base)?Exception\b", kind)
             if broad and "# reason:" not in source.lines[node.lineno - 1]:

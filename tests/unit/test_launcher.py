@@ -38,7 +38,7 @@ echo "uv $*" >>../calls
 case $1 in venv) mkdir -p .venv/bin; cp ../tools/* .venv/bin/ ;; esac
 """
 TOOLS = {
-    "python": f'#!/bin/sh\nexec {sys.executable} "$@"\n',
+    "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
     "maturin": '#!/bin/sh\necho "maturin $*" >>../calls\nsleep 0.2\n[ ! -e ../broken ]\n',
     "hean": '#!/bin/sh\necho "cwd $PWD"\nfor a in "$@"; do echo "arg $a"; done\nexit 7\n',
 }
@@ -141,7 +141,7 @@ def test_missing_linker_is_named(machine):
 
 def test_missing_pip_and_uv_is_named(machine):
     (machine.bin / "uv").unlink()
-    machine.install(python3=f'#!/bin/sh\n[ "$2" = pip ] && exit 1\nexec {sys.executable} "$@"\n')
+    machine.install(python3=f'#!/bin/sh\n[ "$2" = pip ] && exit 1\nexec "{sys.executable}" "$@"\n')
     code, _, errors = machine.run("demo")
     assert (code, errors.count("\n")) == (3, 1)
     assert "needs pip or uv: apt-get install python3-pip" in errors
