@@ -29,7 +29,7 @@ impl Ring {
     }
 
     /// Store a value; the one that leaves a full window comes back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> Option<f64> {
         let leaving = std::mem::replace(&mut self.values[self.next], value);
         self.next += 1;
@@ -124,7 +124,7 @@ pub(super) struct Drift {
 }
 
 impl Drift {
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_due(&mut self, magnitude: f64) -> bool {
         self.age += 1;
         if magnitude > self.peak {
@@ -208,7 +208,7 @@ impl WindowMoments {
     }
 
     /// Take a value; whether the window is full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: f64) -> bool {
         let Some(leaving) = self.ring.push(value) else {
             return self.fill();
