@@ -8,6 +8,11 @@ use hean_core::indicator::*;
 use hean_core::{Code, Result};
 use proptest::prelude::*;
 
+/// Found failures become tests of their own below, not files of seeds.
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) }
+}
+
 /// Bars with open, high, low, close, volume; low <= open, close <= high, some of them flat.
 fn bars(rows: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<[f64; 5]>> {
     let bar = (1.0..1e5_f64, 0.0..0.1_f64, 0.0..=1.0_f64, 0.0..=1.0_f64, 0.0..1e6_f64, 0..5_u8);
@@ -81,7 +86,7 @@ const CLOSE: usize = 3;
 const VOLUME: usize = 4;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(config())]
 
     #[test]
     fn batch_stream_and_restored_stream_give_the_same_bits(bars in bars(0..140), n in 2..40_usize) {
@@ -258,6 +263,28 @@ fn a_giant_that_has_left_the_window_leaves_no_trace() {
     }
     assert_eq!(deviation.push(1.0), Some(0.5));
     assert_eq!(sum.push(1.0), Some(6.0));
+}
+
+#[test]
+fn a_window_of_one_value_has_no_spread() {
+    let mut deviation = RollingStd::new(1, 0).unwrap();
+    for value in [0.0, -575_078.520_313_671_1, 939_799.113_947_924_6, 0.1] {
+        assert_eq!(deviation.push(value), Some(0.0));
+    }
+}
+
+#[test]
+fn a_spread_keeps_its_digits_far_from_where_the_window_began() {
+    let mut window = WindowMoments::new(8);
+    for step in 0..60_000_u32 {
+        let wiggle = if step % 2 == 0 { 0.25 } else { -0.25 };
+        window.push(f64::from(step) * 256.0 + wiggle);
+    }
+    let mut values = (0..8).map(|step| 1.5e7 + f64::from(step % 2) / 64.0);
+    values.by_ref().for_each(|value| {
+        window.push(value);
+    });
+    assert_eq!(window.deviation(), 1.0 / 128.0);
 }
 
 #[test]

@@ -181,7 +181,7 @@ state!(RollingSum, fixed {}, moving { ring, sum, drift });
 /// Mean and sum of squared deviations of the last n values.
 ///
 /// Deviations are taken from an anchor near the window, so that a price of 10^7 with a spread of
-/// 0.1 keeps its digits.
+/// 0.1 keeps its digits. A mean that has wandered a thousand spreads away gets a new anchor.
 #[derive(Debug, Clone)]
 pub struct WindowMoments {
     ring: Ring,
@@ -218,7 +218,8 @@ impl WindowMoments {
         let before = self.offset;
         self.offset += change * self.share;
         self.squares += change * ((entered - self.offset) + (left - before));
-        if self.drift.is_due(self.squares) {
+        let is_far = self.offset * self.offset * (CANCELLED * CANCELLED) > self.squares;
+        if self.drift.is_due(self.squares) || is_far {
             self.renew();
         }
         true
