@@ -13,9 +13,9 @@ order below. `batch` goes on from the object's present state, so a column may co
 
 **Undefined is nan, never zero**: during the warm-up, and wherever the formula has no answer (RSI
 or MFI without any movement, z-score of a flat window). The stochastic keeps its previous value
-when high equals low. `warmup` is the number of rows to the first value; `ready()` waits longer
-where the seed is remembered: until its weight is below one millionth (`settled` rows; 201 for
-RSI 14).
+when high equals low. `warmup` is the number of rows until every output has a value; `ready()`
+waits longer where the seed is remembered: until its weight is below one millionth (`settled` rows;
+202 for RSI 14).
 
 **Bad input is refused**, the state stays as it was: `NumberNotFinite` for nan and infinity,
 `NumberOutOfRange` beyond 1e100 (and for prices up to zero where a logarithm is taken). A batch

@@ -174,9 +174,7 @@ def test_ewma_variance_equals_riskmetrics(shared: Path) -> None:
     weights = decay ** np.arange(75)
     presample = float(weights @ returns[:75] ** 2 / weights.sum())
     assert presample == pytest.approx(expected["first"], rel=rel)
-    forecasts = both_ways(
-        lambda: ind.EwmaVariance(decay, initial=presample), [returns], "value"
-    )
+    forecasts = both_ways(lambda: ind.EwmaVariance(decay, initial=presample), [returns], "value")
     made_before = np.concatenate([[presample], forecasts])
     for index, value in expected["variance"].items():
         assert made_before[int(index)] == pytest.approx(value, rel=rel), index
@@ -186,14 +184,16 @@ def test_ewma_variance_equals_riskmetrics(shared: Path) -> None:
 def test_five_equals_its_single_indicators_bit_for_bit(shared: Path) -> None:
     closes = columns(shared, "data/ohlcv_502_days.csv")["close"]
     upper, middle, lower = ind.Bollinger(20, 2.0).batch(closes)
-    singles = np.vstack([
-        ind.SMA(20).batch(closes),
-        ind.EMA(20).batch(closes),
-        ind.RSI(14).batch(closes),
-        ind.MACD(12, 26, 9).batch(closes),
-        upper,
-        lower,
-    ])
+    singles = np.vstack(
+        [
+            ind.SMA(20).batch(closes),
+            ind.EMA(20).batch(closes),
+            ind.RSI(14).batch(closes),
+            ind.MACD(12, 26, 9).batch(closes),
+            upper,
+            lower,
+        ]
+    )
     assert middle.tobytes() == singles[0].tobytes()
     assert ind.five(closes).tobytes() == singles.tobytes()
     assert math.isnan(singles[3, 32]) and not math.isnan(singles[3, 33])

@@ -140,7 +140,7 @@ macro_rules! stream {
                 self.inner.n_seen()
             }
 
-            /// Number of rows after which the first value appears.
+            /// Number of rows after which every output has its first value.
             #[getter]
             fn warmup(&self) -> u64 {
                 self.inner.warmup()

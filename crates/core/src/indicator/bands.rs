@@ -20,7 +20,7 @@ impl Bollinger {
     }
 
     /// Take a value; `[upper, middle, lower]` once the window is full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: f64) -> Option<[f64; 3]> {
         if !self.window.push(value) {
             return None;

@@ -64,7 +64,7 @@ impl Adx {
 state!(Adx, fixed { period }, moving { bars, last, range, sums, smooth });
 indicator!(
     Adx [high low close; 3] -> 3,
-    warmup |it| it.period + 1,
+    warmup |it| 2 * it.period,
     settled |it| 2 * it.period + it.smooth.forgets_after(2)
 );
 

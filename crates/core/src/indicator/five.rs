@@ -32,7 +32,7 @@ impl Five {
     }
 
     /// Take a price; all eight values.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: f64) -> Option<[f64; 8]> {
         let [upper, sma, lower] = self.bands.push(value).unwrap_or([f64::NAN; 3]);
         let ema = self.ema.push(value).unwrap_or(f64::NAN);

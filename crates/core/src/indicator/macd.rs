@@ -32,7 +32,7 @@ impl Macd {
     }
 
     /// Take a value; `[line, signal, histogram]` once the signal has a value.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: f64) -> Option<[f64; 3]> {
         let slow = self.slow.push(value);
         if self.skipped < self.skip {

@@ -6,7 +6,7 @@
 //! very same `push`, which is why batch and stream agree bit for bit.
 //!
 //! Seeds and first indices follow classic TA-Lib. A recursive indicator remembers its seed for a
-//! long time: `warmup` says when the first value appears, `settled` when the seed's weight has
+//! long time: `warmup` says when every output has a value, `settled` when the seed's weight has
 //! fallen below one millionth.
 
 use crate::error::{Code, CoreError, Result};
@@ -61,7 +61,7 @@ pub trait Indicator<const IN: usize, const OUT: usize>: State + Clone {
     /// Take one row of checked input; `None` where no value is defined.
     fn step(&mut self, row: [f64; IN]) -> Option<[f64; OUT]>;
 
-    /// Number of rows after which the first value appears.
+    /// Number of rows after which every output has its first value.
     fn warmup(&self) -> u64;
 
     /// Number of rows after which the seed no longer matters.
@@ -112,19 +112,24 @@ impl<I: Indicator<IN, OUT>, const IN: usize, const OUT: usize> Stream<I, IN, OUT
             ));
         }
         for column in inputs {
+            if all_valid::<I, IN, OUT>(column) {
+                continue;
+            }
             if let Some(at) = column.iter().position(|value| !is_valid::<I, IN, OUT>(*value)) {
                 return Err(refusal::<I, IN, OUT>(inputs.map(|column| column[at]), Some(at)));
             }
         }
         let inputs = inputs.map(|column| &column[..rows]);
         let mut outputs = outputs.map(|column| &mut column[..rows]);
+        let mut values = self.values;
         for at in 0..rows {
             let row = inputs.map(|column| column[at]);
-            self.values = self.indicator.step(row).unwrap_or([f64::NAN; OUT]);
-            for (column, value) in outputs.iter_mut().zip(self.values) {
+            values = self.indicator.step(row).unwrap_or([f64::NAN; OUT]);
+            for (column, value) in outputs.iter_mut().zip(values) {
                 column[at] = value;
             }
         }
+        self.values = values;
         self.n_seen += rows as u64;
         Ok(())
     }
@@ -148,7 +153,7 @@ impl<I: Indicator<IN, OUT>, const IN: usize, const OUT: usize> Stream<I, IN, OUT
         self.n_seen
     }
 
-    /// Number of rows after which the first value appears.
+    /// Number of rows after which every output has its first value.
     #[must_use]
     pub fn warmup(&self) -> u64 {
         self.indicator.warmup()
@@ -192,6 +197,11 @@ impl<I: Indicator<IN, OUT>, const IN: usize, const OUT: usize> Stream<I, IN, OUT
 #[inline]
 fn is_valid<I: Indicator<IN, OUT>, const IN: usize, const OUT: usize>(value: f64) -> bool {
     value.abs() <= INPUT_MAX && (!I::POSITIVE || value > 0.0)
+}
+
+/// Without an early exit, so that the check runs on several numbers at once.
+fn all_valid<I: Indicator<IN, OUT>, const IN: usize, const OUT: usize>(column: &[f64]) -> bool {
+    column.iter().fold(true, |valid, value| valid & is_valid::<I, IN, OUT>(*value))
 }
 
 /// The error for a row with an unacceptable number; built only on the failing path.

@@ -80,7 +80,7 @@ impl Ema {
     }
 
     /// Take a value; the average once the seed is complete.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: f64) -> Option<f64> {
         if self.seen < self.period {
             return self.fill(value);

@@ -25,7 +25,7 @@ impl Rsi {
     }
 
     /// Take a value; the index once `period` changes were seen.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: f64) -> Option<f64> {
         let change = value - self.last.replace(value)?;
         let gain = self.gain.push(if change > 0.0 { change } else { 0.0 });

@@ -205,7 +205,7 @@ macro_rules! indicator {
             const NAME: &'static str = stringify!($type);
             const INPUTS: [&'static str; $inputs] = [$(stringify!($input)),+];
             $(const POSITIVE: bool = $positive;)?
-            #[inline]
+            #[inline(always)]
             fn step(&mut self, [$($input),+]: [f64; $inputs]) -> Option<[f64; $outputs]> {
                 self.push($($input),+).map($crate::indicator::state::Row::row)
             }
@@ -227,14 +227,14 @@ pub(super) trait Row<const N: usize> {
 }
 
 impl Row<1> for f64 {
-    #[inline]
+    #[inline(always)]
     fn row(self) -> [f64; 1] {
         [self]
     }
 }
 
 impl<const N: usize> Row<N> for [f64; N] {
-    #[inline]
+    #[inline(always)]
     fn row(self) -> [f64; N] {
         self
     }

@@ -29,7 +29,7 @@ impl Ring {
     }
 
     /// Store a value; the one that leaves a full window comes back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: f64) -> Option<f64> {
         let leaving = std::mem::replace(&mut self.values[self.next], value);
         self.next += 1;
@@ -124,7 +124,7 @@ pub(super) struct Drift {
 }
 
 impl Drift {
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_due(&mut self, magnitude: f64) -> bool {
         self.age += 1;
         if magnitude > self.peak {
@@ -181,7 +181,7 @@ state!(RollingSum, fixed {}, moving { ring, sum, drift });
 /// Mean and sum of squared deviations of the last n values.
 ///
 /// Deviations are taken from an anchor near the window, so that a price of 10^7 with a spread of
-/// 0.1 keeps its digits.
+/// 0.1 keeps its digits. A mean that has wandered a thousand spreads away gets a new anchor.
 #[derive(Debug, Clone)]
 pub struct WindowMoments {
     ring: Ring,
@@ -208,7 +208,7 @@ impl WindowMoments {
     }
 
     /// Take a value; whether the window is full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: f64) -> bool {
         let Some(leaving) = self.ring.push(value) else {
             return self.fill();
@@ -218,7 +218,8 @@ impl WindowMoments {
         let before = self.offset;
         self.offset += change * self.share;
         self.squares += change * ((entered - self.offset) + (left - before));
-        if self.drift.is_due(self.squares) {
+        let is_far = self.offset * self.offset * (CANCELLED * CANCELLED) > self.squares;
+        if self.drift.is_due(self.squares) || is_far {
             self.renew();
         }
         true
