@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -221,3 +222,18 @@ class MatchingBook:
     def trades(self) -> int: ...
     @property
     def last_price(self) -> int | None: ...
+# --- wire.rs
+
+SNAPSHOT_BEGIN: int
+EVENT_END: int
+
+def parse_binance(frame: bytes) -> dict[str, Any] | None: ...
+def parse_bybit(frame: bytes) -> dict[str, Any] | None: ...
+
+class CaptureBuilder:
+    """A recorded file, fed in chunks, to columns."""
+
+    def __init__(self, *, symbol: str | None = None, market: str | None = None) -> None: ...
+    def feed(self, chunk: bytes) -> None: ...
+    def end_file(self) -> None: ...
+    def finish(self) -> dict[str, Any]: ...

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod levels;
 pub mod matching;
 pub mod number;
+pub mod wire;
 
 pub use error::{Code, CoreError, Result};
 pub use instrument::{Instrument, Kind};

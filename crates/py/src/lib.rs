@@ -8,11 +8,13 @@ mod book;
 mod error;
 mod instrument;
 mod ledger;
+mod wire;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     instrument::register(module)?;
     ledger::register(module)?;
+    wire::register(module)?;
     Ok(())
 }
