@@ -23,9 +23,9 @@ type Dict<'py> = Bound<'py, PyDict>;
 
 /// Set several items of a dict.
 macro_rules! set {
-    ($dict:expr, $($key:literal: $value:expr),+ $(,)?) => {
+    ($dict:expr, $($key:literal: $value:expr),+ $(,)?) => {{
         $($dict.set_item($key, $value)?;)+
-    };
+    }};
 }
 
 /// One Binance message as a dict; `None` when HEAN has no use for it.

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two clocks of a capture. The venue's clock is the truth; the recorder's clock only measures
-//! how late frames arrived and carries the venue's time across frames that have none (Binance spot
-//! quotes and REST snapshots): estimate = venue time of the last timed frame + what the recorder's
-//! clock has gone on since. That is never before the last timed frame.
+//! how late frames arrived and places the frames that have no venue time (Binance spot quotes and
+//! REST snapshots): estimate = receive time - the smallest offset of the last minute. The smallest
+//! offset is the fastest frame's, so the estimate is never earlier than the fact and never earlier
+//! than a timed frame that arrived before it: no strategy can see a quote too soon.
+
+use std::collections::VecDeque;
 
 use super::line::{Received, Unit};
 use crate::error::{Code, CoreError, Result};
 
 /// A recorder whose clock is off by more than this has written another unit or another zone.
 pub const OFFSET_NS_MAX: i64 = 3_600 * 1_000_000_000;
+
+/// Offsets older than this do not count for an estimate: two clocks drift some ms in an hour.
+pub const OFFSET_WINDOW_NS: i64 = 60 * 1_000_000_000;
 
 /// Receive time minus venue time, over all timed frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +34,8 @@ pub struct OffsetStatistics {
 pub struct CaptureClock {
     unit: Option<Unit>,
     last_received_ns: Option<i64>,
-    anchor: Option<(i64, i64)>,
+    /// (receive time, offset), both rising: the front is the smallest offset of the window.
+    window: VecDeque<(i64, i64)>,
     latest_ns: Option<i64>,
     offsets: Vec<i64>,
     /// Frames received before the frame above them.
@@ -72,17 +79,26 @@ impl CaptureClock {
             )));
         }
         self.offsets.push(offset);
-        self.anchor = Some((received_ns, venue_ns));
+        self.slide(received_ns, offset);
         Ok(())
+    }
+
+    fn slide(&mut self, received_ns: i64, offset: i64) {
+        while self.window.back().is_some_and(|&(_, last)| last >= offset) {
+            self.window.pop_back();
+        }
+        self.window.push_back((received_ns, offset));
+        let oldest = received_ns.saturating_sub(OFFSET_WINDOW_NS);
+        while self.window.front().is_some_and(|&(at, _)| at < oldest) {
+            self.window.pop_front();
+        }
     }
 
     /// Venue time of a frame that has none; `None` before any timed frame.
     #[must_use]
     pub fn estimate(&self, received_ns: Option<i64>) -> Option<i64> {
-        match (self.anchor, received_ns) {
-            (Some((anchor, venue)), Some(now)) => {
-                Some(venue.saturating_add(now.saturating_sub(anchor)))
-            }
+        match (self.window.front(), received_ns) {
+            (Some((_, offset)), Some(now)) => Some(now.saturating_sub(*offset)),
             _ => self.latest_ns,
         }
     }
