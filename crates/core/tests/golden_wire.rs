@@ -52,8 +52,7 @@ fn a_binance_trade_names_the_aggressor_not_the_maker() {
 
 #[test]
 fn a_price_keeps_its_text_for_the_exact_path() {
-    let text =
-        r#"{"e":"aggTrade","E":2,"s":"BTCUSDT","a":5,"p":"37000.10","q":"1","f":1,"l":2,"T":1,"m":false,"M":true}"#;
+    let text = r#"{"e":"aggTrade","E":2,"s":"BTCUSDT","a":5,"p":"37000.10","q":"1","f":1,"l":2,"T":1,"m":false,"M":true}"#;
     let Frame::Trades(trades) = binance(text) else { panic!("{text}") };
     let trade = trades.first().unwrap();
     assert!(trade.is_aggregate);

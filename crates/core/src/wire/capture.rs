@@ -336,13 +336,12 @@ impl CaptureBuilder {
 
     fn symbol_not_found(&self) -> CoreError {
         let found: Vec<String> = self.symbols.keys().map(|key| label(&key.0, key.1)).collect();
-        match &self.symbol_wanted {
-            Some(wanted) if !found.is_empty() => CoreError::new(
-                Code::UnknownSymbol,
-                format!("{} is not in the capture; it has {}", wanted, found.join(", ")),
-            ),
-            _ => CoreError::new(Code::DataInvalid, "the capture names no symbol"),
+        if found.is_empty() {
+            return CoreError::new(Code::DataInvalid, "the capture names no symbol");
         }
+        let wanted = label(self.symbol_wanted.as_deref().unwrap_or("symbol"), self.market_wanted);
+        let sentence = format!("no {wanted} in the capture; it has {}", found.join(", "));
+        CoreError::new(Code::UnknownSymbol, sentence)
     }
 
     fn several_symbols(&self, symbol: &str, others: &[String]) -> CoreError {
