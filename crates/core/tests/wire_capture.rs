@@ -269,3 +269,21 @@ fn aggregates_do_not_count_the_same_volume_twice() {
     assert_eq!(capture.report.ignored["trades"], 1);
     assert_eq!(read(&[aggregate]).unwrap().trades.price.len(), 1, "alone they are the trades");
 }
+
+#[test]
+fn frames_that_no_venue_time_ever_placed_are_counted() {
+    let capture = read(&[quote(1), quote(2)]).unwrap();
+    assert_eq!((capture.quotes.bid.len(), capture.report.ignored["untimed"]), (0, 2));
+}
+
+#[test]
+fn a_line_without_end_is_one_bad_line_and_reading_goes_on() {
+    let mut builder = CaptureBuilder::new(None, None);
+    let piece = vec![b'1'; 1 << 20];
+    (0..40).for_each(|_| builder.feed(&piece));
+    builder.feed(format!("\n{}\n", trade(0, 0, 1)).as_bytes());
+    let capture = builder.finish().unwrap();
+    assert_eq!(capture.report.bad_lines.count, 1);
+    assert!(capture.report.bad_lines.first[0].1.contains("line above"));
+    assert_eq!(capture.trades.price, [10.0]);
+}

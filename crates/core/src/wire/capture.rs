@@ -297,6 +297,9 @@ impl CaptureBuilder {
     /// several symbols and no filter; `UnknownSymbol` when the filter matches nothing.
     pub fn finish(mut self) -> Result<Capture> {
         self.end_file();
+        for _ in &self.untimed {
+            count(&mut self.ignored, "untimed");
+        }
         let Some(venue) = self.venue else {
             return Err(self.nothing_read());
         };
