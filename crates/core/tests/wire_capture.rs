@@ -27,7 +27,11 @@ fn read_for(
 
 /// A line with a receive time in microseconds, `ms` after the start.
 fn at(ms: i64, frame: &str) -> String {
-    format!("{} {frame}", (T + ms) * 1_000)
+    format!("{} {}", (T + ms) * 1_000, one_line(frame))
+}
+
+fn one_line(frame: &str) -> String {
+    frame.lines().map(str::trim).collect()
 }
 
 fn delta(ms: i64, first: u64, last: u64, bid: &str) -> String {
@@ -35,7 +39,8 @@ fn delta(ms: i64, first: u64, last: u64, bid: &str) -> String {
     at(
         ms,
         &format!(
-            r#"{{"stream":"xusdt@depth@100ms","data":{{"e":"depthUpdate","E":{sent},"s":"XUSDT","U":{first},"u":{last},"b":[{bid}],"a":[]}}}}"#
+            r#"{{"stream":"xusdt@depth@100ms","data":{{"e":"depthUpdate","E":{sent},"s":"XUSDT",
+                "U":{first},"u":{last},"b":[{bid}],"a":[]}}}}"#
         ),
     )
 }
@@ -47,7 +52,8 @@ fn snapshot(ms: i64, id: u64) -> String {
 fn quote(ms: i64) -> String {
     at(
         ms,
-        r#"{"stream":"xusdt@bookTicker","data":{"u":1,"s":"XUSDT","b":"9","B":"1","a":"11","A":"2"}}"#,
+        r#"{"stream":"xusdt@bookTicker","data":{"u":1,"s":"XUSDT","b":"9","B":"1","a":"11",
+            "A":"2"}}"#,
     )
 }
 
@@ -56,7 +62,8 @@ fn trade(ms: i64, ts: i64, id: u64) -> String {
     at(
         ms,
         &format!(
-            r#"{{"stream":"xusdt@trade","data":{{"e":"trade","E":{ts},"s":"XUSDT","t":{id},"p":"10","q":"1","T":{ts},"m":true,"M":true}}}}"#
+            r#"{{"stream":"xusdt@trade","data":{{"e":"trade","E":{ts},"s":"XUSDT","t":{id},
+                "p":"10","q":"1","T":{ts},"m":true,"M":true}}}}"#
         ),
     )
 }
@@ -227,7 +234,7 @@ fn bybit_records_are_told_apart_by_connection_and_tickers_are_merged() {
     let record = |conn: &str, frame: &str| {
         format!(
             r#"{{"t":"recv","conn":"{conn}","ts":1700000000.25,"data":"{}"}}"#,
-            frame.replace('"', "\\\"")
+            one_line(frame).replace('"', "\\\"")
         )
     };
     let connect = |conn: &str, market: &str| {
@@ -235,7 +242,8 @@ fn bybit_records_are_told_apart_by_connection_and_tickers_are_merged() {
     };
     let ticker = |kind: &str, fields: &str| {
         format!(
-            r#"{{"topic":"tickers.XUSDT","type":"{kind}","data":{{"symbol":"XUSDT",{fields}}},"cs":1,"ts":{T}}}"#
+            r#"{{"topic":"tickers.XUSDT","type":"{kind}","data":{{"symbol":"XUSDT",{fields}}},
+                "cs":1,"ts":{T}}}"#
         )
     };
     let all = r#""bid1Price":"9","bid1Size":"1","ask1Price":"11","ask1Size":"2","markPrice":"10""#;

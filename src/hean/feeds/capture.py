@@ -91,7 +91,7 @@ def read_capture(
     damaged before the capture is refused. *Raises*: `DataInvalid` for a missing, empty, truncated
     or foreign file, for bad lines and for an ambiguous symbol; `UnknownSymbol` for a symbol that
     is not in it. Gaps in the book do not raise: they are in the report, and the book is empty
-    from the gap to the next snapshot. *Cost*: about 3 µs a frame.
+    from the gap to the next snapshot. *Cost*: about 2 µs a frame of 300 bytes, gunzip included.
     """
     paths = [source] if isinstance(source, Path) else list(source)
     builder = _core.CaptureBuilder(symbol=symbol, market=market)
