@@ -127,8 +127,8 @@ def _chunks(path: Path) -> Iterator[bytes]:
         raise DataInvalid(f"{path.name}: ends early after {total} bytes; copy it again") from None
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise DataInvalid(f"{path.name}: damaged after {total} bytes: {error}") from None
-    except (OSError, RuntimeError, NotImplementedError) as error:
-        # reason: zipfile reports encrypted and unknown packing as RuntimeError and its child.
+    except (OSError, RuntimeError) as error:
+        # zipfile reports encryption and unknown packing as RuntimeError and its child.
         raise DataInvalid(f"{path.name}: cannot be read: {error}") from None
 
 

@@ -8,6 +8,7 @@ the venue are listed with the reason.
 
 from __future__ import annotations
 
+import bisect
 import gzip
 import json
 import re
@@ -73,6 +74,38 @@ def test_recorded_multi_symbol_streams_join_their_rest_snapshots(
         assert report.gaps == (0, [])
         assert (report.snapshots, report.unseeded_deltas, report.bad_lines[0]) == (1, 0, 0)
         assert report.receive_unit == "s"
+
+
+@pytest.mark.parametrize(("market", "events_min"), [("spot", 3400), ("perp", 6500)])
+def test_the_book_built_from_deltas_is_the_venues_own_quote(
+    shared: Path, market: str, events_min: int
+) -> None:
+    """After each delta the naive book's best levels and sizes must be those of the bookTicker with
+    the greatest update id not above the delta's: two streams of the venue tell the same book."""
+    path = shared / f"data/l2/binance_{market}_BTCUSDT_raw_2024-08-08.txt.gz"
+    with gzip.open(path, "rb") as stream:
+        facts = [parse_binance(line.split(b" ", 1)[1]) or {} for line in stream]
+    fields = ("update_id", "bid", "bid_quantity", "ask", "ask_quantity")
+    quotes = sorted(
+        tuple(fact[field] for field in fields) for fact in facts if fact["kind"] == "book_ticker"
+    )
+    (snapshot,) = [fact for fact in facts if fact["kind"] == "depth_snapshot"]
+    bids, asks = dict(snapshot["bids"]), dict(snapshot["asks"])
+    events = 0
+    for delta in facts:
+        if delta["kind"] != "depth_delta" or delta["last_id"] <= snapshot["last_id"]:
+            continue
+        for book, changes in ((bids, delta["bids"]), (asks, delta["asks"])):
+            book.update(changes)
+            for price, quantity in changes:
+                if quantity == 0.0:
+                    del book[price]
+        at = bisect.bisect_right(quotes, delta["last_id"], key=lambda quote: quote[0])
+        if 0 < at < len(quotes):
+            bid, ask = max(bids), min(asks)
+            assert (bid, bids[bid], ask, asks[ask]) == quotes[at - 1][1:]
+            events += 1
+    assert events > events_min
 
 
 def test_recorded_bybit_frames_are_understood(shared: Path) -> None:
