@@ -38,7 +38,8 @@ fn floats(levels: &[Level<'_>]) -> Vec<(f64, f64)> {
 fn a_binance_trade_names_the_aggressor_not_the_maker() {
     for (maker, side) in [("true", Side::Sell), ("false", Side::Buy)] {
         let text = format!(
-            r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","E":1700000000125,"T":1700000000123,"s":"BTCUSDT","t":77,"p":"37000.10","q":"0.005","X":"MARKET","m":{maker}}}}}"#
+            r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","E":1700000000125,"T":1700000000123,
+                "s":"BTCUSDT","t":77,"p":"37000.10","q":"0.005","X":"MARKET","m":{maker}}}}}"#
         );
         let Frame::Trades(trades) = binance(&text) else { panic!("{text}") };
         let [trade] = trades.as_slice() else { panic!("one trade") };
@@ -52,7 +53,8 @@ fn a_binance_trade_names_the_aggressor_not_the_maker() {
 
 #[test]
 fn a_price_keeps_its_text_for_the_exact_path() {
-    let text = r#"{"e":"aggTrade","E":2,"s":"BTCUSDT","a":5,"p":"37000.10","q":"1","f":1,"l":2,"T":1,"m":false,"M":true}"#;
+    let text = r#"{"e":"aggTrade","E":2,"s":"BTCUSDT","a":5,"p":"37000.10","q":"1","f":1,"l":2,
+        "T":1,"m":false,"M":true}"#;
     let Frame::Trades(trades) = binance(text) else { panic!("{text}") };
     let trade = trades.first().unwrap();
     assert!(trade.is_aggregate);
@@ -65,7 +67,8 @@ fn a_price_keeps_its_text_for_the_exact_path() {
 
 #[test]
 fn an_insurance_fund_transfer_is_not_a_market_trade() {
-    let text = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":2,"T":1,"s":"BTCUSDT","t":7,"p":"0","q":"0","X":"NA","m":true}}"#;
+    let text = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":2,"T":1,"s":"BTCUSDT","t":7,
+        "p":"0","q":"0","X":"NA","m":true}}"#;
     assert_eq!(binance(text).kind(), "trade_off_market");
 }
 
@@ -74,7 +77,8 @@ fn spot_quotes_have_no_time_and_perpetual_quotes_have_the_match_time() {
     let spot = r#"{"u":400,"s":"BNBUSDT","b":"25.35","B":"31.21","a":"25.36","A":"40.66"}"#;
     let Frame::BookTicker(quote) = binance(spot) else { panic!("{spot}") };
     assert_eq!((quote.ts_ns, quote.update_id), (None, 400));
-    let perp = r#"{"stream":"bnbusdt@bookTicker","data":{"e":"bookTicker","u":9,"s":"BNBUSDT","b":"25.35","B":"1","a":"0.00","A":"0.00","T":1700000000001,"E":1700000000009}}"#;
+    let perp = r#"{"stream":"bnbusdt@bookTicker","data":{"e":"bookTicker","u":9,"s":"BNBUSDT",
+        "b":"25.35","B":"1","a":"0.00","A":"0.00","T":1700000000001,"E":1700000000009}}"#;
     let Frame::BookTicker(quote) = binance(perp) else { panic!("{perp}") };
     assert_eq!(quote.ts_ns, Some(1_700_000_000_001 * MS));
     assert_eq!(quote.ask.to_f64(), 0.0, "an empty side is told as 0");
@@ -82,7 +86,9 @@ fn spot_quotes_have_no_time_and_perpetual_quotes_have_the_match_time() {
 
 #[test]
 fn a_binance_delta_carries_its_chain() {
-    let text = r#"{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1700000000002,"T":1700000000001,"s":"BTCUSDT","U":11,"u":15,"pu":9,"b":[["100.0","2"],["99.5","0"]],"a":[]}}"#;
+    let text = r#"{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1700000000002,
+        "T":1700000000001,"s":"BTCUSDT","U":11,"u":15,"pu":9,"b":[["100.0","2"],["99.5","0"]],
+        "a":[]}}"#;
     let Frame::DepthDelta(delta) = binance(text) else { panic!("{text}") };
     assert_eq!((delta.first_id, delta.last_id, delta.previous_id), (11, 15, Some(9)));
     assert_eq!(delta.ts_ns, 1_700_000_000_001 * MS);
@@ -104,14 +110,16 @@ fn a_rest_snapshot_has_no_symbol_and_a_partial_stream_takes_it_from_its_name() {
 
 #[test]
 fn mark_price_and_kline_are_read() {
-    let mark = r#"{"e":"markPriceUpdate","E":1700000000000,"s":"BTCUSDT","p":"11794.15","i":"11784.6","P":"1","r":"-0.00038167","T":1700006400000}"#;
+    let mark = r#"{"e":"markPriceUpdate","E":1700000000000,"s":"BTCUSDT","p":"11794.15",
+        "i":"11784.6","P":"1","r":"-0.00038167","T":1700006400000}"#;
     let Frame::MarkPrice(mark) = binance(mark) else { panic!("mark") };
     assert_eq!(mark.funding_rate.unwrap().to_f64(), -0.000_381_67);
     assert_eq!(mark.next_funding_ns, Some(1_700_006_400_000 * MS));
     let delivery = r#"{"e":"markPriceUpdate","E":1,"s":"X_240329","p":"1","i":"1","r":"","T":0}"#;
     let Frame::MarkPrice(mark) = binance(delivery) else { panic!("mark") };
     assert_eq!((mark.funding_rate, mark.next_funding_ns), (None, None));
-    let kline = r#"{"e":"kline","E":5,"s":"B","k":{"t":60000,"T":119999,"s":"B","i":"1m","o":"1","c":"2","h":"3","l":"0.5","v":"7","n":1,"x":true,"q":"9"}}"#;
+    let kline = r#"{"e":"kline","E":5,"s":"B","k":{"t":60000,"T":119999,"s":"B","i":"1m","o":"1",
+        "c":"2","h":"3","l":"0.5","v":"7","n":1,"x":true,"q":"9"}}"#;
     let Frame::Klines(bars) = binance(kline) else { panic!("kline") };
     let bar = bars.first().unwrap();
     assert_eq!((bar.open_ns, bar.close_ns, bar.is_closed), (60_000 * MS, 119_999 * MS, true));
@@ -153,7 +161,9 @@ fn binance_refusals_name_the_field() {
         (depth("", r#""u":2"#), "missing field `U`"),
         (depth("", r#""U":-1,"u":2"#), "-1"),
         (
-            r#"{"stream":"b@trade","data":{"e":"bookTicker","T":1,"s":"B","t":1,"p":"1","q":"1","m":true}}"#.to_owned(),
+            r#"{"stream":"b@trade","data":{"e":"bookTicker","T":1,"s":"B","t":1,"p":"1","q":"1",
+                "m":true}}"#
+                .to_owned(),
             "bookTicker",
         ),
         ("".to_owned(), "EOF"),
@@ -168,7 +178,9 @@ fn binance_refusals_name_the_field() {
 fn a_bybit_book_counts_by_u_and_a_restart_is_a_snapshot() {
     let book = |kind: &str, u: u64| {
         format!(
-            r#"{{"topic":"orderbook.50.BTCUSDT","type":"{kind}","ts":1700000000009,"data":{{"s":"BTCUSDT","b":[["100.5","1"]],"a":[["100.6","0"]],"u":{u},"seq":7961}},"cts":1700000000004}}"#
+            r#"{{"topic":"orderbook.50.BTCUSDT","type":"{kind}","ts":1700000000009,
+                "data":{{"s":"BTCUSDT","b":[["100.5","1"]],"a":[["100.6","0"]],"u":{u},
+                "seq":7961}},"cts":1700000000004}}"#
         )
     };
     let text = book("delta", 12);
@@ -186,7 +198,10 @@ fn a_bybit_book_counts_by_u_and_a_restart_is_a_snapshot() {
 
 #[test]
 fn bybit_trades_keep_both_kinds_of_id() {
-    let text = r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":3,"data":[{"T":1700000000001,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick","i":"20f43950-d8dd","BT":false},{"i":"2290000001189048101","T":1700000000002,"p":"65140.5","v":"0.002705","S":"Sell","seq":1,"s":"BTCUSDT"}]}"#;
+    let text = r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":3,
+        "data":[{"T":1700000000001,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50",
+        "L":"PlusTick","i":"20f43950-d8dd","BT":false},{"i":"2290000001189048101",
+        "T":1700000000002,"p":"65140.5","v":"0.002705","S":"Sell","seq":1,"s":"BTCUSDT"}]}"#;
     let Frame::Trades(trades) = bybit(text) else { panic!("{text}") };
     let [first, second] = trades.as_slice() else { panic!("two trades") };
     assert_eq!((first.side, second.side), (Side::Buy, Side::Sell));
@@ -197,7 +212,9 @@ fn bybit_trades_keep_both_kinds_of_id() {
 
 #[test]
 fn a_ticker_delta_says_only_what_changed() {
-    let text = r#"{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT","markPrice":"17217.33","fundingRate":"-0.000212","nextFundingTime":"1673280000000","deliveryTime":"","bid1Price":""},"cs":1,"ts":1673272861686}"#;
+    let text = r#"{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT",
+        "markPrice":"17217.33","fundingRate":"-0.000212","nextFundingTime":"1673280000000",
+        "deliveryTime":"","bid1Price":""},"cs":1,"ts":1673272861686}"#;
     let Frame::Ticker(ticker) = bybit(text) else { panic!("{text}") };
     assert!(!ticker.is_snapshot);
     assert_eq!(ticker.mark.unwrap().to_f64(), 17_217.33);
@@ -208,10 +225,14 @@ fn a_ticker_delta_says_only_what_changed() {
 
 #[test]
 fn bybit_candles_replies_and_other_topics() {
-    let kline = r#"{"topic":"kline.5.BTCUSDT","data":[{"start":1672324800000,"end":1672325099999,"interval":"5","open":"16649.5","close":"16677","high":"16677","low":"16608","volume":"2.081","turnover":"34666.4","confirm":false,"timestamp":1672324988882}],"ts":1672324988882,"type":"snapshot"}"#;
+    let kline = r#"{"topic":"kline.5.BTCUSDT","data":[{"start":1672324800000,"end":1672325099999,
+        "interval":"5","open":"16649.5","close":"16677","high":"16677","low":"16608",
+        "volume":"2.081","turnover":"34666.4","confirm":false,"timestamp":1672324988882}],
+        "ts":1672324988882,"type":"snapshot"}"#;
     let Frame::Klines(bars) = bybit(kline) else { panic!("kline") };
     assert_eq!(bars.first().unwrap().symbol, "BTCUSDT");
-    let refusal = r#"{"success":false,"ret_msg":"handler not found","conn_id":"c","req_id":"","op":"subscribe"}"#;
+    let refusal = r#"{"success":false,"ret_msg":"handler not found","conn_id":"c","req_id":"",
+        "op":"subscribe"}"#;
     let Frame::Reply(reply) = bybit(refusal) else { panic!("reply") };
     assert_eq!((reply.is_ok, reply.message.as_ref()), (false, "handler not found"));
     let pong = r#"{"op":"pong","args":["1700000000000"],"conn_id":"c","req_id":"9"}"#;

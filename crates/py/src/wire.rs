@@ -42,20 +42,27 @@ fn parse_bybit<'py>(py: Python<'py>, frame: &[u8]) -> PyResult<Option<Dict<'py>>
 
 fn frame_dict<'py>(py: Python<'py>, frame: Result<Frame<'_>>) -> PyResult<Option<Dict<'py>>> {
     let frame = frame.map_err(|error| raise(&error))?;
+    if matches!(frame, Frame::Ignored(_)) {
+        return Ok(None);
+    }
     let dict = PyDict::new(py);
     set!(dict, "kind": frame.kind(), "symbol": frame.symbol(), "ts_ns": frame.ts_ns());
-    match &frame {
-        Frame::Trades(trades) => set!(dict, "trades": list(py, trades, trade_dict)?),
-        Frame::Klines(klines) => set!(dict, "klines": list(py, klines, kline_dict)?),
-        Frame::BookTicker(quote) => set_quote(&dict, quote)?,
-        Frame::DepthDelta(delta) => set_delta(&dict, delta)?,
-        Frame::DepthSnapshot(snapshot) => set_snapshot(&dict, snapshot)?,
-        Frame::Ticker(ticker) => set_ticker(&dict, ticker)?,
-        Frame::MarkPrice(mark) => set_mark(&dict, mark)?,
-        Frame::Reply(reply) => set_reply(&dict, reply)?,
-        Frame::Ignored(_) => return Ok(None),
-    }
+    set_fields(&dict, &frame)?;
     Ok(Some(dict))
+}
+
+fn set_fields(dict: &Dict<'_>, frame: &Frame<'_>) -> PyResult<()> {
+    match frame {
+        Frame::Trades(trades) => dict.set_item("trades", list(dict.py(), trades, trade_dict)?),
+        Frame::Klines(klines) => dict.set_item("klines", list(dict.py(), klines, kline_dict)?),
+        Frame::BookTicker(quote) => set_quote(dict, quote),
+        Frame::DepthDelta(delta) => set_delta(dict, delta),
+        Frame::DepthSnapshot(snapshot) => set_snapshot(dict, snapshot),
+        Frame::Ticker(ticker) => set_ticker(dict, ticker),
+        Frame::MarkPrice(mark) => set_mark(dict, mark),
+        Frame::Reply(reply) => set_reply(dict, reply),
+        Frame::Ignored(_) => Ok(()),
+    }
 }
 
 fn list<'py, T>(

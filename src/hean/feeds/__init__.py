@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where market facts come from: recorded files, captures, and generated markets."""
+"""Market data sources: recorded files and venue sockets become facts here, at the rim."""

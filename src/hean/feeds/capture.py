@@ -91,7 +91,7 @@ def read_capture(
     damaged before the capture is refused. *Raises*: `DataInvalid` for a missing, empty, truncated
     or foreign file, for bad lines and for an ambiguous symbol; `UnknownSymbol` for a symbol that
     is not in it. Gaps in the book do not raise: they are in the report, and the book is empty
-    from the gap to the next snapshot. *Cost*: about 3 µs a frame.
+    from the gap to the next snapshot. *Cost*: about 2 µs a frame of 300 bytes, gunzip included.
     """
     paths = [source] if isinstance(source, Path) else list(source)
     builder = _core.CaptureBuilder(symbol=symbol, market=market)
@@ -127,8 +127,8 @@ def _chunks(path: Path) -> Iterator[bytes]:
         raise DataInvalid(f"{path.name}: ends early after {total} bytes; copy it again") from None
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise DataInvalid(f"{path.name}: damaged after {total} bytes: {error}") from None
-    except (OSError, RuntimeError, NotImplementedError) as error:
-        # reason: zipfile reports encrypted and unknown packing as RuntimeError and its child.
+    except (OSError, RuntimeError) as error:
+        # zipfile reports encryption and unknown packing as RuntimeError and its child.
         raise DataInvalid(f"{path.name}: cannot be read: {error}") from None
 
 

@@ -297,6 +297,9 @@ impl CaptureBuilder {
     /// several symbols and no filter; `UnknownSymbol` when the filter matches nothing.
     pub fn finish(mut self) -> Result<Capture> {
         self.end_file();
+        for _ in &self.untimed {
+            count(&mut self.ignored, "untimed");
+        }
         let Some(venue) = self.venue else {
             return Err(self.nothing_read());
         };
@@ -336,13 +339,12 @@ impl CaptureBuilder {
 
     fn symbol_not_found(&self) -> CoreError {
         let found: Vec<String> = self.symbols.keys().map(|key| label(&key.0, key.1)).collect();
-        match &self.symbol_wanted {
-            Some(wanted) if !found.is_empty() => CoreError::new(
-                Code::UnknownSymbol,
-                format!("{} is not in the capture; it has {}", wanted, found.join(", ")),
-            ),
-            _ => CoreError::new(Code::DataInvalid, "the capture names no symbol"),
+        if found.is_empty() {
+            return CoreError::new(Code::DataInvalid, "the capture names no symbol");
         }
+        let wanted = label(self.symbol_wanted.as_deref().unwrap_or("symbol"), self.market_wanted);
+        let sentence = format!("no {wanted} in the capture; it has {}", found.join(", "));
+        CoreError::new(Code::UnknownSymbol, sentence)
     }
 
     fn several_symbols(&self, symbol: &str, others: &[String]) -> CoreError {
