@@ -62,7 +62,7 @@ def _read(path: Path, stated: Kind | None, problems: Problems) -> Table:
         problems.add(Problem(what, got=str(rows), expected=f"1 .. {ROWS_MAX}"), fatal=True)
     if problems.fatal:
         problems.refuse()
-    frame = pl.read_parquet(path, rechunk=True, glob=False, use_statistics=False)
+    frame = pl.read_parquet(path, glob=False, use_statistics=False).rechunk()
     frame.columns = list(header.names)
     frame = frame.with_columns(_casts(frame, header))
     bad = np.zeros(frame.height, dtype=np.bool_)

@@ -7,6 +7,7 @@ leaves out bad rows and says which. Raw captures hold frames, not columns: `open
 
 from __future__ import annotations
 
+import importlib
 import stat
 import time
 from dataclasses import dataclass
@@ -106,9 +107,8 @@ def open_capture(path: Path | str) -> Any:
     path = Path(path)
     if check_file(path) not in CAPTURE_SUFFIXES:
         refuse_file(path.name, "not a raw capture", expected=", ".join(CAPTURE_SUFFIXES))
-    from hean.feeds.capture import read_capture
-
-    return read_capture(path)
+    # Loaded on use: columns must stay readable without the feeds.
+    return importlib.import_module("hean.feeds.capture").read_capture(path)
 
 
 def is_capture(path: Path | str) -> bool:
@@ -179,7 +179,8 @@ def _prove(
     repeated = checks.check_duplicates(table, problems)
     rows = _kept(table, repeated)
     ts_ns = (table.ts if rows.size == table.ts.size else table.ts[rows]) * checks.UNITS[unit]
-    step, notes = None, []
+    step: int | None = None
+    notes: list[str] = []
     if table.kind is not Kind.TRADES and rows.size:
         near = ts_ns if table.kind is not Kind.FUNDING else _to_second(ts_ns)
         step = checks.find_step(near, identity.timeframe, problems)

@@ -21,6 +21,7 @@ SYMBOL_COLUMN = "symbol"
 COLUMNS_MAX = 64
 ROWS_MAX = 50_000_000
 NO_SIDE = 255
+_LIKENESS_MIN = 0.3  # below it, the nearest kind would only mislead the reader
 
 
 @dataclass(slots=True)
@@ -56,6 +57,14 @@ def match_header(
     present = set(canonical) - {SYMBOL_COLUMN}
     kinds = [kind for kind in Kind if kind is not Kind.BOOK]
     kind = stated or max(kinds, key=lambda k: _likeness(present, k))
+    if stated is None and _likeness(present, kind) < _LIKENESS_MIN:
+        expected = "; ".join(f"{k}: {_list(columns_of(k))}" for k in kinds)
+        problems.add(
+            Problem(
+                "columns of no known kind", line=line, got=shown(_list(names)), expected=expected
+            )
+        )
+        problems.refuse()
     known = columns_of(kind)
     for name in known:
         if name not in present:
