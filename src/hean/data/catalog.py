@@ -67,6 +67,16 @@ class Catalog:
         folder = self.root / str(columns.venue) / str(columns.market) / columns.symbol
         return folder / f"{name}.parquet"
 
+    def target_of(self, columns: Columns, *, force: bool = False) -> Path:
+        """Where these columns would be written; refuses an entry that exists unless `force`."""
+        target = self.path_of(columns)
+        if target.exists() and not force:
+            what = f"{target.relative_to(self.root)} exists in the catalog"
+            raise DataInvalid(
+                f"{columns.path.name}: {what}; replace it with --force", [Problem(what)]
+            )
+        return target
+
     def add(self, columns: Columns, *, force: bool = False) -> Entry:
         """Write columns as an entry, all or nothing; an existing one is replaced only by `force`.
 
@@ -77,11 +87,7 @@ class Catalog:
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 self._finish(target)
-                if target.exists() and not force:
-                    what = f"{target.relative_to(self.root)} exists in the catalog"
-                    raise DataInvalid(
-                        f"{columns.path.name}: {what}; replace it with --force", [Problem(what)]
-                    )
+                self.target_of(columns, force=force)
                 return self._write(columns, target)
         except OSError as error:
             raise EnvironmentFault(

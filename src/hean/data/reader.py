@@ -92,7 +92,11 @@ def read_columns(
     stated = Identity(venue, market, symbol, timeframe, None if kind is None else Kind(kind))
     suffix = check_file(path)
     if suffix in CAPTURE_SUFFIXES:
-        refuse_file(path.name, "a raw capture has frames, not columns", expected="Parquet or CSV")
+        refuse_file(
+            path.name,
+            "a raw capture has frames, not columns",
+            expected="Parquet or CSV here; a capture is played as it is, with --data",
+        )
     identity = resolve(stated, from_path(path), problems)
     if problems.fatal:
         problems.refuse()

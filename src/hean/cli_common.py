@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command shares: errors become exit codes and one readable block on stderr, results
+become JSON (a file, written whole or not at all, or `-` for standard output), progress is shown on
+a terminal and nowhere else. A traceback appears only with `--debug`.
+
+    0 done   1 finished with a bad result   2 usage, configuration or input data
+    3 environment   4 refused by a safety gate   130 interrupted
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hean.data.problems import as_dicts
+from hean.errors import DataInvalid, EnvironmentFault, HeanError, InputError, RiskRefusal
+
+Parameters = ParamSpec("Parameters")
+STANDARD_OUTPUT = "-"
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller."""
+
+    DONE = 0
+    BAD_RESULT = 1
+    INPUT = 2
+    ENVIRONMENT = 3
+    REFUSED = 4
+    INTERRUPTED = 130
+
+
+JsonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE|-", help="Write the result as JSON to FILE, or to stdout."
+    ),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DataDirOption = Annotated[
+    Path,
+    typer.Option(
+        "--data-dir", envvar="HEAN_DATA_DIR", help="Where HEAN keeps its data.", show_default=True
+    ),
+]
+DATA_DIR_DEFAULT = Path("~/.hean")
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The exit code an error leads to."""
+    match error:
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case InputError():
+            return ExitCode.INPUT
+        case EnvironmentFault() | OSError():
+            return ExitCode.ENVIRONMENT
+        case RiskRefusal():
+            return ExitCode.REFUSED
+    return ExitCode.BAD_RESULT
+
+
+def run_command(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Wrap a Typer command: errors end it with their exit code. Reads the `debug` and `json_to`
+    arguments of the command if it has them.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except typer.Exit:
+            raise
+        except BrokenPipeError:
+            # The reader has gone; Python would complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitCode.DONE) from None
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # reason: the last frame before the shell
+            if kwargs.get("debug"):
+                traceback.print_exc()
+            else:
+                report_error(error)
+            _write_error(error, kwargs.get("json_to"))
+            raise typer.Exit(exit_code_of(error)) from None
+
+    return wrapped
+
+
+def report_error(error: BaseException) -> None:
+    """One readable block on stderr."""
+    match error:
+        case KeyboardInterrupt():
+            text = "interrupted"
+        case HeanError():
+            text = f"error: {error}"
+        case OSError():
+            named = f"{error.filename}: " if error.filename else ""
+            text = f"error: {named}{error.strerror or error}"
+        case _:
+            text = f"error: unexpected {type(error).__name__}: {error} (details: --debug)"
+    typer.echo(text, err=True)
+
+
+def _write_error(error: BaseException, json_to: object) -> None:
+    """The error as the JSON result; if that cannot be written either, say so and go on."""
+    if not isinstance(error, HeanError) or not isinstance(json_to, str):
+        return
+    try:
+        write_json(error_document(error), json_to)
+    except EnvironmentFault as second:
+        report_error(second)
+
+
+def error_document(error: HeanError) -> dict[str, Any]:
+    """An error as JSON: name, number, sentence and, for data, the structured problems."""
+    document: dict[str, Any] = {
+        "error": type(error).__name__,
+        "code": error.code,
+        "message": error.message,
+        "exit_code": int(exit_code_of(error)),
+    }
+    if isinstance(error, DataInvalid):
+        document["problems"] = as_dicts(error.problems)
+    return document
+
+
+def write_json(document: Any, target: str) -> None:
+    """Write a document to a file (complete or not at all) or, for `-`, to standard output."""
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    if target == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_whole(Path(target), text)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a text file so that readers see the old or the new one, never a part."""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise EnvironmentFault(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def say(text: str, *, json_to: str | None) -> None:
+    """A line for people: on stdout, or on stderr while stdout carries JSON."""
+    typer.echo(text, err=json_to == STANDARD_OUTPUT)
+
+
+def table_console(json_to: str | None) -> Console:
+    """Where tables go: stdout, or stderr while stdout carries JSON. Wide enough in a pipe."""
+    stream = sys.stderr if json_to == STANDARD_OUTPUT else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 160)
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yields `advance(steps)`; a bar with rate and remaining time on a terminal, silent otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    parts = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
