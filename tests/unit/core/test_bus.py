@@ -253,7 +253,9 @@ def test_class_a_is_taken_up_to_the_bound_and_then_refused_aloud() -> None:
 
 def test_class_b_is_merged_into_the_waiting_fact_of_its_key() -> None:
     bus, seen = EventBus(10), []
-    bus.subscribe(EventType.REGIME, lambda event: seen.append((event.data.symbol, event.data.regime)))
+    bus.subscribe(
+        EventType.REGIME, lambda event: seen.append((event.data.symbol, event.data.regime))
+    )
     bus.emit(Regime("A", "calm", 1.0))
     bus.emit(Regime("B", "calm", 1.0))
     for _ in range(8):
@@ -311,10 +313,10 @@ def test_an_async_handler_that_waits_stops_the_simulation_naming_it() -> None:
         bus.drain((tick(),))
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'sleep' was never awaited")
 def test_an_async_handler_that_needs_a_loop_is_told_about_the_virtual_one() -> None:
     async def waiter(event: Event) -> None:
-        await asyncio.wait_for(asyncio.sleep(0), timeout=0.1)
+        async with asyncio.timeout(0.1):
+            pass
 
     bus = EventBus()
     bus.subscribe(EventType.TICK, waiter)
