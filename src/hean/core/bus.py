@@ -67,7 +67,7 @@ class EventBus:
         self.on_truth_failure = on_truth_failure
         self.on_work = on_work
         self.seq = 0
-        """Number of the last event delivered."""
+        """Number of the last event delivered, as of the end of the last `drain`."""
         self.merged = 0
         """Class B facts replaced by a newer one of their key while the queue was crowded."""
         self.dropped = 0
@@ -174,8 +174,9 @@ class EventBus:
                 if handlers is not None:
                     event = StampedEvent(fact.event_type, fact, clock.now_ns, seq)
                 else:  # an envelope somebody made: its source is kept, the rest is ours
-                    event = StampedEvent(fact.event_type, fact.data, clock.now_ns, seq, fact.source)
-                    handlers = routes[fact.data.__class__]
+                    source, fact = fact.source, fact.data
+                    event = StampedEvent(fact.event_type, fact, clock.now_ns, seq, source)
+                    handlers = routes[fact.__class__]
                 for handler in handlers:
                     try:
                         handler(event)
@@ -317,4 +318,5 @@ def _component(handler: Callable[[Event], Any]) -> str:
     name = getattr(owner, "name", "")
     if isinstance(name, str) and name:
         return name
-    return _name(handler).split(".")[0]
+    is_method = hasattr(getattr(handler, "handler", handler), "__self__")
+    return type(owner).__name__ if is_method else _name(handler)

@@ -216,6 +216,26 @@ def test_live_stops_the_rim_and_raises_when_a_handler_fails_for_good() -> None:
     assert diary == ["start feed", "stop feed"]
 
 
+def test_live_stops_every_rim_task_even_if_one_cannot_stop() -> None:
+    class Stuck(Quiet):
+        async def stop(self) -> None:
+            raise ConnectionError("stuck")
+
+    loop = SimLoop()
+    diary: list[str] = []
+
+    async def main() -> None:
+        clock = LiveClock(loop.now_ns)
+        bus = EventBus(clock=clock)
+        rim = [Quiet(diary), Stuck(diary)]
+        await run_live(bus, clock, rim, stop=lambda: asyncio.sleep(1))
+
+    with pytest.raises(ConnectionError, match="stuck"):
+        loop.run_until_complete(main())
+    loop.close()
+    assert diary == ["start quiet", "start quiet", "stop quiet"]
+
+
 def test_live_gives_the_rim_its_turn_between_slices() -> None:
     """A handler that always emits again must not starve the task that stops the run."""
     loop = SimLoop()

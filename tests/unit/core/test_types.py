@@ -129,6 +129,11 @@ def test_a_payload_of_the_wrong_kind_is_refused() -> None:
         Event(EventType.SIGNAL, Tick("BTCUSDT", 1.0, 1.0, 1))
 
 
+def test_an_unknown_event_type_is_refused_naming_the_nearest() -> None:
+    with pytest.raises(FieldInvalid, match="no event type 'SIGNALS'; nearest is 'SIGNAL'"):
+        Event("SIGNALS", {})  # type: ignore[arg-type]  # the point of the test
+
+
 def test_a_stamped_event_is_an_event() -> None:
     assert isinstance(StampedEvent(EventType.TICK, Tick("A", 1.0, 1.0, 1), 5, 6), Event)
 
