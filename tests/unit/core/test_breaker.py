@@ -71,6 +71,6 @@ def test_what_lowers_risk_is_never_refused(breaker: CircuitBreaker, purpose: str
     fail(breaker, 5)
     breaker.check(purpose)
     breaker.succeeded()
-    assert breaker.state is BreakerState.OPEN
+    assert (breaker.state, breaker.failure_count) == (BreakerState.OPEN, 5)
     with pytest.raises(CircuitOpen):
         breaker.check("submit")

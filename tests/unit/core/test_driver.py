@@ -255,5 +255,5 @@ def test_live_gives_the_rim_its_turn_between_slices() -> None:
         await run_live(bus, clock, [], stop=stop, drain_slice=10)
         return bus.seq
 
-    assert 10 <= loop.run_until_complete(main()) <= 100
+    assert 20 <= loop.run_until_complete(main()) <= 100
     loop.close()
