@@ -144,7 +144,7 @@ def test_sample_3_a_slow_model_times_out_after_a_virtual_tenth_of_a_second() -> 
         await bus.drain_async()
 
     loop.run_until_complete(main())
-    assert failures == [("MyMLModel", "TimeoutError")]
+    assert failures == [("Slow", "TimeoutError")]
     assert loop.time() == pytest.approx(0.1, abs=1e-6)
     loop.close()
 

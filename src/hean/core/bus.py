@@ -67,7 +67,7 @@ class EventBus:
         self.on_truth_failure = on_truth_failure
         self.on_work = on_work
         self.seq = 0
-        """Number of the last event delivered."""
+        """Number of the last event delivered, as of the end of the last `drain`."""
         self.merged = 0
         """Class B facts replaced by a newer one of their key while the queue was crowded."""
         self.dropped = 0
@@ -76,7 +76,7 @@ class EventBus:
         self._handlers: dict[EventType, list[tuple[Handler, Runner]]] = {
             kind: [] for kind in EventType
         }
-        self._taps: list[Callable[[Event], None]] = []
+        self._taps: list[tuple[Runner]] = []
         self._routes = _Routes()
         self._loop = loop
         self._mailboxes: list[Mailbox] | None = [] if mailboxes else None
@@ -99,21 +99,21 @@ class EventBus:
         self._rebuild()
 
         def unsubscribe() -> None:
-            if entry in self._handlers[event_type]:
-                self._handlers[event_type].remove(entry)
-                self._rebuild()
+            others = [each for each in self._handlers[event_type] if each is not entry]
+            self._handlers[event_type] = others
+            self._rebuild()
 
         return unsubscribe
 
     def tap(self, observer: Callable[[Event], None]) -> Callable[[], None]:
         """Have *observer* see every event before its handlers. *Returns*: ends it."""
-        self._taps.append(observer)
+        entry = (observer,)
+        self._taps.append(entry)
         self._rebuild()
 
         def remove() -> None:
-            if observer in self._taps:
-                self._taps.remove(observer)
-                self._rebuild()
+            self._taps = [each for each in self._taps if each is not entry]
+            self._rebuild()
 
         return remove
 
@@ -174,8 +174,9 @@ class EventBus:
                 if handlers is not None:
                     event = StampedEvent(fact.event_type, fact, clock.now_ns, seq)
                 else:  # an envelope somebody made: its source is kept, the rest is ours
-                    event = StampedEvent(fact.event_type, fact.data, clock.now_ns, seq, fact.source)
-                    handlers = routes[fact.data.__class__]
+                    source, fact = fact.source, fact.data
+                    event = StampedEvent(fact.event_type, fact, clock.now_ns, seq, source)
+                    handlers = routes[fact.__class__]
                 for handler in handlers:
                     try:
                         handler(event)
@@ -212,9 +213,10 @@ class EventBus:
             self.on_work()
 
     def _rebuild(self) -> None:
+        taps = [observer for (observer,) in self._taps]
         for kind, payload in PAYLOADS.items():
             runners = (runner for _, runner in self._handlers[kind])
-            self._routes[payload] = (*self._taps, *runners)
+            self._routes[payload] = (*taps, *runners)
 
     def _runner(self, handler: Handler) -> Callable[[Event], None]:
         """What the loop calls for this handler."""
@@ -316,4 +318,5 @@ def _component(handler: Callable[[Event], Any]) -> str:
     name = getattr(owner, "name", "")
     if isinstance(name, str) and name:
         return name
-    return _name(handler).split(".")[0]
+    is_method = hasattr(getattr(handler, "handler", handler), "__self__")
+    return type(owner).__name__ if is_method else _name(handler)

@@ -103,15 +103,30 @@ async def run_live(
         pump.wake()
         stopping = asyncio.ensure_future(stop())
         await asyncio.wait([stopping, pump.failed], return_when=asyncio.FIRST_COMPLETED)
+        if stopping.done():
+            stopping.result()
         stopping.cancel()
     finally:
-        for task in reversed(started):
-            await task.stop()
-        pump.close()
-        for mailbox in bus.mailboxes:
-            await mailbox.close()
+        try:
+            await _stop(started)
+        finally:
+            pump.close()
+            for mailbox in bus.mailboxes:
+                await mailbox.close()
     if pump.failed.done():
         pump.failed.result()
+
+
+async def _stop(started: list[RimTask]) -> None:
+    """Stop in reverse, every one even if one fails; then raise the first failure."""
+    first: Exception | None = None
+    while started:
+        try:
+            await started.pop().stop()
+        except Exception as error:  # noqa: BLE001  # reason: the others must stop as well
+            first = first or error
+    if first is not None:
+        raise first
 
 
 class _Pump:
@@ -141,7 +156,7 @@ class _Pump:
                 handle.cancel()
         if not self.failed.done():
             self._clock.refresh()
-            self._bus.drain()
+            self._bus.drain(limit=self._bus.max_queue)
 
     def _burst(self) -> None:
         self._scheduled = None

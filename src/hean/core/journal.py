@@ -28,12 +28,12 @@ STATE_HASH_EVERY = 1_000  # records; RELIABILITY R-02
 BUFFER_ROWS_MAX = 1_000  # a fuller buffer commits by itself: bounds memory and loss
 READ_ROWS = 10_000  # rows fetched at a time: some megabytes
 
-_HEADER = "CREATE TABLE IF NOT EXISTS header (format INTEGER NOT NULL, meta TEXT NOT NULL)"
+_HEADER = "CREATE TABLE header (format INTEGER NOT NULL, meta TEXT NOT NULL)"
 _RECORD = (
-    "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL,"
+    "CREATE TABLE record (seq INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL,"
     " kind TEXT NOT NULL, event_seq INTEGER NOT NULL, payload BLOB NOT NULL, hash BLOB NOT NULL)"
 )
-_FOREIGN = "SELECT name FROM sqlite_master WHERE name NOT IN ('header', 'record')"
+_SCHEMA = {"header": _HEADER, "record": _RECORD}
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT * FROM record WHERE seq > ? ORDER BY seq LIMIT ?"
 
@@ -142,7 +142,9 @@ class Journal:
         try:
             self.meta = self._open(meta or {})
             self.head_seq, self.head_hash = self._verify()
-        except (sqlite3.Error, OSError) as error:
+        except JournalDamaged:
+            raise
+        except Exception as error:  # reason: damaged bytes come up as errors of every kind
             raise JournalDamaged(
                 f"{place} cannot be read as a journal ({error}); restore it from a backup."
             ) from error
@@ -216,9 +218,9 @@ class Journal:
         problems = self._disk.execute("PRAGMA integrity_check")
         if problems != [("ok",)]:
             raise JournalDamaged(f"{self.place}: {problems[0][0]}; restore it from a backup.")
-        foreign = self._disk.execute(_FOREIGN)
-        if foreign:
-            raise JournalDamaged(f"{self.place} is a database with a {foreign[0][0]}, no journal.")
+        for name, sql in self._disk.execute("SELECT name, sql FROM sqlite_master"):
+            if _SCHEMA.get(str(name)) != sql:
+                raise JournalDamaged(f"{self.place} is no journal: it has a table {name}: {sql}.")
         if self._lock is not None:
             self._create(meta)
         rows = self._disk.execute("SELECT format, meta FROM header")
@@ -235,8 +237,10 @@ class Journal:
 
     def _create(self, meta: dict[str, Any]) -> None:
         """Make tables and header of a new file; a crash in between leaves an empty new file."""
-        self._disk.execute(_HEADER)
-        self._disk.execute(_RECORD)
+        tables = {str(name) for (name,) in self._disk.execute("SELECT name FROM sqlite_master")}
+        for name, sql in _SCHEMA.items():
+            if name not in tables:
+                self._disk.execute(sql)
         used = self._disk.execute("SELECT 1 FROM header UNION SELECT 1 FROM record LIMIT 1")
         if not used:
             text = msgspec.json.encode(meta, order="deterministic").decode()
@@ -276,7 +280,7 @@ def open_journal(
     lock = WriterLock(path.with_name(f"{path.name}.lock"), holder) if holder is not None else None
     try:
         disk = SqliteDisk(path, read_only=lock is None)
-    except sqlite3.Error as error:
+    except Exception as error:  # reason: damaged bytes come up as errors of every kind
         if lock is not None:
             lock.release()
         raise JournalDamaged(f"{path} cannot be opened as a journal ({error}).") from error

@@ -134,7 +134,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
 
     def __post_init__(self) -> None:
-        if self.data.__class__ is not PAYLOADS[self.event_type]:
+        if self.data.__class__ is not PAYLOADS.get(self.event_type):
             payload = validate(self.event_type, self.data)
             msgspec.structs.force_setattr(self, "data", payload)
 
@@ -158,7 +158,10 @@ def validate(event_type: EventType, data: Mapping[str, Any] | Payload) -> Payloa
     *Raises*: `UnknownField` naming the nearest field, `FieldInvalid` for a missing field or a
     wrong type, `NumberNotFinite` for NaN and infinity.
     """
-    kind = PAYLOADS[event_type]
+    kind = PAYLOADS.get(event_type)
+    if kind is None:
+        hint = _nearest(event_type, tuple(EventType))
+        raise FieldInvalid(f"there is no event type {event_type!r}; {hint}.")
     if not isinstance(data, Mapping | Payload):
         raise FieldInvalid(
             f"{event_type} data is a {type(data).__name__}; give a dict or {kind.__name__}."
@@ -200,10 +203,14 @@ def _refuse_unknown(kind: type[Payload], fields: Mapping[str, Any]) -> None:
     for name in fields:
         if name in known:
             continue
-        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
-        hint = f"nearest is {near[0]!r}" if near else f"known are {', '.join(known)}"
+        hint = _nearest(name, known)
         free = "; free fields go under 'extra'" if "extra" in known else ""
         raise UnknownField(f"{kind.event_type} has no field {name!r}; {hint}{free}.")
+
+
+def _nearest(name: object, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+    return f"nearest is {str(near[0])!r}" if near else f"known are {', '.join(known)}"
 
 
 def _refuse_infinite(payload: Payload) -> None:
