@@ -13,6 +13,8 @@ pub enum Code {
     PriceNotOnTick = 1101,
     /// A number is NaN or infinite.
     NumberNotFinite = 1102,
+    /// A field or setting of a name nobody knows.
+    UnknownField = 1103,
     /// A quantity does not lie on the instrument's lot.
     QuantityNotOnLot = 1104,
     /// A number does not fit the exact type, or arithmetic would overflow.

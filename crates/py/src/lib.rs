@@ -6,9 +6,12 @@ use pyo3::prelude::*;
 
 mod error;
 mod instrument;
+mod order;
+mod order_terms;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     instrument::register(module)?;
+    order::register(module)?;
     Ok(())
 }
