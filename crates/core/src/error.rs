@@ -13,7 +13,7 @@ pub enum Code {
     PriceNotOnTick = 1101,
     /// A number is NaN or infinite.
     NumberNotFinite = 1102,
-    /// A field or setting no schema knows.
+    /// A field or setting of a name nobody knows.
     UnknownField = 1103,
     /// A quantity does not lie on the instrument's lot.
     QuantityNotOnLot = 1104,
@@ -66,8 +66,6 @@ pub enum Code {
     NotFillable = 4104,
     /// Nobody to trade with.
     NoLiquidity = 4105,
-    /// The last trade price is already beyond the trigger.
-    WouldTrigger = 4106,
 
     /// Balance or margin does not suffice.
     InsufficientMargin = 5101,

@@ -13,6 +13,8 @@ mod instrument;
 mod ledger;
 mod sim;
 mod wire;
+mod order;
+mod order_terms;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -22,5 +24,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sim::register(module)?;
     ledger::register(module)?;
     wire::register(module)?;
+    order::register(module)?;
     Ok(())
 }

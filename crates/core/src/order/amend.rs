@@ -97,19 +97,38 @@ impl OrderEngine {
         amend: Amend,
         now_ns: i64,
     ) -> Result<()> {
+        if self.amends.get(&key).is_some_and(|approved| *approved != amend) {
+            return Err(invalid("approved for other terms"));
+        }
+        self.redeem_amend_key(ticket, key, now_ns).map(drop)
+    }
+
+    /// As `redeem_amend`, for a caller that sends the terms the engine recorded and returns.
+    ///
+    /// # Errors
+    /// As `redeem_amend`.
+    pub fn redeem_amend_key(
+        &mut self,
+        ticket: Ticket,
+        key: OrderKey,
+        now_ns: i64,
+    ) -> Result<Amend> {
         let looked = self.tickets.look(ticket, now_ns);
         self.expire_tickets(now_ns);
         let permit = looked?;
-        let is_same = self.amends.get(&key) == Some(&amend) && permit.hash == amend.hash(key);
-        if permit.key != key || !permit.is_amend || !is_same {
-            return Err(invalid("approved for other terms, or the order has ended"));
+        let amend = self.amends.get(&key).copied();
+        let Some(amend) = amend.filter(|amend| permit.hash == amend.hash(key)) else {
+            return Err(invalid("not for these terms, or the order has ended"));
+        };
+        if permit.key != key || !permit.is_amend {
+            return Err(invalid("not for an amend of this order"));
         }
         self.tickets.consume(ticket);
         if !self.may_leave(self.record(key)?.reduce_only()) {
             self.drop_amend(key);
             return Err(self.halted());
         }
-        Ok(())
+        Ok(amend)
     }
 
     /// The venue took the new terms.

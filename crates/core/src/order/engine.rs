@@ -11,7 +11,7 @@ use super::exposure::{Desk, Exposure};
 use super::facts::Notes;
 use super::flow::{Likeness, Stream};
 use super::limits::{judge, refuse, Account, Flow, Limits, Wish};
-use super::name::{Lookup, Names};
+use super::name::{Lookup, Name, Names};
 use super::record::{Fills, Record, Slab, NONE};
 use super::state::State;
 use super::tickets::{invalid, Tickets};
@@ -97,6 +97,12 @@ impl OrderEngine {
         Ok(StrategyId(id))
     }
 
+    /// The name of a strategy's number; empty if nobody has it.
+    #[must_use]
+    pub fn strategy_name(&self, strategy: StrategyId) -> &str {
+        self.strategies.get(usize::from(strategy.0)).map_or("", |name| name)
+    }
+
     /// Keep this many closed orders instead of [`CLOSED_RETAINED`].
     pub fn set_closed_retained(&mut self, count: usize) {
         self.closed_retained = count;
@@ -166,7 +172,8 @@ impl OrderEngine {
     /// [`judge`]. Nothing is recorded or reserved then.
     pub fn approve(&mut self, intent: &Intent<'_>, now_ns: i64) -> Result<Ticket> {
         self.expire_tickets(now_ns);
-        if self.names.find(intent.id, &self.orders) != Lookup::Free {
+        let name = Name::parse(intent.id);
+        if self.names.find_parsed(intent.id, name, &self.orders) != Lookup::Free {
             let message = format!("order id {} was used before; the first stands", intent.id);
             return Err(CoreError::new(Code::AlreadyApproved, message));
         }
@@ -193,7 +200,7 @@ impl OrderEngine {
         refuse(&desk.instrument.symbol, &breaches)?;
         self.stream.remember(&self.limits, Some(likeness), now_ns);
         let key = self.orders.insert(Record::new(intent, now_ns));
-        self.names.insert(intent.id, key, &mut self.orders);
+        self.names.insert(intent.id, name, key, &mut self.orders);
         self.enter(key);
         Ok(self.tickets.issue(key, intent.hash(), false, now_ns))
     }

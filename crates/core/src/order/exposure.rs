@@ -84,6 +84,8 @@ pub struct Desk {
     /// Worst case at the reference price, as counted in the gross exposure.
     value: Money,
     is_unvalued: bool,
+    /// Money of one lot at one tick, where it fits 64 bits.
+    unit: Option<i64>,
     /// Own resting limit orders: price to count, for the self-cross check.
     resting: [BTreeMap<Ticks, u32>; 2],
 }
@@ -92,13 +94,28 @@ impl Desk {
     /// A desk without position, orders and reference price.
     #[must_use]
     pub fn new(instrument: Instrument) -> Self {
+        let unit = i64::try_from(instrument.unit_value().0).ok();
         Self {
             instrument,
             mark: None,
             exposure: Exposure::default(),
             value: Money::ZERO,
             is_unvalued: false,
+            unit,
             resting: [BTreeMap::new(), BTreeMap::new()],
+        }
+    }
+
+    /// `price * lots` in money, as `Instrument::notional`; without 128-bit multiplications where
+    /// the numbers are of ordinary size.
+    ///
+    /// # Errors
+    /// [`Code::NumberOutOfRange`].
+    #[inline]
+    pub fn worth(&self, price: Ticks, lots: Lots) -> Result<Money> {
+        match (price.0.checked_mul(lots.0), self.unit) {
+            (Some(product), Some(unit)) => Ok(Money(i128::from(product) * i128::from(unit))),
+            _ => self.instrument.notional(price, lots),
         }
     }
 
@@ -113,7 +130,7 @@ impl Desk {
                 format!("{}: reference price {} ticks", self.instrument.symbol, mark.0),
             ));
         }
-        self.instrument.notional(mark, Lots(self.exposure.worst()))?;
+        self.worth(mark, Lots(self.exposure.worst()))?;
         self.mark = Some((mark, now_ns));
         self.revalue(totals);
         Ok(())
@@ -135,12 +152,11 @@ impl Desk {
     }
 
     fn revalue(&mut self, totals: &mut Totals) {
-        let mark = self.mark.map_or(0, |(mark, _)| mark.0);
-        let value = i128::from(mark)
-            .saturating_mul(i128::from(self.exposure.worst()))
-            .saturating_mul(self.instrument.unit_value().0);
-        totals.gross.0 = totals.gross.0.saturating_add(value.saturating_sub(self.value.0));
-        self.value = Money(value);
+        let mark = self.mark.map_or(Ticks(0), |(mark, _)| mark);
+        // What does not fit refuses every further order.
+        let value = self.worth(mark, Lots(self.exposure.worst())).unwrap_or(Money(i128::MAX / 4));
+        totals.gross.0 = totals.gross.0.saturating_add(value.0 - self.value.0);
+        self.value = value;
         let is_unvalued = self.mark.is_none() && self.exposure.worst() > 0;
         if is_unvalued != self.is_unvalued {
             self.is_unvalued = is_unvalued;

@@ -8,7 +8,8 @@ use super::record::{Record, CANCEL_PENDING};
 use super::state::{apply, State};
 use super::{ExecId, Fact, FactKind, HaltLevel, OrderKey, Transition};
 use crate::error::{Code, CoreError, Result};
-use crate::number::{Lots, Ticks};
+use crate::instrument::STEP_DECIMALS;
+use crate::number::{divide, format_decimal, Lots, Rounding, Ticks};
 
 /// Texts about an order, kept only where there are any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,6 +158,19 @@ impl OrderEngine {
     #[must_use]
     pub fn notes(&self, key: OrderKey) -> Option<&Notes> {
         self.notes.get(&key)
+    }
+
+    /// Average price of the fills as decimal text, nearest 1e-12; `None` without fills.
+    #[must_use]
+    pub fn average_price(&self, key: OrderKey) -> Option<String> {
+        let record = self.orders.get(key).filter(|record| record.filled.0 > 0)?;
+        let tick = self.desk(record.instrument).ok()?.instrument.tick_size;
+        let (value, lots) = self.fills(key).fold((0_i128, 0_i128), |(value, lots), fill| {
+            let product = i128::from(fill.price.0) * i128::from(fill.lots.0);
+            (value.saturating_add(product), lots + i128::from(fill.lots.0))
+        });
+        let price = divide(value.saturating_mul(tick), lots.max(1), Rounding::Nearest);
+        Some(format_decimal(price, STEP_DECIMALS))
     }
 
     fn set_cancel(&mut self, key: OrderKey, is_pending: bool) -> Result<()> {

@@ -3,14 +3,15 @@
 //! approved last (R05). What is too old is forgotten first, so both questions cost the same
 //! however long the engine runs. A rule that is off keeps nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use super::limits::{Limits, RATE_WINDOW_NS};
-use super::{InstrumentId, Intent, StrategyId};
+use super::{mix, InstrumentId, Intent, StrategyId};
 use crate::number::{Lots, Side, Ticks};
 
 /// What makes two orders the same to rule R05. Slices are meant to be alike and never count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Likeness {
     strategy: StrategyId,
     instrument: InstrumentId,
@@ -54,11 +55,43 @@ impl Likeness {
     }
 }
 
+impl Hash for Likeness {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let side = self.side as u64;
+        let who = u64::from(self.strategy.0) | u64::from(self.instrument.0) << 16 | side << 32;
+        state.write_u64(who);
+        state.write_i64(self.lots.0);
+        state.write_i64(self.price.map_or(i64::MIN, |price| price.0));
+    }
+}
+
+/// Hashes words without a random seed; the map is only asked, never walked.
+#[derive(Debug, Clone, Default)]
+pub struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = mix(self.0, word);
+    }
+
+    fn write_i64(&mut self, word: i64) {
+        self.write_u64(word as u64);
+    }
+}
+
 /// Recent approvals.
 #[derive(Debug, Clone, Default)]
 pub struct Stream {
     times: VecDeque<i64>,
-    last: BTreeMap<Likeness, i64>,
+    last: HashMap<Likeness, i64, BuildHasherDefault<WordHasher>>,
     order: VecDeque<(i64, Likeness)>,
 }
 

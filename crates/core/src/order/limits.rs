@@ -402,8 +402,8 @@ impl Judge<'_> {
     }
 
     fn value(&mut self, price: Ticks) -> Result<()> {
-        let instrument = &self.desk.instrument;
-        let (value, least) = (instrument.notional(price, self.wish.lots)?, instrument.notional_min);
+        let value = self.desk.worth(price, self.wish.lots)?;
+        let least = self.desk.instrument.notional_min;
         if value < least {
             let (observed, allowed) = (value.to_decimal(), least.to_decimal());
             self.breach(Code::OrderSizeInvalid, "R01 least value", observed, allowed);
@@ -423,16 +423,16 @@ impl Judge<'_> {
         if after > i64::MAX / 4 {
             return Err(CoreError::new(Code::NumberOutOfRange, "position leaves the exact range"));
         }
-        let added = desk.instrument.notional(price, Lots((after - before.max(0)).max(0)))?;
+        let added = desk.worth(price, Lots((after - before.max(0)).max(0)))?;
         if let Some(allowed) = limits.position_value_max.filter(|_| after > 0) {
-            let held = desk.instrument.notional(mark, Lots(before.max(0)))?;
+            let held = desk.worth(mark, Lots(before.max(0)))?;
             self.limit("R20 position value", held.add(added)?, allowed);
         }
         let worst = desk.exposure.worst();
         if after <= worst {
             return Ok(());
         }
-        let grown = desk.instrument.notional(price, Lots(after - worst))?;
+        let grown = desk.worth(price, Lots(after - worst))?;
         let totals = self.account.totals;
         let gross = totals.gross.add(grown)?;
         if totals.unvalued > 0

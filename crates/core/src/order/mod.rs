@@ -13,6 +13,7 @@ pub mod flow;
 pub mod limits;
 pub mod name;
 pub mod record;
+pub mod setting;
 pub mod settle;
 pub mod state;
 pub mod tickets;
@@ -54,13 +55,11 @@ pub struct Ticket(pub u64);
 pub struct ExecId(pub u64);
 
 impl ExecId {
-    /// FNV-1a of the text. It only has to tell the executions of one order apart; two executions
-    /// that share a number but not price and quantity are refused, never merged.
+    /// A 64-bit hash of the text. It only has to tell the executions of one order apart; two that
+    /// share a number but not price and quantity are refused, never merged.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
-        Self(text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        }))
+        Self(mix_text(text))
     }
 }
 
@@ -218,15 +217,28 @@ impl Intent<'_> {
             self.trigger.map_or(u64::MAX, |price| price.0 as u64),
             self.parent.map_or(u64::MAX, |key| u64::from(key.0)),
         ];
-        fold(ExecId::of_text(self.id).0, &words)
+        fold(mix_text(self.id), &words)
     }
 }
 
-/// Multiply and fold: one multiplication per word, and every bit reaches the result.
+const fn mix(hash: u64, word: u64) -> u64 {
+    // One multiplication per word, folded so that every bit reaches the lower half too.
+    let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    product ^ product >> 32
+}
+
+/// Eight bytes at a time, the length first, so that padding is not mistaken for text.
+fn mix_text(text: &str) -> u64 {
+    text.as_bytes().chunks(8).fold(mix(0x6a09_e667_f3bc_c908, text.len() as u64), |hash, chunk| {
+        let mut word = [0; 8];
+        for (to, from) in word.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        mix(hash, u64::from_le_bytes(word))
+    })
+}
+
 pub(crate) fn fold(seed: u64, words: &[u64]) -> u32 {
-    let mixed = words.iter().fold(seed, |hash, word| {
-        let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        product ^ product >> 32
-    });
+    let mixed = words.iter().fold(seed, |hash, word| mix(hash, *word));
     (mixed >> 32) as u32 ^ mixed as u32
 }

@@ -114,7 +114,12 @@ impl Names {
     /// What is known of an id.
     #[must_use]
     pub fn find(&self, text: &str, orders: &Slab) -> Lookup {
-        let name = Name::parse(text);
+        self.find_parsed(text, Name::parse(text), orders)
+    }
+
+    /// As `find`, for a text that is parsed already.
+    #[must_use]
+    pub fn find_parsed(&self, text: &str, name: Option<Name>, orders: &Slab) -> Lookup {
         if let Some(name) = name.filter(|name| name.epoch == self.epoch) {
             let key = name.seq.checked_sub(self.base).and_then(|at| self.window.get(at as usize));
             if let Some(&key) = key.filter(|key| **key != NONE) {
@@ -133,8 +138,8 @@ impl Names {
     }
 
     /// Keep the id of a new order that `find` has called free.
-    pub fn insert(&mut self, text: &str, key: OrderKey, orders: &mut Slab) {
-        if let Some(name) = Name::parse(text) {
+    pub fn insert(&mut self, text: &str, name: Option<Name>, key: OrderKey, orders: &mut Slab) {
+        if let Some(name) = name {
             if self.insert_name(name, key, orders) {
                 return;
             }

@@ -291,7 +291,7 @@ pub struct Slab {
 }
 
 impl Slab {
-    /// Keep a record. Grows by an eighth: doubling would waste half of a large slab.
+    /// Keep a record. Grows by a sixteenth: doubling would waste half of a large slab.
     pub fn insert(&mut self, record: Record) -> OrderKey {
         if let Some(key) = self.free.pop() {
             if let Some(slot) = self.slots.get_mut(key as usize) {
@@ -300,7 +300,7 @@ impl Slab {
             return OrderKey(key);
         }
         if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact((self.slots.len() / 8).max(64));
+            self.slots.reserve_exact((self.slots.len() / 16).max(64));
         }
         self.slots.push(record);
         OrderKey((self.slots.len() - 1) as u32)
