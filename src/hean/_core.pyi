@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Rust core as Python sees it. One block per file of `crates/py/src`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from typing import TypeAlias
-
-import numpy as np
 from numpy.typing import NDArray
 
+from hean.core.types import EventType, OrderApproved, Payload
+
+Levels: TypeAlias = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 _Column: TypeAlias = NDArray[np.float64]
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any
 
 # --- instrument.rs
 
@@ -50,110 +46,7 @@ class Instrument:
     def price_decimal(self, ticks: int) -> Decimal: ...
     def quantity_decimal(self, lots: int) -> Decimal: ...
 
-# --- ledger.rs
-
-class Ledger:
-    """Exact account of linear perpetuals and spot in one quote currency.
-
-    `equity == deposits + realized + unrealized - fees - liquidation_fees + funding_total` holds
-    to 1e-12 after every call. A call that raises changes nothing. Exact numbers are `Decimal`,
-    int or text; a float raises `TypeError`, except as a mark, where it goes to the nearest tick.
-# --- order.rs
-
-class OrderEngine:
-    """The one door for orders: hard limits, reservations, single-use tickets, order states.
-
-    Sizes and prices are `Decimal`, int or text and must lie on the grid; times are int ns UTC.
-    Calls ending in `_raw` take counts (lots, ticks, numbers of `instrument_index` and
-    `strategy_index`) and are the fast path. A refusal raises a `RiskRefusal` and leaves nothing.
-    Facts return the status of CONTRACT 4; a fact that contradicts its order raises
-    `IllegalTransition` and changes nothing but `illegal_facts`.
-    """
-
-    def __init__(
-        self,
-        cash: Decimal | int | str,
-        instruments: list[Instrument],
-        *,
-        leverage: Decimal | int | str | None = None,
-        allow_spot_borrowing: bool = False,
-    ) -> None: ...
-    @property
-    def equity(self) -> Decimal: ...
-    @property
-    def cash(self) -> Decimal: ...
-    @property
-    def deposits(self) -> Decimal: ...
-    @property
-    def realized(self) -> Decimal: ...
-    @property
-    def unrealized(self) -> Decimal: ...
-    @property
-    def fees(self) -> Decimal: ...
-    @property
-    def funding_total(self) -> Decimal: ...
-    @property
-    def liquidation_fees(self) -> Decimal: ...
-    @property
-    def used_margin(self) -> Decimal: ...
-    @property
-    def available(self) -> Decimal: ...
-    @property
-    def peak_equity(self) -> Decimal: ...
-    @property
-    def max_drawdown(self) -> Decimal: ...
-    @property
-    def max_drawdown_fraction(self) -> float: ...
-    @property
-    def equity_f64(self) -> float: ...
-    @property
-    def cash_f64(self) -> float: ...
-    @property
-    def realized_f64(self) -> float: ...
-    @property
-    def unrealized_f64(self) -> float: ...
-    @property
-    def fees_f64(self) -> float: ...
-    @property
-    def funding_total_f64(self) -> float: ...
-    def set_leverage(self, symbol: str, leverage: Decimal | int | str) -> None: ...
-    def fill(
-        self,
-        symbol: str,
-        side: str,
-        price: Decimal | int | str,
-        qty: Decimal | int | str,
-        fee: Decimal | int | str,
-    ) -> tuple[Decimal, Decimal, Decimal, bool]:
-        """Book a fill; `fee` in quote. Returns (realized, fee, position, was_flip)."""
-
-    def mark(self, symbol: str, price: Decimal | str | float) -> None: ...
-    def funding(
-        self, symbol: str, rate: Decimal | int | str, mark: Decimal | str | float
-    ) -> Decimal:
-        """Settle funding; returns the cash received, negative for a long at a positive rate."""
-
-    def transfer(self, amount: Decimal | int | str) -> None: ...
-    def observe_equity(self) -> float: ...
-    def position(self, symbol: str) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal | None]:
-        """(quantity, average price, unrealized, realized, isolated liquidation price)."""
-
-    def margin(self, symbol: str) -> tuple[Decimal, Decimal, Decimal | None]:
-        """(initial margin, maintenance margin, bankruptcy price), by entry value."""
-
-    def liquidation_due(self) -> bool: ...
-    def liquidate(
-        self, symbol: str, at: str, *, fee_rate: Decimal | int | str
-    ) -> tuple[Decimal, Decimal, Decimal, bool]:
-        """Close a perpetual at its `mark` or `bankruptcy` price; returns as `fill`."""
-
-    def check(self) -> None: ...
-    def canonical_bytes(self) -> bytes: ...
-
-def state_hash(parts: list[bytes]) -> str: ...
 # --- book.rs
-
-Levels: TypeAlias = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 
 class Book:
     """Price levels of one symbol as its venue publishes them, in ticks and lots.
@@ -242,21 +135,205 @@ class MatchingBook:
     def trades(self) -> int: ...
     @property
     def last_price(self) -> int | None: ...
-# --- wire.rs
 
-SNAPSHOT_BEGIN: int
-EVENT_END: int
+# --- order.rs
 
-def parse_binance(frame: bytes) -> dict[str, Any] | None: ...
-def parse_bybit(frame: bytes) -> dict[str, Any] | None: ...
+class OrderEngine:
+    """The one door for orders: hard limits, reservations, single-use tickets, order states.
 
-class CaptureBuilder:
-    """A recorded file, fed in chunks, to columns."""
+    Sizes and prices are `Decimal`, int or text and must lie on the grid; times are int ns UTC.
+    Calls ending in `_raw` take counts (lots, ticks, numbers of `instrument_index` and
+    `strategy_index`) and are the fast path. A refusal raises a `RiskRefusal` and leaves nothing.
+    Facts return the status of CONTRACT 4; a fact that contradicts its order raises
+    `IllegalTransition` and changes nothing but `illegal_facts`.
+    """
 
-    def __init__(self, *, symbol: str | None = None, market: str | None = None) -> None: ...
-    def feed(self, chunk: bytes) -> None: ...
-    def end_file(self) -> None: ...
-    def finish(self) -> dict[str, Any]: ...
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        limits: Mapping[str, object] | None = None,
+        *,
+        unlimited: bool = False,
+    ) -> None: ...
+    def set_limits(self, limits: Mapping[str, object]) -> None: ...
+    def instrument_index(self, symbol: str) -> int: ...
+    def strategy_index(self, name: str) -> int: ...
+    def approve(
+        self,
+        order_id: str,
+        symbol: str,
+        *,
+        side: str,
+        type: str,
+        size: Decimal | int | str,
+        now_ns: int,
+        price: Decimal | int | str | None = None,
+        trigger_price: Decimal | int | str | None = None,
+        reduce_only: bool = False,
+        time_in_force: str = "GTC",
+        strategy_id: str = "",
+        parent: str | None = None,
+    ) -> int: ...
+    def approve_raw(
+        self,
+        order_id: str,
+        instrument: int,
+        is_buy: bool,
+        lots: int,
+        price_ticks: int | None,
+        now_ns: int,
+        order_type: int = 0,
+        time_in_force: int = 0,
+        reduce_only: bool = False,
+        strategy: int = 0,
+        trigger_ticks: int | None = None,
+        /,
+    ) -> int: ...
+    def redeem(self, order_id: str, ticket: int, now_ns: int, /) -> None: ...
+    def amend_approve(
+        self,
+        order_id: str,
+        *,
+        size: Decimal | int | str,
+        now_ns: int,
+        price: Decimal | int | str | None = None,
+    ) -> int: ...
+    def redeem_amend(self, order_id: str, ticket: int, now_ns: int) -> None: ...
+    def on_amended(self, order_id: str, ts_ns: int) -> None: ...
+    def on_amend_rejected(self, order_id: str) -> None: ...
+    def on_placed(self, order_id: str, ts_ns: int, exchange_order_id: str | None = None) -> str: ...
+    def on_filled(
+        self,
+        order_id: str,
+        exec_id: str,
+        *,
+        price: Decimal | int | str,
+        qty: Decimal | int | str,
+        ts_ns: int,
+    ) -> str: ...
+    def on_filled_raw(
+        self, order_id: str, exec_number: int, price_ticks: int, lots: int, ts_ns: int, /
+    ) -> str: ...
+    def on_cancelled(self, order_id: str, ts_ns: int, reason: str = "") -> str: ...
+    def on_expired(self, order_id: str, ts_ns: int, reason: str = "") -> str: ...
+    def on_rejected(self, order_id: str, ts_ns: int, reason: str = "") -> str: ...
+    def on_unknown(self, order_id: str, ts_ns: int) -> str: ...
+    def on_quarantined(self, order_id: str, ts_ns: int) -> str: ...
+    def on_absent(self, order_id: str, ts_ns: int) -> str: ...
+    def cancel_requested(self, order_id: str) -> None: ...
+    def on_cancel_rejected(self, order_id: str) -> None: ...
+    def expire_tickets(self, now_ns: int) -> None: ...
+    def get(self, order_id: str) -> dict[str, Any]: ...
+    def status(self, order_id: str) -> str: ...
+    def open_orders(self) -> list[dict[str, Any]]: ...
+    def position(self, symbol: str) -> Decimal: ...
+    def exposure(self, symbol: str) -> dict[str, Decimal]: ...
+    def set_position(self, symbol: str, qty: Decimal | int | str) -> None: ...
+    def set_mark(self, symbol: str, price: float | Decimal, now_ns: int, /) -> None: ...
+    def set_mark_raw(self, instrument: int, ticks: int, now_ns: int, /) -> None: ...
+    def set_equity(self, equity: Decimal | int | str) -> None: ...
+    def set_loss(self, daily_fraction: float, drawdown_fraction: float) -> None: ...
+    def halt(self, level: str) -> str: ...
+    def release_halt(self) -> None: ...
+    @property
+    def halt_level(self) -> str: ...
+    @property
+    def illegal_facts(self) -> int: ...
+    def canonical_bytes(self) -> bytes: ...
+
+# --- ledger.rs
+
+class Ledger:
+    """Exact account of linear perpetuals and spot in one quote currency.
+
+    `equity == deposits + realized + unrealized - fees - liquidation_fees + funding_total` holds
+    to 1e-12 after every call. A call that raises changes nothing. Exact numbers are `Decimal`,
+    int or text; a float raises `TypeError`, except as a mark, where it goes to the nearest tick.
+    """
+
+    def __init__(
+        self,
+        cash: Decimal | int | str,
+        instruments: list[Instrument],
+        *,
+        leverage: Decimal | int | str | None = None,
+        allow_spot_borrowing: bool = False,
+    ) -> None: ...
+    @property
+    def equity(self) -> Decimal: ...
+    @property
+    def cash(self) -> Decimal: ...
+    @property
+    def deposits(self) -> Decimal: ...
+    @property
+    def realized(self) -> Decimal: ...
+    @property
+    def unrealized(self) -> Decimal: ...
+    @property
+    def fees(self) -> Decimal: ...
+    @property
+    def funding_total(self) -> Decimal: ...
+    @property
+    def liquidation_fees(self) -> Decimal: ...
+    @property
+    def used_margin(self) -> Decimal: ...
+    @property
+    def available(self) -> Decimal: ...
+    @property
+    def peak_equity(self) -> Decimal: ...
+    @property
+    def max_drawdown(self) -> Decimal: ...
+    @property
+    def max_drawdown_fraction(self) -> float: ...
+    @property
+    def equity_f64(self) -> float: ...
+    @property
+    def cash_f64(self) -> float: ...
+    @property
+    def realized_f64(self) -> float: ...
+    @property
+    def unrealized_f64(self) -> float: ...
+    @property
+    def fees_f64(self) -> float: ...
+    @property
+    def funding_total_f64(self) -> float: ...
+    def set_leverage(self, symbol: str, leverage: Decimal | int | str) -> None: ...
+    def fill(
+        self,
+        symbol: str,
+        side: str,
+        price: Decimal | int | str,
+        qty: Decimal | int | str,
+        fee: Decimal | int | str,
+    ) -> tuple[Decimal, Decimal, Decimal, bool]:
+        """Book a fill; `fee` in quote. Returns (realized, fee, position, was_flip)."""
+
+    def is_held(self, symbol: str) -> bool: ...
+    def mark(self, symbol: str, price: Decimal | str | float) -> None: ...
+    def funding(
+        self, symbol: str, rate: Decimal | str | float, mark: Decimal | str | float
+    ) -> Decimal:
+        """Settle funding; returns the cash received, negative for a long at a positive rate."""
+
+    def transfer(self, amount: Decimal | int | str) -> None: ...
+    def observe_equity(self) -> float: ...
+    def position(self, symbol: str) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal | None]:
+        """(quantity, average price, unrealized, realized, isolated liquidation price)."""
+
+    def margin(self, symbol: str) -> tuple[Decimal, Decimal, Decimal | None]:
+        """(initial margin, maintenance margin, bankruptcy price), by entry value."""
+
+    def liquidation_due(self) -> bool: ...
+    def liquidate(
+        self, symbol: str, at: str, *, fee_rate: Decimal | int | str
+    ) -> tuple[Decimal, Decimal, Decimal, bool]:
+        """Close a perpetual at its `mark` or `bankruptcy` price; returns as `fill`."""
+
+    def check(self) -> None: ...
+    def canonical_bytes(self) -> bytes: ...
+
+def state_hash(parts: list[bytes]) -> str: ...
+
 # --- indicator.rs (see hean.indicators)
 
 class _Indicator:
@@ -471,93 +548,109 @@ class Five(_Indicator):
     def lower(self) -> float: ...
 
 def five(closes: _Column, out: _Column | None = None) -> _Column: ...
-        instruments: Sequence[Instrument],
-        limits: Mapping[str, object] | None = None,
+
+# --- sim.rs
+
+class SimVenue:
+    """A simulated exchange that plays recorded markets. Columns are borrowed: contiguous and
+    read-only arrays; `ts` in units of `ts_scale` ns. See `crates/core/src/sim`.
+    """
+
+    offered: int
+    """Market facts offered so far."""
+    now_ns: int
+    equity: Decimal
+    """As the exchange counts it."""
+    open_orders: int
+    """Own orders resting at the venue."""
+
+    def __init__(
+        self,
+        cash: str,
         *,
-        unlimited: bool = False,
+        entry_latency: tuple[str, list[float]],
+        response_latency: tuple[str, list[float]],
+        queue_model: str,
+        half_spread: float,
+        impact: float,
+        needs_trade_through: bool,
+        participation: float,
+        seed: int,
     ) -> None: ...
-    def set_limits(self, limits: Mapping[str, object]) -> None: ...
-    def instrument_index(self, symbol: str) -> int: ...
-    def strategy_index(self, name: str) -> int: ...
-    def approve(
+    def add_instrument(
         self,
-        order_id: str,
+        instrument: Instrument,
+        maker_fee: str,
+        taker_fee: str,
+        liquidation_fee: str,
+        leverage: str,
+    ) -> int: ...
+    def add_candles(
+        self,
         symbol: str,
-        *,
-        side: str,
-        type: str,
-        size: Decimal | int | str,
-        now_ns: int,
-        price: Decimal | int | str | None = None,
-        trigger_price: Decimal | int | str | None = None,
-        reduce_only: bool = False,
-        time_in_force: str = "GTC",
-        strategy_id: str = "",
-        parent: str | None = None,
+        timeframe: str,
+        timeframe_ns: int,
+        ts: npt.NDArray[np.int64],
+        ts_scale: int,
+        columns: list[npt.NDArray[np.float64]],
     ) -> int: ...
-    def approve_raw(
+    def add_trades(
         self,
-        order_id: str,
-        instrument: int,
-        is_buy: bool,
-        lots: int,
-        price_ticks: int | None,
-        now_ns: int,
-        order_type: int = 0,
-        time_in_force: int = 0,
-        reduce_only: bool = False,
-        strategy: int = 0,
-        trigger_ticks: int | None = None,
-        /,
+        symbol: str,
+        ts: npt.NDArray[np.int64],
+        ts_scale: int,
+        price: npt.NDArray[np.float64],
+        qty: npt.NDArray[np.float64],
+        side: npt.NDArray[np.uint8],
     ) -> int: ...
-    def redeem(self, order_id: str, ticket: int, now_ns: int, /) -> None: ...
-    def amend_approve(
+    def add_quotes(
         self,
-        order_id: str,
-        *,
-        size: Decimal | int | str,
-        now_ns: int,
-        price: Decimal | int | str | None = None,
+        symbol: str,
+        ts: npt.NDArray[np.int64],
+        ts_scale: int,
+        columns: list[npt.NDArray[np.float64]],
     ) -> int: ...
-    def redeem_amend(self, order_id: str, ticket: int, now_ns: int) -> None: ...
-    def on_amended(self, order_id: str, ts_ns: int) -> None: ...
-    def on_amend_rejected(self, order_id: str) -> None: ...
-    def on_placed(self, order_id: str, ts_ns: int, exchange_order_id: str | None = None) -> str: ...
-    def on_filled(
+    def add_depth(
         self,
-        order_id: str,
-        exec_id: str,
-        *,
-        price: Decimal | int | str,
-        qty: Decimal | int | str,
-        ts_ns: int,
-    ) -> str: ...
-    def on_filled_raw(
-        self, order_id: str, exec_number: int, price_ticks: int, lots: int, ts_ns: int, /
-    ) -> str: ...
-    def on_cancelled(self, order_id: str, ts_ns: int, reason: str = "") -> str: ...
-    def on_expired(self, order_id: str, ts_ns: int, reason: str = "") -> str: ...
-    def on_rejected(self, order_id: str, ts_ns: int, reason: str = "") -> str: ...
-    def on_unknown(self, order_id: str, ts_ns: int) -> str: ...
-    def on_quarantined(self, order_id: str, ts_ns: int) -> str: ...
-    def on_absent(self, order_id: str, ts_ns: int) -> str: ...
-    def cancel_requested(self, order_id: str) -> None: ...
-    def on_cancel_rejected(self, order_id: str) -> None: ...
-    def expire_tickets(self, now_ns: int) -> None: ...
-    def get(self, order_id: str) -> dict[str, Any]: ...
-    def status(self, order_id: str) -> str: ...
-    def open_orders(self) -> list[dict[str, Any]]: ...
-    def position(self, symbol: str) -> Decimal: ...
-    def exposure(self, symbol: str) -> dict[str, Decimal]: ...
-    def set_position(self, symbol: str, qty: Decimal | int | str) -> None: ...
-    def set_mark(self, symbol: str, price: float | Decimal, now_ns: int, /) -> None: ...
-    def set_mark_raw(self, instrument: int, ticks: int, now_ns: int, /) -> None: ...
-    def set_equity(self, equity: Decimal | int | str) -> None: ...
-    def set_loss(self, daily_fraction: float, drawdown_fraction: float) -> None: ...
-    def halt(self, level: str) -> str: ...
-    def release_halt(self) -> None: ...
-    @property
-    def halt_level(self) -> str: ...
-    @property
-    def illegal_facts(self) -> int: ...
-    def canonical_bytes(self) -> bytes: ...
+        symbol: str,
+        ts: npt.NDArray[np.int64],
+        ts_scale: int,
+        side: npt.NDArray[np.uint8],
+        price: npt.NDArray[np.float64],
+        qty: npt.NDArray[np.float64],
+        flags: npt.NDArray[np.uint8],
+    ) -> int: ...
+    def add_funding(
+        self,
+        symbol: str,
+        ts: npt.NDArray[np.int64],
+        ts_scale: int,
+        rate: npt.NDArray[np.float64],
+    ) -> int: ...
+    def subscribe(self, wanted: frozenset[EventType]) -> None: ...
+    def next(self, horizon_ns: int | None) -> tuple[int, tuple[Payload, ...]] | None: ...
+    def submit(self, approved: OrderApproved, now_ns: int) -> None: ...
+    def cancel(self, order_id: str, now_ns: int) -> None: ...
+    def amend(
+        self, order_id: str, price: Decimal | None, size: Decimal | None, now_ns: int
+    ) -> None: ...
+    def detail(self, symbol: str) -> str:
+        """The finest recorded stream: bars, trades, touch or ladder."""
+
+    def last_price(self, symbol: str) -> float | None: ...
+
+# --- wire.rs
+
+SNAPSHOT_BEGIN: int
+EVENT_END: int
+
+def parse_binance(frame: bytes) -> dict[str, Any] | None: ...
+def parse_bybit(frame: bytes) -> dict[str, Any] | None: ...
+
+class CaptureBuilder:
+    """A recorded file, fed in chunks, to columns."""
+
+    def __init__(self, *, symbol: str | None = None, market: str | None = None) -> None: ...
+    def feed(self, chunk: bytes) -> None: ...
+    def end_file(self) -> None: ...
+    def finish(self) -> dict[str, Any]: ...

@@ -71,7 +71,7 @@ class TradingSystem:
             self.engine,
             instruments,
             reference=reference,
-            equity=settings.cash,
+            equity=self.portfolio.equity,
             sizing=settings.sizing,
         )
         self.governor = governor
@@ -109,4 +109,3 @@ class TradingSystem:
             if held:
                 total += float(held) * (reference(symbol) or 0.0)
         return total
-

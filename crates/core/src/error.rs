@@ -66,6 +66,8 @@ pub enum Code {
     NotFillable = 4104,
     /// Nobody to trade with.
     NoLiquidity = 4105,
+    /// The last trade price is already beyond the trigger.
+    WouldTrigger = 4106,
 
     /// Balance or margin does not suffice.
     InsufficientMargin = 5101,

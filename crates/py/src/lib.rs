@@ -11,10 +11,10 @@ mod error;
 mod indicator;
 mod instrument;
 mod ledger;
-mod sim;
-mod wire;
 mod order;
 mod order_terms;
+mod sim;
+mod wire;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -12,11 +12,10 @@ use hean_core::{Instrument, Lots, Money, Side, Ticks};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::convert::{decimal, quantity, text};
 use crate::error::raise;
-use crate::instrument::{decimal, PyInstrument};
-use crate::order_terms::{
-    self, by_number, halt_level, limits_of, order_type, price, quantity, rate, status, text,
-};
+use crate::instrument::PyInstrument;
+use crate::order_terms::{self, by_number, halt_level, limits_of, order_type, price, rate, status};
 
 type Dict<'py> = Bound<'py, PyDict>;
 type Any<'py> = Bound<'py, PyAny>;

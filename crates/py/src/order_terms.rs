@@ -2,10 +2,11 @@
 //! Words and numbers of an order, from Python to the core's own types.
 
 use hean_core::order::{HaltLevel, Limits, OrderType, TimeInForce, Transition};
-use hean_core::{Code, CoreError, Instrument, Lots, Rate, Result, Side, Ticks};
+use hean_core::{Code, CoreError, Instrument, Rate, Result, Side, Ticks};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
+use crate::convert::{self, text};
 use crate::error::raise;
 
 fn wrong(what: &str, name: &str, known: &str) -> CoreError {
@@ -44,22 +45,9 @@ pub fn by_number<T: Copy>(all: &[T], number: usize, what: &str) -> Result<T> {
     all.get(number).copied().ok_or_else(|| wrong(what, &number.to_string(), "a known number"))
 }
 
-/// Text of a number.
-pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
-    value.str()
-}
-
-/// Exact price of a `Decimal`, int or text.
+/// Exact price of a `Decimal`, int or text, if there is one.
 pub fn price(instrument: &Instrument, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Ticks>> {
-    let Some(value) = value else { return Ok(None) };
-    let text = text(value)?;
-    instrument.price(text.to_str()?).map(Some).map_err(|error| raise(&error))
-}
-
-/// Exact quantity of a `Decimal`, int or text.
-pub fn quantity(instrument: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Lots> {
-    let text = text(value)?;
-    instrument.quantity(text.to_str()?).map_err(|error| raise(&error))
+    value.map(|value| convert::price(instrument, value)).transpose()
 }
 
 /// Fraction of a float.

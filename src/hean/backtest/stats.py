@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hean.backtest.result import RunRecord, Times, Trade, Values
+from hean.backtest.result import ZERO, RunRecord, Times, Trade, Values
 
 DAY_NS = 86_400 * 10**9
 DAYS_PER_YEAR = 365.0
@@ -280,18 +280,20 @@ def win_rate(trades: Sequence[Trade]) -> float | None:
 def profit_factor(trades: Sequence[Trade]) -> float | None:
     """Money won over money lost; 0 if every trade lost, None without a losing trade."""
     won, lost = _won_lost(trades)
-    return float(sum(won) / -sum(lost)) if lost else None
+    return float(sum(won, ZERO) / -sum(lost, ZERO)) if lost else None
 
 
 def payoff(trades: Sequence[Trade]) -> float | None:
     """Average win over average loss; None unless there are both."""
     won, lost = _won_lost(trades)
-    return float(sum(won) / len(won) / (-sum(lost) / len(lost))) if won and lost else None
+    if not won or not lost:
+        return None
+    return float(sum(won, ZERO) / len(won) / (-sum(lost, ZERO) / len(lost)))
 
 
 def expectancy(trades: Sequence[Trade]) -> Decimal | None:
     """Average result of a round trip in quote currency, rounded to 1e-8."""
-    total = sum((trade.pnl for trade in trades), Decimal(0))
+    total = sum((trade.pnl for trade in trades), ZERO)
     return (total / len(trades)).quantize(CENT_OF_A_CENT) if trades else None
 
 
@@ -303,7 +305,7 @@ def turnover(record: RunRecord) -> float | None:
     """Traded value over the mean equity: how often the account changed hands."""
     if not record.equity.size or (mean := float(record.equity.mean())) <= 0:
         return None
-    return float(sum((fill.price * fill.qty for fill in record.fills), Decimal(0))) / mean
+    return float(sum((fill.price * fill.qty for fill in record.fills), ZERO)) / mean
 
 
 def curve(record: RunRecord, initial_equity: Decimal | float) -> tuple[Times, Values]:

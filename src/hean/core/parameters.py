@@ -64,7 +64,7 @@ class Parameter(msgspec.Struct, frozen=True):
                 if given != int(given):
                     self._refuse(given, "a whole number")
                 return int(given)
-            return kind(given)  # type: ignore[arg-type]  # text or number by now
+            return kind(given if isinstance(given, int | float) else str(given))
         except (TypeError, ValueError):
             self._refuse(given, "a whole number" if kind is int else f"a {kind.__name__}")
 

@@ -30,7 +30,10 @@ class OrderManager(Module):
     def on_placed(self, event: Event) -> None:
         """The venue holds the order."""
         placed = event.data
-        self._apply(event, lambda: self.engine.on_placed(placed.order_id, event.ts_ns, placed.exchange_order_id))
+        self._apply(
+            event,
+            lambda: self.engine.on_placed(placed.order_id, event.ts_ns, placed.exchange_order_id),
+        )
 
     @on(EventType.ORDER_FILLED)
     def on_filled(self, event: Event) -> None:

@@ -6,9 +6,10 @@ columns. What was read is described by fingerprints; what was assumed is said in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from hean.errors import DataInvalid, UnknownSymbol
 from hean.feeds.capture import Capture, read_capture
 
 Array = npt.NDArray[np.float64]
+Table = Mapping[str, npt.NDArray[Any]]
 NANOSECONDS = 1  # scale of `ts`: the readers give nanoseconds
 
 
@@ -89,7 +91,7 @@ def load_history(
     """Read and prove *files*; keep what belongs to *symbols* inside the period.
 
     A file that holds one other symbol is refused, not ignored. *Raises*: `DataInvalid`,
-    `UnknownSymbol`, `NoData` cases as `DataInvalid`.
+    `UnknownSymbol`.
     """
     if not files:
         raise DataInvalid("no data given; name at least one file with --data.")
@@ -105,9 +107,7 @@ def load_history(
             continue
         read = read_columns(path, symbol=symbols[0] if len(symbols) == 1 else None)
         if read.symbol not in columns:
-            raise UnknownSymbol(
-                f"{path.name} holds {read.symbol}; asked for {', '.join(symbols)}."
-            )
+            raise UnknownSymbol(f"{path.name} holds {read.symbol}; asked for {', '.join(symbols)}.")
         if read.kind is not Kind.FLOW:
             columns[read.symbol].append(read)
         prints.append(fingerprint(read))
@@ -126,9 +126,7 @@ def load_history(
     return History(markets, prints, begin, end, notes)
 
 
-def _market(
-    symbol: str, columns: tuple[Columns, ...], *, captures: tuple[Capture, ...]
-) -> Market:
+def _market(symbol: str, columns: tuple[Columns, ...], *, captures: tuple[Capture, ...]) -> Market:
     tradable = [c for c in columns if c.kind in (Kind.CANDLES, Kind.TRADES)]
     if tradable:
         return Market(symbol, rules_for(tradable), columns, captures)
@@ -146,34 +144,34 @@ def _market(
     return Market(symbol, rules, columns, captures)
 
 
-def _span(markets: object) -> tuple[int, int]:
+def _span(markets: Iterable[Market]) -> tuple[int, int]:
     """First and last moment at which prices exist."""
     firsts, lasts = [], []
-    for market in markets:  # type: ignore[attr-defined]
+    for market in markets:
         for columns in market.columns:
             if columns.kind in (Kind.CANDLES, Kind.TRADES) and columns.rows:
                 firsts.append(int(columns.ts[0]))
-                lasts.append(int(columns.ts[-1]) + (columns.step_ns or 0) + 1)
+                lasts.append(int(columns.ts[-1]) + (columns.step_ns or 0))
         for capture in market.captures:
             for table in (capture.depth, capture.trades, capture.quotes):
                 if len(table["ts_ns"]):
                     firsts.append(int(table["ts_ns"][0]))
-                    lasts.append(int(table["ts_ns"][-1]) + 1)
+                    lasts.append(int(table["ts_ns"][-1]))
     if not firsts:
         raise DataInvalid("the given files hold no prices.")
     return min(firsts), max(lasts)
 
 
 def _cut(ts: npt.NDArray[np.int64], start_ns: int, *, end_ns: int) -> slice:
-    """Rows with start <= ts < end."""
-    low, high = np.searchsorted(ts, [start_ns, end_ns], side="left")
-    return slice(int(low), int(high))
+    """Rows with start <= ts <= end."""
+    low = np.searchsorted(ts, start_ns, side="left")
+    return slice(int(low), int(np.searchsorted(ts, end_ns, side="right")))
 
 
 def _feed_columns(core: SimVenue, columns: Columns, start_ns: int, *, end_ns: int) -> None:
     step = columns.step_ns or 0
     # A bar belongs to the period if it ends in it.
-    cut = _cut(columns.ts, start_ns, end_ns=end_ns - step + (1 if step else 0))
+    cut = _cut(columns.ts, start_ns, end_ns=end_ns - step)
     ts, values = columns.ts[cut], {name: v[cut] for name, v in columns.values.items()}
     symbol = columns.symbol
     match columns.kind:
@@ -193,8 +191,8 @@ def _feed_capture(
 ) -> None:
     start_ns, end_ns = period
 
-    def cut(table: dict[str, npt.NDArray[np.generic]], names: Sequence[str]) -> list[Array]:
-        rows = _cut(table["ts_ns"], start_ns, end_ns=end_ns)  # type: ignore[arg-type]
+    def cut(table: Table, names: Sequence[str]) -> list[npt.NDArray[Any]]:
+        rows = _cut(table["ts_ns"], start_ns, end_ns=end_ns)
         return [_frozen(table[name][rows]) for name in ("ts_ns", *names)]
 
     # A book cannot be cut at its start: it is built from the first row on.
@@ -213,7 +211,7 @@ def _feed_capture(
         core.add_quotes(symbol, ts, NANOSECONDS, four)
 
 
-def _frozen(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The array, contiguous and read-only, as the core demands of what it borrows."""
     array = np.ascontiguousarray(array)
     array.setflags(write=False)

@@ -57,10 +57,8 @@ class CandleBuilder(Module):
             bar = self._bars[symbol] = _Bar(start_ns, tick.price)
             self._wake_at(start_ns + self.timeframe_ns)
         price = tick.price
-        if price > bar.high:
-            bar.high = price
-        if price < bar.low:
-            bar.low = price
+        bar.high = max(bar.high, price)
+        bar.low = min(bar.low, price)
         bar.close = price
         bar.volume += tick.volume
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from hean._core import Instrument, Ledger
 from hean.core.module import Module, on
 from hean.core.types import Event, EventType, OrderFilled, PnlUpdate, Timer
+from hean.errors import LedgerBroken
 
 TELL_EVERY_NS = 1_000_000_000  # people and limits on equity need no more; fills may come in bursts
 TIMER = "portfolio.tell"
@@ -47,6 +48,8 @@ class Portfolio(Module):
     def on_filled(self, event: Event) -> None:
         """Book a fill and its fee."""
         fill: OrderFilled = event.data
+        if fill.side is None:
+            raise LedgerBroken(f"fill {fill.exec_id} of {fill.order_id} has no side.")
         self.ledger.fill(fill.symbol, fill.side, fill.fill_price, fill.filled_qty, fill.fee)
         self._tell_soon(event.ts_ns)
 
@@ -67,11 +70,19 @@ class Portfolio(Module):
 
     def value(self) -> float:
         """Equity at the last prices, for charts; also moves peak and drawdown."""
+        self._mark()
+        return self.ledger.observe_equity()
+
+    def equity(self) -> Decimal:
+        """Equity at the last prices, exact."""
+        self._mark()
+        return self.ledger.equity
+
+    def _mark(self) -> None:
         for symbol in self.symbols:
             price = self.reference(symbol)
             if price is not None:
                 self.ledger.mark(symbol, price)
-        return self.ledger.observe_equity()
 
     def _tell_soon(self, now_ns: int) -> None:
         if now_ns - self._told_ns >= TELL_EVERY_NS:

@@ -20,7 +20,7 @@ from hean.core.types import (
     OrderType,
     Signal,
 )
-from hean.errors import HeanError, Halted, NoReferencePrice, OrderSizeInvalid
+from hean.errors import Halted, HeanError, NoReferencePrice, OrderSizeInvalid
 from hean.risk.sizing import (
     Sizing,
     position_value,
@@ -37,7 +37,7 @@ class RiskGovernor(Module):
     """Judge of all orders.
 
     *engine*: hard limits and tickets. *instruments*: trading rules by symbol. *reference*: last
-    price of a symbol, `None` while there is none. *equity*: at the start, in quote currency.
+    price of a symbol, `None` while there is none. *equity*: at the last prices, quote currency.
     """
 
     name = "risk"
@@ -50,7 +50,7 @@ class RiskGovernor(Module):
         instruments: Mapping[str, Instrument],
         *,
         reference: Callable[[str], float | None],
-        equity: Decimal,
+        equity: Callable[[], Decimal],
         sizing: Sizing | None = None,
     ) -> None:
         self.engine = engine
@@ -59,10 +59,9 @@ class RiskGovernor(Module):
         self.sizing = sizing or Sizing()
         self.refusals = 0
         """Orders refused since the start."""
-        self._equity = float(equity)
+        self.equity = equity
         self._sigma: dict[str, float] = {}
         self._checks: list[tuple[str, Check]] = []
-        engine.set_equity(equity)
 
     def add_check(self, check: Check, *, name: str = "") -> None:
         """Have *check* judge every request before the hard limits do. A check that raises
@@ -70,13 +69,6 @@ class RiskGovernor(Module):
         self._checks.append((name or getattr(check, "__name__", "check"), check))
 
     # ------------------------------------------------------------ facts that policy needs
-
-    @on(EventType.PNL_UPDATE)
-    def on_pnl(self, event: Event) -> None:
-        """Equity moves the limits that depend on it."""
-        equity = event.data.equity
-        self._equity = float(equity)
-        self.engine.set_equity(equity)
 
     @on(EventType.VOL_FORECAST)
     def on_forecast(self, event: Event) -> None:
@@ -111,7 +103,7 @@ class RiskGovernor(Module):
                 raise NoReferencePrice(f"{symbol}: no price seen yet, so no size; wait for data.")
             value = position_value(
                 self.sizing,
-                self._equity,
+                float(self.equity()),
                 strength=signal.signal_strength,
                 sigma_daily=self._sigma.get(symbol, 0.0),
             )
@@ -185,6 +177,7 @@ class RiskGovernor(Module):
         reference = self.reference(request.symbol)
         if reference is not None:
             self.engine.set_mark(request.symbol, reference, now_ns)
+        self.engine.set_equity(self.equity())
         return self.engine.approve(
             order_id,
             request.symbol,

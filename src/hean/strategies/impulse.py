@@ -11,8 +11,8 @@ import math
 from collections import deque
 from typing import ClassVar
 
-from hean.core.parameters import Parameter
 from hean.core.module import on
+from hean.core.parameters import Parameter
 from hean.core.types import Candle, Event, EventType, Liquidity, Side
 from hean.indicators import ATR, RollingMean, RollingStd, ZScore
 from hean.strategies.base import Strategy

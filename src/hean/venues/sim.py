@@ -18,15 +18,14 @@ class SimulatedVenue:
     def __init__(self, core: SimVenue, clock: Clock) -> None:
         self.core = core
         self.clock = clock
-        self.next = core.next
         self.last_price = core.last_price
 
     def subscribe(self, wanted: frozenset[EventType]) -> None:
         """Offer only what somebody handles."""
         self.core.subscribe(wanted)
 
-    def next(self, horizon_ns: int | None) -> Instant | None:  # type: ignore[no-redef]
-        """The next instant; bound straight to the core in the constructor."""
+    def next(self, horizon_ns: int | None) -> Instant | None:
+        """The next instant at which somebody learns something."""
         return self.core.next(horizon_ns)
 
     def submit(self, approved: OrderApproved) -> None:
