@@ -16,7 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
@@ -86,7 +86,8 @@ def run_command(command: Callable[Parameters, None]) -> Callable[Parameters, Non
             raise
         except BrokenPipeError:
             # The reader has gone; Python would complain again when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.DONE) from None
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # reason: the last frame before the shell
             if kwargs.get("debug"):
