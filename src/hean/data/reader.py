@@ -107,7 +107,7 @@ def read_columns(
 
 
 def open_capture(path: Path | str, *, symbol: str | None = None, market: str | None = None) -> Any:
-    """The tables and the report of a raw capture, as `hean.feeds.capture.read_capture` gives them."""
+    """Tables and report of a raw capture, as `hean.feeds.capture.read_capture` gives them."""
     path = Path(path)
     if check_file(path) not in CAPTURE_SUFFIXES:
         refuse_file(path.name, "not a raw capture", expected=", ".join(CAPTURE_SUFFIXES))
@@ -123,7 +123,7 @@ def is_capture(path: Path | str) -> bool:
 
 
 def check_file(path: Path) -> str:
-    """The file's known suffix; refuses what is missing, no regular file, empty or of no known kind."""
+    """The file's known suffix; refuses what is missing, empty, no file or of unknown ending."""
     try:
         status = path.stat()
     except OSError as error:
