@@ -16,7 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
@@ -86,9 +86,11 @@ def run_command(command: Callable[Parameters, None]) -> Callable[Parameters, Non
             raise
         except BrokenPipeError:
             # The reader has gone; Python would complain again when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.DONE) from None
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # reason: the last frame before the shell
+        # reason: the last frame before the shell
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
             if kwargs.get("debug"):
                 traceback.print_exc()
             else:
@@ -178,7 +180,7 @@ def table_console(json_to: str | None) -> Console:
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yields `advance(steps)`; a bar with rate and remaining time on a terminal, silent otherwise."""
+    """Yields `advance(steps)`: a bar with remaining time on a terminal, silent otherwise."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

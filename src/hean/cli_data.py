@@ -191,14 +191,7 @@ def _columns(path: Path, kind: Kind | None, stated: Stated, on_bad: BadRows) -> 
 
 def _verified(path: Path, kind: Kind | None, stated: Stated, on_bad: BadRows) -> dict[str, Any]:
     if is_capture(path) and kind in (None, Kind.BOOK):
-        frames = sum(1 for _ in open_capture(path))
-        return {
-            "file": path.name,
-            "ok": True,
-            "kind": Kind.BOOK.value,
-            "sha256": sha256_of(path),
-            "rows": frames,
-        }
+        return _verified_capture(path, stated)
     columns = _columns(path, kind, stated, on_bad)
     return {
         "ok": True,
@@ -216,6 +209,22 @@ def _verified(path: Path, kind: Kind | None, stated: Stated, on_bad: BadRows) ->
         "dropped_rows": columns.dropped_rows,
         "dropped": as_dicts(columns.dropped[:50]),
         "notes": list(columns.notes),
+    }
+
+
+def _verified_capture(path: Path, stated: Stated) -> dict[str, Any]:
+    """A capture is good if its frames parse; holes in its book are counted, as gaps of bars are."""
+    report = open_capture(path, symbol=stated["symbol"], market=stated["market"]).report
+    return {
+        "ok": True,
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "kind": Kind.BOOK.value,
+        "symbol": report.symbol,
+        "venue": report.venue,
+        "rows": report.lines,
+        "gaps": report.gaps[0],
+        "notes": [f"{report.gaps[0]:,} gaps in the book"],
     }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a result says about the data it stands on: base name, SHA-256 of the file's bytes, rows used,
+"""What a result says about the data it stands on: base name, SHA-256 of the file, rows used,
 first and last time, number of gaps. Two results with equal fingerprints saw the same market.
 """
 

@@ -104,9 +104,7 @@ def rules_for(columns: Sequence[Columns]) -> Rules:
             instrument = instrument_for(str(first.venue), market, symbol, tick=tick)
             return Rules(instrument, fees, tick, row["lot"], tuple(said))
     tick, lot = _derived(prices, _joined(columns, _SIZE_COLUMN))
-    said.append(
-        f"{symbol}: tick {tick} and lot {lot} derived from the data's decimals, no venue rules known"
-    )
+    said.append(f"{symbol}: tick {tick} and lot {lot} derived from the data's decimals")
     return Rules(Instrument(symbol, _KINDS[market], tick, lot), fees, tick, lot, tuple(said))
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from hean.data.csvfile import to_table
+from hean.data.parquet_guard import Damaged, check_pages
 from hean.data.problems import Problem, Problems
 from hean.data.schema import Kind
 from hean.data.table import ROWS_MAX, SYMBOL_COLUMN, Header, Table, match_header
@@ -27,7 +28,7 @@ def read_parquet(path: Path, stated: Kind | None, problems: Problems) -> Table:
     _check_frame(path, problems)
     try:
         return _read(path, stated, problems)
-    except (PolarsError, PanicException, OSError, MemoryError) as error:
+    except (PolarsError, PanicException, OSError, MemoryError, Damaged) as error:
         lines = str(error).splitlines()
         problems.add(Problem("damaged Parquet", got=lines[0][:120] if lines else ""), fatal=True)
         problems.refuse()
@@ -56,6 +57,9 @@ def _read(path: Path, stated: Kind | None, problems: Problems) -> Table:
     header = match_header(list(schema), stated, problems)
     for (name, dtype), canonical in zip(schema.items(), header.names, strict=True):
         _check_type(canonical, dtype, problems, shown_as=name)
+    if problems.fatal:
+        problems.refuse()
+    check_pages(path)
     rows = pl.scan_parquet(path).select(pl.len()).collect().item()
     if rows == 0 or rows > ROWS_MAX:
         what = "no data rows" if rows == 0 else "too many rows"

@@ -106,13 +106,15 @@ def read_columns(
     return _prove(path, table, identity, problems, on_bad=on_bad, now_ns=now_ns or time.time_ns())
 
 
-def open_capture(path: Path | str) -> Any:
-    """The frames of a raw capture (`.txt.gz`, `.jsonl.gz`, `.zip`), by `hean.feeds.capture`."""
+def open_capture(path: Path | str, *, symbol: str | None = None, market: str | None = None) -> Any:
+    """Tables and report of a raw capture, as `hean.feeds.capture.read_capture` gives them."""
     path = Path(path)
     if check_file(path) not in CAPTURE_SUFFIXES:
         refuse_file(path.name, "not a raw capture", expected=", ".join(CAPTURE_SUFFIXES))
     # Loaded on use: columns must stay readable without the feeds.
-    return importlib.import_module("hean.feeds.capture").read_capture(path)
+    feeds = importlib.import_module("hean.feeds.capture")
+    kind = "linear" if market == "perp" else market
+    return feeds.read_capture(path, symbol, market=kind)
 
 
 def is_capture(path: Path | str) -> bool:
@@ -121,7 +123,7 @@ def is_capture(path: Path | str) -> bool:
 
 
 def check_file(path: Path) -> str:
-    """The file's known suffix; refuses what is missing, no regular file, empty or of no known kind."""
+    """The file's known suffix; refuses what is missing, empty, no file or of unknown ending."""
     try:
         status = path.stat()
     except OSError as error:

@@ -115,6 +115,12 @@ def pipe(folder: Path) -> Path:
     return path
 
 
+def torn_footer(body: bytes) -> bytes:
+    """The first bytes of the footer overwritten."""
+    start = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    return body[:start] + bytes(40) + body[start + 40 :]
+
+
 GOOD = ("\n".join([HEADER, *rows(5)]) + "\n").encode()
 TRADE = "ts,price,qty,side,id"
 GZ = CANDLES + ".gz"
@@ -242,7 +248,7 @@ IDENTITY = [
     Case("symbol and name", candles(*rows()), "contradicts the file name", ("--symbol", "ETHUSDT")),
     Case("slash symbol", candles(*rows(), name="x.csv"), "canonical BTCUSDT",
          ("--symbol", "BTC/USDT")),
-    Case("lower case", candles(*rows(), name="x.csv"), "canonical BTCUSDT", ("--symbol", "btcusdt")),
+    Case("lower case", candles(*rows(), name="x.csv"), "canonical BTCUSD", ("--symbol", "btcusdt")),
     Case("look-alike", candles(*rows(), name="x.csv"), r"\\u0412", ("--symbol", "\u0412TCUSDT")),
     Case("other symbol inside", candles(*(r + ",BTCUSDT" for r in rows(3)), candle(3) + ",ETHUSDT",
          header=WITH_SYMBOL), "csv:5: symbol: wrong symbol inside, got 'ETHUSDT'"),
@@ -256,8 +262,8 @@ PARQUET = [
     Case("Parquet: truncated", parquet(damage=lambda b: b[:-20]), "truncated Parquet"),
     Case("Parquet: first half", parquet(damage=lambda b: b[: len(b) // 2]), "truncated Parquet"),
     Case("Parquet: only magic", parquet(damage=lambda _: b"PAR1"), "truncated Parquet"),
-    Case("Parquet: huge footer", parquet(damage=lambda b: b[:-8] + b"\xff\xff\xff\x7fPAR1"), "footer"),
-    Case("Parquet: torn footer", parquet(damage=lambda b: b[:-60] + bytes(52) + b[-8:]), "damaged"),
+    Case("Parquet: huge footer", parquet(damage=lambda b: b[:-8] + b"\xff" * 4 + b"PAR1"), "foot"),
+    Case("Parquet: torn footer", parquet(damage=torn_footer), "damaged"),
     Case("Parquet: torn pages", parquet(damage=lambda b: b[:4] + bytes(150) + b[154:]), "damaged"),
     Case("Parquet: no rows", parquet(lambda f: f.head(0)), "no data rows"),
     Case("Parquet: null", parquet(lambda f: f.with_columns(pl.when(pl.col("ts") > START_MS)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,7 @@ def test_tier_deductions_make_maintenance_margin_continuous() -> None:
     for key in _table()["tiers"]:
         tiers = [tuple(map(Decimal, tier)) for tier in _tiers(key)]
         assert len(tiers) >= 2
-        for (cap, initial, rate, cut), (_, _, next_rate, next_cut) in zip(
-            tiers[:-1], tiers[1:], strict=True
-        ):
+        for (cap, initial, rate, cut), (_, _, next_rate, next_cut) in pairwise(tiers):
             assert cap * rate - cut == cap * next_rate - next_cut
             assert rate < initial
 
