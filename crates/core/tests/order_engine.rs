@@ -183,6 +183,91 @@ fn an_order_that_could_meet_an_own_resting_one_is_refused() {
 }
 
 #[test]
+fn a_buy_at_or_through_an_own_resting_sell_is_refused() {
+    let mut engine = engine(Limits { refuse_self_cross: true, ..Limits::unlimited() });
+    let own = Intent { side: Side::Sell, ..buy("a", 1) };
+    place(&mut engine, &own, 0).unwrap();
+    for price in [1_000, 1_001] {
+        let through = Intent { price: Some(Ticks(price)), ..buy("b", 1) };
+        assert!(refusal(engine.approve(&through, 0)).1.contains("R06 self-cross"));
+    }
+    assert!(engine.approve(&Intent { price: Some(Ticks(999)), ..buy("b", 1) }, 0).is_ok());
+}
+
+#[test]
+fn the_venues_own_filters_hold_to_the_lot() {
+    let mut rules = Instrument::new("ONE", Kind::Spot, "1", "1").unwrap();
+    (rules.lots_min, rules.lots_max) = (Lots(3), Lots(9));
+    rules.notional_min = Money(4_000 * 1_000_000_000_000);
+    let mut engine = OrderEngine::new(Limits::unlimited());
+    let instrument = engine.add_instrument(rules).unwrap();
+    engine.set_mark(instrument, MARK, 0).unwrap();
+    for (lots, passes) in [(2, false), (3, false), (4, true), (5, true), (9, true), (10, false)] {
+        let id = format!("a{lots}");
+        let result = engine.approve(&buy(&id, lots), 0);
+        assert_eq!(result.is_ok(), passes, "{lots}: {result:?}");
+    }
+    trade(&mut engine, &buy("b", 9), 0);
+    for (lots, passes) in [(2, false), (3, true)] {
+        let id = format!("c{lots}");
+        let reduce = Intent { reduce_only: true, ..market(&id, Side::Sell, lots) };
+        assert_eq!(engine.approve(&reduce, 0).is_ok(), passes, "reductions know no least value");
+    }
+}
+
+#[test]
+fn a_sell_is_worth_at_least_the_reference() {
+    let limits = Limits { order_value_max: money(50_000), ..Limits::unlimited() };
+    let cheap = |lots| Intent { side: Side::Sell, price: Some(Ticks(10)), ..buy("a", lots) };
+    passes_up_to(limits, cheap, 50, "R02 order value");
+}
+
+#[test]
+fn an_exposure_nobody_can_value_stops_growth_everywhere() {
+    let limits = Limits { gross_value_max: money(1_000_000), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    let dark = Instrument::new("DARK", Kind::Spot, "1", "1").unwrap();
+    let dark = engine.add_instrument(dark).unwrap();
+    engine.set_position(dark, Lots(1)).unwrap();
+    assert_eq!(refusal(engine.approve(&buy("a", 1), 0)).0, Code::NoReferencePrice);
+    engine.set_mark(dark, MARK, 0).unwrap();
+    assert!(engine.approve(&buy("a", 1), 0).is_ok());
+}
+
+#[test]
+fn raising_limits_never_refuses_more() {
+    let tight = |scale: i128| Limits {
+        order_lots_max: Some(Lots(scale as i64)),
+        order_value_max: money(scale * 1_000),
+        collar_fraction: Some(Rate(scale as i64 * 1_000_000_000)),
+        reference_age_max_ns: Some(scale as i64),
+        position_value_max: money(scale * 1_500),
+        gross_value_max: money(scale * 2_000),
+        leverage_max: Some(Rate(scale as i64 * 1_000_000_000_000)),
+        open_orders_max: Some(scale as u32),
+        orders_per_second_max: Some(scale as u32),
+        ..Limits::unlimited()
+    };
+    let mut base = engine(Limits::unlimited());
+    base.set_equity(Money(2_000 * 1_000_000_000_000));
+    trade(&mut base, &buy("a", 3), 0);
+    place(&mut base, &buy("b", 4), 0).unwrap();
+    for (lots, price, now_ns) in
+        (1..15).flat_map(|n| [(n, 1_000, 0), (1, 1_000 + n, 0), (1, 1_000, n)])
+    {
+        let intent = Intent { price: Some(Ticks(price)), ..buy("c", lots) };
+        let passes: Vec<bool> = (1..30)
+            .map(|scale| {
+                let mut engine = base.clone();
+                engine.set_limits(tight(scale));
+                engine.approve(&intent, now_ns).is_ok()
+            })
+            .collect();
+        assert!(passes.is_sorted() && passes[28], "{lots} at {price}: {passes:?}");
+    }
+}
+
+#[test]
 fn losses_stop_new_risk_and_never_reductions() {
     let limits = Limits {
         daily_loss_fraction_max: Some(Rate(50)),
@@ -352,6 +437,34 @@ fn slices_draw_on_their_parent_and_give_back_what_they_did_not_use() {
     assert_eq!(engine.state(parent), Ok(State::Filled));
     let exposure = engine.exposure(InstrumentId(0)).unwrap();
     assert_eq!((exposure.open_buy, exposure.position), (Lots(0), Lots(100)));
+}
+
+#[test]
+fn a_parent_stays_as_long_as_its_slices_and_an_order_as_its_ticket() {
+    let mut engine = engine(Limits::unlimited());
+    engine.set_closed_retained(2);
+    let parent = place(&mut engine, &buy("p", 10), 0).unwrap();
+    let slice = Intent { parent: Some(parent), ..buy("p1", 4) };
+    let slice = place(&mut engine, &slice, 0).unwrap();
+    let grown = Amend { price: Some(MARK), lots: Lots(11) };
+    assert_eq!(refusal(engine.amend_approve(slice, grown, 0)).0, Code::LimitBreached);
+    engine.on_cancelled(parent, "", 5).unwrap();
+    let withdrawn = buy("w", 1);
+    let ticket = engine.approve(&withdrawn, 5).unwrap();
+    let key = engine.find("w").unwrap();
+    engine.on_cancelled(key, "", 5).unwrap();
+    for n in 0..9 {
+        trade(&mut engine, &buy(&format!("x{n}"), 1), 5);
+    }
+    assert_eq!(engine.find("w"), Ok(key), "nobody else may get its place while the ticket lives");
+    assert_eq!(refusal(engine.redeem(ticket, &withdrawn, 5)).0, Code::TicketInvalid);
+    engine.on_filled(slice, ExecId(77), MARK, Lots(4), 5).unwrap();
+    assert_eq!(engine.record(parent).unwrap().filled, Lots(4));
+    engine.expire_tickets(TICKET_LIFE_NS * 2);
+    for n in 0..9 {
+        trade(&mut engine, &buy(&format!("y{n}"), 1), TICKET_LIFE_NS * 2);
+    }
+    assert!(engine.find("w").is_err() && engine.find("p").is_err() && engine.find("p1").is_err());
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl OrderEngine {
             record.flags |= AMEND_PENDING;
         }
         self.settle(key, before, None);
-        Ok(self.tickets.issue(key, amend.hash(key), true, now_ns))
+        Ok(self.issue(key, amend.hash(key), true, now_ns))
     }
 
     /// Use an amend's ticket: the new terms may now be sent, once.
@@ -123,7 +123,7 @@ impl OrderEngine {
         if permit.key != key || !permit.is_amend {
             return Err(invalid("not for an amend of this order"));
         }
-        self.tickets.consume(ticket);
+        self.consume(ticket, key);
         if !self.may_leave(self.record(key)?.reduce_only()) {
             self.drop_amend(key);
             return Err(self.halted());

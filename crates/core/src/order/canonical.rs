@@ -126,6 +126,7 @@ impl OrderEngine {
         to.int(i64::from(record.children));
         to.int(i64::from(record.flags));
         to.int(record.end as i64);
+        to.size(self.fills.iter(record.fills).count());
         for fill in self.fills.iter(record.fills) {
             to.size(fill.exec.0 as usize);
             to.int(fill.price.0);
@@ -149,6 +150,7 @@ impl OrderEngine {
             to.int(i64::from(key.0));
         }
         to.int(i64::from(self.tickets.first()));
+        to.size(self.tickets.iter().count());
         for permit in self.tickets.iter() {
             to.int(i64::from(permit.key.0));
             to.int(i64::from(permit.hash));
@@ -156,6 +158,8 @@ impl OrderEngine {
             to.int(i64::from(permit.is_amend) << 1 | i64::from(permit.is_used));
         }
         let (times, alike) = self.stream.parts();
+        to.size(times.len());
+        to.size(alike.len());
         for time in times {
             to.int(*time);
         }

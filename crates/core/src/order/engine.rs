@@ -12,7 +12,7 @@ use super::facts::Notes;
 use super::flow::{Likeness, Stream};
 use super::limits::{judge, refuse, Account, Flow, Limits, Wish};
 use super::name::{Lookup, Name, Names};
-use super::record::{Fills, Record, Slab, NONE};
+use super::record::{Fills, Record, Slab, NONE, TICKETED};
 use super::state::State;
 use super::tickets::{invalid, Tickets};
 use super::{
@@ -202,7 +202,7 @@ impl OrderEngine {
         let key = self.orders.insert(Record::new(intent, now_ns));
         self.names.insert(intent.id, name, key, &mut self.orders);
         self.enter(key);
-        Ok(self.tickets.issue(key, intent.hash(), false, now_ns))
+        Ok(self.issue(key, intent.hash(), false, now_ns))
     }
 
     /// Use a ticket: the order may now be sent, once, with exactly these fields.
@@ -234,7 +234,7 @@ impl OrderEngine {
             return Err(invalid("not for this order, or the order was withdrawn"));
         };
         let reduce_only = record.reduce_only();
-        self.tickets.consume(ticket);
+        self.consume(ticket, key);
         if !self.may_leave(reduce_only) {
             self.fact(key, Fact { kind: FactKind::Cancelled, ts_ns: now_ns })?;
             return Err(self.halted());
@@ -247,6 +247,7 @@ impl OrderEngine {
     /// Called by `approve` and `redeem`; call it on a timer where orders are rare.
     pub fn expire_tickets(&mut self, now_ns: i64) {
         while let Some(permit) = self.tickets.next_expired(now_ns) {
+            self.set_ticketed(permit.key, false);
             let is_intent =
                 self.orders.get(permit.key).map(State::of).is_some_and(|s| s == State::Intent);
             if permit.is_amend {
@@ -364,6 +365,29 @@ impl OrderEngine {
             in_window: self.stream.in_window(),
             same_ns_ago: likeness.and_then(|likeness| self.stream.same_ns_ago(likeness, now_ns)),
             unresolved,
+        }
+    }
+
+    pub(crate) fn issue(
+        &mut self,
+        key: OrderKey,
+        hash: u32,
+        is_amend: bool,
+        now_ns: i64,
+    ) -> Ticket {
+        self.set_ticketed(key, true);
+        self.tickets.issue(key, hash, is_amend, now_ns)
+    }
+
+    pub(crate) fn consume(&mut self, ticket: Ticket, key: OrderKey) {
+        self.set_ticketed(key, false);
+        self.tickets.consume(ticket);
+    }
+
+    fn set_ticketed(&mut self, key: OrderKey, is_ticketed: bool) {
+        if let Some(record) = self.orders.get_mut(key) {
+            let flag = if is_ticketed { TICKETED } else { 0 };
+            record.flags = (record.flags & !TICKETED) | flag;
         }
     }
 

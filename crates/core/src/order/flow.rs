@@ -140,7 +140,8 @@ impl Stream {
     }
 
     /// Times of the window, and likenesses with their times, for the canonical encoding.
-    pub fn parts(&self) -> (impl Iterator<Item = &i64>, impl Iterator<Item = &(i64, Likeness)>) {
-        (self.times.iter(), self.order.iter())
+    #[must_use]
+    pub const fn parts(&self) -> (&VecDeque<i64>, &VecDeque<(i64, Likeness)>) {
+        (&self.times, &self.order)
     }
 }

@@ -33,6 +33,8 @@ pub const RETIRING: u16 = 1 << 8;
 pub const NAMED: u16 = 1 << 9;
 /// The slot holds an order.
 pub const LIVE: u16 = 1 << 10;
+/// A ticket that is neither used nor expired points here, so the slot must stay.
+pub const TICKETED: u16 = 1 << 11;
 
 /// How a venue ended an order; the number breaks ties between events of the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@
 
 use super::engine::OrderEngine;
 use super::exposure::Shift;
-use super::record::{End, Record, AMEND_PENDING, RESTING, RETIRING};
+use super::record::{End, Record, AMEND_PENDING, RESTING, RETIRING, TICKETED};
 use super::state::{absorb, State};
 use super::{ExecId, OrderKey, TimeInForce};
 use crate::number::{Lots, Ticks};
@@ -135,23 +135,28 @@ impl OrderEngine {
                 self.closed.push_back(key);
             }
         }
-        while self.closed.len() > self.closed_retained && self.archive_oldest() {}
+        // Two for each closing, so that the queue shrinks again after some had to wait.
+        for _ in 0..2 {
+            if self.closed.len() > self.closed_retained {
+                self.archive_oldest();
+            }
+        }
     }
 
     /// Drop the order that closed first. A parent waits for its slices, so that a late fill of a
-    /// slice still finds it; `false` if nothing could be dropped.
-    fn archive_oldest(&mut self) -> bool {
-        let Some(key) = self.closed.pop_front() else { return false };
+    /// slice still finds it, and an order waits for its ticket to run out.
+    fn archive_oldest(&mut self) {
+        let Some(key) = self.closed.pop_front() else { return };
         let is_open = self.held(key).is_open;
-        let Some(record) = self.orders.get_mut(key) else { return true };
+        let Some(record) = self.orders.get_mut(key) else { return };
         if is_open {
             // A late frame has brought it back; it retires again when it closes again.
             record.flags &= !RETIRING;
-            return true;
+            return;
         }
-        if record.children > 0 {
+        if record.children > 0 || record.has(TICKETED) {
             self.closed.push_back(key);
-            return false;
+            return;
         }
         let (parent, fills) = (record.parent(), record.fills);
         if let Some(parent) = parent.and_then(|parent| self.orders.get_mut(parent)) {
@@ -161,6 +166,5 @@ impl OrderEngine {
         self.notes.remove(&key);
         self.names.release(key, &mut self.orders, self.account.open_orders as usize);
         self.orders.remove(key);
-        true
     }
 }
