@@ -15,7 +15,7 @@ import msgspec
 from hean._core import Instrument, OrderEngine, state_hash
 from hean.core.bus import EventBus
 from hean.core.module import Context, IdSequence, Module
-from hean.core.ports import Clock, Venue
+from hean.core.ports import Venue
 from hean.core.types import EventType
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
@@ -52,15 +52,14 @@ class TradingSystem:
         instruments: Mapping[str, Instrument],
         *,
         settings: AccountSettings,
-        clock: Clock,
+        bus: EventBus,
         venue: Venue,
         reference: Callable[[str], float | None],
         seed: int,
         candles_from_ticks: str | None = None,
     ) -> None:
-        self.clock = clock
         self.strategy = strategy
-        self.bus = EventBus(clock=clock)
+        self.bus = bus
         self.ids = IdSequence()
         self.seed = seed
         self.engine = OrderEngine(list(instruments.values()), limits=dict(settings.limits) or None)
@@ -93,7 +92,7 @@ class TradingSystem:
         """Attach one more module, after those there are."""
         name = module.name or type(module).__name__
         module.attach(
-            self.bus, Context(self.bus, self.clock, name=name, seed=self.seed, ids=self.ids)
+            self.bus, Context(self.bus, self.bus.clock, name=name, seed=self.seed, ids=self.ids)
         )
         self.modules.append(module)
 

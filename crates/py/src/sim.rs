@@ -427,11 +427,11 @@ impl PySimVenue {
         })
     }
 
-    /// Last price of a symbol, if one was seen.
+    /// Last published price of a symbol, if one was seen; never a price inside an unfinished bar.
     fn last_price(&self, symbol: &str) -> PyResult<Option<f64>> {
         let instrument = self.instrument_of(symbol)?;
         let market = self.venue.market(instrument);
-        Ok(market.and_then(|market| market.last.map(|last| market.instrument.price_f64(last))))
+        Ok(market.and_then(|market| market.published.map(|last| market.instrument.price_f64(last))))
     }
 }
 

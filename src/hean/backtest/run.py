@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,12 +19,16 @@ from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
 from hean.backtest.recorder import RunRecorder, sample_step_ns
 from hean.backtest.result import RunRecord
 from hean.backtest.stats import summarise
+from hean.core.bus import EventBus
 from hean.core.clock import SimClock
 from hean.core.driver import run_simulated
+from hean.core.journal import Record
+from hean.core.parameters import Value
 from hean.data.fingerprint import iso_utc
 from hean.feeds.history import History
-from hean.strategies.base import Strategy
+from hean.strategies import load_strategy
 from hean.system import AccountSettings, TradingSystem
+from hean.venues.echo import EchoVenue
 from hean.venues.sim import SimulatedVenue
 
 Progress = Callable[[float], None]
@@ -33,11 +36,11 @@ Progress = Callable[[float], None]
 
 
 class BacktestSettings(msgspec.Struct, frozen=True):
-    """What to run. *strategy*: the class; *given*: its parameters by name, text or typed."""
+    """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name."""
 
-    strategy: type[Strategy]
+    strategy: str
     symbols: tuple[str, ...]
-    given: dict[str, object] = {}
+    given: dict[str, Value] = {}
     account: AccountSettings = AccountSettings()
     assumptions: Assumptions = Assumptions()
     seed: int = 0
@@ -45,21 +48,33 @@ class BacktestSettings(msgspec.Struct, frozen=True):
 
 
 class Backtest:
-    """A composed run; `run` plays it once."""
+    """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
+    answers come from there: a replay.
+    """
 
-    def __init__(self, settings: BacktestSettings, history: History) -> None:
+    def __init__(
+        self,
+        settings: BacktestSettings,
+        history: History,
+        *,
+        answers: Sequence[Record] | None = None,
+    ) -> None:
         self.settings = settings
         self.history = history
         self.clock = SimClock(history.start_ns)
+        self.bus = EventBus(clock=self.clock)
         self.venue = SimulatedVenue(self._venue_core(), self.clock)
+        self.source: SimulatedVenue | EchoVenue = self.venue
+        if answers is not None:
+            self.source = EchoVenue(self.bus, self.venue, answers)
         instruments = {s: m.rules.instrument for s, m in history.markets.items()}
         has_bars = all(market.timeframe for market in history.markets.values())
         self.system = TradingSystem(
-            settings.strategy(settings.symbols, settings.given),
+            load_strategy(settings.strategy)(settings.symbols, settings.given),
             instruments,
             settings=settings.account,
-            clock=self.clock,
-            venue=self.venue,
+            bus=self.bus,
+            venue=self.source,
             reference=self.venue.last_price,
             seed=settings.seed,
             candles_from_ticks=None if has_bars else settings.bar,
@@ -100,7 +115,7 @@ class Backtest:
 
         self.recorder.begin(clock.now_ns)
         started = time.perf_counter()
-        run_simulated(self.system.bus, clock, self.venue, on_progress=progress)
+        run_simulated(self.bus, clock, self.source, on_progress=progress)
         wall_s = time.perf_counter() - started
         self.recorder.end(clock.now_ns)
         self.system.portfolio.ledger.check()
@@ -113,7 +128,7 @@ class Backtest:
         initial = settings.account.cash
         events = self.venue.core.offered
         summary: dict[str, Any] = {
-            "strategy": settings.strategy.name,
+            "strategy": self.system.strategy.name,
             "symbols": list(settings.symbols),
             "params": self.system.strategy.settings,
             "start": iso_utc(history.start_ns),
@@ -183,7 +198,7 @@ def buy_and_hold(record: RunRecord) -> float | None:
     return sum(returns) / len(returns) if returns else None
 
 
-def write_trades(path: Path, record: RunRecord) -> None:
+def trades_csv(record: RunRecord) -> str:
     """Round trips as CSV, times in ISO 8601 UTC."""
     names = ("symbol", "side", "entry", "exit", "qty", "entry_price", "exit_price", "fees", "pnl")
     lines = [",".join(names)]
@@ -203,4 +218,16 @@ def write_trades(path: Path, record: RunRecord) -> None:
         )
         for trade in record.trades
     )
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
+
+
+def equity_csv(record: RunRecord) -> str:
+    """Equity and exposure at the sample times as CSV."""
+    lines = ["ts,equity,exposure"]
+    lines.extend(
+        f"{iso_utc(int(ts))},{equity:.8f},{exposure:.8f}"
+        for ts, equity, exposure in zip(
+            record.sample_ts, record.equity, record.exposure, strict=True
+        )
+    )
+    return "\n".join(lines) + "\n"

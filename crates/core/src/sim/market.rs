@@ -118,6 +118,8 @@ pub struct Market {
     pub detail: Detail,
     /// Last price: trade, bar waypoint, or middle of the touch.
     pub last: Option<Ticks>,
+    /// Last price that everybody has seen: as `last`, but never a waypoint inside a bar.
+    pub published: Option<Ticks>,
     /// The book; with quotes it has one level a side.
     pub book: Book,
     /// Own orders, oldest first.
@@ -142,6 +144,7 @@ impl Market {
             instrument,
             detail: Detail::Bars,
             last: None,
+            published: None,
             book: Book::new(),
             resting: Vec::new(),
             unfillable: Vec::new(),

@@ -21,6 +21,7 @@ impl SimVenue {
         let ticks = market.instrument.ticks_from_f64(price)?;
         let lots = market.instrument.quantise_quantity(qty)?;
         market.trade(ticks, lots, aggressor, &self.model, &mut self.executions);
+        market.published = Some(ticks);
         if is_offered {
             let (bid, ask) = self.touch_f64(instrument);
             self.facts.push(Fact::Tick { instrument, price, volume: qty, bid, ask });
@@ -92,7 +93,9 @@ impl SimVenue {
     }
 
     fn mark_last(&mut self, instrument: usize) -> Result<()> {
-        match self.markets[instrument].last {
+        let market = &mut self.markets[instrument];
+        market.published = market.last;
+        match market.last {
             Some(last) => self.mark(instrument, last),
             None => Ok(()),
         }

@@ -354,6 +354,7 @@ impl SimVenue {
             } else {
                 market.last = Some(to);
             }
+            market.published = Some(to);
             market.bar_finished(bar[1], bar[2], bar[3], bar[4]);
             self.mark(instrument, to)?;
         }
@@ -388,7 +389,7 @@ impl SimVenue {
     }
 
     fn settle_funding(&mut self, index: usize, instrument: usize, rate: Rate) -> Result<()> {
-        if let Some(mark) = self.markets[instrument].last {
+        if let Some(mark) = self.markets[instrument].published {
             self.ledger.funding(instrument, rate, mark)?;
             if self.streams[index].is_offered {
                 self.facts.push(Fact::Funding { instrument, rate, mark });
