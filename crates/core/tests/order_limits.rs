@@ -156,9 +156,10 @@ fn an_order_that_could_meet_an_own_resting_one_is_refused() {
 
 #[test]
 fn a_buy_at_or_through_an_own_resting_sell_is_refused() {
-    let mut engine = engine(Limits { refuse_self_cross: true, ..Limits::unlimited() });
+    let mut engine = engine(Limits::unlimited());
     let own = Intent { side: Side::Sell, ..buy("a", 1) };
     place(&mut engine, &own, 0).unwrap();
+    engine.set_limits(Limits { refuse_self_cross: true, ..Limits::unlimited() });
     for price in [1_000, 1_001] {
         let through = Intent { price: Some(Ticks(price)), ..buy("b", 1) };
         assert!(refusal(engine.approve(&through, 0)).1.contains("R06 self-cross"));
