@@ -108,10 +108,12 @@ impl OrderEngine {
         self.closed_retained = count;
     }
 
-    /// New limits; they hold from the next approval on.
+    /// New limits; they hold from the next approval on. Cost: one step for each order in memory.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
         self.set_leverage_cap();
+        let open: Vec<OrderKey> = self.open_orders().map(|(key, _)| key).collect();
+        open.into_iter().for_each(|key| self.set_resting(key, true));
     }
 
     /// The limits in force.

@@ -107,6 +107,8 @@ impl OrderEngine {
 
     /// Count a resting limit order for the self-cross rule, or stop counting it.
     pub(crate) fn set_resting(&mut self, key: OrderKey, is_resting: bool) {
+        // Nothing is counted for a rule that is off; `set_limits` counts anew when it goes on.
+        let is_resting = is_resting && self.limits.refuse_self_cross;
         let Some(record) = self.orders.get_mut(key) else { return };
         let stays = matches!(record.time_in_force(), TimeInForce::Gtc | TimeInForce::PostOnly);
         let Some(price) = record.price().filter(|_| stays && record.trigger().is_none()) else {

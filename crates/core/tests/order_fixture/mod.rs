@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Two instruments in round numbers, and the shortest way to write an order.
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
 use hean_core::order::{
-    InstrumentId, Intent, Limits, OrderEngine, OrderType, StrategyId, TimeInForce,
+    ExecId, InstrumentId, Intent, Limits, OrderEngine, OrderKey, OrderType, StrategyId, TimeInForce,
 };
-use hean_core::{Instrument, Kind, Lots, Money, Side, Ticks};
+use hean_core::{Code, CoreError, Instrument, Kind, Lots, Money, Side, Ticks};
 
 pub const MARK: Ticks = Ticks(1_000);
 pub const SECOND: i64 = 1_000_000_000;
@@ -56,4 +56,28 @@ pub fn base36(mut n: u64) -> String {
         }
     }
     digits.iter().rev().map(|&byte| char::from(byte)).collect()
+}
+
+/// Approve, redeem and acknowledge.
+pub fn place(
+    engine: &mut OrderEngine,
+    intent: &Intent<'_>,
+    now_ns: i64,
+) -> Result<OrderKey, CoreError> {
+    let ticket = engine.approve(intent, now_ns)?;
+    let key = engine.redeem(ticket, intent, now_ns)?;
+    engine.on_placed(key, None, now_ns)?;
+    Ok(key)
+}
+
+/// Place and fill whole at the mark.
+pub fn trade(engine: &mut OrderEngine, intent: &Intent<'_>, now_ns: i64) -> OrderKey {
+    let key = place(engine, intent, now_ns).unwrap();
+    engine.on_filled(key, ExecId(1), MARK, intent.lots, now_ns).unwrap();
+    key
+}
+
+pub fn refusal(result: Result<impl std::fmt::Debug, CoreError>) -> (Code, String) {
+    let error = result.expect_err("must be refused");
+    (error.code, error.message)
 }
