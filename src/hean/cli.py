@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -41,7 +40,3 @@ def root(
 def main() -> None:
     """Entry point of the installed command."""
     app(prog_name="hean")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

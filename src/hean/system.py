@@ -26,17 +26,26 @@ from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.strategies.base import Strategy
 
+# What a venue itself would refuse, and one slip of the keyboard; absolute amounts are the user's.
+LIMITS = {
+    "collar_fraction": "0.05",
+    "open_orders_max": "200",
+    "orders_per_second_max": "10",
+    "refuse_self_cross": "true",
+}
+
 
 class AccountSettings(msgspec.Struct, frozen=True):
     """Money and rules of one account.
 
-    *limits*: of the order engine by name, see `hean.risk.limits`; empty takes the defaults.
+    *limits*: hard limits of the order engine by name (`crates/core/src/order/limits.rs`); what is
+    not named is off. The leverage limit is always *leverage*.
     """
 
     cash: Decimal = Decimal(10_000)
     leverage: Decimal = Decimal(3)
     sizing: Sizing = Sizing()
-    limits: dict[str, str] = {}
+    limits: dict[str, str] = msgspec.field(default_factory=lambda: dict(LIMITS))
 
 
 class TradingSystem:
@@ -62,7 +71,8 @@ class TradingSystem:
         self.bus = bus
         self.ids = IdSequence()
         self.seed = seed
-        self.engine = OrderEngine(list(instruments.values()), limits=dict(settings.limits) or None)
+        limits = {"leverage_max": format(settings.leverage, "f"), **settings.limits}
+        self.engine = OrderEngine(list(instruments.values()), limits, unlimited=True)
         self.portfolio = Portfolio(
             settings.cash, instruments, reference=reference, leverage=settings.leverage
         )

@@ -32,9 +32,12 @@ pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
             "float where an exact number is due: pass Decimal or str",
         ));
     }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(text.clone());
+    }
     let plain = value.str()?;
     // Decimal("1E+3") prints with an exponent; format "f" does not.
-    if plain.to_str()?.bytes().any(|byte| byte == b'E' || byte == b'e') {
+    if plain.to_str()?.bytes().any(|byte| byte == b'E') {
         return Ok(value.call_method1("__format__", ("f",))?.cast_into()?);
     }
     Ok(plain)

@@ -73,10 +73,12 @@ class RunRecorder(Module):
 
     @on(EventType.ORDER_APPROVED)
     def on_approved(self, event: Event) -> None:
-        """Remember the price the decision saw."""
+        """Remember the price the decision asked for: its trigger or limit, else the market's."""
         approved: OrderApproved = event.data
         self.orders += 1
-        self._decided[approved.order_id] = self.reference(approved.symbol) or 0.0
+        asked = approved.trigger_price or approved.price
+        reference = self.reference(approved.symbol) if asked is None else float(asked)
+        self._decided[approved.order_id] = reference or 0.0
 
     @on(EventType.ORDER_REJECTED)
     def on_rejected(self, event: Event) -> None:
