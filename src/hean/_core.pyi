@@ -553,7 +553,7 @@ def five(closes: _Column, out: _Column | None = None) -> _Column: ...
 
 class SimVenue:
     """A simulated exchange that plays recorded markets. Columns are borrowed: contiguous and
-    read-only arrays; `ts` in units of `ts_scale` ns. See `crates/core/src/sim`.
+    read-only arrays; `ts` in units of `ts_scale` ns. `refill` continues a played-out stream. See `crates/core/src/sim`.
     """
 
     offered: int
@@ -602,6 +602,7 @@ class SimVenue:
         price: npt.NDArray[np.float64],
         qty: npt.NDArray[np.float64],
         side: npt.NDArray[np.uint8],
+        refill: int | None = None,
     ) -> int: ...
     def add_quotes(
         self,
@@ -609,6 +610,7 @@ class SimVenue:
         ts: npt.NDArray[np.int64],
         ts_scale: int,
         columns: list[npt.NDArray[np.float64]],
+        refill: int | None = None,
     ) -> int: ...
     def add_depth(
         self,
@@ -619,6 +621,7 @@ class SimVenue:
         price: npt.NDArray[np.float64],
         qty: npt.NDArray[np.float64],
         flags: npt.NDArray[np.uint8],
+        refill: int | None = None,
     ) -> int: ...
     def add_funding(
         self,
@@ -626,6 +629,7 @@ class SimVenue:
         ts: npt.NDArray[np.int64],
         ts_scale: int,
         rate: npt.NDArray[np.float64],
+        refill: int | None = None,
     ) -> int: ...
     def subscribe(self, wanted: frozenset[EventType]) -> None: ...
     def next(self, horizon_ns: int | None) -> tuple[int, tuple[Payload, ...]] | None: ...

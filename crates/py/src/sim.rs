@@ -76,7 +76,8 @@ fn place(members: &[Py<PyAny>], value: &Bound<'_, PyAny>, what: &str) -> PyResul
 #[pyclass(name = "SimVenue", module = "hean._core")]
 pub struct PySimVenue {
     venue: SimVenue,
-    keep: Keep,
+    /// Arrays of each stream, dropped when it is refilled.
+    kept: Vec<Keep>,
     types: Types,
     symbols: Vec<Py<PyString>>,
     timeframes: Vec<Py<PyString>>,
@@ -101,17 +102,27 @@ fn latency(parameters: (String, Vec<f64>)) -> PyResult<Latency> {
     }
 }
 
+/// What every `add_*` hands on.
+struct NewStream<'a, 'py> {
+    ts: &'a Integers<'py>,
+    ts_scale: i64,
+    rows: Rows,
+    refill: Option<usize>,
+}
+
 impl PySimVenue {
-    fn add(
-        &mut self,
-        symbol: &str,
-        ts: &Integers<'_>,
-        ts_scale: i64,
-        rows: Rows,
-    ) -> PyResult<usize> {
+    /// Add a stream, or continue one: then the arrays of its played part are let go.
+    fn add(&mut self, symbol: &str, new: NewStream<'_, '_>, mut keep: Keep) -> PyResult<usize> {
         let instrument = self.instrument_of(symbol)?;
-        let ts = self.keep.column(ts)?;
-        let stream = Stream::new(instrument, ts, ts_scale, rows).map_err(|error| raise(&error))?;
+        let ts = keep.column(new.ts)?;
+        let stream =
+            Stream::new(instrument, ts, new.ts_scale, new.rows).map_err(|error| raise(&error))?;
+        if let Some(index) = new.refill {
+            self.venue.refill(index, stream).map_err(|error| raise(&error))?;
+            self.kept[index] = keep;
+            return Ok(index);
+        }
+        self.kept.push(keep);
         self.venue.add_stream(stream).map_err(|error| raise(&error))
     }
 
@@ -179,7 +190,7 @@ impl PySimVenue {
         };
         Ok(Self {
             venue: SimVenue::new(config).map_err(|error| raise(&error))?,
-            keep: Keep::default(),
+            kept: Vec::new(),
             types: Types::load(py)?,
             symbols: Vec::new(),
             timeframes: Vec::new(),
@@ -225,7 +236,7 @@ impl PySimVenue {
         columns: [Floats<'_>; 5],
     ) -> PyResult<usize> {
         let [open, high, low, close, volume] = &columns;
-        let keep = &mut self.keep;
+        let mut keep = Keep::default();
         let rows = Rows::Candles {
             open: keep.column(open)?,
             high: keep.column(high)?,
@@ -234,13 +245,16 @@ impl PySimVenue {
             volume: keep.column(volume)?,
             timeframe_ns,
         };
-        let index = self.add(symbol, &ts, ts_scale, rows)?;
+        let new = NewStream { ts: &ts, ts_scale, rows, refill: None };
+        let index = self.add(symbol, new, keep)?;
         self.timeframes.resize_with(index, || PyString::intern(py, "").unbind());
         self.timeframes.push(PyString::intern(py, timeframe).unbind());
         Ok(index)
     }
 
     /// Trades; `side` is the aggressor, 0 buy, 1 sell.
+    #[pyo3(signature = (symbol, ts, ts_scale, price, qty, side, refill=None))]
+    #[allow(clippy::too_many_arguments)]
     fn add_trades(
         &mut self,
         symbol: &str,
@@ -249,36 +263,41 @@ impl PySimVenue {
         price: Floats<'_>,
         qty: Floats<'_>,
         side: Bytes<'_>,
+        refill: Option<usize>,
     ) -> PyResult<usize> {
-        let keep = &mut self.keep;
+        let mut keep = Keep::default();
         let rows = Rows::Trades {
             price: keep.column(&price)?,
             qty: keep.column(&qty)?,
             side: keep.column(&side)?,
         };
-        self.add(symbol, &ts, ts_scale, rows)
+        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
     }
 
     /// Best bid and ask with their quantities.
+    #[pyo3(signature = (symbol, ts, ts_scale, columns, refill=None))]
+    #[allow(clippy::too_many_arguments)]
     fn add_quotes(
         &mut self,
         symbol: &str,
         ts: Integers<'_>,
         ts_scale: i64,
         columns: [Floats<'_>; 4],
+        refill: Option<usize>,
     ) -> PyResult<usize> {
         let [bid, bid_qty, ask, ask_qty] = &columns;
-        let keep = &mut self.keep;
+        let mut keep = Keep::default();
         let rows = Rows::Quotes {
             bid: keep.column(bid)?,
             bid_qty: keep.column(bid_qty)?,
             ask: keep.column(ask)?,
             ask_qty: keep.column(ask_qty)?,
         };
-        self.add(symbol, &ts, ts_scale, rows)
+        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
     }
 
     /// Depth rows; `side` 0 bid, 1 ask; `flags` 1 snapshot begins, 2 event ends.
+    #[pyo3(signature = (symbol, ts, ts_scale, side, price, qty, flags, refill=None))]
     #[allow(clippy::too_many_arguments)]
     fn add_depth(
         &mut self,
@@ -289,27 +308,32 @@ impl PySimVenue {
         price: Floats<'_>,
         qty: Floats<'_>,
         flags: Bytes<'_>,
+        refill: Option<usize>,
     ) -> PyResult<usize> {
-        let keep = &mut self.keep;
+        let mut keep = Keep::default();
         let rows = Rows::Depth {
             side: keep.column(&side)?,
             price: keep.column(&price)?,
             qty: keep.column(&qty)?,
             flags: keep.column(&flags)?,
         };
-        self.add(symbol, &ts, ts_scale, rows)
+        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
     }
 
     /// Funding settlements.
+    #[pyo3(signature = (symbol, ts, ts_scale, rate, refill=None))]
+    #[allow(clippy::too_many_arguments)]
     fn add_funding(
         &mut self,
         symbol: &str,
         ts: Integers<'_>,
         ts_scale: i64,
         rate: Floats<'_>,
+        refill: Option<usize>,
     ) -> PyResult<usize> {
-        let rows = Rows::Funding { rate: self.keep.column(&rate)? };
-        self.add(symbol, &ts, ts_scale, rows)
+        let mut keep = Keep::default();
+        let rows = Rows::Funding { rate: keep.column(&rate)? };
+        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
     }
 
     /// Offer only what somebody handles; the venue itself always sees everything.

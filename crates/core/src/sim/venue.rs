@@ -141,6 +141,27 @@ impl SimVenue {
         Ok(self.streams.len() - 1)
     }
 
+    /// Continue a played-out stream with later rows: how an endless market is fed in pieces.
+    ///
+    /// # Errors
+    /// [`Code::DataInvalid`] if rows are left, the kind differs, or time would fall.
+    pub fn refill(&mut self, index: usize, next: Stream) -> Result<()> {
+        let bad = |why: &str| Err(CoreError::new(Code::DataInvalid, why));
+        let Some(old) = self.streams.get_mut(index) else { return bad("no such stream") };
+        if old.remaining() > 0 {
+            return bad("the stream has rows left; refill it when they are played");
+        }
+        let same_kind = std::mem::discriminant(&old.rows) == std::mem::discriminant(&next.rows);
+        if !same_kind || old.instrument != next.instrument {
+            return bad("a stream is continued by rows of its own kind and instrument");
+        }
+        if next.remaining() > 0 && next.time(0) < self.now {
+            return bad("the new rows begin before the present");
+        }
+        *old = Stream { is_offered: old.is_offered, ..next };
+        Ok(())
+    }
+
     /// Per instrument without trades or books, the shortest bars drive the price.
     fn choose_drivers(&mut self) {
         for index in 0..self.streams.len() {
