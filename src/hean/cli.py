@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hean import __version__, cli_backtest, cli_data
+from hean import __version__, cli_backtest, cli_data, cli_demo
 
 app = typer.Typer(
     name="hean",
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_data.app, name="data")
 cli_backtest.mount(app)
+cli_demo.mount(app)
 
 
 def _show_version(is_asked: bool) -> None:

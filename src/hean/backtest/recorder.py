@@ -107,6 +107,10 @@ class RunRecorder(Module):
             )
         )
 
+    def last_fills(self, count: int) -> list[FillRow]:
+        """The newest fills, newest first."""
+        return self._fills[: -count - 1 : -1]
+
     def record(self, prices: dict[str, tuple[Times, Values]]) -> RunRecord:
         """Everything kept, as arrays and lists."""
         samples = self._samples

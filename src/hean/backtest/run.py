@@ -10,22 +10,24 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from hean import __version__
+from hean._core import SimVenue
 from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
 from hean.backtest.recorder import RunRecorder, sample_step_ns
-from hean.backtest.result import RunRecord
+from hean.backtest.result import RunRecord, Times, Values
 from hean.backtest.stats import summarise
 from hean.core.bus import EventBus
 from hean.core.clock import SimClock
 from hean.core.driver import run_simulated
 from hean.core.journal import Record
 from hean.core.parameters import Value
-from hean.data.fingerprint import iso_utc
-from hean.feeds.history import History
+from hean.core.ports import Source, Venue
+from hean.data.fingerprint import Fingerprint, iso_utc
+from hean.feeds.history import Market
 from hean.strategies import load_strategy
 from hean.system import AccountSettings, TradingSystem
 from hean.venues.echo import EchoVenue
@@ -47,6 +49,43 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     bar: str = "1m"
 
 
+class MarketData(Protocol):
+    """What a run wants to know of its market; `feeds.history.History` is the recorded one."""
+
+    @property
+    def markets(self) -> dict[str, Market]:
+        """Rules and streams by symbol."""
+        ...
+
+    @property
+    def fingerprints(self) -> list[Fingerprint]:
+        """The files it stands on."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What was assumed in reading it."""
+        ...
+
+    @property
+    def start_ns(self) -> int:
+        """First moment."""
+        ...
+
+    @property
+    def end_ns(self) -> int:
+        """Last moment."""
+        ...
+
+    def feed(self, core: SimVenue) -> None:
+        """Hand the market to a venue that lists its symbols."""
+        ...
+
+    def closes(self, symbol: str) -> tuple[Times, Values]:
+        """Times and prices for a chart."""
+        ...
+
+
 class Backtest:
     """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
     answers come from there: a replay.
@@ -55,7 +94,7 @@ class Backtest:
     def __init__(
         self,
         settings: BacktestSettings,
-        history: History,
+        history: MarketData,
         *,
         answers: Sequence[Record] | None = None,
     ) -> None:
@@ -64,9 +103,10 @@ class Backtest:
         self.clock = SimClock(history.start_ns)
         self.bus = EventBus(clock=self.clock)
         self.venue = SimulatedVenue(self._venue_core(), self.clock)
-        self.source: SimulatedVenue | EchoVenue = self.venue
+        self.source: Source = self.venue
+        orders_to: Venue = self.venue
         if answers is not None:
-            self.source = EchoVenue(self.bus, self.venue, answers)
+            self.source = orders_to = EchoVenue(self.bus, self.venue, answers)
         instruments = {s: m.rules.instrument for s, m in history.markets.items()}
         has_bars = all(market.timeframe for market in history.markets.values())
         self.system = TradingSystem(
@@ -74,7 +114,7 @@ class Backtest:
             instruments,
             settings=settings.account,
             bus=self.bus,
-            venue=self.source,
+            venue=orders_to,
             reference=self.venue.last_price,
             seed=settings.seed,
             candles_from_ticks=None if has_bars else settings.bar,
@@ -87,7 +127,7 @@ class Backtest:
         )
         self.system.add(self.recorder)
 
-    def _venue_core(self) -> Any:
+    def _venue_core(self) -> SimVenue:
         assumptions = self.settings.assumptions
         core = assumptions.venue(self.settings.account.cash, seed=self.settings.seed)
         for market in self.history.markets.values():
