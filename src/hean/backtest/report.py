@@ -155,17 +155,22 @@ def _run_card(summary: Summary) -> str:
     settings = params.items() if isinstance(params, dict) else ()
     facts = {
         "Strategy": _text(summary, "strategy"),
-        "Parameters": ", ".join(f"{key} = {value}" for key, value in settings) or "defaults",
         "Symbols": ", ".join(_texts(summary.get("symbols"))) or UNKNOWN,
         "Period": _period(summary) + " UTC",
-        "Data": f"{len(data)} files, sha256 {' '.join(prints)}" if data else UNKNOWN,
+        "Events": f"{_count(summary, 'events')} of the market",
         "Seed": _text(summary, "seed"),
         "Version": f"hean {summary.get('version', __version__)}",
-        "Market events": _count(summary, "events"),
+    }
+    wide = {
+        "Parameters": ", ".join(f"{key} = {value}" for key, value in settings) or "defaults",
+        "Data": f"{len(data)} files, sha256 {' '.join(prints)}" if data else UNKNOWN,
+        "State hash": _text(summary, "state_hash"),
+        "Journal hash": _text(summary, "journal_hash"),
     }
     rows = "".join(f"<dt>{key}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
-    for key, name in (("state_hash", "State hash"), ("journal_hash", "Journal hash")):
-        rows += f"<dt>{name}</dt><dd><code>{escape(_text(summary, key))}</code></dd>"
+    rows += "".join(
+        f'<dt>{key}</dt><dd class="wide">{escape(value)}</dd>' for key, value in wide.items()
+    )
     again = (
         '<h3>Reproduce <button id="copy" class="screen" type="button">Copy</button></h3>'
         f'<pre id="command">{escape(reproduce(summary))}</pre>'
@@ -236,7 +241,7 @@ def _key_figures(summary: Summary, record: RunRecord, *, figures: Mapping[str, o
         "Mean holding time": _held(more),
         "Time in the market": share("exposure_fraction"),
         "Mean size of exposure": share("mean_absolute_exposure"),
-        "Turnover (traded value / equity)": ratio("turnover"),
+        "Turnover, times the equity": ratio("turnover"),
         "Time under water": share("underwater_fraction"),
         "Value at risk 95 %, one day": share("value_at_risk_95", 2),
         "CVaR 95 %, one day": share("conditional_value_at_risk_95", 2),
@@ -254,7 +259,7 @@ def _key_figures(summary: Summary, record: RunRecord, *, figures: Mapping[str, o
         "rate; a first or last day that is partly covered counts as a day. A dash: undefined here."
     )
     lists = f'<dl class="tiles">{top}</dl><dl class="pairs">{rest}</dl>'
-    return section("figures", "Key figures", lists, "<p></p>", note(words))
+    return section("figures", "Key figures", lists, note(words))
 
 
 def _costs(summary: Summary) -> str:
@@ -275,7 +280,7 @@ def _costs(summary: Summary) -> str:
             continue
         tone = "gain" if value >= 0 else "loss"
         width = f"width:{float(abs(value) / largest) * 100:.1f}%;background:currentColor"
-        bar = f'<div class="meter {tone}"><i style="{width}"></i></div>'
+        bar = f'<i class="meter {tone}" style="{width}"></i>'
         share = percent(float(value / gross)) if gross > 0 else UNKNOWN
         rows.append((name, signed(value, money(value)), share, bar))
     words = (
@@ -283,8 +288,9 @@ def _costs(summary: Summary) -> str:
         "of the fill prices, so the result before costs is net plus all costs. Funding received "
         "counts as a gain."
     )
-    heads = ["", "Amount", "Of result before costs", '<span class="left">Size</span>']
-    return section("costs", "Costs", table(heads, rows, name="Costs"), "<p></p>", note(words))
+    heads = ["", "Amount", "Of result before costs", "Size"]
+    drawn = table(heads, rows, name="Costs", style="costs")
+    return section("costs", "Costs", drawn, note(words))
 
 
 def _assumptions(summary: Summary) -> str:
@@ -304,17 +310,16 @@ def _data(summary: Summary) -> str:
         return section("data", "Data", note("The run named no files."))
     rows = [
         (
-            escape(str(item.get("file", UNKNOWN))),
+            f"{escape(_text(item, 'file'))}<br><code>{escape(_text(item, 'sha256'))}</code>",
             _count(item, "rows"),
-            escape(_text(item, "first_ts")),
-            escape(_text(item, "last_ts")),
+            escape(_minute(item, "first_ts")),
+            escape(_minute(item, "last_ts")),
             _count(item, "gaps"),
-            f"<code>{escape(_text(item, 'sha256'))}</code>",
         )
         for item in items
     ]
-    heads = ["File", "Rows", "First", "Last", "Gaps", "sha256"]
-    return section("data", "Data", table(heads, rows, name="Data files"))
+    heads = ["File and its sha256", "Rows", "First, UTC", "Last, UTC", "Gaps"]
+    return section("data", "Data", table(heads, rows, name="Data files", style="data"))
 
 
 def _trade_list(summary: Summary, trades: list[Trade]) -> str:
@@ -421,5 +426,9 @@ def _list(summary: Summary, key: str) -> list[object]:
 
 
 def _period(summary: Summary) -> str:
-    start, end = (_text(summary, key) for key in ("start", "end"))
-    return f"{start[:16].replace('T', ' ')} to {end[:16].replace('T', ' ')}"
+    return f"{_minute(summary, 'start')} to {_minute(summary, 'end')}"
+
+
+def _minute(source: Summary, key: str) -> str:
+    """An ISO time cut to its minute."""
+    return _text(source, key)[:16].replace("T", " ")

@@ -109,7 +109,7 @@ def thin(t: Times, y: Values) -> Indices:
     return places
 
 
-def path(line: Line, kept: Indices, shape: Frame) -> str:
+def outline(line: Line, kept: Indices, shape: Frame) -> str:
     """SVG path of the kept points; a gap where values in between are not finite."""
     xs = np.round(shape.x(line.t[kept]), 1).tolist()
     ys = np.round(shape.y(line.y[kept]), 1).tolist()
@@ -210,8 +210,9 @@ def plot(inner: str, shape: Frame, *, label: str, height: int, words: str, botto
     write = axis_words(ticks, words)
     places = shape.y(np.array(ticks, dtype=np.float64)).tolist()
     rules = "".join(f"M0 {y:.1f}H1000" for y in places)
-    zero = f'<path class="zero" d="M0 {shape.y(np.zeros(1))[0]:.1f}H1000"/>'
-    shown_zero = zero if not shape.log and shape.low <= 0 <= shape.high else ""
+    zero = ""
+    if not shape.log and shape.low <= 0 <= shape.high:
+        zero = f'<path class="zero" d="M0 {shape.y(np.zeros(1))[0]:.1f}H1000"/>'
     sides = "".join(
         f'<span style="top:{y / 10:.2f}%">{write(tick)}</span>'
         for tick, y in zip(ticks, places, strict=True)
@@ -220,7 +221,7 @@ def plot(inner: str, shape: Frame, *, label: str, height: int, words: str, botto
         f'<div class="plot" style="height:{height}px">'
         f'<div class="y" aria-hidden="true">{sides}</div>'
         f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(label)}"><path class="rule" d="{rules}"/>{shown_zero}{inner}</svg>'
+        f'aria-label="{escape(label)}"><path class="rule" d="{rules}"/>{zero}{inner}</svg>'
         f'<div class="cross" hidden></div></div><div class="x" aria-hidden="true">{bottom}</div>'
     )
 
@@ -245,7 +246,7 @@ def time_chart(
     for line, places in kept:
         if not places.size:
             continue
-        curve = path(line, places, shape)
+        curve = outline(line, places, shape)
         if "area" in line.style:
             ends = shape.x(line.t[places[[0, -1]]])
             floor = float(np.clip(shape.y(np.zeros(1))[0], 0, BOX))
