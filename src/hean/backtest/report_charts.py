@@ -28,7 +28,7 @@ POINTS_MAX = 2 * SLICES
 BOX = 1000.0
 NOTE = (
     f"Lines of more than {POINTS_MAX:,} points show the lowest and the highest value of each of "
-    f"{SLICES} equal spans of time; figures and tables use all points."
+    f"{SLICES} equal spans of time; the crosshair reads these, figures and tables use all points."
 )
 MINUTE_NS = 60 * 10**9
 HOUR_NS, DAY_NS = 60 * MINUTE_NS, 1440 * MINUTE_NS
@@ -79,7 +79,7 @@ def frame(lines: Sequence[Line], *, span: tuple[int, int], zero: bool = False) -
         values = np.concatenate((values, [0.0]))
     low, high = float(values.min()), float(values.max())
     air = (high - low) * 0.04 or abs(high) * 0.01 or 1.0
-    fixed_low, fixed_high = zero and low == 0, zero and high == 0
+    fixed_low, fixed_high = zero and low == 0, zero and low < 0 == high
     return Frame(*span, low if fixed_low else low - air, high if fixed_high else high + air)
 
 
@@ -147,15 +147,17 @@ def time_ticks(t0: int, t1: int) -> list[tuple[int, str]]:
             first = -(-t0 // step)
             times = [n * step for n in range(first, t1 // step + 1)]
             return [(t, f"{moment(t):%H:%M}" if t % DAY_NS else _day(t)) for t in times]
-    begin = moment(t0).year * 12 + moment(t0).month
+    begin = moment(t0).year * 12 + moment(t0).month - 1
     end = moment(t1).year * 12 + moment(t1).month - 1
-    months = next((m for m in STEPS_MONTHS if (end - begin) / m <= TICKS_MAX), 240)
+    months = next((m for m in STEPS_MONTHS if (end - begin) / m <= 12), 240)
     ticks: list[tuple[int, str]] = []
     for n in range(-(-begin // months) * months, end + 1, months):
-        start = datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC)
+        ts_ns = int(datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC).timestamp()) * 10**9
+        if ts_ns < t0:
+            continue
         name = MONTHS[n % 12]
         label = f"{name} {n // 12}" if n % 12 == 0 or not ticks else name
-        ticks.append((int(start.timestamp()) * 10**9, label))
+        ticks.append((ts_ns, label))
     return ticks
 
 

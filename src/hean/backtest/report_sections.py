@@ -88,14 +88,14 @@ def signed(value: Decimal | float, words: str) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time in its two largest units."""
-    if seconds < 1:
+    if 0 < seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     left, parts = int(seconds), []
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count:,} {unit}")
-    return " ".join(parts[:2])
+    return " ".join(parts[:2]) or "0 s"
 
 
 def when(ts_ns: int) -> str:
