@@ -193,7 +193,7 @@ def axis_words(ticks: Sequence[float], words: str) -> Words:
 
 
 def hover_data(lines: Sequence[tuple[Line, Indices]], shape: Frame) -> str:
-    """What the page's script reads: per line the times (ms, as steps) and the values."""
+    """What the page's script reads: per line the times (ms, as steps) and the values; no names."""
     series = []
     for line, kept in lines:
         t = line.t[kept] // 10**6
@@ -201,9 +201,7 @@ def hover_data(lines: Sequence[tuple[Line, Indices]], shape: Frame) -> str:
         values = [float(f"{v:.8g}") for v in line.y[kept].tolist()]
         series.append({"f": line.words, "t": steps, "v": values})
     span = [shape.t0 // 10**6, shape.t1 // 10**6]
-    return json.dumps({"span": span, "lines": series}, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )
+    return json.dumps({"span": span, "lines": series}, separators=(",", ":"))
 
 
 def plot(inner: str, shape: Frame, *, label: str, height: int, words: str, bottom: str) -> str:

@@ -34,7 +34,7 @@ def test_partial_fills_make_one_trip_with_weighted_prices():
 
 
 def test_quantity_of_a_trip_is_the_largest_position_held():
-    sides = [("+", "2"), ("-", "1"), ("+", "2"), ("-", "3")]
+    sides = [("+", "3"), ("-", "2"), ("+", "1"), ("-", "2")]
     (trip,) = round_trips([fill(side, qty, "10") for side, qty in sides])
     assert trip.qty == 3
 
