@@ -13,9 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
 import shlex
-import tempfile
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from html import escape
@@ -41,15 +39,12 @@ UNKNOWN = "\u2013"
 def write_report(path: Path, summary: Summary, record: RunRecord) -> None:
     """Write the report to *path* whole or not at all; an older file stays until then."""
     page = render_report(summary, record)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = path.with_name(f".{path.name}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        os.chmod(name, 0o644)  # mkstemp keeps files to their owner; a report is to be shown
-        os.replace(name, path)
-    except BaseException:  # reason: whatever happened, no half a file stays behind
-        os.unlink(name)
-        raise
+        part.write_text(page, encoding="utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def render_report(summary: Summary, record: RunRecord) -> str:
@@ -85,7 +80,7 @@ def verdict(summary: Summary, record: RunRecord) -> str:
     result = float(net / initial)
     verb = "Made" if result > 0 else "Lost" if result < 0 else "Made nothing"
     said = [f"{verb} {percent(abs(result))} after costs" if result else f"{verb} after costs"]
-    held = _ratio(summary, "buy_and_hold_return")
+    held = _ratio("buy_and_hold_return", summary)
     if held is not None:
         said.append(f"buy and hold {'made' if held >= 0 else 'lost'} {percent(abs(held))}")
     return "; ".join([*said, _luck(summary, record)]) + "."
@@ -94,17 +89,16 @@ def verdict(summary: Summary, record: RunRecord) -> str:
 def _luck(summary: Summary, record: RunRecord) -> str:
     """Whether the record is long enough to tell skill from luck, and what it tells then."""
     initial = float(_decimal(summary, "initial_equity") or 0)
-    trades, days = len(record.trades), stats.daily(
-        record.sample_ts, record.equity, initial=initial
-    ).returns  # fmt: skip
+    trades = len(record.trades)
     if not trades:
         return "no trade was completed"
     if trades < FEW_TRADES:
         return f"too few trades ({trades}) to tell skill from luck"
-    if days.size < FEW_DAYS:
-        return f"too few days ({days.size}) to tell skill from luck"
     extra = stats.summarise(record, initial)["extra"]
-    chance = extra["probabilistic_sharpe"] if isinstance(extra, dict) else None
+    assert isinstance(extra, dict)
+    days, chance = extra["days"], extra["probabilistic_sharpe"]
+    if days < FEW_DAYS:
+        return f"too few days ({days}) to tell skill from luck"
     if chance is None:
         return "daily returns do not vary, so luck cannot be judged"
     if chance >= stats.CONFIDENCE:
@@ -155,17 +149,22 @@ def _run_card(summary: Summary) -> str:
     settings = params.items() if isinstance(params, dict) else ()
     facts = {
         "Strategy": _text(summary, "strategy"),
-        "Parameters": ", ".join(f"{key} = {value}" for key, value in settings) or "defaults",
         "Symbols": ", ".join(_texts(summary.get("symbols"))) or UNKNOWN,
         "Period": _period(summary) + " UTC",
-        "Data": f"{len(data)} files, sha256 {' '.join(prints)}" if data else UNKNOWN,
+        "Events": f"{_count(summary, 'events')} of the market",
         "Seed": _text(summary, "seed"),
         "Version": f"hean {summary.get('version', __version__)}",
-        "Market events": _count(summary, "events"),
+    }
+    wide = {
+        "Parameters": ", ".join(f"{key} = {value}" for key, value in settings) or "defaults",
+        "Data": f"{len(data)} files, sha256 {' '.join(prints)}" if data else UNKNOWN,
+        "State hash": _text(summary, "state_hash"),
+        "Journal hash": _text(summary, "journal_hash"),
     }
     rows = "".join(f"<dt>{key}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
-    for key, name in (("state_hash", "State hash"), ("journal_hash", "Journal hash")):
-        rows += f"<dt>{name}</dt><dd><code>{escape(_text(summary, key))}</code></dd>"
+    rows += "".join(
+        f'<dt>{key}</dt><dd class="wide">{escape(value)}</dd>' for key, value in wide.items()
+    )
     again = (
         '<h3>Reproduce <button id="copy" class="screen" type="button">Copy</button></h3>'
         f'<pre id="command">{escape(reproduce(summary))}</pre>'
@@ -193,59 +192,62 @@ def reproduce(summary: Summary) -> str:
     return shlex.join(words)
 
 
-def _key_figures(summary: Summary, record: RunRecord, *, figures: Mapping[str, object]) -> str:
-    extra = figures["extra"]
-    more: Mapping[str, object] = extra if isinstance(extra, dict) else {}
+class _Figures:
+    """Looks a figure up by name, in the summary before what was derived, and writes it."""
 
-    def share(name: str, digits: int = 1) -> str:
-        value = _ratio(summary, name, figures, more)
+    def __init__(self, summary: Summary, derived: Mapping[str, object]) -> None:
+        extra = derived["extra"]
+        assert isinstance(extra, dict)
+        self.more: Mapping[str, object] = extra
+        self._sources = (summary, derived, self.more)
+
+    def share(self, name: str, digits: int = 1) -> str:
+        """A fraction in percent."""
+        value = _ratio(name, *self._sources)
         return UNKNOWN if value is None else percent(value, digits)
 
-    def ratio(name: str) -> str:
-        value = _ratio(summary, name, figures, more)
+    def ratio(self, name: str) -> str:
+        """A plain number with two decimals."""
+        value = _ratio(name, *self._sources)
         return UNKNOWN if value is None else number(value)
 
-    net, initial = _decimal(summary, "net_pnl"), _decimal(summary, "initial_equity")
-    gained = UNKNOWN if net is None else signed(net, money(net))
-    rate = percent(float(net / initial), 2) if net is not None and initial else UNKNOWN
-    interval = f"95 % between {ratio('sharpe_low')} and {ratio('sharpe_high')}"
-    count = len(record.trades)
-    tiles = [
-        ("Net result", gained, f"{rate} of {_money(summary, 'initial_equity')}"),
-        ("Buy and hold", share("buy_and_hold_return"), "same period, no costs"),
-        ("Max drawdown", share("max_drawdown_fraction"), _longest(more)),
-        ("Sharpe ratio", ratio("sharpe"), interval),
-        ("Profit factor", ratio("profit_factor"), f"won {share('win_rate')} of trades"),
-        ("Trades", f"{count:,}", f"{money_or_dash(more.get('expectancy'))} on average"),
-    ]
-    top = "".join(
-        f"<div><dt>{name}</dt><dd>{value}<small>{below}</small></dd></div>"
-        for name, value, below in tiles
-    )
+    def whole(self, name: str) -> str:
+        """A count, rounded up."""
+        value = _ratio(name, self.more)
+        return UNKNOWN if value is None else f"{math.ceil(value):,}"
+
+    def span(self, name: str, unit_s: float) -> str:
+        """A length of time, given in units of *unit_s* seconds."""
+        value = _ratio(name, self.more)
+        return UNKNOWN if value is None else parts.duration(value * unit_s)
+
+
+def _key_figures(summary: Summary, record: RunRecord, *, figures: Mapping[str, object]) -> str:
+    of = _Figures(summary, figures)
     pairs = {
         "Final equity": _money(summary, "final_equity"),
-        "Annual growth": share("annual_return"),
-        "Volatility, annual": share("volatility"),
-        "Sortino ratio": ratio("sortino"),
-        "Calmar ratio": ratio("calmar"),
-        "Omega ratio": ratio("omega"),
-        "Probability of a Sharpe ratio above 0": share("probabilistic_sharpe"),
-        "Days needed to claim that": _whole(more.get("min_track_record_days")),
-        "Days in the run": _whole(more.get("days")),
-        "Payoff (average win / loss)": ratio("payoff"),
-        "Mean holding time": _held(more),
-        "Time in the market": share("exposure_fraction"),
-        "Mean size of exposure": share("mean_absolute_exposure"),
-        "Turnover (traded value / equity)": ratio("turnover"),
-        "Time under water": share("underwater_fraction"),
-        "Value at risk 95 %, one day": share("value_at_risk_95", 2),
-        "CVaR 95 %, one day": share("conditional_value_at_risk_95", 2),
-        "Best day": share("best_day", 2),
-        "Worst day": share("worst_day", 2),
-        "Days with a gain": share("positive_days_fraction"),
-        "Skewness": ratio("skew"),
-        "Kurtosis (normal = 3)": ratio("kurtosis"),
-        "Tail ratio": ratio("tail_ratio"),
+        "Annual growth": of.share("annual_return"),
+        "Volatility, annual": of.share("volatility"),
+        "Sortino ratio": of.ratio("sortino"),
+        "Calmar ratio": of.ratio("calmar"),
+        "Omega ratio": of.ratio("omega"),
+        "Probability of a Sharpe ratio above 0": of.share("probabilistic_sharpe"),
+        "Days needed to claim that": of.whole("min_track_record_days"),
+        "Days in the run": of.whole("days"),
+        "Payoff (average win / loss)": of.ratio("payoff"),
+        "Mean holding time": of.span("mean_holding_s", 1),
+        "Time in the market": of.share("exposure_fraction"),
+        "Mean size of exposure": of.share("mean_absolute_exposure"),
+        "Turnover, times the equity": of.ratio("turnover"),
+        "Time under water": of.share("underwater_fraction"),
+        "Value at risk 95 %, one day": of.share("value_at_risk_95", 2),
+        "CVaR 95 %, one day": of.share("conditional_value_at_risk_95", 2),
+        "Best day": of.share("best_day", 2),
+        "Worst day": of.share("worst_day", 2),
+        "Days with a gain": of.share("positive_days_fraction"),
+        "Skewness": of.ratio("skew"),
+        "Kurtosis (normal = 3)": of.ratio("kurtosis"),
+        "Tail ratio": of.ratio("tail_ratio"),
         "Orders and fills": f"{_count(summary, 'orders')} and {_count(summary, 'fills')}",
     }
     rest = "".join(f"<div><dt>{key}</dt><dd>{value}</dd></div>" for key, value in pairs.items())
@@ -253,8 +255,32 @@ def _key_figures(summary: Summary, record: RunRecord, *, figures: Mapping[str, o
         "Money in quote currency. Ratios from daily returns in UTC, 365 days a year, no risk-free "
         "rate; a first or last day that is partly covered counts as a day. A dash: undefined here."
     )
-    lists = f'<dl class="tiles">{top}</dl><dl class="pairs">{rest}</dl>'
-    return section("figures", "Key figures", lists, "<p></p>", note(words))
+    lists = f'{_tiles(summary, record, of)}<dl class="pairs">{rest}</dl>'
+    return section("figures", "Key figures", lists, note(words))
+
+
+def _tiles(summary: Summary, record: RunRecord, of: _Figures) -> str:
+    """The six figures that a reader looks for first."""
+    net, initial = _decimal(summary, "net_pnl"), _decimal(summary, "initial_equity")
+    gained = UNKNOWN if net is None else signed(net, money(net))
+    rate = percent(float(net / initial), 2) if net is not None and initial else UNKNOWN
+    each = _decimal(of.more, "expectancy")
+    average = UNKNOWN if each is None else signed(each, money(each))
+    interval = f"95 % between {of.ratio('sharpe_low')} and {of.ratio('sharpe_high')}"
+    longest = f"longest {of.span('longest_drawdown_days', 86_400)}"
+    tiles = [
+        ("Net result", gained, f"{rate} of {_money(summary, 'initial_equity')}"),
+        ("Buy and hold", of.share("buy_and_hold_return"), "same period, no costs"),
+        ("Max drawdown", of.share("max_drawdown_fraction"), longest),
+        ("Sharpe ratio", of.ratio("sharpe"), interval),
+        ("Profit factor", of.ratio("profit_factor"), f"won {of.share('win_rate')} of trades"),
+        ("Trades", f"{len(record.trades):,}", f"{average} on average"),
+    ]
+    shown = "".join(
+        f"<div><dt>{name}</dt><dd>{value}<small>{below}</small></dd></div>"
+        for name, value, below in tiles
+    )
+    return f'<dl class="tiles">{shown}</dl>'
 
 
 def _costs(summary: Summary) -> str:
@@ -275,7 +301,7 @@ def _costs(summary: Summary) -> str:
             continue
         tone = "gain" if value >= 0 else "loss"
         width = f"width:{float(abs(value) / largest) * 100:.1f}%;background:currentColor"
-        bar = f'<div class="meter {tone}"><i style="{width}"></i></div>'
+        bar = f'<i class="meter {tone}" style="{width}"></i>'
         share = percent(float(value / gross)) if gross > 0 else UNKNOWN
         rows.append((name, signed(value, money(value)), share, bar))
     words = (
@@ -283,8 +309,9 @@ def _costs(summary: Summary) -> str:
         "of the fill prices, so the result before costs is net plus all costs. Funding received "
         "counts as a gain."
     )
-    heads = ["", "Amount", "Of result before costs", '<span class="left">Size</span>']
-    return section("costs", "Costs", table(heads, rows, name="Costs"), "<p></p>", note(words))
+    heads = ["", "Amount", "Of result before costs", "Size"]
+    drawn = table(heads, rows, name="Costs", style="costs")
+    return section("costs", "Costs", drawn, note(words))
 
 
 def _assumptions(summary: Summary) -> str:
@@ -304,17 +331,16 @@ def _data(summary: Summary) -> str:
         return section("data", "Data", note("The run named no files."))
     rows = [
         (
-            escape(str(item.get("file", UNKNOWN))),
+            f"{escape(_text(item, 'file'))}<br><code>{escape(_text(item, 'sha256'))}</code>",
             _count(item, "rows"),
-            escape(_text(item, "first_ts")),
-            escape(_text(item, "last_ts")),
+            escape(_minute(item, "first_ts")),
+            escape(_minute(item, "last_ts")),
             _count(item, "gaps"),
-            f"<code>{escape(_text(item, 'sha256'))}</code>",
         )
         for item in items
     ]
-    heads = ["File", "Rows", "First", "Last", "Gaps", "sha256"]
-    return section("data", "Data", table(heads, rows, name="Data files"))
+    heads = ["File and its sha256", "Rows", "First, UTC", "Last, UTC", "Gaps"]
+    return section("data", "Data", table(heads, rows, name="Data files", style="data"))
 
 
 def _trade_list(summary: Summary, trades: list[Trade]) -> str:
@@ -354,11 +380,6 @@ def _trade_row(place: int, trade: Trade) -> tuple[str, ...]:
     )
 
 
-def money_or_dash(value: object) -> str:
-    """An amount written as text, or a dash."""
-    return UNKNOWN if value is None else signed(Decimal(str(value)), money(Decimal(str(value))))
-
-
 def _first(record: RunRecord) -> float:
     return float(record.equity[0]) if record.equity.size else 0.0
 
@@ -371,9 +392,9 @@ def _decimal(summary: Summary, key: str) -> Decimal | None:
     return value if value.is_finite() else None
 
 
-def _ratio(summary: Summary, key: str, *others: Summary) -> float | None:
+def _ratio(key: str, *sources: Summary) -> float | None:
     """The first finite number of that name."""
-    for source in (summary, *others):
+    for source in sources:
         value = source.get(key)
         if isinstance(value, int | float) and math.isfinite(value):
             return float(value)
@@ -392,20 +413,6 @@ def _count(source: Summary, key: str) -> str:
     return f"{value:,}" if isinstance(value, int) else UNKNOWN
 
 
-def _whole(value: object) -> str:
-    return f"{math.ceil(value):,}" if isinstance(value, int | float) else UNKNOWN
-
-
-def _longest(more: Mapping[str, object]) -> str:
-    days = more.get("longest_drawdown_days")
-    return f"longest {parts.duration(days * 86_400) or '0 s'}" if isinstance(days, float) else ""
-
-
-def _held(more: Mapping[str, object]) -> str:
-    held = more.get("mean_holding_s")
-    return parts.duration(held) if isinstance(held, float) else UNKNOWN
-
-
 def _text(source: Summary, key: str) -> str:
     value = source.get(key)
     return UNKNOWN if value is None else str(value)
@@ -421,5 +428,9 @@ def _list(summary: Summary, key: str) -> list[object]:
 
 
 def _period(summary: Summary) -> str:
-    start, end = (_text(summary, key) for key in ("start", "end"))
-    return f"{start[:16].replace('T', ' ')} to {end[:16].replace('T', ' ')}"
+    return f"{_minute(summary, 'start')} to {_minute(summary, 'end')}"
+
+
+def _minute(source: Summary, key: str) -> str:
+    """An ISO time cut to its minute."""
+    return _text(source, key)[:16].replace("T", " ")

@@ -28,7 +28,7 @@ POINTS_MAX = 2 * SLICES
 BOX = 1000.0
 NOTE = (
     f"Lines of more than {POINTS_MAX:,} points show the lowest and the highest value of each of "
-    f"{SLICES} equal spans of time; figures and tables use all points."
+    f"{SLICES} equal spans of time; the crosshair reads these, figures and tables use all points."
 )
 MINUTE_NS = 60 * 10**9
 HOUR_NS, DAY_NS = 60 * MINUTE_NS, 1440 * MINUTE_NS
@@ -79,7 +79,7 @@ def frame(lines: Sequence[Line], *, span: tuple[int, int], zero: bool = False) -
         values = np.concatenate((values, [0.0]))
     low, high = float(values.min()), float(values.max())
     air = (high - low) * 0.04 or abs(high) * 0.01 or 1.0
-    fixed_low, fixed_high = zero and low == 0, zero and high == 0
+    fixed_low, fixed_high = zero and low == 0, zero and low < 0 == high
     return Frame(*span, low if fixed_low else low - air, high if fixed_high else high + air)
 
 
@@ -109,7 +109,7 @@ def thin(t: Times, y: Values) -> Indices:
     return places
 
 
-def path(line: Line, kept: Indices, shape: Frame) -> str:
+def outline(line: Line, kept: Indices, shape: Frame) -> str:
     """SVG path of the kept points; a gap where values in between are not finite."""
     xs = np.round(shape.x(line.t[kept]), 1).tolist()
     ys = np.round(shape.y(line.y[kept]), 1).tolist()
@@ -147,15 +147,17 @@ def time_ticks(t0: int, t1: int) -> list[tuple[int, str]]:
             first = -(-t0 // step)
             times = [n * step for n in range(first, t1 // step + 1)]
             return [(t, f"{moment(t):%H:%M}" if t % DAY_NS else _day(t)) for t in times]
-    begin = moment(t0).year * 12 + moment(t0).month
+    begin = moment(t0).year * 12 + moment(t0).month - 1
     end = moment(t1).year * 12 + moment(t1).month - 1
-    months = next((m for m in STEPS_MONTHS if (end - begin) / m <= TICKS_MAX), 240)
+    months = next((m for m in STEPS_MONTHS if (end - begin) / m <= 12), 240)
     ticks: list[tuple[int, str]] = []
     for n in range(-(-begin // months) * months, end + 1, months):
-        start = datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC)
+        ts_ns = int(datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC).timestamp()) * 10**9
+        if ts_ns < t0:
+            continue
         name = MONTHS[n % 12]
         label = f"{name} {n // 12}" if n % 12 == 0 or not ticks else name
-        ticks.append((int(start.timestamp()) * 10**9, label))
+        ticks.append((ts_ns, label))
     return ticks
 
 
@@ -191,7 +193,7 @@ def axis_words(ticks: Sequence[float], words: str) -> Words:
 
 
 def hover_data(lines: Sequence[tuple[Line, Indices]], shape: Frame) -> str:
-    """What the page's script reads: per line the times (ms, as steps) and the values."""
+    """What the page's script reads: per line the times (ms, as steps) and the values; no names."""
     series = []
     for line, kept in lines:
         t = line.t[kept] // 10**6
@@ -199,9 +201,7 @@ def hover_data(lines: Sequence[tuple[Line, Indices]], shape: Frame) -> str:
         values = [float(f"{v:.8g}") for v in line.y[kept].tolist()]
         series.append({"f": line.words, "t": steps, "v": values})
     span = [shape.t0 // 10**6, shape.t1 // 10**6]
-    return json.dumps({"span": span, "lines": series}, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )
+    return json.dumps({"span": span, "lines": series}, separators=(",", ":"))
 
 
 def plot(inner: str, shape: Frame, *, label: str, height: int, words: str, bottom: str) -> str:
@@ -210,8 +210,9 @@ def plot(inner: str, shape: Frame, *, label: str, height: int, words: str, botto
     write = axis_words(ticks, words)
     places = shape.y(np.array(ticks, dtype=np.float64)).tolist()
     rules = "".join(f"M0 {y:.1f}H1000" for y in places)
-    zero = f'<path class="zero" d="M0 {shape.y(np.zeros(1))[0]:.1f}H1000"/>'
-    shown_zero = zero if not shape.log and shape.low <= 0 <= shape.high else ""
+    zero = ""
+    if not shape.log and shape.low <= 0 <= shape.high:
+        zero = f'<path class="zero" d="M0 {shape.y(np.zeros(1))[0]:.1f}H1000"/>'
     sides = "".join(
         f'<span style="top:{y / 10:.2f}%">{write(tick)}</span>'
         for tick, y in zip(ticks, places, strict=True)
@@ -220,7 +221,7 @@ def plot(inner: str, shape: Frame, *, label: str, height: int, words: str, botto
         f'<div class="plot" style="height:{height}px">'
         f'<div class="y" aria-hidden="true">{sides}</div>'
         f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(label)}"><path class="rule" d="{rules}"/>{shown_zero}{inner}</svg>'
+        f'aria-label="{escape(label)}"><path class="rule" d="{rules}"/>{zero}{inner}</svg>'
         f'<div class="cross" hidden></div></div><div class="x" aria-hidden="true">{bottom}</div>'
     )
 
@@ -245,7 +246,7 @@ def time_chart(
     for line, places in kept:
         if not places.size:
             continue
-        curve = path(line, places, shape)
+        curve = outline(line, places, shape)
         if "area" in line.style:
             ends = shape.x(line.t[places[[0, -1]]])
             floor = float(np.clip(shape.y(np.zeros(1))[0], 0, BOX))

@@ -34,17 +34,18 @@ MARKS_MAX = 2_000  # more would hide the price; marks in the same cell become on
 CELLS_X, CELLS_Y = 400, 100
 LINKS_MAX = 300
 PRICES_MAX = 6
+# Bins of holding times: from so many seconds on, and how that reads.
 HOLDING = [
-    (60, "under 1 min"),
-    (300, "1\u20135 min"),
-    (900, "5\u201315 min"),
-    (3_600, "15\u201360 min"),
-    (4 * 3_600, "1\u20134 h"),
-    (12 * 3_600, "4\u201312 h"),
-    (86_400, "12\u201324 h"),
-    (3 * 86_400, "1\u20133 d"),
-    (7 * 86_400, "3\u20137 d"),
-    (float("inf"), "over 7 d"),
+    (0, "0"),
+    (60, "1 min"),
+    (300, "5 min"),
+    (900, "15 min"),
+    (3_600, "1 h"),
+    (4 * 3_600, "4 h"),
+    (12 * 3_600, "12 h"),
+    (86_400, "1 d"),
+    (3 * 86_400, "3 d"),
+    (7 * 86_400, "7 d"),
 ]
 
 
@@ -87,14 +88,14 @@ def signed(value: Decimal | float, words: str) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time in its two largest units."""
-    if seconds < 1:
+    if 0 < seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     left, parts = int(seconds), []
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count:,} {unit}")
-    return " ".join(parts[:2])
+    return " ".join(parts[:2]) or "0 s"
 
 
 def when(ts_ns: int) -> str:
@@ -175,7 +176,7 @@ def _price(symbol: str, line: Line, trades: list[Trade], span: tuple[int, int]) 
     ends = np.full(len(levels), line.t[0], np.int64)
     shape = frame([line, Line("", "", ends, np.array(levels, np.float64))], span=span)
     marks, drawn = _marks(trades, shape)
-    tones = [("main", "long entry"), ("other", "short entry"), ("gain", "exit with gain")]
+    tones = [("ink", "long entry"), ("other", "short entry"), ("gain", "exit with gain")]
     keys = "".join(
         f'<span class="key"><i class="dot {tone}{" square" if "exit" in words else ""}"></i>'
         f"{words}</span>"
@@ -193,7 +194,8 @@ def _price(symbol: str, line: Line, trades: list[Trade], span: tuple[int, int]) 
         keys=keys if trades else "",
     )
     total = 2 * len(trades)
-    remark = f"{len(trades):,} round trips. Positions still open at the end carry no marks."
+    trips = "round trip" if len(trades) == 1 else "round trips"
+    remark = f"{len(trades):,} {trips}. Positions still open at the end carry no marks."
     if drawn < total:
         remark += (
             f" {total:,} marks are drawn as {drawn:,}: marks that would cover each other are one."
@@ -206,7 +208,7 @@ def _price(symbol: str, line: Line, trades: list[Trade], span: tuple[int, int]) 
 def _marks(trades: list[Trade], shape: Frame) -> tuple[str, int]:
     """Dots for entries, squares for exits; and how many were drawn."""
     groups = {
-        "main": [(t.entry_ts_ns, t.entry_price) for t in trades if t.side is Side.BUY],
+        "ink": [(t.entry_ts_ns, t.entry_price) for t in trades if t.side is Side.BUY],
         "other": [(t.entry_ts_ns, t.entry_price) for t in trades if t.side is Side.SELL],
         "gain square": [(t.exit_ts_ns, t.exit_price) for t in trades if t.pnl > 0],
         "loss square": [(t.exit_ts_ns, t.exit_price) for t in trades if t.pnl <= 0],
@@ -309,7 +311,8 @@ def drawdowns(record: RunRecord, initial: float) -> str:
     times, values = stats.curve(record, initial)
     falls = stats.worst_drawdowns(times, values)
     if not falls:
-        return section("drawdowns", "Worst five drawdowns", note("Equity never fell."))
+        words = "Equity never fell." if values.size else "The run left no equity samples."
+        return section("drawdowns", "Worst five drawdowns", note(words))
     rows = [
         (
             percent(fall.fraction, 2),
@@ -355,22 +358,23 @@ def trades(record: RunRecord) -> str:
     results = histogram(
         "Round trips by result after fees", pnl, label=f"Histogram of {len(done)} results"
     )
-    counts = [0] * len(HOLDING)
-    hours = [ZERO] * 24
-    for trade in done:
-        held = (trade.exit_ts_ns - trade.entry_ts_ns) / 1e9
-        counts[next(n for n, (limit, _) in enumerate(HOLDING) if held < limit)] += 1
-        hours[moment(trade.entry_ts_ns).hour] += trade.pnl
-    used = [n for n, count in enumerate(counts) if count]
+    limits = np.array([limit for limit, _ in HOLDING])
+    held = np.array([(trade.exit_ts_ns - trade.entry_ts_ns) / 1e9 for trade in done])
+    places = np.searchsorted(limits, held, side="right") - 1
+    counts = np.bincount(places, minlength=len(HOLDING)).tolist()
     holding = bar_chart(
         "Round trips by holding time",
         [
-            Bar(counts[n], f"{HOLDING[n][1]}: {counts[n]}", HOLDING[n][1], "plain")
-            for n in range(used[0], used[-1] + 1)
+            Bar(count, f"from {mark}: {count}", mark, "plain")
+            for count, (_, mark) in zip(counts, HOLDING, strict=True)
         ],
         label="Round trips by holding time",
         words="count",
+        at_edges=True,
     )
+    hours = [ZERO] * 24
+    for trade in done:
+        hours[moment(trade.entry_ts_ns).hour] += trade.pnl
     by_hour = bar_chart(
         "Result by hour of entry, UTC",
         [

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from hean.core.types import Liquidity, Side
 
 ZERO = Decimal(0)
+MONEY_UNIT = Decimal("0.00000001")
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
@@ -85,20 +86,23 @@ class _Open:
 def round_trips(fills: Iterable[FillRow]) -> list[Trade]:
     """Round trips of each symbol in order of their exit; what is still open makes none.
 
-    A fill that flips the position ends one trip and starts the next; its fee is split by quantity.
+    A fill that flips the position ends one trip and starts the next; its fee is split by quantity,
+    in whole units of money, so that the shares add up to the fee.
     """
     opened: dict[str, _Open] = {}
     trades: list[Trade] = []
     for fill in fills:
         sign = 1 if fill.side is Side.BUY else -1
-        left = fill.qty
+        left, unpaid = fill.qty, fill.fee
         while left:
             position = opened.get(fill.symbol)
             if position is None:
                 position = opened[fill.symbol] = _Open(fill.ts_ns, sign)
             part = left if position.sign == sign else min(left, position.held)
-            share = fill.fee if part == fill.qty else fill.fee * part / fill.qty
+            closes_fill = part == left
+            share = unpaid if closes_fill else (fill.fee * part / fill.qty).quantize(MONEY_UNIT)
             position.fees += share
+            unpaid -= share
             left -= part
             if position.sign == sign:
                 position.held += part

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hean.backtest.result import ZERO, RunRecord, Times, Trade, Values
+from hean.backtest.result import MONEY_UNIT, ZERO, RunRecord, Times, Trade, Values
 
 DAY_NS = 86_400 * 10**9
 DAYS_PER_YEAR = 365.0
@@ -27,7 +27,6 @@ TAIL = 0.05
 CONFIDENCE = 0.95
 # Spread below this share of the values' size is rounding of equal values, not risk.
 ROUNDING = 1e-12
-CENT_OF_A_CENT = Decimal("0.00000001")
 
 Days = npt.NDArray[np.int64]
 
@@ -57,15 +56,17 @@ def finite(value: float) -> float | None:
 def daily(sample_ts: Times, equity: Values, *, initial: float) -> Daily:
     """Equity at the end of each UTC day and the day's simple return.
 
-    A sample belongs to the day that it ends: the one of 00:00 closes the day before, except the
-    very first. The first day starts from *initial*, and a first or last day that is only partly
+    A sample of 00:00 closes the day before, except a first sample that still shows *initial*: it
+    opens the run. The first day starts from *initial*, and a first or last day that is only partly
     covered counts as a day, so that the returns compound to the return of the run. A day without
     samples keeps the equity of the day before. After equity has reached zero there are no returns.
     """
     if not sample_ts.size:
         none = np.empty(0)
         return Daily(np.empty(0, np.int64), none, none)
-    days = np.maximum((sample_ts - 1) // DAY_NS, sample_ts[0] // DAY_NS)
+    days = (sample_ts - 1) // DAY_NS
+    if equity[0] == initial:
+        days = np.maximum(days, sample_ts[0] // DAY_NS)
     calendar = np.arange(days[0], days[-1] + 1, dtype=np.int64)
     closes = equity[np.searchsorted(days, calendar, side="right") - 1]
     opens = np.concatenate(([initial], closes[:-1]))
@@ -294,7 +295,7 @@ def payoff(trades: Sequence[Trade]) -> float | None:
 def expectancy(trades: Sequence[Trade]) -> Decimal | None:
     """Average result of a round trip in quote currency, rounded to 1e-8."""
     total = sum((trade.pnl for trade in trades), ZERO)
-    return (total / len(trades)).quantize(CENT_OF_A_CENT) if trades else None
+    return (total / len(trades)).quantize(MONEY_UNIT) if trades else None
 
 
 def _won_lost(trades: Sequence[Trade]) -> tuple[list[Decimal], list[Decimal]]:
