@@ -46,7 +46,7 @@ def demo(
     duration: Annotated[
         float | None, typer.Option(help="Wall-clock seconds; without it until Ctrl-C.", min=1)
     ] = None,
-    speed: Annotated[float, typer.Option(help="Market seconds per second.", min=1, max=3600)] = 60,
+    speed: Annotated[float, typer.Option(help="Market seconds per second.", min=1, max=3600)] = 120,
     seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 7,
     report: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the report at the end.")] = True,

@@ -45,7 +45,7 @@ class DemoSettings(msgspec.Struct, frozen=True):
     """*duration_s*: wall clock, `None` until interrupted. *speed*: market seconds per second."""
 
     duration_s: float | None = None
-    speed: float = 60.0
+    speed: float = 120.0
     seed: int = 7
 
 
@@ -69,7 +69,7 @@ class Demo:
             PARAMETERS,
             assumptions=Assumptions(entry=LATENCY, response=LATENCY),
             seed=settings.seed,
-            bar="10s",
+            bar="5s",
         )
         self.session = Backtest(run, self.history)
         self.session.source = EndlessMarket(self.session.venue, self.history, pace=self._pace)

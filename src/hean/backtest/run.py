@@ -184,7 +184,7 @@ class Backtest:
             "fills": len(record.fills),
             "trades": len(record.trades),
             "fees": plain(ledger.fees),
-            "funding": plain(ledger.funding_total),
+            "funding": plain(-ledger.funding_total),  # paid, as fees are
             "slippage_cost": plain(slippage_cost(record)),
             "initial_equity": plain(initial),
             "final_equity": plain(ledger.equity),
