@@ -223,7 +223,7 @@ def test_every_chunk_is_a_possible_market(
 
 
 def test_the_last_order_of_a_chunk_is_followed_by_its_quote_in_the_same_chunk() -> None:
-    """At 1,000 trades a second, many fall into the last slots of a minute."""
+    """At the highest rates that a model may have."""
     model = SymbolModel("X", 50_000.0, "0.1", "0.001", 1e-2, trades_per_s=1000, quotes_per_s=1000)
     market = GeneratedMarket(seed=1, symbols=[model], start_ns=0)
     for index in range(20):
