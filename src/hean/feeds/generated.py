@@ -7,7 +7,8 @@ recorded row. Quotes are written first; an aggressor then takes a part of what t
 shows, and the next quote shows what is left. So every trade is at the touch and never larger than
 it. The market is made in chunks of a minute, each in bounded memory. Same seed, same bytes on the
 same build of numpy, whichever symbols are asked for together. Do not use it to judge a
-strategy's profit: apart from slow trends there is nothing in it to be found.
+strategy's profit: apart from slow trends, and sides that know their second's move as informed
+flow does, there is nothing in it to be found.
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ CHUNK_NS = MINUTE_NS
 # so "the quote of that moment" has one meaning whatever the order of the streams.
 SLOT_NS = 2_000
 SLOTS_PER_SECOND = 500_000
-LAST_SLOT = SECONDS * SLOTS_PER_SECOND - 2  # the one after is for the echo of an aggressor
-BURST_MEAN, BURST_MAX = 3.0, 24  # fills of one aggressor; two in three real trades share a time
+BURST_MEAN, BURST_MAX = 3.0, 24  # fills of one aggressor, all at one time
 TRADES_ON_VOLATILITY, QUOTES_ON_VOLATILITY = 1.2, 0.8  # exponents of activity
 STEADY = 0.3  # part of the activity that comes in any weather
 AGITATION_MAX = 15.0  # bounds the rows of a chunk
@@ -305,9 +305,9 @@ def _arrivals(rate: float, activity: Floats, draw: np.random.Generator) -> Times
     the second, 1 in normal times."""
     counts = draw.poisson(rate * (STEADY + (1 - STEADY) * activity))
     first = np.repeat(np.arange(SECONDS) * SLOTS_PER_SECOND, counts)
-    slots: Times = first + draw.integers(0, SLOTS_PER_SECOND, len(first))
+    # Never the last slot: the quote that follows an aggressor belongs to the same second.
+    slots: Times = first + draw.integers(0, SLOTS_PER_SECOND - 1, len(first))
     slots.sort()
-    slots[slots > LAST_SLOT] = LAST_SLOT
     return slots
 
 

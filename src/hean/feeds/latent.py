@@ -239,12 +239,12 @@ class SymbolPath:
         premium_shock, pressure_shock = draw.standard_normal(2).tolist()
         heat = self._heat.minute(draw.standard_normal(SECONDS))
         common, own = self._weight, math.sqrt(1.0 - self._weight**2)
-        moves = common * market.moves + own * noise(draw, market.volatility * heat)
+        moves: Floats = common * market.moves + own * noise(draw, market.volatility * heat)
         jump = draw_jump(draw)
         moves[jump.step] += own * jump.size
         moves *= self._sigma
         moves -= math.log(self._price / self._home) / (HOME_MINUTES * STEPS)
-        prices: Floats = self._price * np.cumprod(1.0 + moves)
+        prices: Floats = self._price * np.cumprod(1.0 + moves, dtype=np.float64)
         volatility: Floats = market.volatility * np.hypot(common * market.heat, own * heat)
         edges = np.concatenate(([self._price], prices[STEPS_PER_SECOND - 1 :: STEPS_PER_SECOND]))
         returns: Floats = edges[1:] / edges[:-1] - 1.0
