@@ -50,17 +50,25 @@ class IdSequence:
     numbers that was reserved durably beforehand.
     """
 
-    __slots__ = ("epoch", "last")
+    __slots__ = ("_prefixes", "epoch", "last")
 
     def __init__(self, epoch: int = 0, first: int = 1) -> None:
         self.epoch = epoch
         self.last = first - 1
+        self._prefixes: dict[str, str] = {}
 
     def next_id(self, kind: str) -> str:
         """`h<epoch>-<tag>-<number>`, base 36; the tag is the first four letters of *kind*."""
-        self.last += 1
-        tag = "".join(char for char in kind.lower() if char in _DIGITS)[:STRATEGY_TAG_LENGTH]
-        return f"h{base36(self.epoch)}-{tag:0<{STRATEGY_TAG_LENGTH}}-{base36(self.last)}"
+        prefix = self._prefixes.get(kind)
+        if prefix is None:
+            tag = "".join(char for char in kind.lower() if char in _DIGITS)[:STRATEGY_TAG_LENGTH]
+            prefix = f"h{base36(self.epoch)}-{tag:0<{STRATEGY_TAG_LENGTH}}-"
+            self._prefixes[kind] = prefix
+        self.last = number = self.last + 1
+        if number < _PAIRS_MAX:
+            high, low = divmod(number, _PAIR)
+            return prefix + (_HEADS[high] + _PAIRS[low] if high else _HEADS[low])
+        return prefix + base36(number)
 
 
 def base36(number: int) -> str:
@@ -73,6 +81,13 @@ def base36(number: int) -> str:
         digits = _DIGITS[digit] + digits
         if not number:
             return digits
+
+
+# An id is made for every order: two digits at a time for the first million and a half.
+_PAIR = 36 * 36
+_PAIRS_MAX = _PAIR * _PAIR
+_PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
+_HEADS = [base36(number) for number in range(_PAIR)]
 
 
 class Context:

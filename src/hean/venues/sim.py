@@ -5,6 +5,7 @@ only adds the present time to what is sent. See `crates/core/src/sim` for how or
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from hean._core import SimVenue
@@ -15,18 +16,20 @@ from hean.core.types import EventType, OrderApproved
 class SimulatedVenue:
     """Recorded market in, orders in, facts out. Both `Source` and `Venue` of a simulation."""
 
+    next: Callable[[int | None], Instant | None]
+    """The next instant at which somebody learns something; the core's own method."""
+    last_price: Callable[[str], float | None]
+    """Last published price of a symbol, `None` while there is none."""
+
     def __init__(self, core: SimVenue, clock: Clock) -> None:
         self.core = core
         self.clock = clock
+        self.next = core.next
         self.last_price = core.last_price
 
     def subscribe(self, wanted: frozenset[EventType]) -> None:
         """Offer only what somebody handles."""
         self.core.subscribe(wanted)
-
-    def next(self, horizon_ns: int | None) -> Instant | None:
-        """The next instant at which somebody learns something."""
-        return self.core.next(horizon_ns)
 
     def submit(self, approved: OrderApproved) -> None:
         """Send an approved order into the entry latency."""
