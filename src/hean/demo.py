@@ -35,9 +35,9 @@ PARAMETERS: dict[str, Value] = {
     "volume_z": 0.0,
     "calm_max": 10.0,
     "atr": 20,
-    "stop": 3.0,
-    "target": 5.0,
-    "hold": 60,
+    "stop": 8.0,
+    "target": 12.0,
+    "hold": 240,
 }
 
 
