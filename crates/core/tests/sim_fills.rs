@@ -312,5 +312,5 @@ fn a_sale_larger_than_the_market_gets_the_lowest_price() {
     let stopped = scenario.send(MINUTE, stop(Side::Sell, 10_000, 80));
     scenario.finish();
     assert_eq!(scenario.fills(sale), [(MINUTE, 1, 10_000, false)]);
-    assert_eq!(scenario.fills(stopped), [(MINUTE + 20 * SECOND, 1, 10_000, false)]);
+    assert_eq!(scenario.fills(stopped), [(MINUTE + 40 * SECOND, 1, 10_000, false)]);
 }
