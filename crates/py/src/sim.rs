@@ -562,6 +562,14 @@ impl PySimVenue {
                 symbol(key),
                 &self.strategies[key as usize],
             )),
+            Fact::RequestRefused { key, code, reason } => types.rejected.bind(py).call1((
+                id(key),
+                reason,
+                code.number(),
+                intern!(py, "venue-request"),
+                symbol(key),
+                &self.strategies[key as usize],
+            )),
             Fact::Filled { key, .. } => {
                 self.fill(py, fact, id(key).bind(py), &self.strategies[key as usize])
             }

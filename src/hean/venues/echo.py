@@ -24,6 +24,7 @@ ANSWERS = frozenset(
         EventType.ORDER_UNKNOWN,
         EventType.POSITION,
         EventType.BALANCE,
+        EventType.FUNDING,
     }
 )
 
@@ -53,7 +54,7 @@ class EchoVenue:
 
     def subscribe(self, wanted: frozenset[EventType]) -> None:
         """Offer only what somebody handles."""
-        self.market.subscribe(wanted)
+        self.market.subscribe(wanted - ANSWERS)
 
     def next(self, horizon_ns: int | None) -> Instant | None:
         """The next instant: the journal's answers if it is their turn, else the market's."""

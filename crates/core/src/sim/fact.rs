@@ -137,6 +137,15 @@ pub enum Fact {
         /// Whose.
         key: u32,
     },
+    /// A cancel or amend of an open order was refused; the order stays as it is.
+    RequestRefused {
+        /// Whose.
+        key: u32,
+        /// Numbered reason.
+        code: Code,
+        /// Reason in words.
+        reason: &'static str,
+    },
     /// The venue closed the position for lack of margin.
     Liquidated {
         /// Which instrument.

@@ -9,6 +9,8 @@ use crate::number::{Lots, Rounding, Side, Ticks};
 use crate::order::{OrderType, TimeInForce};
 use crate::sim::queue::{QueueModel, QueuePlace};
 
+const MINUTE_NS: i64 = 60_000_000_000;
+
 /// The finest recorded stream of an instrument; it alone decides fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
@@ -134,6 +136,18 @@ pub struct Market {
     bar_range: f64,
     /// Volume of the last finished bar, in lots.
     bar_volume: f64,
+    /// The minute of the tape that is being recorded.
+    tape: TapeMinute,
+}
+
+/// Range and volume of one minute of trades, for the impact model.
+#[derive(Debug, Clone, Copy, Default)]
+struct TapeMinute {
+    number: i64,
+    high: f64,
+    low: f64,
+    last: f64,
+    volume: f64,
 }
 
 impl Market {
@@ -152,6 +166,7 @@ impl Market {
             crossed_books: 0,
             bar_range: 0.0,
             bar_volume: 0.0,
+            tape: TapeMinute::default(),
         }
     }
 
@@ -167,14 +182,32 @@ impl Market {
         }
     }
 
-    /// Remember a finished bar for the impact model.
+    /// Remember a finished bar for the impact model. One without volume tells nothing of the cost
+    /// of trading.
     pub fn bar_finished(&mut self, high: f64, low: f64, close: f64, volume: f64) {
-        self.bar_range = if close > 0.0 { (high - low) / close } else { 0.0 };
-        self.bar_volume = volume / self.instrument.quantity_f64(Lots(1));
+        if close > 0.0 && volume > 0.0 {
+            self.bar_range = (high - low) / close;
+            self.bar_volume = volume / self.instrument.quantity_f64(Lots(1));
+        }
+    }
+
+    /// Remember a trade for the impact model: a minute of the tape counts as a bar.
+    pub fn taped(&mut self, now_ns: i64, price: f64, quantity: f64) {
+        let number = now_ns.div_euclid(MINUTE_NS);
+        let tape = self.tape;
+        if number != tape.number {
+            self.bar_finished(tape.high, tape.low, tape.last, tape.volume);
+            self.tape = TapeMinute { number, high: price, low: price, ..TapeMinute::default() };
+        }
+        let tape = &mut self.tape;
+        tape.high = tape.high.max(price);
+        tape.low = if tape.volume > 0.0 { tape.low.min(price) } else { price };
+        tape.last = price;
+        tape.volume += quantity;
     }
 
     /// Price of crossing `lots` where no book says it: last price worsened by half the spread and
-    /// impact, rounded against the taker.
+    /// impact, rounded against the taker; never below one tick.
     fn slipped(&self, side: Side, lots: Lots, model: &FillModel) -> Option<Ticks> {
         let last = self.last?;
         let Slippage { half_spread, impact } = model.slippage;
@@ -185,7 +218,8 @@ impl Market {
         let worse = half_spread + impact * self.bar_range * share.sqrt();
         let price = self.instrument.price_f64(last) * (1.0 + worse * side.sign() as f64);
         let rounding = if side == Side::Buy { Rounding::Up } else { Rounding::Down };
-        self.instrument.quantise_price(price, rounding).ok()
+        let price = self.instrument.quantise_price(price, rounding).ok()?;
+        Some(price.max(Ticks(1)))
     }
 
     /// Take liquidity up to `limit`; pushes executions and returns the lots that found none.
@@ -234,7 +268,6 @@ impl Market {
     /// so that only a trade through the price fills.
     fn shown(&self, side: Side, price: Ticks) -> i64 {
         match self.book.levels(side).last() {
-            Some((worst, _)) if is_within(side, price, worst) || self.book.depth(side) == 0 => 0,
             Some((worst, _)) if is_within(side, worst, price) => self.book.lots_at(side, price).0,
             _ => i64::MAX / 4,
         }
@@ -272,19 +305,15 @@ impl Market {
                         self.resting[index].remaining.0 = left;
                     }
                 }
-                OrderType::StopLimit => self.resting[index].kind = OrderType::Limit,
-                OrderType::Stop | OrderType::TakeProfit | OrderType::Market => {
-                    self.take(&order, None, model, out);
-                    self.resting[index].remaining = Lots::ZERO;
-                }
+                _ => self.wake(index, model, out),
             }
         }
         self.resting.retain(|order| order.remaining.0 > 0);
         self.last = Some(to);
     }
 
-    /// A recorded trade passes: serve the queue at its price, fill what it goes through, wake
-    /// stops.
+    /// A recorded trade passes: serve the queue at its price, fill what it goes through, no more
+    /// than it traded, and wake stops.
     pub fn trade(
         &mut self,
         price: Ticks,
@@ -295,19 +324,32 @@ impl Market {
     ) {
         self.last = Some(price);
         let knows_queue = self.detail >= Detail::Touch;
-        for order in &mut self.resting {
-            if order.kind != OrderType::Limit || order.side == aggressor {
-                continue;
+        let mut met: Vec<(i64, usize)> = Vec::new();
+        for (index, order) in self.resting.iter().enumerate() {
+            if order.kind == OrderType::Limit && order.side != aggressor {
+                let reached = order.price.filter(|&limit| is_within(order.side, price, limit));
+                met.extend(reached.map(|limit| (-limit.0 * order.side.sign(), index)));
             }
-            let Some(limit) = order.price else { continue };
-            let filled = if price != limit && is_within(order.side, price, limit) {
-                order.remaining.0
-            } else if price == limit && knows_queue {
-                order.place.traded(lots.0).min(order.remaining.0)
+        }
+        // The best price is served first; nobody gets what another own order has taken.
+        met.sort_unstable();
+        let (mut pool, mut level, mut taken) = (lots.0, 0, 0);
+        for (rank, index) in met {
+            let order = &mut self.resting[index];
+            let limit = Ticks(-rank * order.side.sign());
+            let reached = if price != limit {
+                order.place = QueuePlace::behind(0);
+                pool
+            } else if knows_queue {
+                order.place.traded(lots.0) - if level == rank { taken } else { 0 }
             } else {
                 0
             };
+            let filled = reached.min(pool).min(order.remaining.0);
             if filled > 0 {
+                taken = if level == rank { taken + filled } else { filled };
+                level = rank;
+                pool -= filled;
                 order.remaining.0 -= filled;
                 out.push(order.execution(limit, filled, order.remaining.0, true));
             }
@@ -316,12 +358,14 @@ impl Market {
         self.wake_stops(model, out);
     }
 
-    /// The book moved: fill limits that the other side reached, wake stops on the new middle.
+    /// The book moved: limits that the other side reached get what it shows there, stops wake on
+    /// the new middle.
     pub fn book_moved(&mut self, model: &FillModel, out: &mut Vec<Execution>) {
         let (bid, ask) = (self.book.best_bid(), self.book.best_ask());
         if let (Some(bid), Some(ask)) = (bid, ask) {
             self.last = Some(Ticks((bid.0 .0 + ask.0 .0) / 2));
         }
+        let mut taken = [0_i64; 2];
         for order in &mut self.resting {
             let opposite = if order.side == Side::Buy { ask } else { bid };
             let (OrderType::Limit, Some(limit), Some(opposite)) =
@@ -329,9 +373,20 @@ impl Market {
             else {
                 continue;
             };
-            if is_within(order.side, opposite.0, limit) {
-                out.push(order.execution(limit, order.remaining.0, 0, true));
-                order.remaining = Lots::ZERO;
+            if !is_within(order.side, opposite.0, limit) {
+                continue;
+            }
+            let shown = self
+                .book
+                .levels(order.side.opposite())
+                .take_while(|level| is_within(order.side, level.0, limit))
+                .fold(0_i64, |sum, level| sum.saturating_add(level.1 .0));
+            let taken = &mut taken[order.side as usize];
+            let filled = order.remaining.0.min(shown - *taken);
+            if filled > 0 {
+                *taken += filled;
+                order.remaining.0 -= filled;
+                out.push(order.execution(limit, filled, order.remaining.0, true));
             }
         }
         self.resting.retain(|order| order.remaining.0 > 0);
@@ -357,21 +412,25 @@ impl Market {
         self.crossed_books += u64::from(applied.is_err());
     }
 
+    /// A stop becomes what it stands for: a taker, or a limit that first takes what it may.
+    fn wake(&mut self, index: usize, model: &FillModel, out: &mut Vec<Execution>) {
+        let order = self.resting[index];
+        let limit = order.price.filter(|_| order.kind == OrderType::StopLimit);
+        let left = self.take(&order, limit, model, out);
+        if limit.is_some() {
+            self.resting[index].remaining = left;
+            self.resting[index].kind = OrderType::Limit;
+        } else {
+            self.resting[index].remaining = Lots::ZERO;
+            self.unfillable.extend((left.0 > 0).then_some((order.key, left)));
+        }
+    }
+
     fn wake_stops(&mut self, model: &FillModel, out: &mut Vec<Execution>) {
         let Some(last) = self.last else { return };
         for index in 0..self.resting.len() {
-            let order = self.resting[index];
-            if !order.is_woken_by(last) {
-                continue;
-            }
-            let limit = if order.kind == OrderType::StopLimit { order.price } else { None };
-            let left = self.take(&order, limit, model, out);
-            if limit.is_some() {
-                self.resting[index].remaining = left;
-                self.resting[index].kind = OrderType::Limit;
-            } else {
-                self.resting[index].remaining = Lots::ZERO;
-                self.unfillable.extend((left.0 > 0).then_some((order.key, left)));
+            if self.resting[index].is_woken_by(last) {
+                self.wake(index, model, out);
             }
         }
         self.resting.retain(|order| order.remaining.0 > 0);
@@ -402,7 +461,7 @@ impl VenueOrder {
 
     /// Does a stop wake at price `last`? A stop waits for the price to run against its side's
     /// wish, a take-profit for the opposite.
-    fn is_woken_by(&self, last: Ticks) -> bool {
+    pub(super) fn is_woken_by(&self, last: Ticks) -> bool {
         let Some(trigger) = self.trigger else { return false };
         match (self.kind, self.side) {
             (OrderType::Stop | OrderType::StopLimit, Side::Buy)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The simulated exchange. `history` holds the recorded market, `market` finds executions in it,
-//! `venue` keeps time, money and messages; `path`, `queue` and `latency` are the documented
+//! `venue` keeps time and messages, `orders` judges, `booking` counts; `path`, `queue` and `latency` are the documented
 //! assumptions.
 
+mod bars;
+mod booking;
 pub mod fact;
 pub mod history;
 pub mod latency;

@@ -1,19 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the venue does with a command that has arrived: check it as an exchange would, trade what
-//! crosses, rest what may rest. Also the venue's own hand: liquidation.
+//! crosses, rest what may rest.
 
 use crate::error::{Code, Result};
 use crate::instrument::Kind;
-use crate::ledger::LiquidationPrice;
-use crate::number::{Lots, Rate, Rounding, Side, Ticks};
+use crate::number::{divide, Lots, Money, Rate, Rounding, Side, Ticks, RATE_SCALE};
 use crate::order::{OrderType, TimeInForce};
 use crate::sim::fact::{Command, Fact, NewOrder};
-use crate::sim::market::{is_within, VenueOrder};
+use crate::sim::market::{is_within, Market, VenueOrder};
 use crate::sim::queue::QueuePlace;
 use crate::sim::venue::SimVenue;
 
 /// Why a new order is refused.
 type Refusal = (Code, &'static str);
+
+impl VenueOrder {
+    /// The order as if it were sent now.
+    const fn as_new(&self, instrument: usize) -> NewOrder {
+        NewOrder {
+            key: self.key,
+            instrument,
+            side: self.side,
+            kind: self.kind,
+            life: self.life,
+            reduce_only: self.reduce_only,
+            lots: self.remaining,
+            price: self.price,
+            trigger: self.trigger,
+        }
+    }
+}
 
 impl SimVenue {
     pub(super) fn execute(&mut self, command: Command) -> Result<()> {
@@ -39,13 +55,12 @@ impl SimVenue {
             self.answer(Fact::Rejected { key, code: Code::UnknownSymbol, reason });
             return Ok(());
         }
-        self.catch_up(new.instrument)?;
         if let Err((code, reason)) = self.check(new) {
             self.answer(Fact::Rejected { key, code, reason });
             return Ok(());
         }
         self.answer(Fact::Placed { key });
-        let order = VenueOrder {
+        let mut order = VenueOrder {
             key,
             side: new.side,
             kind: new.kind,
@@ -60,8 +75,15 @@ impl SimVenue {
             OrderType::Market => self.cross(new.instrument, order, None),
             OrderType::Limit => self.cross(new.instrument, order, new.price),
             OrderType::Stop | OrderType::StopLimit | OrderType::TakeProfit => {
-                self.markets[new.instrument].rest(order);
-                Ok(())
+                let last = self.markets[new.instrument].last;
+                if !last.is_some_and(|last| order.is_woken_by(last)) {
+                    self.markets[new.instrument].rest(order);
+                    return Ok(());
+                }
+                // The trigger has been passed already: it wakes on arrival.
+                let limit = new.price.filter(|_| new.kind == OrderType::StopLimit);
+                order.kind = if limit.is_some() { OrderType::Limit } else { OrderType::Market };
+                self.cross(new.instrument, order, limit)
             }
         }
     }
@@ -87,7 +109,7 @@ impl SimVenue {
         if new.reduce_only && reducible.0 == 0 && !is_stop {
             return Err((Code::ReduceOnlyViolated, "reduce-only: no position to reduce"));
         }
-        let adds = Lots(new.lots.0 - reducible.0);
+        let adds = Lots(new.lots.0 - self.unpromised(new, reducible).0);
         if !new.reduce_only && adds.0 > 0 && !self.can_afford(new, reference, adds) {
             return Err((Code::InsufficientMargin, "not enough free margin"));
         }
@@ -100,19 +122,63 @@ impl SimVenue {
         Ok(())
     }
 
-    /// Free money against what opening `adds` binds: the whole value of a spot purchase, the
-    /// initial margin of a perpetual.
+    /// What is left of `reducible` after the spot sales that rest already: coins are sold once.
+    fn unpromised(&self, new: &NewOrder, reducible: Lots) -> Lots {
+        let market = &self.markets[new.instrument];
+        if market.instrument.kind != Kind::Spot || new.side == Side::Buy {
+            return reducible;
+        }
+        let is_sale = |order: &&VenueOrder| order.side == Side::Sell && !order.reduce_only;
+        let promised: i64 =
+            market.resting.iter().filter(is_sale).map(|order| order.remaining.0).sum();
+        let coins = self.position_lots(new.instrument).0;
+        Lots(reducible.0.min(coins.saturating_sub(promised).max(0)))
+    }
+
+    /// Free money against what opening `adds` binds together with all orders that rest: the whole
+    /// value and the fee of a spot purchase, the coins of a spot sale, the initial margin of a
+    /// perpetual.
     fn can_afford(&self, new: &NewOrder, reference: Ticks, adds: Lots) -> bool {
-        let instrument = &self.markets[new.instrument].instrument;
-        let Ok(value) = instrument.notional(reference, adds) else { return false };
+        let market = &self.markets[new.instrument];
+        let spot_sale = market.instrument.kind == Kind::Spot && new.side == Side::Sell;
+        if spot_sale {
+            return false;
+        }
+        let Ok(value) = market.instrument.notional(reference, adds) else { return false };
+        (0..self.markets.len())
+            .try_fold(0_i128, |sum, index| {
+                let extra = if index == new.instrument { value } else { Money::ZERO };
+                sum.checked_add(self.bound_by_orders(index, new.side, extra)?)
+            })
+            .is_some_and(|bound| bound <= self.ledger.available().0)
+    }
+
+    /// Money that the resting orders of an instrument bind, and one more of value `extra`. Of
+    /// buys and sells the larger side counts, because the other one would close it again; orders
+    /// that only reduce bind nothing.
+    fn bound_by_orders(&self, index: usize, side: Side, extra: Money) -> Option<i128> {
+        let Market { instrument, resting, .. } = &self.markets[index];
+        let mut sums = [0_i128; 2];
+        sums[side as usize] = extra.0;
+        let mut closing = [Side::Buy, Side::Sell].map(|s| self.reducible(index, s, Lots(i64::MAX)));
+        for order in resting.iter().filter(|order| !order.reduce_only) {
+            let free = &mut closing[order.side as usize];
+            let closes = free.0.min(order.remaining.0);
+            free.0 -= closes;
+            let lots = Lots(order.remaining.0 - closes);
+            let value = instrument.notional(order.price.or(order.trigger)?, lots).ok()?;
+            sums[order.side as usize] = sums[order.side as usize].checked_add(value.0)?;
+        }
         match instrument.kind {
-            Kind::Spot => new.side == Side::Buy && value <= self.ledger.available(),
+            Kind::Spot => {
+                let taker = self.fees[index].taker;
+                let fee = Money(sums[0]).times_rate(taker, Rounding::Up).ok()?;
+                sums[0].checked_add(fee.0.max(0))
+            }
             Kind::LinearPerpetual => {
-                let leverage = self.ledger.leverage(new.instrument).unwrap_or(Rate(0));
-                self.ledger
-                    .available()
-                    .times_rate(leverage, Rounding::Down)
-                    .is_ok_and(|power| value <= power)
+                let leverage = self.ledger.leverage(index).unwrap_or(Rate(1));
+                let scaled = sums[0].max(sums[1]).checked_mul(RATE_SCALE)?;
+                Some(divide(scaled, i128::from(leverage.0), Rounding::Up))
             }
         }
     }
@@ -133,8 +199,9 @@ impl SimVenue {
             self.answer(Fact::Cancelled { key, reason, remaining: order.remaining });
             return Ok(());
         }
-        self.book_executions(instrument)?;
-        if left.0 == 0 {
+        let was_cut = self.book_executions(instrument)?;
+        self.mark(instrument)?;
+        if left.0 == 0 || was_cut {
             return Ok(());
         }
         order.remaining = left;
@@ -149,33 +216,37 @@ impl SimVenue {
         Ok(())
     }
 
+    /// Change an order if the venue would take it as it then is. Less quantity keeps its place in
+    /// the queue; more, or another price, goes to the end and trades what it crosses.
     fn amend(&mut self, key: u32, price: Option<Ticks>, lots: Option<Lots>) -> Result<()> {
-        let is_valid = price.is_none_or(|price| price.0 > 0) && lots.is_none_or(|lots| lots.0 > 0);
-        let found = (0..self.markets.len())
-            .filter(|_| is_valid)
-            .find_map(|index| self.take_out(index, key).map(|order| (index, order)));
-        let Some((instrument, mut order)) = found else {
+        let found = (0..self.markets.len()).find_map(|index| {
+            let mut resting = self.markets[index].resting.iter();
+            resting.position(|order| order.key == key).map(|at| (index, at))
+        });
+        let Some((instrument, at)) = found else {
             self.answer(Fact::NotOpen { key });
             return Ok(());
         };
-        let keeps_place = price.is_none_or(|price| Some(price) == order.price)
-            && lots.is_none_or(|lots| lots <= order.remaining);
-        order.remaining = lots.unwrap_or(order.remaining);
-        order.price = price.or(order.price);
-        self.answer(Fact::Placed { key });
-        if keeps_place || order.kind != OrderType::Limit {
-            self.markets[instrument].resting.push(order);
+        let old = self.markets[instrument].resting.remove(at);
+        let remaining = lots.unwrap_or(old.remaining);
+        let order = VenueOrder { remaining, price: price.or(old.price), ..old };
+        let judged = if price.is_some() && !old.kind.has_price() {
+            Err((Code::ParameterInvalid, "this order has no limit price to change"))
+        } else {
+            self.check(&order.as_new(instrument))
+        };
+        if let Err((code, reason)) = judged {
+            self.markets[instrument].resting.insert(at, old);
+            self.answer(Fact::RequestRefused { key, code, reason });
             return Ok(());
         }
-        let limit = order.price;
-        self.cross(instrument, order, limit)
-    }
-
-    /// Lots of an order that would shrink the position.
-    pub(super) fn reducible(&self, instrument: usize, side: Side, lots: Lots) -> Lots {
-        let position = self.position_lots(instrument).0;
-        let against = if side == Side::Buy { -position } else { position };
-        Lots(lots.0.min(against.max(0)))
+        self.answer(Fact::Placed { key });
+        let keeps_place = order.price == old.price && remaining <= old.remaining;
+        if keeps_place || order.kind != OrderType::Limit {
+            self.markets[instrument].resting.insert(at, order);
+            return Ok(());
+        }
+        self.cross(instrument, order, order.price)
     }
 
     /// Remove a resting order.
@@ -183,27 +254,5 @@ impl SimVenue {
         let resting = &mut self.markets[instrument].resting;
         let place = resting.iter().position(|order| order.key == key)?;
         Some(resting.remove(place))
-    }
-
-    /// Equity no longer carries maintenance margin: cancel everything, close every position at
-    /// the last price, charge the liquidation fee.
-    pub(super) fn liquidate(&mut self) -> Result<()> {
-        for instrument in 0..self.markets.len() {
-            let orders = std::mem::take(&mut self.markets[instrument].resting);
-            for order in orders {
-                let (key, remaining) = (order.key, order.remaining);
-                self.answer(Fact::Cancelled { key, reason: "liquidation", remaining });
-            }
-            let position = self.position_lots(instrument);
-            let Some(price) = self.markets[instrument].last.filter(|_| position.0 != 0) else {
-                continue;
-            };
-            let side = if position.0 > 0 { Side::Sell } else { Side::Buy };
-            let rate = self.fees[instrument].liquidation;
-            let fee = self.ledger.liquidate(instrument, LiquidationPrice::Mark, rate)?.fee;
-            let (lots, exec_id) = (position.abs(), self.next_exec_id());
-            self.answer(Fact::Liquidated { instrument, side, price, lots, fee, exec_id });
-        }
-        Ok(())
     }
 }

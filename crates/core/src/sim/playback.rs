@@ -20,13 +20,14 @@ impl SimVenue {
         let market = &mut self.markets[instrument];
         let ticks = market.instrument.ticks_from_f64(price)?;
         let lots = market.instrument.quantise_quantity(qty)?;
+        market.taped(self.now, price, qty);
         market.trade(ticks, lots, aggressor, &self.model, &mut self.executions);
         market.published = Some(ticks);
         if is_offered {
             let (bid, ask) = self.touch_f64(instrument);
             self.facts.push(Fact::Tick { instrument, price, volume: qty, bid, ask });
         }
-        self.mark(instrument, ticks)
+        Ok(())
     }
 
     pub(super) fn play_quote(&mut self, index: usize, row: usize) -> Result<()> {
@@ -51,15 +52,17 @@ impl SimVenue {
             event.asks.push((ask, ask_qty));
             market.depth(event, &self.model);
             market.book_moved(&self.model, &mut self.executions);
+            market.published = market.last;
         }
         if is_usable && is_offered {
             let price = (bid + ask) / 2.0;
             self.facts.push(Fact::Tick { instrument, price, volume: 0.0, bid, ask });
         }
-        self.mark_last(instrument)
+        Ok(())
     }
 
-    /// One whole event: rows up to the one flagged as its end.
+    /// One whole event: rows up to the one flagged as its end. Rows of a later time are never part
+    /// of it, flagged or not.
     pub(super) fn play_depth(&mut self, index: usize) -> Result<()> {
         let stream = &mut self.streams[index];
         let (instrument, is_offered) = (stream.instrument, stream.is_offered);
@@ -69,7 +72,8 @@ impl SimVenue {
         event.is_snapshot = false;
         event.bids.clear();
         event.asks.clear();
-        while stream.cursor < stream.ts.len() {
+        let first = stream.ts[stream.cursor];
+        while stream.cursor < stream.ts.len() && stream.ts[stream.cursor] == first {
             let row = stream.cursor;
             stream.cursor += 1;
             event.is_snapshot |= flags[row] & depth_flag::SNAPSHOT_BEGIN != 0;
@@ -86,19 +90,11 @@ impl SimVenue {
         }
         market.depth(event, &self.model);
         market.book_moved(&self.model, &mut self.executions);
+        market.published = market.last;
         if is_offered {
             self.facts.push(Fact::Book { instrument, is_snapshot: event.is_snapshot });
         }
-        self.mark_last(instrument)
-    }
-
-    fn mark_last(&mut self, instrument: usize) -> Result<()> {
-        let market = &mut self.markets[instrument];
-        market.published = market.last;
-        match market.last {
-            Some(last) => self.mark(instrument, last),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Best bid and ask as floats, NaN where unknown.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The simulated exchange: recorded market and orders in, facts out. Time moves to the earliest of
 //! three things: an answer arriving at the trader, a command arriving at the venue, a moment of
-//! the recorded market; ties in this order. `next` stops at the first moment at which somebody
+//! the recorded market; ties in this order. Moments of one time come as bars that end, funding,
+//! trades and books, waypoints of bars, whatever the order of the files. `next` stops at the first moment at which somebody
 //! could act, so the future cannot leak into the past. It keeps its own ledger, as an exchange
 //! does.
 
@@ -9,14 +10,15 @@ use std::collections::VecDeque;
 
 use crate::error::{Code, CoreError, Result};
 use crate::instrument::{Instrument, Kind};
-use crate::ledger::{Fee, Ledger};
-use crate::number::{Lots, Money, Rate, Ticks};
+use crate::ledger::Ledger;
+use crate::number::{Money, Rate};
 use crate::rng::Random;
+use crate::sim::bars::{Moment, Rank};
 use crate::sim::fact::{Command, Fact, Step};
 use crate::sim::history::{Rows, Stream};
 use crate::sim::latency::{Latency, Line};
 use crate::sim::market::{DepthEvent, Detail, Execution, FillModel, Market};
-use crate::sim::path::{BarPath, WAYPOINTS};
+use crate::sim::path::BarPath;
 
 /// Fee rates of one instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,11 +65,11 @@ pub struct SimVenue {
     answers: VecDeque<(i64, Fact)>,
     entry: Line,
     response: Line,
-    stages: Vec<usize>,
-    paths: Vec<Option<BarPath>>,
-    drives: Vec<bool>,
-    exec_id: u64,
-    offered: u64,
+    pub(super) stages: Vec<usize>,
+    pub(super) paths: Vec<Option<BarPath>>,
+    pub(super) drives: Vec<bool>,
+    pub(super) exec_id: u64,
+    pub(super) offered: u64,
 }
 
 impl SimVenue {
@@ -162,21 +164,6 @@ impl SimVenue {
         Ok(())
     }
 
-    /// Per instrument without trades or books, the shortest bars drive the price.
-    fn choose_drivers(&mut self) {
-        for index in 0..self.streams.len() {
-            let stream = &self.streams[index];
-            let is_finest = |other: &Stream| {
-                other.instrument != stream.instrument
-                    || other.timeframe_ns() == 0
-                    || other.timeframe_ns() >= stream.timeframe_ns()
-            };
-            self.drives[index] = stream.timeframe_ns() > 0
-                && self.markets[stream.instrument].detail == Detail::Bars
-                && self.streams.iter().all(is_finest);
-        }
-    }
-
     /// The exchange's own account.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
@@ -261,8 +248,8 @@ impl SimVenue {
         loop {
             let answer = self.answers.front().map_or(i64::MAX, |item| item.0);
             let command = self.commands.front().map_or(i64::MAX, |item| item.0);
-            let (market, stream) = self.earliest();
-            let time = answer.min(command).min(market);
+            let market = self.earliest();
+            let time = answer.min(command).min(market.time);
             if time == i64::MAX {
                 return Ok(Step::End);
             }
@@ -284,7 +271,7 @@ impl SimVenue {
                 }
                 continue;
             }
-            self.play(stream)?;
+            self.play(market.stream)?;
             if !self.facts.is_empty() {
                 self.play_same_time(time)?;
                 self.offered += self.facts.len() as u64;
@@ -293,49 +280,27 @@ impl SimVenue {
         }
     }
 
-    /// Everything else the market does at `time` belongs to the same instant.
+    /// Everything else the market does at `time` belongs to the same instant, but for the
+    /// waypoints of bars: an open is not known before the close at the same time was acted upon.
     fn play_same_time(&mut self, time: i64) -> Result<()> {
         loop {
-            let (next, stream) = self.earliest();
-            if next != time {
+            let next = self.earliest();
+            if next.time != time || next.rank == Rank::Waypoint {
                 return Ok(());
             }
-            self.play(stream)?;
+            self.play(next.stream)?;
         }
     }
 
-    fn earliest(&self) -> (i64, usize) {
-        let mut best = (i64::MAX, 0);
+    fn earliest(&self) -> Moment {
+        let mut best = Moment { time: i64::MAX, rank: Rank::Waypoint, stream: 0 };
         for index in 0..self.streams.len() {
-            let time = self.stream_time(index);
-            if time < best.0 {
-                best = (time, index);
-            }
+            best = best.min(self.moment(index));
         }
         best
     }
 
-    /// When a stream next matters. Bars are walked only while an order is near; otherwise only
-    /// their end counts.
-    #[inline]
-    fn stream_time(&self, index: usize) -> i64 {
-        let stream = &self.streams[index];
-        if stream.cursor >= stream.ts.len() {
-            return i64::MAX;
-        }
-        let open = stream.time(stream.cursor);
-        let timeframe = stream.timeframe_ns();
-        if timeframe == 0 {
-            return open;
-        }
-        let is_walked = self.stages[index] > 0
-            || (self.drives[index]
-                && (!self.commands.is_empty()
-                    || !self.markets[stream.instrument].resting.is_empty()));
-        let stage = if is_walked { self.stages[index] } else { WAYPOINTS - 1 };
-        BarPath::time(open, timeframe, stage)
-    }
-
+    /// Play one row, book what it filled, and only then ask whether the account still carries it.
     fn play(&mut self, index: usize) -> Result<()> {
         let stream = &self.streams[index];
         let (row, instrument) = (stream.cursor, stream.instrument);
@@ -350,175 +315,18 @@ impl SimVenue {
                 self.settle_funding(index, instrument, rate)?;
             }
         }
-        self.book_executions(instrument)
+        self.book_executions(instrument)?;
+        self.mark(instrument)
     }
 
-    fn play_bar(&mut self, index: usize) -> Result<()> {
-        let stream = &self.streams[index];
-        let (row, instrument) = (stream.cursor, stream.instrument);
-        let Rows::Candles { open, high, low, close, volume, .. } = &stream.rows else {
-            return Ok(());
-        };
-        let bar = [open[row], high[row], low[row], close[row], volume[row]];
-        if self.drives[index] {
-            let is_walked = self.stages[index] > 0
-                || !self.markets[instrument].resting.is_empty()
-                || !self.commands.is_empty();
-            if is_walked && self.stages[index] < WAYPOINTS - 1 {
-                return self.walk_bar(index, bar);
-            }
-            let market = &mut self.markets[instrument];
-            let to = market.instrument.ticks_from_f64(bar[3])?;
-            if is_walked {
-                let from = market.last.unwrap_or(to);
-                market.walk(from, to, false, &self.model, &mut self.executions);
-            } else {
-                market.last = Some(to);
-            }
-            market.published = Some(to);
-            market.bar_finished(bar[1], bar[2], bar[3], bar[4]);
-            self.mark(instrument, to)?;
-        }
-        self.stages[index] = 0;
-        self.paths[index] = None;
-        self.streams[index].cursor += 1;
-        if self.streams[index].is_offered {
-            self.facts.push(Fact::Candle { stream: index, row });
-        }
-        Ok(())
-    }
-
-    /// One waypoint before the close.
-    fn walk_bar(&mut self, index: usize, bar: [f64; 5]) -> Result<()> {
-        let instrument = self.streams[index].instrument;
-        let market = &mut self.markets[instrument];
-        let stage = self.stages[index];
-        let path = match self.paths[index] {
-            Some(path) => path,
-            None => BarPath::new(&market.instrument, bar[0], bar[1], bar[2], bar[3])?,
-        };
-        self.paths[index] = Some(path);
-        if stage == 0 {
-            let share = bar[4].max(0.0) * self.model.participation;
-            market.bar_allowance = market.instrument.quantise_quantity(share)?.0;
-        }
-        let to = path.prices[stage];
-        let from = market.last.unwrap_or(to);
-        market.walk(from, to, stage == 0, &self.model, &mut self.executions);
-        self.stages[index] = stage + 1;
-        self.mark(instrument, to)
-    }
-
-    fn settle_funding(&mut self, index: usize, instrument: usize, rate: Rate) -> Result<()> {
-        if let Some(mark) = self.markets[instrument].published {
-            self.ledger.funding(instrument, rate, mark)?;
-            if self.streams[index].is_offered {
-                self.facts.push(Fact::Funding { instrument, rate, mark });
-            }
-        }
-        Ok(())
-    }
-
-    /// Tell the ledger a price and close what it can no longer carry.
-    pub(super) fn mark(&mut self, instrument: usize, price: Ticks) -> Result<()> {
-        if self.position_lots(instrument).0 == 0 {
-            return Ok(());
-        }
-        self.ledger.mark(instrument, price)?;
-        if self.ledger.liquidation_due() {
-            self.liquidate()?;
-        }
-        Ok(())
-    }
-
-    /// Turn found executions into money and answers.
-    pub(super) fn book_executions(&mut self, instrument: usize) -> Result<()> {
-        if self.executions.is_empty() && self.markets[instrument].unfillable.is_empty() {
-            return Ok(());
-        }
-        let mut found = std::mem::take(&mut self.executions);
-        for execution in &found {
-            self.book_one(instrument, execution)?;
-        }
-        found.clear();
-        self.executions = found;
-        while let Some((key, remaining)) = self.markets[instrument].unfillable.pop() {
-            self.answer(Fact::Cancelled { key, reason: "no liquidity", remaining });
-        }
-        Ok(())
-    }
-
-    fn book_one(&mut self, instrument: usize, execution: &Execution) -> Result<()> {
-        let &Execution { key, side, price, lots: wanted, mut remaining, is_maker, reduce_only } =
-            execution;
-        let lots = if reduce_only { self.reducible(instrument, side, wanted) } else { wanted };
-        let dropped = Lots(wanted.0 - lots.0);
-        if dropped.0 > 0 {
-            remaining = Lots::ZERO;
-            self.take_out(instrument, key);
-        }
-        if lots.0 > 0 {
-            let fees = self.fees[instrument];
-            let rate = if is_maker { fees.maker } else { fees.taker };
-            let fee = self.ledger.fill(instrument, side, price, lots, Fee::Rate(rate))?.fee;
-            let exec_id = self.next_exec_id();
-            self.answer(Fact::Filled {
-                key,
-                instrument,
-                side,
-                price,
-                lots,
-                remaining,
-                fee,
-                exec_id,
-                is_maker,
-            });
-        }
-        if dropped.0 > 0 {
-            let reason = "reduce-only: no position left";
-            self.answer(Fact::Cancelled { key, reason, remaining: dropped });
-        }
-        Ok(())
-    }
-
-    /// Signed position as the exchange counts it.
-    #[must_use]
-    pub fn position_lots(&self, instrument: usize) -> Lots {
-        self.ledger.position(instrument).map_or(Lots::ZERO, |position| position.lots)
-    }
-
-    /// Number for the next execution.
-    pub(super) fn next_exec_id(&mut self) -> u64 {
-        self.exec_id += 1;
-        self.exec_id
+    /// Are messages on their way to the venue?
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.commands.is_empty()
     }
 
     /// Send an answer back; it arrives after the response latency.
     pub(super) fn answer(&mut self, fact: Fact) {
         let arrival = self.response.arrival(self.now);
         self.answers.push_back((arrival, fact));
-    }
-
-    /// Bars that were not walked because nobody was near: bring the price up to the present.
-    pub(super) fn catch_up(&mut self, instrument: usize) -> Result<()> {
-        for index in 0..self.streams.len() {
-            let stream = &self.streams[index];
-            if !self.drives[index] || stream.instrument != instrument || stream.remaining() == 0 {
-                continue;
-            }
-            let (row, open_ns) = (stream.cursor, stream.time(stream.cursor));
-            let Rows::Candles { open, high, low, close, volume, timeframe_ns } = &stream.rows
-            else {
-                continue;
-            };
-            let timeframe = *timeframe_ns;
-            let bar = [open[row], high[row], low[row], close[row], volume[row]];
-            while self.stages[index] < WAYPOINTS - 1
-                && BarPath::time(open_ns, timeframe, self.stages[index]) < self.now
-            {
-                self.walk_bar(index, bar)?;
-            }
-        }
-        Ok(())
     }
 }
