@@ -10,7 +10,7 @@ from hean._core import OrderEngine
 from hean.core.module import Module, on
 from hean.core.ports import Venue
 from hean.core.types import CancelRequest, Event, EventType, OrderApproved, OrderRejected
-from hean.errors import HeanError, ParameterInvalid, TicketInvalid
+from hean.errors import HeanError, OrderUnknown, ParameterInvalid, TicketInvalid
 
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 """States in which a venue may hold the order, so that a cancel makes sense."""
@@ -107,7 +107,8 @@ class ExecutionRouter(Module):
 
     @on(EventType.CANCEL_REQUEST)
     def on_cancel_request(self, event: Event) -> None:
-        """Ask the venue to take orders back: one by id, or all that match. Never refused."""
+        """Ask the venue to take orders back: one by id, or all that match. Never refused; an order
+        that is unknown or closed needs nothing."""
         request: CancelRequest = event.data
         if request.order_id:
             order_ids = [request.order_id]
@@ -119,6 +120,12 @@ class ExecutionRouter(Module):
                 and request.strategy_id in ("", order["strategy_id"])
             ]
         for order_id in order_ids:
-            if self.engine.status(order_id) in OPEN:
+            if self._is_open(order_id):
                 self.engine.cancel_requested(order_id)
                 self.venue.cancel(order_id)
+
+    def _is_open(self, order_id: str) -> bool:
+        try:
+            return self.engine.status(order_id) in OPEN
+        except OrderUnknown:
+            return False
