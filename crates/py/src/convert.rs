@@ -6,18 +6,21 @@ use hean_core::{Instrument, Lots, Money, Ticks};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyString};
+use pyo3::types::{PyInt, PyString};
 
 use crate::error::raise;
 
 static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
+fn decimal_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let class = DECIMAL
+        .get_or_try_init(py, || py.import("decimal")?.getattr("Decimal").map(Bound::unbind))?;
+    Ok(class.bind(py))
+}
+
 /// Exact text to `decimal.Decimal`.
 pub fn decimal<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    DECIMAL
-        .get_or_try_init(py, || py.import("decimal")?.getattr("Decimal").map(Bound::unbind))?
-        .bind(py)
-        .call1((text,))
+    decimal_class(py)?.call1((text,))
 }
 
 /// Money as `Decimal`.
@@ -27,13 +30,14 @@ pub fn money(py: Python<'_>, amount: Money) -> PyResult<Bound<'_, PyAny>> {
 
 /// Plain decimal text of a `Decimal`, int or text.
 pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
-    if value.is_instance_of::<PyFloat>() {
-        return Err(PyTypeError::new_err(
-            "float where an exact number is due: pass Decimal or str",
-        ));
-    }
     if let Ok(text) = value.cast::<PyString>() {
         return Ok(text.clone());
+    }
+    if !value.is_exact_instance_of::<PyInt>() && !is_decimal(value)? {
+        let kind = value.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "{kind} where an exact number is due: pass Decimal, int or str",
+        )));
     }
     let plain = value.str()?;
     // Decimal("1E+3") prints with an exponent; format "f" does not.
@@ -41,6 +45,10 @@ pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
         return Ok(value.call_method1("__format__", ("f",))?.cast_into()?);
     }
     Ok(plain)
+}
+
+fn is_decimal(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    value.is_instance(decimal_class(value.py())?)
 }
 
 /// A price on its tick; raises `PriceNotOnTick`.

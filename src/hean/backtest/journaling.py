@@ -48,7 +48,7 @@ def start_journal(path: Path, backtest: Backtest, files: Sequence[Path]) -> Jour
     header = JournalHeader(
         backtest.settings,
         [str(file) for file in files],
-        [print_["sha256"] for print_ in history.fingerprints[: len(files)]],
+        [sha256_of(file) for file in files],
         history.start_ns,
         history.end_ns,
     )
@@ -113,7 +113,12 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
 
 
 def _history(header: JournalHeader, files: list[Path]) -> History:
-    for file, expected in zip(files, header.checksums, strict=False):
+    if len(files) != len(header.checksums):
+        raise DataInvalid(
+            f"{len(files)} files given, the journal was made from {len(header.checksums)}: "
+            f"{', '.join(header.files)}."
+        )
+    for file, expected in zip(files, header.checksums, strict=True):
         if not file.is_file():
             raise DataInvalid(f"{file}: the journal's data is not there; say where with --data.")
         if sha256_of(file) != expected:

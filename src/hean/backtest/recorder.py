@@ -85,6 +85,11 @@ class RunRecorder(Module):
         """Count refusals, whoever made them."""
         self.rejected += 1
 
+    @on(EventType.ORDER_CANCELLED)
+    def on_cancelled(self, event: Event) -> None:
+        """Nothing more comes of it."""
+        self._decided.pop(event.data.order_id, None)
+
     @on(EventType.ORDER_FILLED)
     def on_filled(self, event: Event) -> None:
         """Keep the fill."""

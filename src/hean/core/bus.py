@@ -77,6 +77,7 @@ class EventBus:
             kind: [] for kind in EventType
         }
         self._taps: list[tuple[Runner]] = []
+        self._gates: dict[EventType, _Gate] = {}
         self._routes = _Routes()
         self._loop = loop
         self._mailboxes: list[Mailbox] | None = [] if mailboxes else None
@@ -117,9 +118,27 @@ class EventBus:
 
         return remove
 
+    def gate(self, event_type: EventType, admit: Callable[[Event], bool]) -> Callable[[], None]:
+        """Have *admit* asked before the handlers of this type; what it says no to, or fails on,
+        no handler sees, whenever it subscribed. Taps see everything.
+
+        *Returns*: ends it. *Raises*: `StateError` for a second gate: two truths are none.
+        """
+        if event_type in self._gates:
+            raise StateError(f"{event_type} has a gate already; one part decides about a fact.")
+        self._gates[event_type] = _Gate(admit)
+        self._rebuild()
+
+        def remove() -> None:
+            self._gates.pop(event_type, None)
+            self._rebuild()
+
+        return remove
+
     def wanted(self) -> frozenset[EventType]:
-        """The event types that have a handler."""
-        return frozenset(kind for kind, handlers in self._handlers.items() if handlers)
+        """The event types that have a handler or a gate."""
+        handled = {kind for kind, handlers in self._handlers.items() if handlers}
+        return frozenset(handled | self._gates.keys())
 
     @property
     def mailboxes(self) -> tuple[Mailbox, ...]:
@@ -180,8 +199,12 @@ class EventBus:
                 for handler in handlers:
                     try:
                         handler(event)
+                    except _Refused:
+                        break
                     except Exception as error:  # noqa: BLE001  # reason: any bug of user code
                         self._failed(handler, event, error)
+                        if handler.__class__ is _Gate:
+                            break
                 if seq == last:
                     break
         finally:
@@ -216,7 +239,8 @@ class EventBus:
         taps = [observer for (observer,) in self._taps]
         for kind, payload in PAYLOADS.items():
             runners = (runner for _, runner in self._handlers[kind])
-            self._routes[payload] = (*taps, *runners)
+            gate = (self._gates[kind],) if kind in self._gates else ()
+            self._routes[payload] = (*taps, *gate, *runners)
 
     def _runner(self, handler: Handler) -> Callable[[Event], None]:
         """What the loop calls for this handler."""
@@ -285,6 +309,23 @@ class EventBus:
             text = f"{type(error).__name__}: {error}"
             self._queue.append(Error(component, text, self.clock.now_ns, event.seq))
             self._wake()
+
+
+class _Refused(Exception):
+    """How a gate ends the delivery of one event."""
+
+
+class _Gate:
+    """Stands before the handlers of one event type. *handler*: decides."""
+
+    __slots__ = ("handler",)
+
+    def __init__(self, handler: Callable[[Event], bool]) -> None:
+        self.handler = handler
+
+    def __call__(self, event: Event) -> None:
+        if not self.handler(event):
+            raise _Refused
 
 
 class _Routes(dict[type, Any]):

@@ -144,7 +144,11 @@ class OrderPlaced(OrderPayload, frozen=True, gc=False):
 
 
 class OrderFilled(OrderPayload, frozen=True, gc=False):
-    """One execution. *exec_id*: the venue's id of it, unique; *fee*: positive when paid."""
+    """One execution. *exec_id*: the venue's id of it, unique; *fee*: positive when paid.
+
+    An execution that no order of ours asked for, such as a liquidation, comes under an order id
+    that starts with `venue-`.
+    """
 
     event_type: ClassVar = EventType.ORDER_FILLED
 
@@ -159,6 +163,11 @@ class OrderFilled(OrderPayload, frozen=True, gc=False):
     remaining_qty: Decimal = ZERO
     strategy_id: str = ""
     fee_asset: str = ""
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the venue traded of its own accord."""
+        return self.order_id.startswith("venue-")
 
 
 class OrderCancelled(OrderPayload, frozen=True, gc=False):

@@ -65,7 +65,7 @@ class Parameter(msgspec.Struct, frozen=True):
                     self._refuse(given, "a whole number")
                 return int(given)
             return kind(given if isinstance(given, int | float) else str(given))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self._refuse(given, "a whole number" if kind is int else f"a {kind.__name__}")
 
     def _refuse(self, given: object, allowed: str) -> NoReturn:

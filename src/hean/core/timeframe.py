@@ -18,7 +18,7 @@ DAY_NS = UNITS_NS["d"]
 
 def timeframe_ns(name: str) -> int:
     """Length of a bar named like `15m`. *Raises*: `ParameterInvalid`."""
-    match = re.fullmatch(r"([1-9]\d{0,3})([smhd])", name)
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([smhd])", name)
     if match is None:
         raise ParameterInvalid(f"timeframe {name!r}; give a number and s, m, h or d, such as 15m.")
     return int(match[1]) * UNITS_NS[match[2]]

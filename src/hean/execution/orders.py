@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`orders.py`: the order manager. It feeds the venue's facts to the order engine, which keeps the
 state of every order in one table, and answers questions about orders from there. A fact that
-cannot follow an order's state changes nothing and is reported.
+cannot follow an order's state changes nothing and is reported. For fills it is the gate of the
+bus: ledger, strategies and recorder see only executions that the engine has counted, each once.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hean._core import OrderEngine
-from hean.core.module import Module, on
-from hean.core.types import Error, Event, EventType, OrderFilled, OrderRejected
-from hean.errors import OrderError
+from hean.core.bus import EventBus
+from hean.core.module import Context, Module, on
+from hean.core.types import Error, Event, EventType, OrderFilled, OrderRejected, Side
+from hean.errors import FieldInvalid, HeanError, OrderError
 
 
 class OrderManager(Module):
@@ -25,6 +27,64 @@ class OrderManager(Module):
         self.engine = engine
         self.unexplained = 0
         """Facts that did not fit an order's state."""
+        self._forced: set[str] = set()  # executions without an order of ours; rare, so all are kept
+
+    @classmethod
+    def consumed(cls) -> frozenset[EventType]:
+        """What it handles, and the fills it decides about."""
+        return super().consumed() | {EventType.ORDER_FILLED}
+
+    def attach(self, bus: EventBus, context: Context) -> Callable[[], None]:
+        """Subscribe, and stand before everybody else who handles fills. *Returns*: undoes it."""
+        detach = super().attach(bus, context)
+        remove = bus.gate(EventType.ORDER_FILLED, self.admit_fill)
+
+        def undo() -> None:
+            remove()
+            detach()
+
+        return undo
+
+    def admit_fill(self, event: Event) -> bool:
+        """Count a piece that traded. *Returns*: whether it counts; an execution that was seen
+        before does not, nor does one that contradicts its order, which is reported.
+        """
+        fill: OrderFilled = event.data
+        try:
+            if not fill.exec_id or fill.side is None:
+                raise FieldInvalid(
+                    f"fill of {fill.order_id} without exec_id or side; only a venue reports fills."
+                )
+            before = self.engine.position(fill.symbol)
+            if fill.is_forced:
+                self._count_forced(fill)
+            else:
+                self._count_ordered(fill, event.ts_ns)
+        except HeanError as error:
+            self._report(event, error)
+            return False
+        return self.engine.position(fill.symbol) != before
+
+    def _count_ordered(self, fill: OrderFilled, ts_ns: int) -> None:
+        order = self.engine.get(fill.order_id)
+        if (fill.symbol, fill.side) != (order["symbol"], order["side"]):
+            raise FieldInvalid(
+                f"fill {fill.exec_id} is a {fill.side} of {fill.symbol}; its order "
+                f"{fill.order_id} is a {order['side']} of {order['symbol']}."
+            )
+        self.engine.on_filled(
+            fill.order_id, fill.exec_id, price=fill.fill_price, qty=fill.filled_qty, ts_ns=ts_ns
+        )
+
+    def _count_forced(self, fill: OrderFilled) -> None:
+        """A liquidation and its like: there is no order, but the position has changed."""
+        if fill.exec_id in self._forced:
+            return
+        if fill.filled_qty <= 0:
+            raise FieldInvalid(f"fill {fill.exec_id} of {fill.filled_qty}; a fill is above 0.")
+        signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
+        self.engine.set_position(fill.symbol, self.engine.position(fill.symbol) + signed)
+        self._forced.add(fill.exec_id)
 
     @on(EventType.ORDER_PLACED)
     def on_placed(self, event: Event) -> None:
@@ -34,21 +94,6 @@ class OrderManager(Module):
             event,
             lambda: self.engine.on_placed(placed.order_id, event.ts_ns, placed.exchange_order_id),
         )
-
-    @on(EventType.ORDER_FILLED)
-    def on_filled(self, event: Event) -> None:
-        """A piece traded; counted once by its execution id."""
-        fill: OrderFilled = event.data
-        try:
-            self.engine.on_filled(
-                fill.order_id,
-                fill.exec_id,
-                price=fill.fill_price,
-                qty=fill.filled_qty,
-                ts_ns=event.ts_ns,
-            )
-        except OrderError as error:
-            self._report(event, error)
 
     @on(EventType.ORDER_CANCELLED)
     def on_cancelled(self, event: Event) -> None:
@@ -73,6 +118,6 @@ class OrderManager(Module):
         except OrderError as error:
             self._report(event, error)
 
-    def _report(self, event: Event, error: OrderError) -> None:
+    def _report(self, event: Event, error: HeanError) -> None:
         self.unexplained += 1
         self.context.emit(Error(self.name, str(error), event.ts_ns, event.seq))

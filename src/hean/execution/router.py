@@ -10,26 +10,42 @@ from hean._core import OrderEngine
 from hean.core.module import Module, on
 from hean.core.ports import Venue
 from hean.core.types import CancelRequest, Event, EventType, OrderApproved, OrderRejected
-from hean.errors import HeanError, ParameterInvalid
+from hean.errors import HeanError, OrderUnknown, ParameterInvalid, TicketInvalid
 
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 """States in which a venue may hold the order, so that a cancel makes sense."""
+
+FIELDS = (
+    ("symbol", "symbol"),
+    ("side", "side"),
+    ("size", "qty"),
+    ("type", "type"),
+    ("price", "price"),
+    ("trigger_price", "trigger_price"),
+    ("reduce_only", "reduce_only"),
+    ("time_in_force", "time_in_force"),
+)
+"""What an approval and the engine's record of the order must agree on, by their names."""
 
 
 class ExecutionRouter(Module):
     """Sends what was approved, takes back what was asked for.
 
-    An approval without a ticket (a custom risk check in a process without a governor) goes through
-    `engine.approve` first, so that hard limits hold for it too.
+    An approval without a ticket is refused: only the governor approves. *accepts_unticketed*: for
+    a process without a governor, in which a custom risk check approves alone; its approvals then
+    go through `engine.approve` first, so that hard limits hold for them too.
     """
 
     name = "router"
     truth = True
     produces = (EventType.ORDER_REJECTED,)
 
-    def __init__(self, engine: OrderEngine, venue: Venue) -> None:
+    def __init__(
+        self, engine: OrderEngine, venue: Venue, *, accepts_unticketed: bool = False
+    ) -> None:
         self.engine = engine
         self.venue = venue
+        self.accepts_unticketed = accepts_unticketed
 
     @on(EventType.ORDER_APPROVED)
     def on_order_approved(self, event: Event) -> None:
@@ -42,6 +58,8 @@ class ExecutionRouter(Module):
             ticket = approved.ticket
             if ticket is None:
                 ticket = self._approve(approved, now_ns)
+            else:
+                self._compare(approved)
             self.engine.redeem(approved.order_id, ticket, now_ns)
         except HeanError as error:
             self.context.emit(
@@ -57,7 +75,22 @@ class ExecutionRouter(Module):
             return
         self.venue.submit(approved)
 
+    def _compare(self, approved: OrderApproved) -> None:
+        """What is sent must be what the engine holds; a ticket alone does not say what for."""
+        order = self.engine.get(approved.order_id)
+        for name, known in FIELDS:
+            if approved[name] != order[known]:
+                raise TicketInvalid(
+                    f"{approved.order_id} was approved with {name} {order[known]}, "
+                    f"not {approved[name]}; send what was approved."
+                )
+
     def _approve(self, approved: OrderApproved, now_ns: int) -> int:
+        if not self.accepts_unticketed:
+            raise TicketInvalid(
+                f"{approved.order_id} has no ticket; ask the governor by ORDER_REQUEST, and put "
+                "a check of your own in with governor.add_check."
+            )
         return self.engine.approve(
             approved.order_id,
             approved.symbol,
@@ -74,7 +107,8 @@ class ExecutionRouter(Module):
 
     @on(EventType.CANCEL_REQUEST)
     def on_cancel_request(self, event: Event) -> None:
-        """Ask the venue to take orders back: one by id, or all that match. Never refused."""
+        """Ask the venue to take orders back: one by id, or all that match. Never refused; an order
+        that is unknown or closed needs nothing."""
         request: CancelRequest = event.data
         if request.order_id:
             order_ids = [request.order_id]
@@ -86,6 +120,12 @@ class ExecutionRouter(Module):
                 and request.strategy_id in ("", order["strategy_id"])
             ]
         for order_id in order_ids:
-            if self.engine.status(order_id) in OPEN:
+            if self._is_open(order_id):
                 self.engine.cancel_requested(order_id)
                 self.venue.cancel(order_id)
+
+    def _is_open(self, order_id: str) -> bool:
+        try:
+            return self.engine.status(order_id) in OPEN
+        except OrderUnknown:
+            return False

@@ -66,19 +66,25 @@ class History:
         market = self.markets[symbol]
         bars = [c for c in market.columns if c.kind is Kind.CANDLES]
         if bars:
-            chosen = min(bars, key=lambda c: c.step_ns or 0)
-            cut = _cut(chosen.ts, self.start_ns, end_ns=self.end_ns)
-            return chosen.ts[cut] + (chosen.step_ns or 0), chosen.values["close"][cut]
+            step_ns = min(c.step_ns or 0 for c in bars)
+            finest = [c for c in bars if c.step_ns == step_ns]
+            return self._joined([(c.ts + step_ns, c.values["close"]) for c in finest], step_ns)
         tapes = [(c.ts, c.values["price"]) for c in market.columns if c.kind is Kind.TRADES]
-        for capture in market.captures:
-            tapes.append((capture.trades["ts_ns"], capture.trades["price"]))
-            quotes = capture.quotes
-            tapes.append((quotes["ts_ns"], (quotes["bid"] + quotes["ask"]) / 2))
-        for ts, price in tapes:
-            if len(ts):
-                cut = _cut(ts, self.start_ns, end_ns=self.end_ns)
-                return ts[cut], price[cut]
-        return np.empty(0, np.int64), np.empty(0, np.float64)
+        tapes += [(c.trades["ts_ns"], c.trades["price"]) for c in market.captures]
+        if not any(len(ts) for ts, _ in tapes):
+            quotes = [c.quotes for c in market.captures]
+            tapes = [(q["ts_ns"], (q["bid"] + q["ask"]) / 2) for q in quotes]
+        return self._joined(tapes, 0)
+
+    def _joined(
+        self, tapes: Sequence[tuple[npt.NDArray[np.int64], Array]], step_ns: int
+    ) -> tuple[npt.NDArray[np.int64], Array]:
+        """Tapes of several files as one in order of time, cut to the period as it is played."""
+        ts = np.concatenate([np.empty(0, np.int64), *(tape[0] for tape in tapes)])
+        price = np.concatenate([np.empty(0, np.float64), *(tape[1] for tape in tapes)])
+        order = np.argsort(ts, kind="stable")
+        cut = _cut(ts[order], self.start_ns + step_ns, end_ns=self.end_ns)
+        return ts[order][cut], price[order][cut]
 
 
 def load_history(

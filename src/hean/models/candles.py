@@ -44,7 +44,9 @@ class CandleBuilder(Module):
         """Add a tick to its bar."""
         tick: Tick = event.data
         symbol = tick.symbol
+        is_first_trade = False
         if tick.volume:
+            is_first_trade = symbol not in self._has_trades
             self._has_trades.add(symbol)
         elif symbol in self._has_trades:
             return
@@ -53,6 +55,8 @@ class CandleBuilder(Module):
         if bar is not None and start_ns > bar.start_ns:
             self._close(symbol, bar)
             bar = None
+        if is_first_trade:
+            bar = None  # what the quotes of this bar said no longer counts
         if bar is None:
             bar = self._bars[symbol] = _Bar(start_ns, tick.price)
             self._wake_at(start_ns + self.timeframe_ns)

@@ -20,7 +20,7 @@ from hean.core.types import (
     OrderType,
     Signal,
 )
-from hean.errors import Halted, HeanError, NoReferencePrice, OrderSizeInvalid
+from hean.errors import Halted, HeanError, NoReferencePrice, OrderSizeInvalid, UnknownSymbol
 from hean.risk.sizing import (
     Sizing,
     position_value,
@@ -77,7 +77,9 @@ class RiskGovernor(Module):
 
     @on(EventType.KILLSWITCH_TRIGGERED)
     def on_kill_switch(self, event: Event) -> None:
-        """Only upwards: a level is never lowered from here."""
+        """Only upwards: a level is never lowered from here. A level that nobody knows stops at
+        least everything new, before it is reported."""
+        self.engine.halt("HALT_NEW")
         self.engine.halt(event.data.level)
 
     # ------------------------------------------------------------ signal to request
@@ -96,6 +98,10 @@ class RiskGovernor(Module):
 
     def _size(self, signal: Signal, order_id: str) -> OrderRequest:
         symbol = signal.symbol
+        rules = self.instruments.get(symbol)
+        if rules is None:
+            known = ", ".join(self.instruments)
+            raise UnknownSymbol(f"{symbol} is not traded here; known: {known}.")
         size = signal.size
         if size is None:
             reference = self.reference(symbol)
@@ -107,14 +113,13 @@ class RiskGovernor(Module):
                 strength=signal.signal_strength,
                 sigma_daily=self._sigma.get(symbol, 0.0),
             )
-            size = quantity_on_lot(self.instruments[symbol], value / reference)
+            size = quantity_on_lot(rules, value / reference)
             if not size:
                 raise OrderSizeInvalid(
                     f"{symbol}: sizing gives {value:.2f} quote, less than one lot at {reference:g}."
                 )
         price = trigger = None
         if signal.price is not None:
-            rules = self.instruments[symbol]
             if signal.type is OrderType.LIMIT:
                 price = price_on_tick(rules, signal.price, signal.side)
             else:

@@ -5,7 +5,7 @@ A strategy reads market facts and emits `Signal`s. It never sizes, sends or coun
 governor sizes, the router sends, the portfolio counts. What it does know is its own position,
 built from its own fills, and the protective orders it asked for: after an entry fills, a stop
 and a take-profit rest at the venue, and when one of them closes the position the other is
-cancelled.
+cancelled. A position whose stop is refused twice is closed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 
 from hean.core.module import Module, on
 from hean.core.parameters import Parameter, Value, resolve
-from hean.core.types import CancelRequest, Event, EventType, OrderType, Side, Signal
+from hean.core.types import CancelRequest, Event, EventType, OrderType, Side, Signal, Timer
 
 ZERO = Decimal(0)
+RETRY_NS = 1_000_000_000  # the window of the order-rate limit, the likely reason of a refusal
 
 
 class Strategy(Module):
@@ -38,7 +39,9 @@ class Strategy(Module):
         self.p: Any = SimpleNamespace(**self.settings)
         self.position: dict[str, Decimal] = dict.fromkeys(symbols, ZERO)
         self._wanted: dict[str, tuple[float | None, float | None]] = {}
-        self._protection: dict[str, list[str]] = {symbol: [] for symbol in symbols}
+        self._protection: dict[str, dict[str, OrderType]] = {symbol: {} for symbol in symbols}
+        self._renewing: set[str] = set()
+        self._refused: set[str] = set()
 
     def enter(
         self,
@@ -83,39 +86,85 @@ class Strategy(Module):
     @on(EventType.ORDER_FILLED)
     def _count_own_fill(self, event: Event) -> None:
         fill = event.data
-        if fill.strategy_id != self.name or fill.symbol not in self.position:
+        before = self.position.get(fill.symbol)
+        if before is None or not (fill.is_forced or fill.strategy_id == self.name):
             return
-        symbol = fill.symbol
-        before = self.position[symbol]
         signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
-        after = self.position[symbol] = before + signed
-        if self._protection[symbol] or symbol in self._wanted:
-            self._protect(symbol, before, after)
+        if fill.is_forced:
+            # The venue closes what the whole account holds; our part of it cannot change sides.
+            signed = (
+                max(signed, min(-before, ZERO)) if signed < 0 else min(signed, max(-before, ZERO))
+            )
+            if not signed:
+                return
+        after = self.position[fill.symbol] = before + signed
+        self._protect(fill.symbol, before, after)
         self.on_fill(event)
 
     def on_fill(self, event: Event) -> None:
-        """Called after each own fill has been counted; for subclasses."""
+        """Called after each own fill has been counted, and after a liquidation; for subclasses."""
 
     def _protect(self, symbol: str, before: Decimal, after: Decimal) -> None:
         """Keep the resting protection as large as the position, and none when flat."""
+        if not after:
+            self._refused.discard(symbol)
+            self._cancel_protection(symbol)
+            return
         grew = abs(after) > abs(before) or before * after < 0
-        if after and not grew:
-            return  # reduce-only at the venue already keeps it from growing past the position
+        # A position that shrank keeps what rests: reduce-only at the venue cuts it to size.
+        if grew and (self._protection[symbol] or symbol in self._wanted):
+            # Once for all pieces of this instant: an entry in many pieces would use up the
+            # orders of a second and end without a stop.
+            self._renew_at(symbol, self.context.clock.now_ns)
+
+    def _renew_at(self, symbol: str, ts_ns: int) -> None:
+        if symbol not in self._renewing:
+            self._renewing.add(symbol)
+            self.context.clock.call_at(ts_ns, Timer(f"{self.name}.protect", symbol))
+
+    @on(EventType.TIMER)
+    def _renew_protection(self, event: Event) -> None:
+        if event.data.name != f"{self.name}.protect":
+            return
+        symbol = event.data.data
+        self._renewing.discard(symbol)
+        self._cancel_protection(symbol)
+        held = self.position[symbol]
+        if not held:
+            return
+        side = Side.SELL if held > 0 else Side.BUY
+        stop_loss, take_profit = self._wanted.get(symbol, (None, None))
+        if stop_loss is not None:
+            self._rest(symbol, side, abs(held), kind=OrderType.STOP, at=stop_loss)
+        if take_profit is not None:
+            self._rest(symbol, side, abs(held), kind=OrderType.LIMIT, at=take_profit)
+
+    @on(EventType.ORDER_REJECTED)
+    def _protection_refused(self, event: Event) -> None:
+        """A stop that cannot rest is tried once more; then the position is closed."""
+        rejected = event.data
+        symbol = rejected.symbol
+        kind = self._protection.get(symbol, {}).get(rejected.order_id)
+        if kind is None or rejected.source == "venue-request":
+            return
+        del self._protection[symbol][rejected.order_id]
+        if kind is not OrderType.STOP or not self.position[symbol]:
+            return
+        if symbol in self._refused:
+            self._refused.discard(symbol)
+            self.leave(symbol, as_of_seq=event.seq)
+            return
+        self._refused.add(symbol)
+        self._renew_at(symbol, event.ts_ns + RETRY_NS)
+
+    def _cancel_protection(self, symbol: str) -> None:
         for order_id in self._protection[symbol]:
             self.context.emit(CancelRequest(order_id, symbol, "protection replaced", self.name))
-        self._protection[symbol] = []
-        stop_loss, take_profit = self._wanted.get(symbol, (None, None))
-        if not after:
-            return
-        side = Side.SELL if after > 0 else Side.BUY
-        if stop_loss is not None:
-            self._rest(symbol, side, abs(after), kind=OrderType.STOP, at=stop_loss)
-        if take_profit is not None:
-            self._rest(symbol, side, abs(after), kind=OrderType.LIMIT, at=take_profit)
+        self._protection[symbol] = {}
 
     def _rest(self, symbol: str, side: Side, size: Decimal, *, kind: OrderType, at: float) -> None:
         order_id = self.context.next_id(self.name)
-        self._protection[symbol].append(order_id)
+        self._protection[symbol][order_id] = kind
         self.context.emit(
             Signal(
                 symbol,

@@ -66,7 +66,7 @@ class ImpulseEngine(Strategy):
         move = self._measure(state, candle)
         if self.position[candle.symbol]:
             state.entered += 1
-            if state.entered == self.p.hold:
+            if state.entered >= self.p.hold:  # again at each bar, should it be refused
                 self.leave(candle.symbol, as_of_seq=event.seq)
         elif state.pause:
             state.pause -= 1

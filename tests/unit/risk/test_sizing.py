@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sizing: formulas against their definition, and rounding that never flatters."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import pytest
+from desk import BTC, INSTRUMENTS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hean.core.types import Side
+from hean.errors import NumberNotFinite
+from hean.risk.sizing import (
+    Sizing,
+    SizingMethod,
+    position_value,
+    price_on_tick,
+    quantity_on_lot,
+    trigger_on_tick,
+)
+
+FIXED = Sizing(fraction=0.5)
+TARGET = Sizing(SizingMethod.VOLATILITY_TARGET, risk_fraction=0.01, stop_deviations=2.0)
+RULES = INSTRUMENTS[BTC]
+
+
+def value(sizing: Sizing, equity: float, strength: float = 1.0, sigma: float = 0.02) -> float:
+    return position_value(sizing, equity, strength=strength, sigma_daily=sigma)
+
+
+@pytest.mark.promise(25)
+def test_the_fixed_fraction_is_that_fraction_whatever_the_volatility() -> None:
+    assert value(FIXED, 10_000, sigma=math.nan) == 5_000
+    assert value(FIXED, 10_000, strength=0.25) == 1_250
+
+
+@pytest.mark.promise(25)
+def test_the_volatility_target_loses_the_risk_fraction_at_the_stop() -> None:
+    assert value(TARGET, 10_000) * 2 * 0.02 == pytest.approx(100)
+    assert value(TARGET, 10_000, sigma=0.04) == pytest.approx(value(TARGET, 10_000) / 2)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -0.1, math.nan])
+def test_the_volatility_target_takes_nothing_without_a_volatility(sigma: float) -> None:
+    assert value(TARGET, 10_000, sigma=sigma) == 0
+
+
+def test_no_position_is_larger_than_the_leverage_allows() -> None:
+    assert value(TARGET, 10_000, sigma=1e-9) == 30_000
+    assert value(Sizing(fraction=99, max_leverage=2), 10_000) == 20_000
+
+
+@pytest.mark.parametrize("equity", [0.0, -500.0])
+def test_without_equity_there_is_no_position(equity: float) -> None:
+    assert value(FIXED, equity) == value(TARGET, equity) == 0
+
+
+@given(st.floats(0, 1e9), st.floats(-2, 2), st.floats(0, 10), st.sampled_from([FIXED, TARGET]))
+def test_a_value_stays_between_nothing_and_the_leverage(
+    equity: float, strength: float, sigma: float, sizing: Sizing
+) -> None:
+    assert 0 <= value(sizing, equity, strength, sigma) <= equity * sizing.max_leverage
+
+
+@given(st.floats(0, 1_000))
+def test_a_quantity_is_never_more_than_wished(wished: float) -> None:
+    got = quantity_on_lot(RULES, wished)
+    assert got % Decimal("0.001") == 0
+    # What is within a millionth of a lot of the next one is the next one.
+    assert -1e-9 <= wished - float(got) < 0.001 + 1e-9
+
+
+def test_prices_are_rounded_to_the_side_that_does_not_flatter() -> None:
+    assert price_on_tick(RULES, 60_000.07, Side.BUY) == Decimal("60000.0")
+    assert price_on_tick(RULES, 60_000.03, Side.SELL) == Decimal("60000.1")
+    assert trigger_on_tick(RULES, 60_000.07) == Decimal("60000.1")
+    assert trigger_on_tick(RULES, 60_000.03) == Decimal("60000.0")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_refused(number: float) -> None:
+    with pytest.raises(NumberNotFinite):
+        quantity_on_lot(RULES, number)
+    with pytest.raises(NumberNotFinite):
+        price_on_tick(RULES, number, Side.BUY)
+    with pytest.raises(NumberNotFinite):
+        trigger_on_tick(RULES, number)
