@@ -50,7 +50,7 @@ def _from_file(path: Path, name: str) -> type[Strategy]:
     sys.modules[module_name] = module
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:  # reason: a user's file may raise anything
+    except (Exception, SystemExit) as error:  # reason: a user's file may raise anything
         line = error.lineno if isinstance(error, SyntaxError) else _last_line(error, path)
         where = f"line {line}: " if line else ""
         raise StrategyInvalid(f"{path}: {where}{type(error).__name__}: {error}") from error
