@@ -43,6 +43,11 @@ pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     Ok(plain)
 }
 
+/// Exact money of a `Decimal`, int or text.
+pub fn amount(value: &Bound<'_, PyAny>) -> PyResult<Money> {
+    Money::parse(text(value)?.to_str()?).map_err(|error| raise(&error))
+}
+
 /// A price on its tick; raises `PriceNotOnTick`.
 pub fn price(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Ticks> {
     rules.price(text(value)?.to_str()?).map_err(|error| raise(&error))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Playing recorded trades, quotes and depth into a market: the part of the venue that knows how
+//! Playing recorded bars, trades, quotes and depth into a market: the part of the venue that knows how
 //! each kind of row moves the book and what of it the kernel is offered.
 
 use crate::error::Result;
@@ -7,9 +7,66 @@ use crate::number::{Lots, Side, Ticks};
 use crate::sim::fact::Fact;
 use crate::sim::history::{depth_flag, Rows};
 use crate::sim::market::Detail;
+use crate::sim::path::{BarPath, WAYPOINTS};
 use crate::sim::venue::SimVenue;
 
 impl SimVenue {
+    pub(super) fn play_bar(&mut self, index: usize) -> Result<()> {
+        let stream = &self.streams[index];
+        let (row, instrument) = (stream.cursor, stream.instrument);
+        let Rows::Candles { open, high, low, close, volume, .. } = &stream.rows else {
+            return Ok(());
+        };
+        let bar = [open[row], high[row], low[row], close[row], volume[row]];
+        if self.drives[index] {
+            let is_walked = self.stages[index] > 0
+                || !self.markets[instrument].resting.is_empty()
+                || !self.commands.is_empty();
+            if is_walked && self.stages[index] < WAYPOINTS - 1 {
+                return self.walk_bar(index, bar);
+            }
+            let market = &mut self.markets[instrument];
+            let to = market.instrument.ticks_from_f64(bar[3])?;
+            if is_walked {
+                let from = market.last.unwrap_or(to);
+                market.walk(from, to, false, &self.model, &mut self.executions);
+            } else {
+                market.last = Some(to);
+            }
+            market.published = Some(to);
+            market.bar_finished(bar[1], bar[2], bar[3], bar[4]);
+            self.mark(instrument, to)?;
+        }
+        self.stages[index] = 0;
+        self.paths[index] = None;
+        self.streams[index].cursor += 1;
+        if self.streams[index].is_offered {
+            self.facts.push(Fact::Candle { stream: index, row });
+        }
+        Ok(())
+    }
+
+    /// One waypoint before the close.
+    fn walk_bar(&mut self, index: usize, bar: [f64; 5]) -> Result<()> {
+        let instrument = self.streams[index].instrument;
+        let market = &mut self.markets[instrument];
+        let stage = self.stages[index];
+        let path = match self.paths[index] {
+            Some(path) => path,
+            None => BarPath::new(&market.instrument, bar[0], bar[1], bar[2], bar[3])?,
+        };
+        self.paths[index] = Some(path);
+        if stage == 0 {
+            let share = bar[4].max(0.0) * self.model.participation;
+            market.bar_allowance = market.instrument.quantise_quantity(share)?.0;
+        }
+        let to = path.prices[stage];
+        let from = market.last.unwrap_or(to);
+        market.walk(from, to, stage == 0, &self.model, &mut self.executions);
+        self.stages[index] = stage + 1;
+        self.mark(instrument, to)
+    }
+
     pub(super) fn play_trade(&mut self, index: usize, row: usize) -> Result<()> {
         let stream = &mut self.streams[index];
         let Rows::Trades { price, qty, side } = &stream.rows else { return Ok(()) };
@@ -126,5 +183,28 @@ impl SimVenue {
             };
             market.book.levels(side).take(depth).map(level).collect()
         })
+    }
+
+    /// Bars that were not walked because nobody was near: bring the price up to the present.
+    pub(super) fn catch_up(&mut self, instrument: usize) -> Result<()> {
+        for index in 0..self.streams.len() {
+            let stream = &self.streams[index];
+            if !self.drives[index] || stream.instrument != instrument || stream.remaining() == 0 {
+                continue;
+            }
+            let (row, open_ns) = (stream.cursor, stream.time(stream.cursor));
+            let Rows::Candles { open, high, low, close, volume, timeframe_ns } = &stream.rows
+            else {
+                continue;
+            };
+            let timeframe = *timeframe_ns;
+            let bar = [open[row], high[row], low[row], close[row], volume[row]];
+            while self.stages[index] < WAYPOINTS - 1
+                && BarPath::time(open_ns, timeframe, self.stages[index]) < self.now
+            {
+                self.walk_bar(index, bar)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ use crate::sim::history::{Rows, Stream};
 use crate::sim::latency::{Latency, Line};
 use crate::sim::market::{DepthEvent, Detail, Execution, FillModel, Market};
 use crate::sim::path::{BarPath, WAYPOINTS};
+use crate::sim::wake::{row_of, Watch};
 
 /// Fee rates of one instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,15 +60,18 @@ pub struct SimVenue {
     pub(super) depth_event: DepthEvent,
     pub(super) facts: Vec<Fact>,
     pub(super) now: i64,
-    commands: VecDeque<(i64, Command)>,
+    pub(super) commands: VecDeque<(i64, Command)>,
     answers: VecDeque<(i64, Fact)>,
     entry: Line,
     response: Line,
-    stages: Vec<usize>,
-    paths: Vec<Option<BarPath>>,
-    drives: Vec<bool>,
+    pub(super) stages: Vec<usize>,
+    pub(super) paths: Vec<Option<BarPath>>,
+    pub(super) drives: Vec<bool>,
     exec_id: u64,
     offered: u64,
+    /// By instrument.
+    watches: Vec<Option<Watch>>,
+    is_watched: bool,
 }
 
 impl SimVenue {
@@ -95,6 +99,8 @@ impl SimVenue {
             drives: Vec::new(),
             exec_id: 0,
             offered: 0,
+            watches: Vec::new(),
+            is_watched: false,
         })
     }
 
@@ -113,6 +119,7 @@ impl SimVenue {
             self.ledger.set_leverage(index, leverage)?;
         }
         self.markets.push(Market::new(instrument));
+        self.watches.push(None);
         self.fees.push(fees);
         Ok(index)
     }
@@ -180,6 +187,18 @@ impl SimVenue {
         self.streams.len()
     }
 
+    /// All recorded streams.
+    #[must_use]
+    pub fn all_streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// Number of listed instruments.
+    #[must_use]
+    pub fn instruments(&self) -> usize {
+        self.markets.len()
+    }
+
     /// A recorded stream.
     #[must_use]
     pub fn stream(&self, index: usize) -> Option<&Stream> {
@@ -193,13 +212,26 @@ impl SimVenue {
         }
     }
 
+    /// Watch the facts of an instrument; see [`Watch`].
+    pub fn watch(&mut self, instrument: usize, watch: Watch) {
+        if let Some(place) = self.watches.get_mut(instrument) {
+            *place = Some(watch);
+            self.is_watched = true;
+        }
+    }
+
+    /// The watch of an instrument.
+    pub fn watch_of(&mut self, instrument: usize) -> Option<&mut Watch> {
+        self.watches.get_mut(instrument).and_then(Option::as_mut)
+    }
+
     /// Present time of the venue, ns.
     #[must_use]
     pub const fn now(&self) -> i64 {
         self.now
     }
 
-    /// Market facts offered so far.
+    /// Market facts of the offered streams so far, those that a watch kept back included.
     #[must_use]
     pub const fn offered(&self) -> u64 {
         self.offered
@@ -267,20 +299,47 @@ impl SimVenue {
             if !self.facts.is_empty() {
                 self.play_same_time(time)?;
                 self.offered += self.facts.len() as u64;
-                return Ok(Step::Instant(time));
+                if self.is_watched {
+                    self.keep_back(time);
+                }
+                if !self.facts.is_empty() {
+                    return Ok(Step::Instant(time));
+                }
             }
         }
     }
 
-    /// Everything else the market does at `time` belongs to the same instant.
+    /// What other instruments do at `time` belongs to the same instant. A second event of the same
+    /// instrument does not: rows of one time are a sequence, and somebody could act in between.
     fn play_same_time(&mut self, time: i64) -> Result<()> {
         loop {
-            let (next, stream) = self.earliest();
-            if next != time {
+            let (next, index) = self.earliest();
+            if next != time || self.has_fact_of(self.streams[index].instrument) {
                 return Ok(());
             }
-            self.play(stream)?;
+            self.play(index)?;
         }
+    }
+
+    fn has_fact_of(&self, instrument: usize) -> bool {
+        self.facts.iter().any(|fact| match *fact {
+            Fact::Candle { stream, .. } => self.streams[stream].instrument == instrument,
+            Fact::Tick { instrument: of, .. }
+            | Fact::Book { instrument: of, .. }
+            | Fact::Funding { instrument: of, .. } => of == instrument,
+            _ => false,
+        })
+    }
+
+    /// Drop the facts that no watch wants.
+    fn keep_back(&mut self, now_ns: i64) {
+        let Self { facts, watches, streams, .. } = self;
+        facts.retain(|fact| match row_of(fact, streams) {
+            Some((instrument, feed, row)) => {
+                watches[instrument].as_mut().is_none_or(|watch| watch.judge(feed, &row, now_ns))
+            }
+            None => true,
+        });
     }
 
     fn earliest(&self) -> (i64, usize) {
@@ -330,62 +389,6 @@ impl SimVenue {
             }
         }
         self.book_executions(instrument)
-    }
-
-    fn play_bar(&mut self, index: usize) -> Result<()> {
-        let stream = &self.streams[index];
-        let (row, instrument) = (stream.cursor, stream.instrument);
-        let Rows::Candles { open, high, low, close, volume, .. } = &stream.rows else {
-            return Ok(());
-        };
-        let bar = [open[row], high[row], low[row], close[row], volume[row]];
-        if self.drives[index] {
-            let is_walked = self.stages[index] > 0
-                || !self.markets[instrument].resting.is_empty()
-                || !self.commands.is_empty();
-            if is_walked && self.stages[index] < WAYPOINTS - 1 {
-                return self.walk_bar(index, bar);
-            }
-            let market = &mut self.markets[instrument];
-            let to = market.instrument.ticks_from_f64(bar[3])?;
-            if is_walked {
-                let from = market.last.unwrap_or(to);
-                market.walk(from, to, false, &self.model, &mut self.executions);
-            } else {
-                market.last = Some(to);
-            }
-            market.published = Some(to);
-            market.bar_finished(bar[1], bar[2], bar[3], bar[4]);
-            self.mark(instrument, to)?;
-        }
-        self.stages[index] = 0;
-        self.paths[index] = None;
-        self.streams[index].cursor += 1;
-        if self.streams[index].is_offered {
-            self.facts.push(Fact::Candle { stream: index, row });
-        }
-        Ok(())
-    }
-
-    /// One waypoint before the close.
-    fn walk_bar(&mut self, index: usize, bar: [f64; 5]) -> Result<()> {
-        let instrument = self.streams[index].instrument;
-        let market = &mut self.markets[instrument];
-        let stage = self.stages[index];
-        let path = match self.paths[index] {
-            Some(path) => path,
-            None => BarPath::new(&market.instrument, bar[0], bar[1], bar[2], bar[3])?,
-        };
-        self.paths[index] = Some(path);
-        if stage == 0 {
-            let share = bar[4].max(0.0) * self.model.participation;
-            market.bar_allowance = market.instrument.quantise_quantity(share)?.0;
-        }
-        let to = path.prices[stage];
-        let from = market.last.unwrap_or(to);
-        market.walk(from, to, stage == 0, &self.model, &mut self.executions);
-        self.stages[index] = stage + 1;
-        self.mark(instrument, to)
     }
 
     fn settle_funding(&mut self, index: usize, instrument: usize, rate: Rate) -> Result<()> {
@@ -476,28 +479,5 @@ impl SimVenue {
     pub(super) fn answer(&mut self, fact: Fact) {
         let arrival = self.response.arrival(self.now);
         self.answers.push_back((arrival, fact));
-    }
-
-    /// Bars that were not walked because nobody was near: bring the price up to the present.
-    pub(super) fn catch_up(&mut self, instrument: usize) -> Result<()> {
-        for index in 0..self.streams.len() {
-            let stream = &self.streams[index];
-            if !self.drives[index] || stream.instrument != instrument || stream.remaining() == 0 {
-                continue;
-            }
-            let (row, open_ns) = (stream.cursor, stream.time(stream.cursor));
-            let Rows::Candles { open, high, low, close, volume, timeframe_ns } = &stream.rows
-            else {
-                continue;
-            };
-            let timeframe = *timeframe_ns;
-            let bar = [open[row], high[row], low[row], close[row], volume[row]];
-            while self.stages[index] < WAYPOINTS - 1
-                && BarPath::time(open_ns, timeframe, self.stages[index]) < self.now
-            {
-                self.walk_bar(index, bar)?;
-            }
-        }
-        Ok(())
     }
 }
