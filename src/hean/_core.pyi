@@ -383,6 +383,9 @@ class SMA(_OfValue):
 class EMA(_OfValue):
     def __init__(self, period: int) -> None: ...
 
+class EWM(_OfValue):
+    def __init__(self, period: int) -> None: ...
+
 class WMA(_OfValue):
     def __init__(self, period: int) -> None: ...
 
@@ -642,6 +645,82 @@ class SimVenue:
         """The finest recorded stream: bars, trades, touch or ladder."""
 
     def last_price(self, symbol: str) -> float | None: ...
+
+    def watch(
+        self,
+        symbol: str,
+        feed: str,
+        conditions: list[list[tuple[str, float]]],
+        wakes: list[tuple[str, int]],
+        is_gate: bool,
+    ) -> None: ...
+    def wake(self, symbol: str) -> None: ...
+    def holds(self, symbol: str, number: int) -> bool: ...
+    def window(self, symbol: str, rows: int, column: str) -> npt.NDArray[np.float64]: ...
+
+# --- program.rs
+
+PROGRAM_WORDS: list[str]
+
+def position_value(
+    method: str,
+    numbers: tuple[float, float, float, float],
+    *,
+    equity: float,
+    strength: float,
+    sigma_daily: float,
+) -> float: ...
+def sized_quantity(
+    instrument: Instrument,
+    method: str,
+    numbers: tuple[float, float, float, float],
+    *,
+    equity: Decimal,
+    reference: float,
+    strength: float,
+    sigma_daily: float,
+) -> Decimal: ...
+
+class Conditions:
+    """Compiled conditions; raises `ParameterInvalid` naming condition, word and what is wrong."""
+
+    def __init__(self, conditions: list[list[tuple[str, float]]]) -> None: ...
+    def step(self, open: float, high: float, low: float, close: float, volume: float) -> None: ...
+    def holds(self, number: int) -> bool: ...
+
+class NativeRun:
+    """Rules traded in Rust on a venue, an engine and a ledger; `advance` releases the GIL."""
+
+    counts: tuple[int, int, int]
+    """Orders approved, orders refused, facts that did not fit."""
+    last_seq: int
+    now_ns: int
+
+    def __init__(
+        self,
+        venue: SimVenue,
+        engine: OrderEngine,
+        *,
+        symbols: tuple[str, ...],
+        feed: str,
+        conditions: list[list[tuple[str, float]]],
+        size: Decimal | None,
+        sizing: tuple[str, tuple[float, float, float, float]],
+        strategy_id: str,
+        last_id: str,
+        sample_step_ns: int,
+        start_ns: int,
+    ) -> None: ...
+    def advance(
+        self, venue: SimVenue, engine: OrderEngine, ledger: Ledger, instants: int
+    ) -> bool: ...
+    def samples(self) -> list[tuple[int, float, float]]:
+        """(ts_ns, equity, signed value held)."""
+
+    def fills(
+        self, venue: SimVenue
+    ) -> list[tuple[int, str, str, bool, Decimal, Decimal, Decimal, bool, bool, float]]:
+        """(ts_ns, order id, symbol, is buy, price, qty, fee, is maker, is own, reference)."""
 
 # --- wire.rs
 

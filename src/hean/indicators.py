@@ -21,14 +21,14 @@ waits longer where the seed is remembered: until its weight is below one million
 `NumberOutOfRange` beyond 1e100 (and for prices up to zero where a logarithm is taken). A batch
 names the first bad row and computes nothing. Columns are float64, contiguous, of equal length.
 
-**Numbers** follow classic TA-Lib: EMA seeded with the mean of the first n, both MACD averages
-start together, Wilder's smoothing for RSI, ATR, ADX, population deviation in Bollinger bands.
+**Numbers** follow classic TA-Lib: EMA seeded with the mean of the first n (EWM starts at the
+first value instead), both MACD averages start together, Wilder's smoothing for RSI, ATR, ADX, population deviation in Bollinger bands.
 Sums are compensated, moments are Welford's; both are recomputed from their window every 2^16 rows
 and whenever cancellation has cost them ten bits.
 
 | Input | Indicators (outputs in order) |
 |---|---|
-| value | `SMA` = `RollingMean`, `EMA`, `WMA`, `DEMA`, `TEMA`, `KAMA`, `TRIX` |
+| value | `SMA` = `RollingMean`, `EMA`, `EWM`, `WMA`, `DEMA`, `TEMA`, `KAMA`, `TRIX` |
 | value | `RSI`, `Momentum`, `ROC`, `MACD` (line, signal, histogram) |
 | value | `Bollinger` (upper, middle, lower), `RollingStd`, `RollingMin`, `RollingMax`, `ZScore` |
 | value | `LinregSlope`, `Moments` (mean, deviation, autocorrelation), `EwmaVariance` |
@@ -53,6 +53,7 @@ from hean._core import (
     CCI,
     DEMA,
     EMA,
+    EWM,
     KAMA,
     MACD,
     MFI,
@@ -94,6 +95,7 @@ __all__ = [
     "CCI",
     "DEMA",
     "EMA",
+    "EWM",
     "KAMA",
     "MACD",
     "MFI",

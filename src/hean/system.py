@@ -15,7 +15,7 @@ import msgspec
 from hean._core import Instrument, OrderEngine, state_hash
 from hean.core.bus import EventBus
 from hean.core.module import Context, IdSequence, Module
-from hean.core.ports import Venue
+from hean.core.ports import Market, Venue
 from hean.core.types import EventType
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
@@ -52,7 +52,7 @@ class TradingSystem:
     """The modules of one account on one bus.
 
     *reference*: last price of a symbol. *candles_from_ticks*: bar length to build when the market
-    brings no bars of its own.
+    brings no bars of its own. *market*: what strategies may look at.
     """
 
     def __init__(
@@ -66,8 +66,11 @@ class TradingSystem:
         reference: Callable[[str], float | None],
         seed: int,
         candles_from_ticks: str | None = None,
+        market: Market | None = None,
     ) -> None:
+        self.market = market
         self.strategy = strategy
+        self.sizing = settings.sizing
         self.bus = bus
         self.ids = IdSequence()
         self.seed = seed
@@ -101,9 +104,10 @@ class TradingSystem:
     def add(self, module: Module) -> None:
         """Attach one more module, after those there are."""
         name = module.name or type(module).__name__
-        module.attach(
-            self.bus, Context(self.bus, self.bus.clock, name=name, seed=self.seed, ids=self.ids)
+        context = Context(
+            self.bus, self.bus.clock, name=name, seed=self.seed, ids=self.ids, market=self.market
         )
+        module.attach(self.bus, context)
         self.modules.append(module)
 
     def state_hash(self) -> str:

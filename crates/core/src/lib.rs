@@ -17,8 +17,10 @@ pub mod levels;
 pub mod matching;
 pub mod number;
 pub mod order;
+pub mod program;
 pub mod rng;
 pub mod sim;
+pub mod sizing;
 pub mod wire;
 
 pub use error::{Code, CoreError, Result};

@@ -51,6 +51,11 @@ fn is_decimal(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     value.is_instance(decimal_class(value.py())?)
 }
 
+/// Exact money of a `Decimal`, int or text.
+pub fn amount(value: &Bound<'_, PyAny>) -> PyResult<Money> {
+    Money::parse(text(value)?.to_str()?).map_err(|error| raise(&error))
+}
+
 /// A price on its tick; raises `PriceNotOnTick`.
 pub fn price(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Ticks> {
     rules.price(text(value)?.to_str()?).map_err(|error| raise(&error))

@@ -188,6 +188,8 @@ stream!(PySma "SMA" Sma [1 -> 1] "Simple moving average.",
     (period: usize) (period) => core::Sma::new(period), (value) -> f64);
 stream!(PyEma "EMA" Ema [1 -> 1] "Exponential moving average, seeded with the mean of n.",
     (period: usize) (period) => core::Ema::new(period), (value) -> f64);
+stream!(PyEwm "EWM" Ewm [1 -> 1] "Exponential moving average that starts at the first value.",
+    (period: usize) (period) => core::Ewm::new(period), (value) -> f64);
 stream!(PyWma "WMA" Wma [1 -> 1] "Linearly weighted moving average.",
     (period: usize) (period) => core::Wma::new(period), (value) -> f64);
 stream!(PyDema "DEMA" Dema [1 -> 1] "Double exponential moving average.",
@@ -319,7 +321,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     macro_rules! add {
         ($($class:ident),+ $(,)?) => { $(module.add_class::<$class>()?;)+ };
     }
-    add!(PySma, PyEma, PyWma, PyDema, PyTema, PyKama, PyTrix, PyRsi, PyMomentum, PyRoc, PyMacd);
+    add!(PySma, PyEma, PyEwm, PyWma, PyDema, PyTema, PyKama, PyTrix, PyRsi, PyMomentum, PyRoc);
+    add!(PyMacd);
     add!(PyBollinger, PyRollingStd, PyRollingMin, PyRollingMax, PyZScore, PyLinregSlope);
     add!(PyMoments, PyTrueRange, PyAtr, PyNatr, PyStochastic, PyWilliamsR, PyCci, PyUltimate);
     add!(PyAdx, PyAroon, PySar, PyObv, PyAd, PyMfi, PyVwap, PyRangeVolatility, PyEwmaVariance);

@@ -34,7 +34,8 @@ type Margin<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAn
 /// Exact account of perpetuals and spot in one quote currency.
 #[pyclass(name = "Ledger", module = "hean._core")]
 pub struct PyLedger {
-    inner: Ledger,
+    /// The ledger itself, for other Rust parts that share it.
+    pub inner: Ledger,
 }
 
 fn parsed<T>(value: &Bound<'_, PyAny>, parse: impl Fn(&str) -> CoreResult<T>) -> PyResult<T> {
@@ -45,7 +46,8 @@ fn exact<T>(result: CoreResult<T>) -> PyResult<T> {
     result.map_err(|error| raise(&error))
 }
 
-fn to_f64(amount: Money) -> f64 {
+/// Nearest chart value of an amount.
+pub fn to_f64(amount: Money) -> f64 {
     amount.0 as f64 / MONEY_SCALE as f64
 }
 

@@ -13,7 +13,10 @@ mod instrument;
 mod ledger;
 mod order;
 mod order_terms;
+mod program;
 mod sim;
+mod sim_payload;
+mod sim_terms;
 mod wire;
 
 #[pymodule]
@@ -25,5 +28,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ledger::register(module)?;
     wire::register(module)?;
     order::register(module)?;
+    program::register(module)?;
     Ok(())
 }

@@ -2,104 +2,50 @@
 //! `SimVenue` for Python: columns in, orders in, payloads of `hean.core.types` out.
 
 use hean_core::number::Money;
-use hean_core::order::{OrderType, TimeInForce};
 use hean_core::sim::{
-    Command, Detail, Fact, Fees, FillModel, Latency, NewOrder, QueueModel, Rows, SimVenue,
-    Slippage, Step, Stream, VenueConfig,
+    Command, Detail, Fees, FillModel, QueueModel, Rows, SimVenue, Slippage, Step, Stream,
+    VenueConfig, Wake, Watch,
 };
-use hean_core::{Code, CoreError, Instrument, Lots, Rate, Side, Ticks};
+use hean_core::{Code, CoreError, Instrument, Rate};
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PySlice, PyString, PyTuple};
 
 use crate::column::Keep;
 use crate::convert::{self, decimal};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
+use crate::program::{compiled, feed_named, wake, Words};
+use crate::sim_payload::Types;
+use crate::sim_terms::latency;
 
 type Floats<'py> = PyReadonlyArray1<'py, f64>;
 type Integers<'py> = PyReadonlyArray1<'py, i64>;
 type Bytes<'py> = PyReadonlyArray1<'py, u8>;
 
-/// Classes and constants of `hean.core.types`, looked up once.
-struct Types {
-    tick: Py<PyAny>,
-    candle: Py<PyAny>,
-    book: Py<PyAny>,
-    funding: Py<PyAny>,
-    placed: Py<PyAny>,
-    filled: Py<PyAny>,
-    cancelled: Py<PyAny>,
-    rejected: Py<PyAny>,
-    sides: [Py<PyAny>; 2],
-    kinds: [Py<PyAny>; 5],
-    lives: [Py<PyAny>; 4],
-    liquidities: [Py<PyAny>; 2],
-}
-
-impl Types {
-    fn load(py: Python<'_>) -> PyResult<Self> {
-        let module = py.import("hean.core.types")?;
-        let get = |name: &str| module.getattr(name).map(Bound::unbind);
-        let member =
-            |class: &str, name: &str| module.getattr(class)?.getattr(name).map(Bound::unbind);
-        let kind = |index: usize| member("OrderType", OrderType::ALL[index].name());
-        let life = |index: usize| member("TimeInForce", TimeInForce::ALL[index].name());
-        Ok(Self {
-            tick: get("Tick")?,
-            candle: get("Candle")?,
-            book: get("Book")?,
-            funding: get("Funding")?,
-            placed: get("OrderPlaced")?,
-            filled: get("OrderFilled")?,
-            cancelled: get("OrderCancelled")?,
-            rejected: get("OrderRejected")?,
-            sides: [member("Side", "BUY")?, member("Side", "SELL")?],
-            kinds: [kind(0)?, kind(1)?, kind(2)?, kind(3)?, kind(4)?],
-            lives: [life(0)?, life(1)?, life(2)?, life(3)?],
-            liquidities: [member("Liquidity", "TAKER")?, member("Liquidity", "MAKER")?],
-        })
-    }
-}
-
-/// Place of `value` among enum members, by identity.
-fn place(members: &[Py<PyAny>], value: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
-    members
-        .iter()
-        .position(|member| value.is(member))
-        .ok_or_else(|| PyValueError::new_err(format!("{what} {value} is not of hean.core.types")))
-}
-
 /// The simulated exchange.
 #[pyclass(name = "SimVenue", module = "hean._core")]
 pub struct PySimVenue {
-    venue: SimVenue,
+    pub venue: SimVenue,
     /// Arrays of each stream, dropped when it is refilled.
     kept: Vec<Keep>,
-    types: Types,
-    symbols: Vec<Py<PyString>>,
-    timeframes: Vec<Py<PyString>>,
-    order_ids: Vec<Py<PyString>>,
-    strategies: Vec<Py<PyString>>,
-    order_symbols: Vec<usize>,
+    pub types: Types,
+    pub symbols: Vec<Py<PyString>>,
+    pub timeframes: Vec<Py<PyString>>,
+    pub order_ids: Vec<Py<PyString>>,
+    pub strategies: Vec<Py<PyString>>,
+    pub order_symbols: Vec<usize>,
+    /// Arrays by name, of each stream.
+    columns: Vec<Vec<(&'static str, Py<PyAny>)>>,
     keys: Py<PyDict>,
 }
 
-fn latency(parameters: (String, Vec<f64>)) -> PyResult<Latency> {
-    match (parameters.0.as_str(), parameters.1.as_slice()) {
-        ("constant", [delay]) => Ok(Latency::Constant(*delay as i64)),
-        ("normal", [mean, deviation]) => {
-            Ok(Latency::Normal { mean: *mean, deviation: *deviation })
-        }
-        ("recorded", delays) if !delays.is_empty() => {
-            Ok(Latency::Recorded(delays.iter().map(|delay| *delay as i64).collect()))
-        }
-        (name, values) => Err(PyValueError::new_err(format!(
-            "latency {name} {values:?}: expected constant [ns], normal [mean, deviation] or recorded [ns, ...]"
-        ))),
-    }
+/// Names beside their arrays.
+fn named(names: &[&'static str], arrays: &[Floats<'_>]) -> Vec<(&'static str, Py<PyAny>)> {
+    let arrays = arrays.iter().map(|array| array.as_any().clone().unbind());
+    names.iter().copied().zip(arrays).collect()
 }
 
 /// What every `add_*` hands on.
@@ -107,26 +53,31 @@ struct NewStream<'a, 'py> {
     ts: &'a Integers<'py>,
     ts_scale: i64,
     rows: Rows,
+    keep: Keep,
+    /// Arrays that `window` may show.
+    named: Vec<(&'static str, Py<PyAny>)>,
     refill: Option<usize>,
 }
 
 impl PySimVenue {
     /// Add a stream, or continue one: then the arrays of its played part are let go.
-    fn add(&mut self, symbol: &str, new: NewStream<'_, '_>, mut keep: Keep) -> PyResult<usize> {
+    fn add(&mut self, symbol: &str, new: NewStream<'_, '_>) -> PyResult<usize> {
+        let NewStream { ts, ts_scale, rows, mut keep, named, refill } = new;
         let instrument = self.instrument_of(symbol)?;
-        let ts = keep.column(new.ts)?;
-        let stream =
-            Stream::new(instrument, ts, new.ts_scale, new.rows).map_err(|error| raise(&error))?;
-        if let Some(index) = new.refill {
+        let ts = keep.column(ts)?;
+        let stream = Stream::new(instrument, ts, ts_scale, rows).map_err(|error| raise(&error))?;
+        if let Some(index) = refill {
             self.venue.refill(index, stream).map_err(|error| raise(&error))?;
-            self.kept[index] = keep;
+            (self.kept[index], self.columns[index]) = (keep, named);
             return Ok(index);
         }
+        let index = self.venue.add_stream(stream).map_err(|error| raise(&error))?;
         self.kept.push(keep);
-        self.venue.add_stream(stream).map_err(|error| raise(&error))
+        self.columns.push(named);
+        Ok(index)
     }
 
-    fn instrument_of(&self, symbol: &str) -> PyResult<usize> {
+    pub fn instrument_of(&self, symbol: &str) -> PyResult<usize> {
         self.venue.index_of(symbol).ok_or_else(|| {
             raise(&CoreError::new(
                 Code::UnknownSymbol,
@@ -135,7 +86,7 @@ impl PySimVenue {
         })
     }
 
-    fn rules(&self, instrument: usize) -> PyResult<&Instrument> {
+    pub fn rules(&self, instrument: usize) -> PyResult<&Instrument> {
         let market = self.venue.market(instrument);
         market
             .map(|market| &market.instrument)
@@ -197,6 +148,7 @@ impl PySimVenue {
             order_ids: Vec::new(),
             strategies: Vec::new(),
             order_symbols: Vec::new(),
+            columns: Vec::new(),
             keys: PyDict::new(py).unbind(),
         })
     }
@@ -245,8 +197,9 @@ impl PySimVenue {
             volume: keep.column(volume)?,
             timeframe_ns,
         };
-        let new = NewStream { ts: &ts, ts_scale, rows, refill: None };
-        let index = self.add(symbol, new, keep)?;
+        let named = named(&["open", "high", "low", "close", "volume"], &columns);
+        let index =
+            self.add(symbol, NewStream { ts: &ts, ts_scale, rows, keep, named, refill: None })?;
         self.timeframes.resize_with(index, || PyString::intern(py, "").unbind());
         self.timeframes.push(PyString::intern(py, timeframe).unbind());
         Ok(index)
@@ -271,7 +224,9 @@ impl PySimVenue {
             qty: keep.column(&qty)?,
             side: keep.column(&side)?,
         };
-        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
+        let named = named(&["price", "qty"], &[price, qty]);
+        let index = self.add(symbol, NewStream { ts: &ts, ts_scale, rows, keep, named, refill })?;
+        Ok(index)
     }
 
     /// Best bid and ask with their quantities.
@@ -293,7 +248,9 @@ impl PySimVenue {
             ask: keep.column(ask)?,
             ask_qty: keep.column(ask_qty)?,
         };
-        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
+        let named = named(&["bid", "bid_qty", "ask", "ask_qty"], &columns);
+        let index = self.add(symbol, NewStream { ts: &ts, ts_scale, rows, keep, named, refill })?;
+        Ok(index)
     }
 
     /// Depth rows; `side` 0 bid, 1 ask; `flags` 1 snapshot begins, 2 event ends.
@@ -317,7 +274,9 @@ impl PySimVenue {
             qty: keep.column(&qty)?,
             flags: keep.column(&flags)?,
         };
-        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
+        let named = named(&[], &[]);
+        let index = self.add(symbol, NewStream { ts: &ts, ts_scale, rows, keep, named, refill })?;
+        Ok(index)
     }
 
     /// Funding settlements.
@@ -333,7 +292,9 @@ impl PySimVenue {
     ) -> PyResult<usize> {
         let mut keep = Keep::default();
         let rows = Rows::Funding { rate: keep.column(&rate)? };
-        self.add(symbol, NewStream { ts: &ts, ts_scale, rows, refill }, keep)
+        let named = named(&["rate"], &[rate]);
+        let index = self.add(symbol, NewStream { ts: &ts, ts_scale, rows, keep, named, refill })?;
+        Ok(index)
     }
 
     /// Offer only what somebody handles; the venue itself always sees everything.
@@ -349,6 +310,67 @@ impl PySimVenue {
             self.venue.offer(index, wanted.contains(name)?);
         }
         Ok(())
+    }
+
+    /// Evaluate conditions on the facts of a symbol; as a gate, keep back those at which nothing
+    /// happens. `wakes` are (`rising` or `either`, number of the condition) or (`every`, ns).
+    fn watch(
+        &mut self,
+        symbol: &str,
+        feed: &str,
+        conditions: Vec<Words>,
+        wakes: Vec<(String, i64)>,
+        is_gate: bool,
+    ) -> PyResult<()> {
+        let instrument = self.instrument_of(symbol)?;
+        let program = compiled(&conditions)?;
+        let wakes: PyResult<Vec<Wake>> =
+            wakes.iter().map(|(kind, number)| wake(kind, *number)).collect();
+        let watch = Watch::new(feed_named(feed)?, program, &wakes?, is_gate);
+        self.venue.watch(instrument, watch);
+        Ok(())
+    }
+
+    /// Let the next fact of a symbol pass its gate.
+    fn wake(&mut self, symbol: &str) -> PyResult<()> {
+        let instrument = self.instrument_of(symbol)?;
+        if let Some(watch) = self.venue.watch_of(instrument) {
+            watch.wake_next();
+        }
+        Ok(())
+    }
+
+    /// Does a condition given to `watch` hold as of the last fact?
+    fn holds(&mut self, symbol: &str, number: usize) -> PyResult<bool> {
+        let instrument = self.instrument_of(symbol)?;
+        Ok(self.venue.watch_of(instrument).is_some_and(|watch| watch.holds(number)))
+    }
+
+    /// The last `rows` rows played of a recorded column, without a copy: what is later than now
+    /// is not in it.
+    fn window<'py>(
+        &self,
+        py: Python<'py>,
+        symbol: &str,
+        rows: usize,
+        column: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let instrument = self.instrument_of(symbol)?;
+        let mut known = Vec::new();
+        for (stream, columns) in self.venue.all_streams().iter().zip(&self.columns) {
+            let named = columns.iter().filter(|_| stream.instrument == instrument);
+            for (name, array) in named {
+                if *name == column {
+                    let played = stream.played();
+                    let first = played.saturating_sub(rows);
+                    let slice = PySlice::new(py, first as isize, played as isize, 1);
+                    return array.bind(py).get_item(slice);
+                }
+                known.push(*name);
+            }
+        }
+        let why = format!("{symbol} has no column {column:?}; it has {}", known.join(", "));
+        Err(raise(&CoreError::new(Code::ParameterInvalid, why)))
     }
 
     /// The next instant `(ts_ns, facts)`; `(horizon_ns, ())` at the horizon; `None` at the end.
@@ -415,7 +437,7 @@ impl PySimVenue {
         self.send(now_ns, Command::Amend { key, price, lots })
     }
 
-    /// Market facts offered so far.
+    /// Market facts of the offered streams so far, those kept back by a watch included.
     #[getter]
     fn offered(&self) -> u64 {
         self.venue.offered()
@@ -458,171 +480,6 @@ impl PySimVenue {
         Ok(market.and_then(|market| market.published.map(|last| market.instrument.price_f64(last))))
     }
 }
-
-impl PySimVenue {
-    fn read_order(
-        &self,
-        approved: &Bound<'_, PyAny>,
-        key: u32,
-        instrument: usize,
-    ) -> PyResult<NewOrder> {
-        let py = approved.py();
-        let rules = self.rules(instrument)?;
-        let optional = |name| -> PyResult<Option<Ticks>> {
-            let value = approved.getattr(name)?;
-            (!value.is_none()).then(|| convert::price(rules, &value)).transpose()
-        };
-        let side = approved.getattr(intern!(py, "side"))?;
-        let kind = approved.getattr(intern!(py, "type"))?;
-        let life = approved.getattr(intern!(py, "time_in_force"))?;
-        Ok(NewOrder {
-            key,
-            instrument,
-            side: [Side::Buy, Side::Sell][place(&self.types.sides, &side, "side")?],
-            kind: OrderType::ALL[place(&self.types.kinds, &kind, "order type")?],
-            life: TimeInForce::ALL[place(&self.types.lives, &life, "time in force")?],
-            reduce_only: approved.getattr(intern!(py, "reduce_only"))?.is_truthy()?,
-            lots: convert::quantity(rules, &approved.getattr(intern!(py, "size"))?)?,
-            price: optional(intern!(py, "price"))?,
-            trigger: optional(intern!(py, "trigger_price"))?,
-        })
-    }
-
-    fn payload<'py>(&self, py: Python<'py>, fact: &Fact, ts: i64) -> PyResult<Bound<'py, PyAny>> {
-        let types = &self.types;
-        let optional = |value: f64| (!value.is_nan()).then_some(value);
-        match *fact {
-            Fact::Tick { instrument, price, volume, bid, ask } => {
-                let symbol = &self.symbols[instrument];
-                types.tick.bind(py).call1((symbol, price, volume, ts, optional(bid), optional(ask)))
-            }
-            Fact::Candle { stream, row } => self.candle(py, stream, row),
-            Fact::Book { instrument, is_snapshot } => {
-                let [bids, asks] = self.venue.book_f64(instrument, BOOK_DEPTH);
-                let tuple = |levels: Vec<(f64, f64)>| PyTuple::new(py, levels);
-                let symbol = &self.symbols[instrument];
-                types.book.bind(py).call1((symbol, tuple(bids)?, tuple(asks)?, is_snapshot, ts))
-            }
-            Fact::Funding { instrument, rate, mark } => {
-                let mark = self.rules(instrument)?.price_f64(mark);
-                types.funding.bind(py).call1((&self.symbols[instrument], rate.to_f64(), 0, mark))
-            }
-            ref answer => self.answer(py, answer),
-        }
-    }
-
-    fn candle<'py>(
-        &self,
-        py: Python<'py>,
-        stream: usize,
-        row: usize,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let found = self.venue.stream(stream).map(|found| (found, &found.rows));
-        let Some((found, Rows::Candles { open, high, low, close, volume, .. })) = found else {
-            return Err(PyValueError::new_err("no such bars"));
-        };
-        self.types.candle.bind(py).call1((
-            &self.symbols[found.instrument],
-            open[row],
-            high[row],
-            low[row],
-            close[row],
-            volume[row],
-            &self.timeframes[stream],
-            found.ts[row] * found.ts_scale,
-        ))
-    }
-
-    fn answer<'py>(&self, py: Python<'py>, fact: &Fact) -> PyResult<Bound<'py, PyAny>> {
-        let types = &self.types;
-        let id = |key: u32| &self.order_ids[key as usize];
-        let symbol = |key: u32| &self.symbols[self.order_symbols[key as usize]];
-        match *fact {
-            Fact::Placed { key } => {
-                types.placed.bind(py).call1((id(key), format!("v{key}"), symbol(key)))
-            }
-            Fact::Cancelled { key, reason, remaining } => {
-                let rules = self.rules(self.order_symbols[key as usize])?;
-                let rest = decimal(py, &rules.quantity_decimal(remaining))?;
-                types.cancelled.bind(py).call1((id(key), reason, symbol(key), rest))
-            }
-            Fact::Rejected { key, code, reason } => types.rejected.bind(py).call1((
-                id(key),
-                reason,
-                code.number(),
-                intern!(py, "venue"),
-                symbol(key),
-                &self.strategies[key as usize],
-            )),
-            Fact::NotOpen { key } => types.rejected.bind(py).call1((
-                id(key),
-                "the order is not open",
-                Code::OrderNotOpen.number(),
-                intern!(py, "venue-request"),
-                symbol(key),
-                &self.strategies[key as usize],
-            )),
-            Fact::RequestRefused { key, code, reason } => types.rejected.bind(py).call1((
-                id(key),
-                reason,
-                code.number(),
-                intern!(py, "venue-request"),
-                symbol(key),
-                &self.strategies[key as usize],
-            )),
-            Fact::Filled { key, .. } => {
-                self.fill(py, fact, id(key).bind(py), &self.strategies[key as usize])
-            }
-            Fact::Liquidated { exec_id, .. } => {
-                let id = PyString::new(py, &format!("venue-liquidation-{exec_id}"));
-                self.fill(py, fact, &id, &PyString::intern(py, "").unbind())
-            }
-            _ => Err(PyValueError::new_err("a market fact is not an answer")),
-        }
-    }
-
-    fn fill<'py>(
-        &self,
-        py: Python<'py>,
-        fact: &Fact,
-        id: &Bound<'py, PyString>,
-        strategy: &Py<PyString>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (instrument, side, price, lots, remaining, fee, exec_id, is_maker) = match *fact {
-            Fact::Filled {
-                instrument,
-                side,
-                price,
-                lots,
-                remaining,
-                fee,
-                exec_id,
-                is_maker,
-                ..
-            } => (instrument, side, price, lots, remaining, fee, exec_id, is_maker),
-            Fact::Liquidated { instrument, side, price, lots, fee, exec_id } => {
-                (instrument, side, price, lots, Lots::ZERO, fee, exec_id, false)
-            }
-            _ => return Err(PyValueError::new_err("not a fill")),
-        };
-        let rules = self.rules(instrument)?;
-        self.types.filled.bind(py).call1((
-            id,
-            decimal(py, &rules.price_decimal(price))?,
-            decimal(py, &rules.quantity_decimal(lots))?,
-            &self.symbols[instrument],
-            &self.types.sides[side as usize],
-            decimal(py, &fee.to_decimal())?,
-            format!("v{exec_id}"),
-            &self.types.liquidities[usize::from(is_maker)],
-            decimal(py, &rules.quantity_decimal(remaining))?,
-            strategy,
-        ))
-    }
-}
-
-/// Levels a side of a `Book` payload.
-const BOOK_DEPTH: usize = 20;
 
 /// Add this file's classes to `hean._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

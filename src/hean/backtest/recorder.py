@@ -64,6 +64,20 @@ class RunRecorder(Module):
         if not self._samples or self._samples[-1][0] < now_ns:
             self._sample(now_ns)
 
+    def take_over(
+        self,
+        samples: list[tuple[int, float, float]],
+        fills: list[FillRow],
+        *,
+        orders: int,
+        rejected: int,
+    ) -> None:
+        """Keep what a native run has measured; a sample is (ts_ns, equity, value held)."""
+        self._samples.extend((ts, equity, _share(held, equity)) for ts, equity, held in samples)
+        self._fills.extend(fills)
+        self.orders += orders
+        self.rejected += rejected
+
     @on(EventType.TIMER)
     def on_timer(self, event: Event) -> None:
         """Sample."""
@@ -131,8 +145,12 @@ class RunRecorder(Module):
     def _sample(self, now_ns: int) -> None:
         equity = self.value()
         held = self.exposure()
-        self._samples.append((now_ns, equity, held / equity if equity > 0 else 0.0))
+        self._samples.append((now_ns, equity, _share(held, equity)))
 
     def _again(self, now_ns: int) -> None:
         due_ns = (now_ns // self.step_ns + 1) * self.step_ns
         self.context.clock.call_at(due_ns, Timer(TIMER))
+
+
+def _share(held: float, equity: float) -> float:
+    return held / equity if equity > 0 else 0.0

@@ -20,6 +20,7 @@ from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
 from hean.backtest.recorder import RunRecorder, sample_step_ns
 from hean.backtest.result import RunRecord, Times, Values
 from hean.backtest.stats import summarise
+from hean.backtest.tiers import Tier, hand_over, run_native, watch
 from hean.core.bus import EventBus
 from hean.core.clock import SimClock
 from hean.core.driver import run_simulated
@@ -38,7 +39,9 @@ Progress = Callable[[float], None]
 
 
 class BacktestSettings(msgspec.Struct, frozen=True):
-    """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name."""
+    """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name. *tier*:
+    who looks at each fact, see `tiers.py`.
+    """
 
     strategy: str
     symbols: tuple[str, ...]
@@ -47,6 +50,7 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     assumptions: Assumptions = Assumptions()
     seed: int = 0
     bar: str = "1m"
+    tier: Tier = Tier.EVENT
 
 
 class MarketData(Protocol):
@@ -118,7 +122,9 @@ class Backtest:
             reference=self.venue.last_price,
             seed=settings.seed,
             candles_from_ticks=None if has_bars else settings.bar,
+            market=self.venue,
         )
+        watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         self.recorder = RunRecorder(
             sample_step_ns(history.end_ns - history.start_ns),
             value=self.system.portfolio.value,
@@ -155,8 +161,18 @@ class Backtest:
 
         self.recorder.begin(clock.now_ns)
         started = time.perf_counter()
-        run_simulated(self.bus, clock, self.source, on_progress=progress)
+        native = None
+        if self.settings.tier is Tier.NATIVE:
+            native = run_native(
+                self.system, self.venue, step_ns=self.recorder.step_ns, on_progress=progress
+            )
+        else:
+            run_simulated(self.bus, clock, self.source, on_progress=progress)
         wall_s = time.perf_counter() - started
+        if native is not None:
+            hand_over(native, self.venue, self.recorder, strategy_id=self.system.strategy.name)
+        # The market may have gone on after the last fact that somebody was told.
+        clock.now_ns = max(clock.now_ns, self.venue.core.now_ns)
         self.recorder.end(clock.now_ns)
         self.system.portfolio.ledger.check()
         prices = {symbol: history.closes(symbol) for symbol in self.settings.symbols}

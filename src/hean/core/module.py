@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from hean.core.bus import EventBus, Handler
-from hean.core.ports import Clock
+from hean.core.ports import Clock, Market
 from hean.core.types import EventType
 from hean.errors import ParameterInvalid
 
@@ -59,12 +59,17 @@ class IdSequence:
 
     def next_id(self, kind: str) -> str:
         """`h<epoch>-<tag>-<number>`, base 36; the tag is the first four letters of *kind*."""
+        self.last += 1
+        return self.last_id(kind)
+
+    def last_id(self, kind: str) -> str:
+        """The id with the last number given out."""
         prefix = self._prefixes.get(kind)
         if prefix is None:
             tag = "".join(char for char in kind.lower() if char in _DIGITS)[:STRATEGY_TAG_LENGTH]
             prefix = f"h{base36(self.epoch)}-{tag:0<{STRATEGY_TAG_LENGTH}}-"
             self._prefixes[kind] = prefix
-        self.last = number = self.last + 1
+        number = self.last
         if number < _PAIRS_MAX:
             high, low = divmod(number, _PAIR)
             return prefix + (_HEADS[high] + _PAIRS[low] if high else _HEADS[low])
@@ -94,10 +99,10 @@ class Context:
     """What a module may use of the world.
 
     *name*: labels its log lines and random streams. *seed*: of the run. *config*: its frozen
-    settings, of whatever type the module declares.
+    settings, of whatever type the module declares. *market*: what can be looked at, if anything.
     """
 
-    __slots__ = ("_ids", "_seed", "clock", "config", "emit", "log", "name")
+    __slots__ = ("_ids", "_seed", "clock", "config", "emit", "log", "market", "name")
 
     def __init__(
         self,
@@ -109,12 +114,14 @@ class Context:
         ids: IdSequence | None = None,
         log: Log | None = None,
         config: Any = None,
+        market: Market | None = None,
     ) -> None:
         self.emit = bus.emit
         self.clock = clock
         self.name = name
         self.log: Log = log or _silent
         self.config = config
+        self.market = market
         self._seed = seed
         self._ids = ids or IdSequence()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ports.py`: the entire contract with the outside, as five protocols.
+"""`ports.py`: the entire contract with the outside, as six protocols.
 
 A mode of operation is a choice of these; nothing else in the kernel knows where facts come from
 or where orders go.
@@ -7,9 +7,9 @@ or where orders go.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from hean.core.types import Event, EventType, OrderApproved, Payload
 
@@ -30,6 +30,26 @@ class Source(Protocol):
         *Returns*: `(horizon_ns, ())` when nothing happens up to the horizon, `None` at the end.
         Must not look beyond the first moment at which somebody could act.
         """
+        ...
+
+
+class Market(Protocol):
+    """The market as of now, for whoever may look at it. A simulation reads its recorded columns, a
+    live feed the last rows it kept; neither shows anything later than the present fact.
+    """
+
+    def window(self, symbol: str, rows: int, column: str = "close") -> Any:
+        """The last *rows* values of a column, oldest first: a read-only float64 array, shorter
+        while there are fewer. *Raises*: `ParameterInvalid` naming the known columns.
+        """
+        ...
+
+    def holds(self, symbol: str, condition: Hashable) -> bool:
+        """Whether a watched condition holds as of the present fact."""
+        ...
+
+    def wake(self, symbol: str) -> None:
+        """Have the next fact of this symbol delivered, whatever it is."""
         ...
 
 

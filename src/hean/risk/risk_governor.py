@@ -20,12 +20,11 @@ from hean.core.types import (
     OrderType,
     Signal,
 )
-from hean.errors import Halted, HeanError, NoReferencePrice, OrderSizeInvalid, UnknownSymbol
+from hean.errors import Halted, HeanError, NoReferencePrice, UnknownSymbol
 from hean.risk.sizing import (
     Sizing,
-    position_value,
     price_on_tick,
-    quantity_on_lot,
+    sized_quantity,
     trigger_on_tick,
 )
 
@@ -107,17 +106,14 @@ class RiskGovernor(Module):
             reference = self.reference(symbol)
             if reference is None:
                 raise NoReferencePrice(f"{symbol}: no price seen yet, so no size; wait for data.")
-            value = position_value(
+            size = sized_quantity(
                 self.sizing,
-                float(self.equity()),
+                self.instruments[symbol],
+                equity=self.equity(),
+                reference=reference,
                 strength=signal.signal_strength,
                 sigma_daily=self._sigma.get(symbol, 0.0),
             )
-            size = quantity_on_lot(rules, value / reference)
-            if not size:
-                raise OrderSizeInvalid(
-                    f"{symbol}: sizing gives {value:.2f} quote, less than one lot at {reference:g}."
-                )
         price = trigger = None
         if signal.price is not None:
             if signal.type is OrderType.LIMIT:

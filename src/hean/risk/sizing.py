@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sizing.py`: how much. Pure functions from opinion to quantity, and the one crossing from float
+"""`sizing.py`: how much. The arithmetic is in Rust, where native runs share it. Pure functions from opinion to quantity, and the one crossing from float
 to exact number: a wished quantity is rounded towards zero onto the lot, a wished price onto the
 tick on the side that does not flatter. Formulas: quant/methods 10.3 for the volatility target.
 """
@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from hean import _core
 from hean._core import Instrument
 from hean.core.types import Side
 
@@ -36,6 +37,11 @@ class Sizing(msgspec.Struct, frozen=True):
     stop_deviations: float = 2.0
     max_leverage: float = 3.0
 
+    @property
+    def numbers(self) -> tuple[float, float, float, float]:
+        """The settings as the Rust core takes them."""
+        return self.fraction, self.risk_fraction, self.stop_deviations, self.max_leverage
+
 
 def position_value(sizing: Sizing, equity: float, *, strength: float, sigma_daily: float) -> float:
     """Value of the position to take, in quote currency.
@@ -43,19 +49,33 @@ def position_value(sizing: Sizing, equity: float, *, strength: float, sigma_dail
     *strength*: 0 to 1. *sigma_daily*: standard deviation of daily returns; needed by the
     volatility target only, which takes no position while it is not known (0 or nan).
     """
-    strength = min(max(strength, 0.0), 1.0)
-    if sizing.method is SizingMethod.FIXED_FRACTION:
-        value = equity * sizing.fraction
-    elif sigma_daily > 0:
-        value = equity * sizing.risk_fraction / (sigma_daily * sizing.stop_deviations)
-    else:
-        value = 0.0
-    return max(min(value, equity * sizing.max_leverage), 0.0) * strength
+    return _core.position_value(
+        sizing.method, sizing.numbers, equity=equity, strength=strength, sigma_daily=sigma_daily
+    )
 
 
-def quantity_on_lot(instrument: Instrument, quantity: float) -> Decimal:
-    """A wished quantity, never more than wished. *Raises*: `NumberNotFinite`."""
-    return instrument.quantity_decimal(instrument.quantise_quantity(quantity))
+def sized_quantity(
+    sizing: Sizing,
+    instrument: Instrument,
+    *,
+    equity: Decimal,
+    reference: float,
+    strength: float,
+    sigma_daily: float,
+) -> Decimal:
+    """Base units to trade at *reference*: the position value, rounded towards zero onto the lot.
+
+    *Raises*: `OrderSizeInvalid` for less than one lot, `NumberNotFinite`.
+    """
+    return _core.sized_quantity(
+        instrument,
+        sizing.method,
+        sizing.numbers,
+        equity=equity,
+        reference=reference,
+        strength=strength,
+        sigma_daily=sigma_daily,
+    )
 
 
 def price_on_tick(instrument: Instrument, price: float, side: Side) -> Decimal:

@@ -17,7 +17,10 @@ from typing import Any, ClassVar
 
 from hean.core.module import Module, on
 from hean.core.parameters import Parameter, Value, resolve
+from hean.core.ports import Market
 from hean.core.types import CancelRequest, Event, EventType, OrderType, Side, Signal, Timer
+from hean.errors import StateError
+from hean.program import Condition, Program, Wake
 
 ZERO = Decimal(0)
 RETRY_NS = 1_000_000_000  # the window of the order-rate limit, the likely reason of a refusal
@@ -38,10 +41,40 @@ class Strategy(Module):
         self.settings: dict[str, Value] = resolve(self.parameters, given or {})
         self.p: Any = SimpleNamespace(**self.settings)
         self.position: dict[str, Decimal] = dict.fromkeys(symbols, ZERO)
+        self._under_way: dict[str, str] = {}
         self._wanted: dict[str, tuple[float | None, float | None]] = {}
         self._protection: dict[str, dict[str, OrderType]] = {symbol: {} for symbol in symbols}
         self._renewing: set[str] = set()
         self._refused: set[str] = set()
+
+    # ------------------------------------------------------------ for subclasses to state
+
+    def wakes(self) -> tuple[Wake, ...]:
+        """What to be woken by in the wake tier, and the conditions `holds` may be asked about."""
+        return ()
+
+    def program(self) -> Program | None:
+        """The same strategy as rules for the native tier; `None` when it cannot be said so."""
+        return None
+
+    @classmethod
+    def feed(cls) -> EventType:
+        """The facts that conditions are computed on: bars where bars are handled, else ticks."""
+        return EventType.CANDLE if EventType.CANDLE in cls.consumed() else EventType.TICK
+
+    # ------------------------------------------------------------ for subclasses to call
+
+    def holds(self, symbol: str, condition: Condition) -> bool:
+        """Whether a condition named in `wakes` holds as of the present fact."""
+        return self._market().holds(symbol, condition)
+
+    def window(self, symbol: str, rows: int, column: str = "close") -> Any:
+        """The last *rows* values of a column up to now, as a read-only array without a copy."""
+        return self._market().window(symbol, rows, column)
+
+    def is_waiting(self, symbol: str) -> bool:
+        """Whether an order of `enter` or `leave` is still under way."""
+        return symbol in self._under_way
 
     def enter(
         self,
@@ -73,6 +106,7 @@ class Strategy(Module):
                 as_of_seq,
                 stop_loss=stop_loss,
                 take_profit=take_profit,
+                order_id=self._begin(symbol),
             )
         )
 
@@ -81,7 +115,42 @@ class Strategy(Module):
         held = self.position[symbol]
         if held:
             side = Side.SELL if held > 0 else Side.BUY
-            self.context.emit(Signal(symbol, side, abs(held), 1.0, self.name, as_of_seq, True))
+            order_id = self._begin(symbol)
+            self.context.emit(
+                Signal(
+                    symbol,
+                    side,
+                    abs(held),
+                    1.0,
+                    self.name,
+                    as_of_seq,
+                    reduce_only=True,
+                    order_id=order_id,
+                )
+            )
+
+    # ------------------------------------------------------------ own orders
+
+    def _market(self) -> Market:
+        market = self.context.market
+        if market is None:
+            raise StateError(f"{self.name}: this composition has no market to look at.")
+        return market
+
+    def _begin(self, symbol: str) -> str:
+        order_id = self._under_way[symbol] = self.context.next_id(self.name)
+        return order_id
+
+    @on(EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED)
+    def _order_ended(self, event: Event) -> None:
+        self._end(event.data.symbol, event.data.order_id)
+
+    def _end(self, symbol: str, order_id: str) -> None:
+        """An order is over: whoever waited for it may decide again at the next fact."""
+        if self._under_way.get(symbol) == order_id:
+            del self._under_way[symbol]
+            if self.context.market is not None:
+                self.context.market.wake(symbol)
 
     @on(EventType.ORDER_FILLED)
     def _count_own_fill(self, event: Event) -> None:
@@ -89,6 +158,8 @@ class Strategy(Module):
         before = self.position.get(fill.symbol)
         if before is None or not (fill.is_forced or fill.strategy_id == self.name):
             return
+        if not fill.remaining_qty:
+            self._end(fill.symbol, fill.order_id)
         signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
         if fill.is_forced:
             # The venue closes what the whole account holds; our part of it cannot change sides.

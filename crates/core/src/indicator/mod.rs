@@ -30,7 +30,7 @@ pub use bands::Bollinger;
 pub use directional::{Adx, Aroon, ParabolicSar};
 pub use five::Five;
 pub use macd::Macd;
-pub use moving::{Dema, Ema, Kama, Sma, Tema, Trix, Wma};
+pub use moving::{Dema, Ema, Ewm, Kama, Sma, Tema, Trix, Wma};
 pub use oscillator::{Cci, Stochastic, UltimateOscillator, WilliamsR};
 pub use range::{Atr, Natr, TrueRange};
 pub use rolling::{LinregSlope, Moments, RollingMax, RollingMin, RollingStd, ZScore};

@@ -121,6 +121,35 @@ indicator!(
     settled |it| it.period + it.forgets_after(1)
 );
 
+/// Exponential moving average that starts at the first value, so that it is defined from the
+/// first row on; `Ema` waits for the mean of n.
+#[derive(Debug, Clone)]
+pub struct Ewm {
+    alpha: f64,
+    value: Option<f64>,
+}
+
+impl Ewm {
+    /// Weight 2 / (period + 1) for the newest value.
+    pub fn new(period: usize) -> Result<Self> {
+        let period = checked_period("Ewm", period, 1)?;
+        Ok(Self { alpha: 2.0 / (period as f64 + 1.0), value: None })
+    }
+
+    /// Take a value; the average.
+    #[inline(always)]
+    pub fn push(&mut self, value: f64) -> Option<f64> {
+        self.value = Some(match self.value {
+            Some(before) => self.alpha * value + (1.0 - self.alpha) * before,
+            None => value,
+        });
+        self.value
+    }
+}
+
+state!(Ewm, fixed { alpha }, moving { value });
+indicator!(Ewm [value; 1] -> 1, warmup |_it| 1, settled |it| 1 + forgetting(it.alpha, 1));
+
 /// Exponential averages one after the other; each starts when the one before has a value.
 #[derive(Debug, Clone)]
 struct Cascade<const STAGES: usize> {

@@ -146,6 +146,12 @@ impl Stream {
         self.ts.len() - self.cursor
     }
 
+    /// Rows that are in the past.
+    #[must_use]
+    pub fn played(&self) -> usize {
+        self.cursor
+    }
+
     /// Time of row `index`, ns.
     #[inline]
     pub(crate) fn time(&self, index: usize) -> i64 {

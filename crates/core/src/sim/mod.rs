@@ -14,6 +14,7 @@ pub mod path;
 mod playback;
 pub mod queue;
 pub mod venue;
+pub mod wake;
 
 pub use fact::{Command, Fact, NewOrder, Step};
 pub use history::{Column, Rows, Stream};
@@ -21,3 +22,4 @@ pub use latency::Latency;
 pub use market::{Detail, FillModel, Slippage};
 pub use queue::QueueModel;
 pub use venue::{Fees, SimVenue, VenueConfig};
+pub use wake::{row_of, Edge, Feed, Wake, Watch};

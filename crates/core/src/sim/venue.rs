@@ -19,6 +19,7 @@ use crate::sim::history::{Rows, Stream};
 use crate::sim::latency::{Latency, Line};
 use crate::sim::market::{DepthEvent, Detail, Execution, FillModel, Market};
 use crate::sim::path::BarPath;
+use crate::sim::wake::{row_of, Watch};
 
 /// Fee rates of one instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +62,7 @@ pub struct SimVenue {
     pub(super) depth_event: DepthEvent,
     pub(super) facts: Vec<Fact>,
     pub(super) now: i64,
-    commands: VecDeque<(i64, Command)>,
+    pub(super) commands: VecDeque<(i64, Command)>,
     answers: VecDeque<(i64, Fact)>,
     entry: Line,
     response: Line,
@@ -70,6 +71,9 @@ pub struct SimVenue {
     pub(super) drives: Vec<bool>,
     pub(super) exec_id: u64,
     pub(super) offered: u64,
+    /// By instrument.
+    watches: Vec<Option<Watch>>,
+    is_watched: bool,
 }
 
 impl SimVenue {
@@ -97,6 +101,8 @@ impl SimVenue {
             drives: Vec::new(),
             exec_id: 0,
             offered: 0,
+            watches: Vec::new(),
+            is_watched: false,
         })
     }
 
@@ -115,6 +121,7 @@ impl SimVenue {
             self.ledger.set_leverage(index, leverage)?;
         }
         self.markets.push(Market::new(instrument));
+        self.watches.push(None);
         self.fees.push(fees);
         Ok(index)
     }
@@ -188,6 +195,18 @@ impl SimVenue {
         self.streams.len()
     }
 
+    /// All recorded streams.
+    #[must_use]
+    pub fn all_streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// Number of listed instruments.
+    #[must_use]
+    pub fn instruments(&self) -> usize {
+        self.markets.len()
+    }
+
     /// A recorded stream.
     #[must_use]
     pub fn stream(&self, index: usize) -> Option<&Stream> {
@@ -201,13 +220,26 @@ impl SimVenue {
         }
     }
 
+    /// Watch the facts of an instrument; see [`Watch`].
+    pub fn watch(&mut self, instrument: usize, watch: Watch) {
+        if let Some(place) = self.watches.get_mut(instrument) {
+            *place = Some(watch);
+            self.is_watched = true;
+        }
+    }
+
+    /// The watch of an instrument.
+    pub fn watch_of(&mut self, instrument: usize) -> Option<&mut Watch> {
+        self.watches.get_mut(instrument).and_then(Option::as_mut)
+    }
+
     /// Present time of the venue, ns.
     #[must_use]
     pub const fn now(&self) -> i64 {
         self.now
     }
 
-    /// Market facts offered so far.
+    /// Market facts of the offered streams so far, those that a watch kept back included.
     #[must_use]
     pub const fn offered(&self) -> u64 {
         self.offered
@@ -275,21 +307,50 @@ impl SimVenue {
             if !self.facts.is_empty() {
                 self.play_same_time(time)?;
                 self.offered += self.facts.len() as u64;
-                return Ok(Step::Instant(time));
+                if self.is_watched {
+                    self.keep_back(time);
+                }
+                if !self.facts.is_empty() {
+                    return Ok(Step::Instant(time));
+                }
             }
         }
     }
 
-    /// Everything else the market does at `time` belongs to the same instant, but for the
-    /// waypoints of bars: an open is not known before the close at the same time was acted upon.
+    /// What other instruments do at `time` belongs to the same instant, but for the waypoints of
+    /// bars: an open is not known before the close at the same time was acted upon. A second event
+    /// of the same instrument does not belong either: rows of one time are a sequence, and
+    /// somebody could act in between.
     fn play_same_time(&mut self, time: i64) -> Result<()> {
         loop {
             let next = self.earliest();
-            if next.time != time || next.rank == Rank::Waypoint {
+            let is_over = next.time != time || next.rank == Rank::Waypoint;
+            if is_over || self.has_fact_of(self.streams[next.stream].instrument) {
                 return Ok(());
             }
             self.play(next.stream)?;
         }
+    }
+
+    fn has_fact_of(&self, instrument: usize) -> bool {
+        self.facts.iter().any(|fact| match *fact {
+            Fact::Candle { stream, .. } => self.streams[stream].instrument == instrument,
+            Fact::Tick { instrument: of, .. }
+            | Fact::Book { instrument: of, .. }
+            | Fact::Funding { instrument: of, .. } => of == instrument,
+            _ => false,
+        })
+    }
+
+    /// Drop the facts that no watch wants.
+    fn keep_back(&mut self, now_ns: i64) {
+        let Self { facts, watches, streams, .. } = self;
+        facts.retain(|fact| match row_of(fact, streams) {
+            Some((instrument, feed, row)) => {
+                watches[instrument].as_mut().is_none_or(|watch| watch.judge(feed, &row, now_ns))
+            }
+            None => true,
+        });
     }
 
     fn earliest(&self) -> Moment {
