@@ -14,13 +14,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from runs import DAY_NS, START_NS, fill, long_run, record, summary, trade
 
 from hean.backtest.picture import draw, equity_picture
 from hean.backtest.report import LISTED, render_report, reproduce, verdict, write_report
 from hean.backtest.report_charts import Frame, Line, outline, thin, time_ticks, value_ticks
 from hean.backtest.report_sections import MARKS_MAX, buy_and_hold
 from hean.backtest.result import RunRecord, round_trips
+from runs import DAY_NS, START_NS, fill, long_run, record, summary, trade
 
 SECTIONS = "run figures equity price months rolling drawdowns distribution trades exposure costs"
 SECTIONS += " assumptions data list"

@@ -13,10 +13,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import fill
 
 from hean.backtest.result import FillRow, round_trips
 from hean.core.types import Side
+from runs import fill
 
 
 def test_partial_fills_make_one_trip_with_weighted_prices():

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import DAY_NS, HOUR_NS, START_NS, fill, long_run, record, trade
 
 from hean.backtest import stats
 from hean.backtest.result import RunRecord
+from runs import DAY_NS, HOUR_NS, START_NS, fill, long_run, record, trade
 
 
 def array(*values: float):

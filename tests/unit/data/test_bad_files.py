@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from bad_data_files import CASES, Case, candle, candles, one_bad, rows
 from typer.testing import CliRunner
 
+from bad_data_files import CASES, Case, candle, candles, one_bad, rows
 from hean.cli_data import app
 
 runner = CliRunner()

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from bad_data_files import START_MS, candle, candles, rows, text
 
+from bad_data_files import START_MS, candle, candles, rows, text
 from hean.data.catalog import Catalog
 from hean.data.fingerprint import sha256_of
 from hean.data.reader import read_columns

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from bad_data_files import candle, candles, rows
 from typer.testing import CliRunner
 
+from bad_data_files import candle, candles, rows
 from hean.cli_common import ExitCode, run_command, write_json
 from hean.cli_data import app
 from hean.errors import (

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_data_files import candle, candles
 
+from bad_data_files import candle, candles
 from hean.data.instruments import _table, _tiers, fees_for, instrument_for, on_grid, rules_for
 from hean.data.reader import read_columns
 from hean.errors import UnknownSymbol

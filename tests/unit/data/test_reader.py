@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+
 from bad_data_files import (
     CANDLES,
     GOOD,
@@ -26,7 +27,6 @@ from bad_data_files import (
     rows,
     text,
 )
-
 from hean.data.fingerprint import fingerprint, iso_utc
 from hean.data.identity import from_path
 from hean.data.reader import read_columns

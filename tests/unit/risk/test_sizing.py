@@ -7,18 +7,18 @@ import math
 from decimal import Decimal
 
 import pytest
-from desk import BTC, INSTRUMENTS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import BTC, INSTRUMENTS
 from hean.core.types import Side
-from hean.errors import NumberNotFinite
+from hean.errors import NumberNotFinite, OrderSizeInvalid
 from hean.risk.sizing import (
     Sizing,
     SizingMethod,
     position_value,
     price_on_tick,
-    quantity_on_lot,
+    sized_quantity,
     trigger_on_tick,
 )
 
@@ -65,12 +65,29 @@ def test_a_value_stays_between_nothing_and_the_leverage(
     assert 0 <= value(sizing, equity, strength, sigma) <= equity * sizing.max_leverage
 
 
-@given(st.floats(0, 1_000))
+def quantity(wished: float, reference: float = 1.0) -> Decimal:
+    whole = Sizing(fraction=1.0, max_leverage=1.0)
+    return sized_quantity(
+        whole,
+        RULES,
+        equity=Decimal(f"{wished:.12f}"),
+        reference=reference,
+        strength=1.0,
+        sigma_daily=math.nan,
+    )
+
+
+@given(st.floats(0.001, 1_000))
 def test_a_quantity_is_never_more_than_wished(wished: float) -> None:
-    got = quantity_on_lot(RULES, wished)
+    got = quantity(wished)
     assert got % Decimal("0.001") == 0
     # What is within a millionth of a lot of the next one is the next one.
     assert -1e-9 <= wished - float(got) < 0.001 + 1e-9
+
+
+def test_less_than_a_lot_is_refused_aloud() -> None:
+    with pytest.raises(OrderSizeInvalid, match="lot"):
+        quantity(0.0009)
 
 
 def test_prices_are_rounded_to_the_side_that_does_not_flatter() -> None:
@@ -82,8 +99,6 @@ def test_prices_are_rounded_to_the_side_that_does_not_flatter() -> None:
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_refused(number: float) -> None:
-    with pytest.raises(NumberNotFinite):
-        quantity_on_lot(RULES, number)
     with pytest.raises(NumberNotFinite):
         price_on_tick(RULES, number, Side.BUY)
     with pytest.raises(NumberNotFinite):

@@ -320,12 +320,14 @@ impl SimVenue {
     /// What other instruments do at `time` belongs to the same instant, but for the waypoints of
     /// bars: an open is not known before the close at the same time was acted upon. A second event
     /// of the same instrument does not belong either: rows of one time are a sequence, and
-    /// somebody could act in between.
+    /// somebody could act in between. Funding is told later, as an answer, so it does belong.
     fn play_same_time(&mut self, time: i64) -> Result<()> {
         loop {
             let next = self.earliest();
             let is_over = next.time != time || next.rank == Rank::Waypoint;
-            if is_over || self.has_fact_of(self.streams[next.stream].instrument) {
+            let is_second = next.rank != Rank::Funding
+                && self.has_fact_of(self.streams[next.stream].instrument);
+            if is_over || is_second {
                 return Ok(());
             }
             self.play(next.stream)?;
