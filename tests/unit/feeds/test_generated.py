@@ -311,7 +311,8 @@ def test_the_simulated_venue_takes_the_columns_as_they_are() -> None:
     rows = 0
     while (step := venue.next(None)) is not None:
         rows += len(step[1])
-    assert rows == len(columns.trade_ts) + len(columns.quote_ts) + len(columns.funding_ts)
+    # The settlement at the very start has no price yet, so nobody is told of it.
+    assert rows == len(columns.trade_ts) + len(columns.quote_ts)
 
 
 @pytest.mark.parametrize(
