@@ -17,6 +17,7 @@ import msgspec
 
 from hean import __version__
 from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
+from hean.backtest.coverage import refuse_stale_prices
 from hean.backtest.recorder import RunRecorder, sample_step_ns
 from hean.backtest.result import RunRecord
 from hean.backtest.stats import summarise
@@ -45,9 +46,12 @@ class BacktestSettings(msgspec.Struct, frozen=True):
 
 
 class Backtest:
-    """A composed run; `run` plays it once."""
+    """A composed run; `run` plays it once. *Raises*: `DataInvalid` if the data that decides fills
+    ends before the period does.
+    """
 
     def __init__(self, settings: BacktestSettings, history: History) -> None:
+        refuse_stale_prices(history)
         self.settings = settings
         self.history = history
         self.clock = SimClock(history.start_ns)
@@ -145,7 +149,10 @@ class Backtest:
 
     def _words(self) -> dict[str, str]:
         first = next(iter(self.history.markets.values()))
-        assumptions = self.settings.assumptions
+        # The account's leverage is the one the venue was built with.
+        assumptions = msgspec.structs.replace(
+            self.settings.assumptions, leverage=self.settings.account.leverage
+        )
         fees = first.rules.fees
         words = assumptions.words(
             maker=fees.maker if assumptions.maker_fee is None else assumptions.maker_fee,
