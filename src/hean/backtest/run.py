@@ -91,6 +91,9 @@ class Backtest:
                 format(self.settings.account.leverage, "f"),
             )
         self.history.feed(core)
+        # A book is built from rows before the start; they are played, but nobody is told.
+        core.subscribe(frozenset())
+        core.next(self.history.start_ns)
         return core
 
     def run(self, on_progress: Progress | None = None) -> tuple[dict[str, Any], RunRecord]:

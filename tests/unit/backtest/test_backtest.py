@@ -24,6 +24,7 @@ from small_market import (
     IMPULSE,
     INSTANT,
     SYMBOL,
+    BookSwinger,
     CandleSwinger,
     candle_history,
     play,
@@ -107,3 +108,17 @@ def test_finer_data_that_ends_early_is_refused(tmp_path: Path) -> None:
     tape_end = int(history.markets[SYMBOL].columns[1].ts[-1])
     covered = dataclasses.replace(history, end_ns=tape_end)
     Backtest(BacktestSettings(CandleSwinger, (SYMBOL,)), covered)
+
+
+def test_a_book_recorded_around_the_period_is_not_traded_outside_of_it(shared: Path) -> None:
+    """The book is built from rows before the start; nobody is told of them."""
+    files = [shared / "data/l2/binance_perp_BTCUSDT_raw_2023-04-04.txt.gz"]
+    whole = load_history(files, [SYMBOL])
+    middle = (whole.start_ns + whole.end_ns) // 2
+    start_ns, end_ns = middle - 10_000_000_000, middle + 10_000_000_000
+    history = load_history(files, [SYMBOL], start_ns=start_ns, end_ns=end_ns)
+    backtest, watcher, _ = play(history, BookSwinger)
+    assert len(watcher.signals) > 10
+    assert watcher.signals[0][0] >= start_ns
+    assert watcher.signals[-1][0] <= end_ns
+    assert backtest.clock.now_ns <= end_ns + 1_000_000_000
