@@ -355,8 +355,19 @@ fn delay_of(setting: &Setting) -> i64 {
     }
 }
 
+fn laws() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) }
+}
+
+/// Does a fill at `time` belong to the bar that opens at `open`? After the last bar its close is
+/// the price for ever.
+fn is_in_bar(time: i64, open: i64, timeframe: i64) -> bool {
+    let end = open + timeframe;
+    (open..=end).contains(&time) || (end == END && time > END)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(laws())]
 
     #[test]
     fn what_comes_later_changes_nothing_before(
@@ -459,10 +470,10 @@ proptest! {
             let timeframe = [MINUTE, 2 * MINUTE][instrument];
             let range = market.iter().find_map(|tape| match tape {
                 Tape::Bars(of, length, rows) if *of == instrument && *length == timeframe => {
-                    let near = rows.iter().enumerate().filter(|(at, _)| {
-                        let open = *at as i64 * timeframe;
-                        (open..=open + timeframe).contains(time) || open + timeframe == END && *time > END
-                    });
+                    let near = rows
+                        .iter()
+                        .enumerate()
+                        .filter(|(at, _)| is_in_bar(*time, *at as i64 * timeframe, timeframe));
                     Some(near.fold((f64::MAX, f64::MIN), |(low, high), (_, bar)| {
                         (low.min(bar[2]), high.max(bar[1]))
                     }))

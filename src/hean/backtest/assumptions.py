@@ -74,7 +74,10 @@ class Assumptions(msgspec.Struct, frozen=True):
                 f"most {self.participation:.0%} of a bar's volume"
             )
         elif detail == "trades":
-            fills = "trades: resting orders fill only when price trades through them"
+            fills = (
+                "trades: resting orders fill only when price trades through them, with no more "
+                "than the trade's quantity"
+            )
         else:
             fills = (
                 f"{detail}: takers walk the recorded quantities, the book refills at once after "
@@ -82,7 +85,7 @@ class Assumptions(msgspec.Struct, frozen=True):
             )
         crossing = (
             f"half spread {self.half_spread * 1e4:g} bp plus {self.impact:g} x range x "
-            "sqrt(quantity / volume) of the last bar"
+            "sqrt(quantity / volume) of the last bar or minute"
             if detail in ("bars", "trades")
             else "as the book shows"
         )

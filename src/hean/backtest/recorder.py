@@ -60,9 +60,11 @@ class RunRecorder(Module):
         self._again(now_ns)
 
     def end(self, now_ns: int) -> None:
-        """Take the last sample."""
-        if not self._samples or self._samples[-1][0] < now_ns:
-            self._sample(now_ns)
+        """Take the last sample, after everything that happened: a sample of the same moment was
+        taken before its facts and is replaced."""
+        if self._samples and self._samples[-1][0] >= now_ns:
+            self._samples.pop()
+        self._sample(now_ns)
 
     def take_over(
         self,

@@ -17,6 +17,7 @@ import msgspec
 from hean import __version__
 from hean._core import SimVenue
 from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
+from hean.backtest.coverage import refuse_stale_prices
 from hean.backtest.recorder import RunRecorder, sample_step_ns
 from hean.backtest.result import RunRecord, Times, Values
 from hean.backtest.stats import summarise
@@ -92,7 +93,8 @@ class MarketData(Protocol):
 
 class Backtest:
     """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
-    answers come from there: a replay.
+    answers come from there: a replay. *Raises*: `DataInvalid` if the data that decides fills ends
+    before the period does.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Backtest:
         *,
         answers: Sequence[Record] | None = None,
     ) -> None:
+        refuse_stale_prices(history)
         self.settings = settings
         self.history = history
         self.clock = SimClock(history.start_ns)
@@ -148,6 +151,9 @@ class Backtest:
                 format(self.settings.account.leverage, "f"),
             )
         self.history.feed(core)
+        # A book is built from rows before the start; they are played, but nobody is told.
+        core.subscribe(frozenset())
+        core.next(self.history.start_ns)
         return core
 
     def run(self, on_progress: Progress | None = None) -> tuple[dict[str, Any], RunRecord]:
@@ -216,7 +222,10 @@ class Backtest:
 
     def _words(self) -> dict[str, str]:
         first = next(iter(self.history.markets.values()))
-        assumptions = self.settings.assumptions
+        # The account's leverage is the one the venue was built with.
+        assumptions = msgspec.structs.replace(
+            self.settings.assumptions, leverage=self.settings.account.leverage
+        )
         fees = first.rules.fees
         words = assumptions.words(
             maker=fees.maker if assumptions.maker_fee is None else assumptions.maker_fee,

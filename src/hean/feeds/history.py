@@ -204,8 +204,9 @@ def _feed_capture(
     # A book cannot be cut at its start: it is built from the first row on.
     depth = capture.depth
     if len(depth["ts_ns"]):
+        rows = slice(0, int(np.searchsorted(depth["ts_ns"], end_ns, side="right")))
         ts, side, price, qty, flags = (
-            _frozen(depth[name]) for name in ("ts_ns", "side", "price", "quantity", "flags")
+            _frozen(depth[name][rows]) for name in ("ts_ns", "side", "price", "quantity", "flags")
         )
         core.add_depth(symbol, ts, NANOSECONDS, side, price, qty, flags)
     if len(capture.trades["ts_ns"]):

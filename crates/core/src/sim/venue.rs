@@ -2,9 +2,9 @@
 //! The simulated exchange: recorded market and orders in, facts out. Time moves to the earliest of
 //! three things: an answer arriving at the trader, a command arriving at the venue, a moment of
 //! the recorded market; ties in this order. Moments of one time come as bars that end, funding,
-//! trades and books, waypoints of bars, whatever the order of the files. `next` stops at the first moment at which somebody
-//! could act, so the future cannot leak into the past. It keeps its own ledger, as an exchange
-//! does.
+//! trades and books, waypoints of bars, whatever the order of the files. `next` stops at the first
+//! moment at which somebody could act, so the future cannot leak into the past. It keeps its own
+//! ledger, as an exchange does.
 
 use std::collections::VecDeque;
 
