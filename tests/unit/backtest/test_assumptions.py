@@ -114,7 +114,11 @@ def test_every_assumption_is_said_in_words_with_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("detail", "expected"),
-    [("bars", "bars: price walks"), ("trades", "trades through"), ("ladder", "(pessimistic model)")],
+    [
+        ("bars", "bars: price walks"),
+        ("trades", "trades through"),
+        ("ladder", "(pessimistic model)"),
+    ],
 )
 def test_the_fill_model_is_that_of_the_recorded_detail(detail: str, expected: str) -> None:
     said = Assumptions(queue_model="pessimistic").words(

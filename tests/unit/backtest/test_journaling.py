@@ -19,8 +19,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from desk import BTC, ETH, candle_file
 
+from desk import BTC, ETH, candle_file
 from hean.backtest.journaling import JournalHeader, finish_journal, replay, start_journal
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.core.journal import FORMAT, STATE_HASH, open_journal
@@ -277,9 +277,7 @@ print(replay(Path(sys.argv[1]))["state_hash"])
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "20240101"])
-def test_a_replay_does_not_depend_on_the_hash_seed_of_the_process(
-    run: Run, hash_seed: str
-) -> None:
+def test_a_replay_does_not_depend_on_the_hash_seed_of_the_process(run: Run, hash_seed: str) -> None:
     command = [sys.executable, "-c", REPLAY, str(run.path)]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     found = subprocess.run(

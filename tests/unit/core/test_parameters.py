@@ -86,9 +86,7 @@ def test_a_good_value_gets_the_declared_type(name: str, given_: object, value: o
         ("label", True, "str"),
     ],
 )
-def test_a_bad_value_is_refused_with_what_is_allowed(
-    name: str, given_: object, words: str
-) -> None:
+def test_a_bad_value_is_refused_with_what_is_allowed(name: str, given_: object, words: str) -> None:
     with pytest.raises(ParameterInvalid, match=f"parameter {name} is ") as caught:
         one(name, given_)
     assert words in str(caught.value)

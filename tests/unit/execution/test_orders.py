@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from desk import BTC, ETH, Desk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import BTC, ETH, Desk
 from hean.core.types import (
     Event,
     EventType,

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from desk import BTC, ETH, INSTRUMENTS, START_NS, Desk, Notebook
 
+from desk import BTC, ETH, INSTRUMENTS, START_NS, Desk, Notebook
 from hean._core import OrderEngine
 from hean.core.bus import EventBus
 from hean.core.clock import SimClock
@@ -238,9 +238,9 @@ def test_a_cancel_of_an_unknown_or_closed_order_is_harmless() -> None:
 def test_a_halt_between_approval_and_sending_stops_the_order() -> None:
     desk = Desk()
     desk.bus.tap(
-        lambda event: desk.engine.halt("HALT_NEW")
-        if event.event_type is EventType.ORDER_APPROVED
-        else None
+        lambda event: (
+            desk.engine.halt("HALT_NEW") if event.event_type is EventType.ORDER_APPROVED else None
+        )
     )
     desk.say(OrderRequest(BTC, Side.BUY, Decimal("0.1"), order_id="h0-t-1"))
     assert desk.venue.sent == []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from desk import BTC, ETH, MINUTE_NS, START_NS, candle_file
 
+from desk import BTC, ETH, MINUTE_NS, START_NS, candle_file
 from hean.backtest.assumptions import Assumptions
 from hean.core.types import EventType
 from hean.data.fingerprint import sha256_of

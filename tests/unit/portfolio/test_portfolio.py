@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from desk import BTC, ETH, INSTRUMENTS, SECOND_NS, START_NS, Desk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import BTC, ETH, INSTRUMENTS, SECOND_NS, START_NS, Desk
 from hean.core.bus import EventBus
 from hean.core.module import Context
 from hean.core.types import EventType, Funding, OrderFilled, Side
@@ -29,10 +29,10 @@ def told(desk: Desk) -> list[tuple[int, Any]]:
 @pytest.mark.promise(48)
 def test_profit_is_realized_plus_unrealized_and_fees_are_inside() -> None:
     desk = Desk()
-    desk.fill(desk.ask("0.1"), "0.1", "e1", price="60000", fee=Decimal("3"))
+    desk.fill(desk.ask("0.1"), "0.1", "e1", price="60000", fee=Decimal(3))
     desk.prices[BTC] = 61_000.0
     desk.wait(2)
-    desk.fill(desk.ask("0.05", Side.SELL), "0.05", "e2", price="61000", fee=Decimal("2"))
+    desk.fill(desk.ask("0.05", Side.SELL), "0.05", "e2", price="61000", fee=Decimal(2))
     update = told(desk)[-1][1]
     assert (update.total_pnl, update.realized_pnl, update.unrealized_pnl) == (95, 45, 50)
     assert (update.equity, update.fees, update.funding) == (10_095, 5, 0)

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from desk import BTC, ETH, INSTRUMENTS, Desk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import BTC, ETH, INSTRUMENTS, Desk
 from hean.core.types import (
     EventType,
     KillswitchTriggered,

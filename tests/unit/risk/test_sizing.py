@@ -7,10 +7,10 @@ import math
 from decimal import Decimal
 
 import pytest
-from desk import BTC, INSTRUMENTS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import BTC, INSTRUMENTS
 from hean.core.types import Side
 from hean.errors import NumberNotFinite
 from hean.risk.sizing import (

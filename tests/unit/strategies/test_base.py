@@ -6,10 +6,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from desk import BTC, ETH, Desk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import BTC, ETH, Desk
 from hean.core.types import (
     KillswitchTriggered,
     OrderApproved,
@@ -78,9 +78,7 @@ def test_an_entry_in_many_parts_at_one_instant_uses_two_orders() -> None:
     limit on orders a second and leave the position bare."""
     desk = Desk(limits={"orders_per_second_max": "10"})
     entry = enter(desk)
-    desk.bus.drain(
-        tuple(filled_piece(entry, "0.01", f"e{number}") for number in range(10))
-    )
+    desk.bus.drain(tuple(filled_piece(entry, "0.01", f"e{number}") for number in range(10)))
     desk.fire(desk.clock.now_ns)
     assert resting(desk) == [("STOP", "SELL", TENTH, 59_000), ("LIMIT", "SELL", TENTH, 62_000)]
     assert len(desk.venue.sent) == 3

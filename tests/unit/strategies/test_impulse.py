@@ -130,12 +130,8 @@ def test_it_enters_no_second_time_while_it_holds() -> None:
     assert len(trader.entries()) == 1
 
 
-@pytest.mark.parametrize(
-    ("liquidity", "entries"), [(Liquidity.TAKER, 1), (Liquidity.MAKER, 2)]
-)
-def test_it_waits_after_a_stop_and_not_after_a_target(
-    liquidity: Liquidity, entries: int
-) -> None:
+@pytest.mark.parametrize(("liquidity", "entries"), [(Liquidity.TAKER, 1), (Liquidity.MAKER, 2)])
+def test_it_waits_after_a_stop_and_not_after_a_target(liquidity: Liquidity, entries: int) -> None:
     trader = Trader(calm_max=100)
     trader.calm()
     trader.jump()
