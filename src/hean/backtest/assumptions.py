@@ -120,10 +120,14 @@ def parse_fees(text: str) -> tuple[Decimal, Decimal]:
 
 
 def parse_slippage(text: str) -> tuple[float, float]:
-    """`none` or `half_spread=0.0001,impact=0.5`. *Raises*: `ParameterInvalid`."""
+    """`none` or `half_spread=0.0001,impact=0.5`, neither below 0: nobody is paid for crossing.
+    *Raises*: `ParameterInvalid`."""
     if text == "none":
         return 0.0, 0.0
     given = _pairs(text, ("half_spread", "impact"))
+    for name, value in given.items():
+        if value < 0:
+            raise ParameterInvalid(f"{name} is {value}; allowed: 0 to 10.")
     return float(given["half_spread"]), float(given["impact"])
 
 

@@ -6,25 +6,27 @@ of long ago that every later bar has moved away from: such a run is refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hean.data.fingerprint import iso_utc
 from hean.data.schema import Kind
 from hean.errors import DataInvalid
-from hean.feeds.history import History, Market
+from hean.feeds.history import Market
 
 _SLACK_NS = 60_000_000_000  # streams of one recording do not end at the same moment
 _DEPTH, _QUOTES, _TRADES, _BARS = "depth", "quotes", "trades", "bars"
 _FINEST_FIRST = (_DEPTH, _QUOTES, _TRADES, _BARS)
 
 
-def refuse_stale_prices(history: History) -> None:
+def refuse_stale_prices(markets: Mapping[str, Market], period_end_ns: int) -> None:
     """*Raises*: `DataInvalid` if the finest stream of a symbol ends before the period does and
     coarser ones do not."""
-    for symbol, market in history.markets.items():
+    for symbol, market in markets.items():
         streams = _last_times(market)
         if len(streams) < 2:
             continue
         (_, _, finest), *coarser = sorted(streams)
-        end_ns = min(max(last for *_, last in coarser), history.end_ns)
+        end_ns = min(max(last for *_, last in coarser), period_end_ns)
         slack_ns = max(_SLACK_NS, min(step for _, step, _ in coarser))
         if finest + slack_ns < end_ns:
             kind = _FINEST_FIRST[min(streams)[0]]

@@ -98,6 +98,7 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
     backtest.system.bus.tap(comparison.compare)
     backtest.recorder.begin(backtest.clock.now_ns)
     run_simulated(backtest.system.bus, backtest.clock, backtest.source)
+    backtest.recorder.end(backtest.clock.now_ns)  # it values the account, which the last hash shows
     comparison.finish()
     return {
         "journal": path.name,

@@ -104,7 +104,7 @@ class Backtest:
         *,
         answers: Sequence[Record] | None = None,
     ) -> None:
-        refuse_stale_prices(history)
+        refuse_stale_prices(history.markets, history.end_ns)
         self.settings = settings
         self.history = history
         self.clock = SimClock(history.start_ns)

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ def told_by(bars: list[tuple[str, float]], timeframe: str = "1h") -> list[VolFor
 
 def formula(closes: list[float], bars_per_day: float) -> float:
     """Variance of the latest return backwards: 0.94 for the past, a plain mean while young."""
-    squares = [math.log(b / a) ** 2 for a, b in itertools.pairwise(closes)]
+    squares = [math.log(b / a) ** 2 for a, b in pairwise(closes)]
     young = squares[:16]  # 1/16 is the last weight above 0.06
     variance = sum(young) / len(young)
     for square in squares[16:]:
