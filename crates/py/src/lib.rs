@@ -8,6 +8,8 @@ mod book;
 mod column;
 mod convert;
 mod error;
+mod exchange;
+mod hmc;
 mod indicator;
 mod instrument;
 mod ledger;
@@ -25,5 +27,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ledger::register(module)?;
     wire::register(module)?;
     order::register(module)?;
+    exchange::register(module)?;
+    hmc::register(module)?;
     Ok(())
 }

@@ -111,6 +111,12 @@ impl Record {
         }
     }
 
+    /// Sequence number of the id, if the id has HEAN's own form; else 0.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.seq
+    }
+
     /// Direction.
     #[must_use]
     pub const fn side(&self) -> Side {
