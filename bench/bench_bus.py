@@ -2,8 +2,9 @@
 """What one event costs on the bus, delivery included, beside NautilusTrader's message bus.
 
 Handlers are empty functions. HEAN: `emit` of a payload and `drain`, again and again, which is the
-life of a tick in a backtest; `burst` emits 1,000 events and drains once; `driver` plays ticks
-through `run_simulated` from a Python iterator. Peer: `MessageBus.publish` of the same payload to
+life of an event between modules; `deliver` hands a payload to `drain`, which is the life of a
+market event; `burst` emits 1,000 events and drains once; `driver` plays ticks through
+`run_simulated` from a Python iterator. The goals are set on the first form, the dearest one. Peer: `MessageBus.publish` of the same payload to
 an exact topic. Both in this process, in turns; one unmeasured turn first.
 """
 
@@ -71,6 +72,19 @@ def hean_single(handlers: int) -> Timed:
     return timed
 
 
+def hean_deliver(handlers: int) -> Timed:
+    """Hand one payload over, as the kernel's loop does with what the market brings."""
+
+    def timed(events: int) -> float:
+        drain, facts = bus_with(handlers).drain, (TICK,)
+        started = time.perf_counter_ns()
+        for _ in range(events):
+            drain(facts)
+        return (time.perf_counter_ns() - started) / events
+
+    return timed
+
+
 def hean_burst(events: int) -> float:
     """Emit 1,000 events, drain once."""
     bus = bus_with(1)
@@ -122,6 +136,8 @@ def run(rounds: int, quick: bool = False) -> Result:
     forms: dict[str, Timed] = {
         "hean x1 ns": hean_single(1),
         "hean x3 ns": hean_single(3),
+        "hean deliver x1 ns": hean_deliver(1),
+        "hean deliver x3 ns": hean_deliver(3),
         "hean burst x1 ns": hean_burst,
         "hean driver x1 ns": hean_driver,
     }
@@ -139,6 +155,8 @@ def run(rounds: int, quick: bool = False) -> Result:
             if f"nautilus {handlers} ns" in done:
                 peer, own = done[f"nautilus {handlers} ns"], done[f"hean {handlers} ns"]
                 ratios[f"{handlers}_vs_nautilus"] = peer / own
+                deliver = done[f"hean deliver {handlers} ns"]
+                ratios[f"{handlers}_deliver_vs_nautilus"] = peer / deliver
         result.add(done, ratios)
         say(f"round {turn + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in ratios.items()))
     return result

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """META's native order engine under its promised name: the printed sample, then every verb.
 
-`samples/meta_order_engine.txt` is the document's code block, byte for byte.
+`meta_order_engine.txt` is the document's code block, byte for byte.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hean.errors import (
 )
 
 HERE = Path(__file__).parent
-SAMPLE = (HERE / "samples" / "meta_order_engine.txt").read_text(encoding="utf-8")
+SAMPLE = (HERE / "meta_order_engine.txt").read_text(encoding="utf-8")
 
 
 def with_offers() -> hmc.OrderEngine:
