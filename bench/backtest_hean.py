@@ -10,9 +10,9 @@ import time
 from decimal import Decimal
 from typing import Any
 
-import jobs
 import numpy as np
 
+import jobs
 from hean._core import Instrument
 from hean.backtest.assumptions import Assumptions, LatencyModel
 from hean.core.clock import SimClock

@@ -10,22 +10,21 @@ import time
 import warnings
 from typing import Any
 
-import jobs
 import numpy as np
+
+import jobs
 
 SMALL = 2_000  # rows that warm a compiler up
 
 
-def nautilus(job: str, rows: int) -> dict[str, Any]:
-    """NautilusTrader: event-driven, Python strategy, its own indicators."""
-    from nautilus_peer import SYMBOL, USDT, engine_with_venue, quotes
+def nautilus_strategy(job: str, bar_type: Any) -> Any:
+    """The rule as a strategy of NautilusTrader, with its own indicators."""
     from nautilus_trader.indicators import ExponentialMovingAverage as Average
-    from nautilus_trader.model.data import Bar, BarType
     from nautilus_trader.model.enums import OrderSide
     from nautilus_trader.model.objects import Quantity
     from nautilus_trader.trading.strategy import Strategy
 
-    bar_type = BarType.from_str(f"{SYMBOL}-1-MINUTE-LAST-EXTERNAL")
+    from nautilus_peer import SYMBOL
 
     class Cross(Strategy):  # type: ignore[misc]
         def on_start(self) -> None:
@@ -60,6 +59,16 @@ def nautilus(job: str, rows: int) -> dict[str, Any]:
         def on_order_filled(self, event: Any) -> None:
             self.fills += 1
 
+    return Cross()
+
+
+def nautilus(job: str, rows: int) -> dict[str, Any]:
+    """NautilusTrader: event-driven, Python strategy."""
+    from nautilus_trader.model.data import Bar, BarType
+
+    from nautilus_peer import SYMBOL, USDT, engine_with_venue, quotes
+
+    bar_type = BarType.from_str(f"{SYMBOL}-1-MINUTE-LAST-EXTERNAL")
     began = time.perf_counter()
     engine = engine_with_venue(jobs.CASH)
     if job == "a":
@@ -69,7 +78,7 @@ def nautilus(job: str, rows: int) -> dict[str, Any]:
     else:
         data = quotes(*jobs.ticks(rows), size=100.0)
     engine.add_data(data)
-    strategy = Cross()
+    strategy = nautilus_strategy(job, bar_type)
     engine.add_strategy(strategy)
     prepared = time.perf_counter()
     engine.run()
@@ -209,7 +218,7 @@ def hftbacktest(job: str, rows: int) -> dict[str, Any]:
         while test.elapse(1_000_000) == 0:
             depth = test.depth(0)
             price = (depth.best_bid + depth.best_ask) / 2
-            if price != price:
+            if np.isnan(price):
                 continue
             if seen == 0:
                 fast = slow = price

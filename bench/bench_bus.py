@@ -4,8 +4,9 @@
 Handlers are empty functions. HEAN: `emit` of a payload and `drain`, again and again, which is the
 life of an event between modules; `deliver` hands a payload to `drain`, which is the life of a
 market event; `burst` emits 1,000 events and drains once; `driver` plays ticks through
-`run_simulated` from a Python iterator. The goals are set on the first form, the dearest one. Peer: `MessageBus.publish` of the same payload to
-an exact topic. Both in this process, in turns; one unmeasured turn first.
+`run_simulated` from a Python iterator. The goals are set on the first form, the dearest one.
+Peer: `MessageBus.publish` of the same payload to an exact topic. Both in this process, in turns;
+one unmeasured turn first.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from measure import Result, python_with, say, turns
-
 from hean.core.bus import EventBus
 from hean.core.clock import SimClock
 from hean.core.driver import run_simulated
 from hean.core.ports import Instant
 from hean.core.types import Event, EventType, Tick
+from measure import Result, python_with, say, turns
 
 EVENTS = 300_000
 BURST = 1_000

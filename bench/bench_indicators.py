@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import talib
-from measure import Goal, Result, python_with, say
 from talipp import indicators as talipp
 
 from hean.indicators import Five, five
+from measure import Goal, Result, python_with, say
 
 SMALL = 1_000
 LARGE = 1_000_000
@@ -35,7 +35,9 @@ GOALS: dict[str, Goal] = {
     "largest difference to TA-Lib": ("<=", 1e-9),
 }
 
-WORKLOAD = "SMA20 EMA20 RSI14 MACD12/26/9 BB20/2; batch in us per 1,000 closes, stream in ns a close"
+WORKLOAD = (
+    "SMA20 EMA20 RSI14 MACD12/26/9 BB20/2; batch in us per 1,000 closes, stream in ns a close"
+)
 
 Timed = Callable[[], float]
 

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from measure import Result, say
 
 from hean._core import Book, MatchingBook
+from measure import Result, say
 
 BATCH_ROWS = 2_000_000
 CALL_ROWS = 200_000
@@ -184,9 +184,7 @@ def feed_rates() -> dict[str, float]:
     }
 
 
-def one_round(
-    books: dict[str, Callable[[], Any]], turn: int, quick: bool
-) -> dict[str, Any]:
+def one_round(books: dict[str, Callable[[], Any]], turn: int, quick: bool) -> dict[str, Any]:
     """Each book once; who goes first changes with the round."""
     names = list(books)
     names = names[turn % len(names) :] + names[: turn % len(names)]

@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 import numpy as np
+
 from bench_matching import flow, heap_bytes
 from measure import Result, percentile, python_with, say, turns, worker
 
@@ -51,9 +52,7 @@ def exchange() -> tuple[Any, int]:
     """An exchange with limits and one instrument."""
     from hean._core import Exchange, Instrument
 
-    made = Exchange(
-        cash="100000000000", maker_fee="0.0002", taker_fee="0.00055", limits=LIMITS
-    )
+    made = Exchange(cash="100000000000", maker_fee="0.0002", taker_fee="0.00055", limits=LIMITS)
     return made, made.add_instrument(Instrument(SYMBOL, "linear", "0.1", "0.001"))
 
 
@@ -175,10 +174,11 @@ def hean_memory(orders: int) -> dict[str, Any]:
 
 def nautilus(quotes: int) -> dict[str, Any]:
     """The peer's worker."""
-    import nautilus_peer as peer
     from nautilus_trader.model.enums import OrderSide
     from nautilus_trader.model.objects import Quantity
     from nautilus_trader.trading.strategy import Strategy
+
+    import nautilus_peer as peer
 
     clock = time.perf_counter_ns
 
