@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -158,3 +159,11 @@ def test_whole_numbers_and_the_callback_after_the_booking() -> None:
     engine.cancel(resting)
     assert (engine.status(resting), engine.open_orders) == ("CANCELLED", 0)
     assert engine.get_order(engine.order_id(resting)).filled_qty == Decimal("0.003")
+
+
+def test_the_example_ends_flat_with_its_profit(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(
+        str(HERE.parents[1] / "examples" / "native_order_engine.py"), run_name="__main__"
+    )
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("position 0, realised 157, fees ")
