@@ -6,16 +6,10 @@ Workload: a seeded random walk of 1,000,000 closes around 30,000. Batch: TA-Lib'
 at a time with all five updated, against talipp and, where installed, NautilusTrader's six PyO3
 calls. HEAN and peer take turns (A B A B …); a ratio is taken per turn, and the median of the turns
 is reported. Before anything is timed, the values are compared with TA-Lib's.
-
-    python bench/bench_indicators.py --rounds 5
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.metadata
-import json
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,19 +19,25 @@ import talib
 from talipp import indicators as talipp
 
 from hean.indicators import Five, five
+from measure import Goal, Result, python_with, say
 
 SMALL = 1_000
 LARGE = 1_000_000
 STREAMED = 200_000
 STREAMED_TALIPP = 20_000
 SMALL_REPEATS = 300
-GOALS = {
-    "batch_1000_vs_talib": 0.6,
-    "batch_1m_reused_vs_talib": 0.6,
-    "stream_five_ns": 90.0,
-    "stream_vs_nautilus": 0.25,
-    "stream_vs_talipp": 1 / 150,
+GOALS: dict[str, Goal] = {
+    "batch_1000_vs_talib": ("<=", 0.6),
+    "batch_1m_reused_vs_talib": ("<=", 0.6),
+    "stream five ns": ("<=", 90.0),
+    "stream_vs_nautilus": ("<=", 0.25),
+    "stream_vs_talipp": ("<=", 1 / 150),
+    "largest difference to TA-Lib": ("<=", 1e-9),
 }
+
+WORKLOAD = (
+    "SMA20 EMA20 RSI14 MACD12/26/9 BB20/2; batch in us per 1,000 closes, stream in ns a close"
+)
 
 Timed = Callable[[], float]
 
@@ -144,61 +144,37 @@ def stream_nautilus(prices: list[float]) -> Timed:
     return timed
 
 
-def pairs(rounds: int, own: Timed, peer: Timed) -> dict[str, float]:
-    """Medians of both and of their ratio, taken in turns; one unmeasured turn first."""
-    own()
-    peer()
-    turns = [(own(), peer()) for _ in range(rounds)]
-    return {
-        "hean": statistics.median(mine for mine, _ in turns),
-        "peer": statistics.median(other for _, other in turns),
-        "ratio": statistics.median(mine / other for mine, other in turns),
-        "ratio_worst": max(mine / other for mine, other in turns),
-    }
-
-
-def run(rounds: int) -> dict[str, Any]:
-    """Measure everything; `rounds` turns each."""
+def run(rounds: int, quick: bool = False) -> Result:
+    """Each form against its peer in turns; one unmeasured turn first."""
     prices = closes()
-    small, streamed = prices[:SMALL].copy(), prices[:STREAMED].tolist()
-    out = np.empty((8, LARGE))
-    results: dict[str, Any] = {
-        "batch_1000_vs_talib": pairs(
-            rounds,
+    streamed = prices[: STREAMED // 10 if quick else STREAMED].tolist()
+    small, out = prices[:SMALL].copy(), np.empty((8, LARGE))
+    result = Result(workload=WORKLOAD, goals=GOALS)
+    duels = {
+        "batch_1000_vs_talib": (
             batch_of(lambda: five(small), SMALL_REPEATS, SMALL),
             batch_of(lambda: talib_five(small), SMALL_REPEATS, SMALL),
         ),
-        "batch_1m_reused_vs_talib": pairs(
-            rounds,
+        "batch_1m_reused_vs_talib": (
             batch_of(lambda: five(prices, out), 1, LARGE),
             batch_of(lambda: talib_five(prices), 1, LARGE),
         ),
-        "stream_vs_talipp": pairs(
-            rounds, stream_hean(streamed), stream_talipp(streamed[:STREAMED_TALIPP])
-        ),
+        "stream_vs_talipp": (stream_hean(streamed), stream_talipp(streamed[:STREAMED_TALIPP])),
     }
-    try:
-        nautilus = stream_nautilus(streamed)
-    except ImportError as missing:
-        results["stream_vs_nautilus"] = {"skipped": str(missing)}
+    if python_with("nautilus_trader") is None:
+        result.missing["nautilus_trader"] = "not installed; `make bench` installs it"
     else:
-        results["stream_vs_nautilus"] = pairs(rounds, stream_hean(streamed), nautilus)
-    return {
-        "workload": "SMA20 EMA20 RSI14 MACD12/26/9 BB20/2; batch in us per 1,000, stream in ns",
-        "peers": {name: importlib.metadata.version(name) for name in ("TA-Lib", "talipp")},
-        "largest_difference_to_talib": largest_difference(prices),
-        "stream_five_ns": results["stream_vs_talipp"]["hean"],
-        "goals": GOALS,
-        **results,
-    }
-
-
-def main() -> None:
-    """Print the results as JSON."""
-    parser = argparse.ArgumentParser(description="Five indicators beside their peers.")
-    parser.add_argument("--rounds", type=int, default=5)
-    print(json.dumps(run(parser.parse_args().rounds), indent=2))
-
-
-if __name__ == "__main__":
-    main()
+        duels["stream_vs_nautilus"] = (stream_hean(streamed), stream_nautilus(streamed))
+    for own, peer in duels.values():
+        own(), peer()
+    difference = largest_difference(prices)
+    for turn in range(rounds):
+        figures, ratios = {"largest difference to TA-Lib": difference}, {}
+        for name, (own, peer) in duels.items():
+            first, second = own(), peer()
+            figures |= {f"{name} hean": first, f"{name} peer": second}
+            ratios[name] = first / second
+        figures["stream five ns"] = figures["stream_vs_talipp hean"]
+        result.add(figures, ratios)
+        say(f"round {turn + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in ratios.items()))
+    return result

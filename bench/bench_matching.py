@@ -6,21 +6,16 @@ limits, 10 % market orders, drawn by seed. The peers (`matching_peers.cpp`) are 
 (std::map of std::list) and a price ladder; neither reports what it did, HEAN's book does. All
 three must agree on the number of trades, or the figures mean nothing.
 
-    python bench/bench_matching.py [--rounds 5]
-
-Needs g++ and pybind11. Prints JSON last: per call from Python (ns, clock included), batch rate,
-MB per 100,000 open orders (heap of a fresh process), feed book rates.
+Needs g++ and pybind11. Figures: per call from Python (ns, clock included), batch rate, MB per
+100,000 open orders (heap of a fresh process), feed book rates.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import gc
 import hashlib
 import importlib.util
-import json
-import statistics
 import subprocess
 import sys
 import sysconfig
@@ -33,6 +28,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hean._core import Book, MatchingBook
+from measure import Result, say
 
 BATCH_ROWS = 2_000_000
 CALL_ROWS = 200_000
@@ -188,11 +184,12 @@ def feed_rates() -> dict[str, float]:
     }
 
 
-def one_round(books: dict[str, Callable[[], Any]], turn: int) -> dict[str, Any]:
+def one_round(books: dict[str, Callable[[], Any]], turn: int, quick: bool) -> dict[str, Any]:
     """Each book once; who goes first changes with the round."""
     names = list(books)
     names = names[turn % len(names) :] + names[: turn % len(names)]
-    calls, rows = flow(CALL_ROWS), flow(BATCH_ROWS)
+    share = 10 if quick else 1
+    calls, rows = flow(CALL_ROWS // share), flow(BATCH_ROWS // share)
     latency = {name: call_latency(books[name](), calls) for name in names}
     batches = {name: batch_rate(books[name](), rows) for name in names}
     counted = {trades for _, trades in batches.values()}
@@ -207,11 +204,13 @@ def one_round(books: dict[str, Callable[[], Any]], turn: int) -> dict[str, Any]:
     }
 
 
-def medians(rounds: list[Any]) -> Any:
-    """The same tree with the median of each leaf."""
-    if isinstance(rounds[0], dict):
-        return {key: medians([one[key] for one in rounds]) for key in rounds[0]}
-    return statistics.median(rounds)
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """Leaves by their path, joined by spaces."""
+    leaves: dict[str, float] = {}
+    for key, value in tree.items():
+        name = f"{prefix} {key}".strip()
+        leaves |= flat(value, name) if isinstance(value, dict) else {name: value}
+    return leaves
 
 
 RATIOS: dict[str, Callable[[dict[str, Any], str], float]] = {
@@ -222,36 +221,31 @@ RATIOS: dict[str, Callable[[dict[str, Any], str], float]] = {
 }
 
 
-def run(rounds: int) -> dict[str, Any]:
-    """Medians of interleaved rounds, and of the ratios within each round."""
+def run(rounds: int, quick: bool = False) -> Result:
+    """Interleaved rounds, and the ratios within each."""
+    result = Result(
+        workload="60% limit within 200 ticks, 30% cancel, 10% market; seed 3",
+        goals={
+            "call_p50_vs_map": ("<=", 1.0),
+            "call_p50_vs_ladder": ("<=", 1.5),
+            "batch_vs_map": (">=", 2.0),
+            "memory_mb hean": ("<=", 12.0),
+            "feed_book update_per_s": (">=", 3.45e6),
+            "feed_book delta_of_100_levels_per_s": (">=", 20e6),
+        },
+    )
     books = makers()
-    done = [one_round(books, turn) for turn in range(rounds)]
-    return {
-        "workload": "60% limit within 200 ticks, 30% cancel, 10% market; seed 3",
-        "rounds": rounds,
-        "median": medians(done),
-        "ratio": {
-            f"{label}_vs_{peer}": statistics.median(of(one, "hean") / of(one, peer) for one in done)
+    for turn in range(rounds):
+        one = one_round(books, turn, quick)
+        ratios = {
+            f"{label}_vs_{peer}": of(one, "hean") / of(one, peer)
             for peer in ("map", "ladder")
             for label, of in RATIOS.items()
-        },
-        "goal": {
-            "call_p50_vs_map": "<= 1.0",
-            "call_p50_vs_ladder": "<= 1.5",
-            "batch_vs_map": ">= 2.0",
-            "memory_mb.hean": "<= 12",
-            "feed_book.update_per_s": ">= 3.45e6",
-            "feed_book.delta_of_100_levels_per_s": ">= 20e6",
-        },
-    }
+        }
+        result.add(flat(one), ratios)
+        say(f"round {turn + 1}: batch {ratios['batch_vs_map']:.2f} x the textbook book")
+    return result
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory", metavar="BOOK", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.memory:
-        print(memory_worker(given.memory))
-    else:
-        print(json.dumps(run(given.rounds), indent=1))
+    print(memory_worker(sys.argv[2]))

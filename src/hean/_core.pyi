@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Rust core as Python sees it. One block per file of `crates/py/src`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -736,3 +736,113 @@ class CaptureBuilder:
     def feed(self, chunk: bytes) -> None: ...
     def end_file(self) -> None: ...
     def finish(self) -> dict[str, Any]: ...
+
+# --- exchange.rs, hmc.rs
+
+class OrderResult:
+    """How an order stands after a call."""
+
+    @property
+    def order_id(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def qty(self) -> Decimal: ...
+    @property
+    def filled_qty(self) -> Decimal: ...
+    @property
+    def avg_price(self) -> Decimal | None: ...
+    @property
+    def fills(self) -> list[tuple[Decimal, Decimal]]:
+        """(price, quantity) of each fill, first to last."""
+
+    @property
+    def residue(self) -> float:
+        """What the given float quantity had beyond the lot."""
+
+    @property
+    def latency_us(self) -> float:
+        """Time spent in the core by this call."""
+
+class ExchangePosition:
+    """A position with its profit."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def qty(self) -> Decimal: ...
+    @property
+    def avg_price(self) -> Decimal | None: ...
+    @property
+    def mark_price(self) -> Decimal | None: ...
+    @property
+    def realized_pnl(self) -> Decimal: ...
+    @property
+    def unrealized_pnl(self) -> Decimal: ...
+    @property
+    def fees(self) -> Decimal: ...
+
+class Exchange:
+    """Order engine, matching books and ledger of one account, in this process.
+
+    Safe to call from many threads: each call borrows the exchange exclusively. An order that the
+    limits refuse is a result with status REJECTED; an order that makes no sense raises.
+    """
+
+    on_fill: Callable[[int, int, int], object] | None
+    """Called as `on_fill(order, price_ticks, lots)` once a fill is booked."""
+
+    def __init__(
+        self,
+        *,
+        cash: str = "0",
+        maker_fee: str = "0",
+        taker_fee: str = "0",
+        limits: Mapping[str, object] | None = None,
+    ) -> None: ...
+    def add_instrument(self, instrument: Instrument) -> int: ...
+    def place_market_order(self, symbol: str, side: str, qty: float) -> OrderResult: ...
+    def place_limit_order(
+        self, symbol: str, side: str, qty: float, price: float, *, time_in_force: str = "GTC"
+    ) -> OrderResult: ...
+    def cancel_order(self, order_id: str) -> OrderResult: ...
+    def modify_order(
+        self, order_id: str, *, qty: float | None = None, price: float | None = None
+    ) -> OrderResult:
+        """*qty*: new total, fills included."""
+
+    def get_order(self, order_id: str) -> OrderResult: ...
+    def get_position(self, symbol: str) -> ExchangePosition: ...
+    def add_liquidity(self, symbol: str, side: str, qty: float, price: float) -> int:
+        """The other side of trades: an offer of the market, which is no order of the account."""
+
+    def place(
+        self,
+        instrument: int,
+        is_buy: bool,
+        lots: int,
+        price_ticks: int | None = None,
+        tif: int = 0,
+        now_ns: int | None = None,
+    ) -> int: ...
+    def cancel(self, order: int, now_ns: int | None = None) -> None: ...
+    def amend(
+        self,
+        order: int,
+        price_ticks: int | None = None,
+        lots: int | None = None,
+        now_ns: int | None = None,
+    ) -> None: ...
+    def supply(self, instrument: int, is_buy: bool, lots: int, price_ticks: int) -> int: ...
+    def withdraw(self, instrument: int, offer: int) -> bool: ...
+    def fills(self) -> list[tuple[int, int, int, bool]]: ...
+    def status(self, order: int) -> str: ...
+    def order_id(self, order: int) -> str: ...
+    @property
+    def open_orders(self) -> int: ...
+    @property
+    def cash(self) -> Decimal: ...
+    @property
+    def equity(self) -> Decimal: ...

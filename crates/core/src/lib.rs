@@ -9,6 +9,7 @@
 
 pub mod book;
 pub mod error;
+pub mod exchange;
 pub mod hash;
 pub mod indicator;
 pub mod instrument;

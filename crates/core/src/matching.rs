@@ -176,6 +176,21 @@ impl MatchingEngine {
         self.queues.slot(id).map(|slot| self.view(slot))
     }
 
+    /// Who sent an order that rests, or rested until the last call closed it: what a caller needs
+    /// to read that call's facts. Says nothing of an order that never rested.
+    #[inline]
+    #[must_use]
+    pub fn owner(&self, id: u64) -> u32 {
+        self.queues.order(id as u32).owner
+    }
+
+    /// Id of the order whose id ends in `slot`; for a caller that keeps the lower half of ids.
+    #[inline]
+    #[must_use]
+    pub fn id_at(&self, slot: u32) -> u64 {
+        self.queues.id(slot)
+    }
+
     /// Number of open orders, sleeping ones included.
     #[must_use]
     pub const fn open_count(&self) -> usize {

@@ -60,7 +60,7 @@ fn play(frames: &[Fact]) -> Ending {
         state: engine.state(key).unwrap(),
         filled: record.filled,
         updated_ns: record.updated_ns,
-        ended_ns: record.ended_ns,
+        ended_ns: record.ended_ns(),
         fills: engine.fills(key).map(fact).collect(),
         exposure: engine.exposure(instrument).unwrap(),
         open_orders: engine.account().open_orders,

@@ -8,6 +8,8 @@ mod book;
 mod column;
 mod convert;
 mod error;
+mod exchange;
+mod hmc;
 mod indicator;
 mod instrument;
 mod ledger;
@@ -29,5 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     wire::register(module)?;
     order::register(module)?;
     program::register(module)?;
+    exchange::register(module)?;
+    hmc::register(module)?;
     Ok(())
 }

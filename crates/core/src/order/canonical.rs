@@ -117,13 +117,13 @@ impl OrderEngine {
         to.maybe(record.price().map(|price| i128::from(price.0)));
         to.maybe(record.trigger().map(|price| i128::from(price.0)));
         to.maybe(record.parent().map(|key| i128::from(key.0)));
-        for value in [record.lots, record.filled, record.drawn] {
+        for value in [record.lots, record.filled, record.drawn()] {
             to.int(value.0);
         }
-        for value in [record.created_ns, record.updated_ns, record.ended_ns] {
+        for value in [record.created_ns, record.updated_ns, record.ended_ns()] {
             to.int(value);
         }
-        to.int(i64::from(record.children));
+        to.int(i64::from(record.children()));
         to.int(i64::from(record.flags));
         to.int(record.end as i64);
         to.size(self.fills.iter(record.fills).count());

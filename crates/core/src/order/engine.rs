@@ -274,6 +274,17 @@ impl OrderEngine {
         }
     }
 
+    /// The order of an id of HEAN's own form, told by its parts.
+    ///
+    /// # Errors
+    /// As `find`.
+    pub fn find_name(&self, name: Name) -> Result<OrderKey> {
+        match self.names.find_parsed("", Some(name), &self.orders) {
+            Lookup::Order(key) => Ok(key),
+            _ => self.find(&name.text()),
+        }
+    }
+
     /// The record of an order.
     ///
     /// # Errors

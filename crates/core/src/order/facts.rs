@@ -192,7 +192,7 @@ impl OrderEngine {
         reason: &str,
         ts_ns: i64,
     ) -> Result<Transition> {
-        let ended = |record: &Record| (record.end, record.ended_ns);
+        let ended = |record: &Record| (record.end, record.ended_ns());
         let before = self.orders.get(key).map(ended);
         let transition = self.fact(key, Fact { kind, ts_ns })?;
         let Some(after) = self.orders.get(key).map(ended) else { return Ok(transition) };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What is kept of one order: 96 bytes, and 40 for each fill. Nothing in a record depends on the
+//! What is kept of one order: 72 bytes, 40 for each fill, and 40 more for what few open orders
+//! have (a trigger, slices, an end). Nothing in a record depends on the
 //! order in which frames arrived: fills lie sorted by execution id, the end of an order is the
 //! earliest terminal event, flags only ever get set. The state is computed from these facts.
 
@@ -50,29 +51,35 @@ pub enum End {
     Rejected = 3,
 }
 
+/// What most open orders do not have.
+#[derive(Debug, Clone)]
+struct Rare {
+    trigger: i64,
+    drawn: Lots,
+    ended_ns: i64,
+    parent: u32,
+    children: u32,
+}
+
+const NOTHING_RARE: Rare =
+    Rare { trigger: NO_PRICE, drawn: Lots::ZERO, ended_ns: 0, parent: NONE, children: 0 };
+
 /// One order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Record {
     price: i64,
-    trigger: i64,
     /// Ordered quantity.
     pub lots: Lots,
     /// Sum of the fills.
     pub filled: Lots,
-    /// Lots lent to open slices of this order.
-    pub drawn: Lots,
     /// Sequence number of the id, if the id has HEAN's own form.
     pub(crate) seq: u64,
     /// Time of approval.
     pub created_ns: i64,
     /// Latest time any fact carried.
     pub updated_ns: i64,
-    /// Time of the terminal event.
-    pub ended_ns: i64,
+    rare: Option<Box<Rare>>,
     pub(crate) fills: u32,
-    pub(crate) parent: u32,
-    /// Slices of this order that are still in memory.
-    pub(crate) children: u32,
     /// What is traded.
     pub instrument: InstrumentId,
     /// Who wanted it.
@@ -84,23 +91,32 @@ pub struct Record {
     pub end: End,
 }
 
+impl Rare {
+    fn of(intent: &Intent<'_>) -> Option<Box<Self>> {
+        if intent.trigger.is_none() && intent.parent.is_none() {
+            return None;
+        }
+        Some(Box::new(Self {
+            trigger: intent.trigger.map_or(NO_PRICE, |price| price.0),
+            parent: intent.parent.map_or(NONE, |key| key.0),
+            ..NOTHING_RARE
+        }))
+    }
+}
+
 impl Record {
     /// A fresh record in state INTENT.
     #[must_use]
     pub fn new(intent: &Intent<'_>, now_ns: i64) -> Self {
         Self {
             price: intent.price.map_or(NO_PRICE, |price| price.0),
-            trigger: intent.trigger.map_or(NO_PRICE, |price| price.0),
             lots: intent.lots,
             filled: Lots::ZERO,
-            drawn: Lots::ZERO,
             seq: 0,
             created_ns: now_ns,
             updated_ns: now_ns,
-            ended_ns: 0,
+            rare: Rare::of(intent),
             fills: NONE,
-            parent: intent.parent.map_or(NONE, |key| key.0),
-            children: 0,
             instrument: intent.instrument,
             strategy: intent.strategy,
             tag: [0; 4],
@@ -111,6 +127,12 @@ impl Record {
                 | (intent.order_type as u8) << 4,
             end: End::Open,
         }
+    }
+
+    /// Sequence number of the id, if the id has HEAN's own form; else 0.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.seq
     }
 
     /// Direction.
@@ -150,13 +172,56 @@ impl Record {
     /// Trigger price.
     #[must_use]
     pub fn trigger(&self) -> Option<Ticks> {
-        (self.trigger != NO_PRICE).then_some(Ticks(self.trigger))
+        let trigger = self.rare().trigger;
+        (trigger != NO_PRICE).then_some(Ticks(trigger))
     }
 
     /// The order this one is a slice of.
     #[must_use]
     pub fn parent(&self) -> Option<OrderKey> {
-        (self.parent != NONE).then_some(OrderKey(self.parent))
+        let parent = self.rare().parent;
+        (parent != NONE).then_some(OrderKey(parent))
+    }
+
+    /// Lots lent to open slices of this order.
+    #[must_use]
+    pub fn drawn(&self) -> Lots {
+        self.rare().drawn
+    }
+
+    /// Time of the terminal event; 0 before.
+    #[must_use]
+    pub fn ended_ns(&self) -> i64 {
+        self.rare().ended_ns
+    }
+
+    /// Slices of this order that are still in memory.
+    pub(crate) fn children(&self) -> u32 {
+        self.rare().children
+    }
+
+    pub(crate) fn lend(&mut self, lots: i64) {
+        self.rare_mut().drawn.0 += lots;
+    }
+
+    pub(crate) fn set_end(&mut self, end: End, ended_ns: i64) {
+        self.end = end;
+        if ended_ns != self.ended_ns() {
+            self.rare_mut().ended_ns = ended_ns;
+        }
+    }
+
+    pub(crate) fn set_children(&mut self, children: u32) {
+        self.rare_mut().children = children;
+    }
+
+    #[inline]
+    fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(NOTHING_RARE))
     }
 
     /// Is a flag set?
@@ -180,8 +245,8 @@ impl Record {
     #[must_use]
     pub fn matches(&self, intent: &Intent<'_>) -> bool {
         let wish = Self::new(intent, 0);
-        (self.price, self.trigger, self.lots, self.parent, self.kind)
-            == (wish.price, wish.trigger, wish.lots, wish.parent, wish.kind)
+        (self.price, self.trigger(), self.lots, self.parent(), self.kind)
+            == (wish.price, wish.trigger(), wish.lots, wish.parent(), wish.kind)
             && (self.instrument, self.strategy) == (wish.instrument, wish.strategy)
     }
 }
@@ -325,6 +390,7 @@ impl Slab {
     pub fn remove(&mut self, key: OrderKey) {
         if let Some(record) = self.get_mut(key) {
             record.flags = 0;
+            record.rare = None;
             self.free.push(key.0);
         }
     }
@@ -340,8 +406,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_takes_96_bytes_and_a_fill_40() {
-        assert_eq!(std::mem::size_of::<Record>(), 96);
+    fn an_order_takes_72_bytes_and_a_fill_40() {
+        assert_eq!(std::mem::size_of::<Record>(), 72);
         assert_eq!(std::mem::size_of::<Fill>(), 40);
     }
 

@@ -34,7 +34,7 @@ impl OrderEngine {
             lots = lots.max(self.amends.get(&key).map_or(0, |amend| amend.lots.0));
             is_open |= record.end == End::Open && lots > record.filled.0;
         }
-        let free = lots.saturating_sub(record.filled.0).saturating_sub(record.drawn.0).max(0);
+        let free = lots.saturating_sub(record.filled.0).saturating_sub(record.drawn().0).max(0);
         Held {
             lots: if is_open { free } else { 0 },
             is_open,
@@ -46,7 +46,7 @@ impl OrderEngine {
     pub(crate) fn enter(&mut self, key: OrderKey) {
         let parent = self.orders.get(key).and_then(Record::parent);
         if let Some(parent) = parent.and_then(|parent| self.orders.get_mut(parent)) {
-            parent.children += 1;
+            parent.set_children(parent.children() + 1);
         }
         self.settle(key, Held::default(), None);
     }
@@ -64,7 +64,7 @@ impl OrderEngine {
         if let Some(parent) = parent {
             let parent_before = self.held(parent);
             if let Some(record) = self.orders.get_mut(parent) {
-                record.drawn.0 += after.lots - before.lots;
+                record.lend(after.lots - before.lots);
                 if let Some((fill, ts_ns)) = fill {
                     absorb(record, &mut self.fills, fill, ts_ns);
                 }
@@ -156,13 +156,13 @@ impl OrderEngine {
             record.flags &= !RETIRING;
             return;
         }
-        if record.children > 0 || record.has(TICKETED) {
+        if record.children() > 0 || record.has(TICKETED) {
             self.closed.push_back(key);
             return;
         }
         let (parent, fills) = (record.parent(), record.fills);
         if let Some(parent) = parent.and_then(|parent| self.orders.get_mut(parent)) {
-            parent.children = parent.children.saturating_sub(1);
+            parent.set_children(parent.children().saturating_sub(1));
         }
         self.fills.release(fills);
         self.notes.remove(&key);

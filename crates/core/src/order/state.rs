@@ -197,7 +197,7 @@ pub struct Transition {
 /// [`Code::IllegalTransition`] if the fact contradicts what is known; the record is unchanged.
 pub fn apply(record: &mut Record, fills: &mut Fills, fact: Fact) -> Result<Transition> {
     let from = State::of(record);
-    let before = (record.flags, record.end, record.ended_ns);
+    let before = (record.flags, record.end, record.ended_ns());
     let mut filled = Lots::ZERO;
     match fact.kind {
         FactKind::Sent => record.flags |= SENT,
@@ -214,7 +214,8 @@ pub fn apply(record: &mut Record, fills: &mut Fills, fact: Fact) -> Result<Trans
     }
     let to = State::of(record);
     if !from.may_become(to) {
-        (record.flags, record.end, record.ended_ns) = before;
+        record.flags = before.0;
+        record.set_end(before.1, before.2);
         return Err(illegal(from, &format!("{:?} would make it {}", fact.kind, to.name())));
     }
     record.updated_ns = record.updated_ns.max(fact.ts_ns);
@@ -233,8 +234,8 @@ pub(crate) fn absorb(record: &mut Record, fills: &mut Fills, fill: (ExecId, Tick
 
 /// The earliest terminal event counts; of two at one time the one with the lower number.
 fn end(record: &mut Record, end: End, ts_ns: i64) {
-    if record.end == End::Open || (ts_ns, end) < (record.ended_ns, record.end) {
-        (record.end, record.ended_ns) = (end, ts_ns);
+    if record.end == End::Open || (ts_ns, end) < (record.ended_ns(), record.end) {
+        record.set_end(end, ts_ns);
     }
 }
 
@@ -256,8 +257,8 @@ fn add_fill(
     if from == Intent {
         return Err(illegal(from, "a fill of an order that never left"));
     }
-    if record.end != End::Open && ts_ns > record.ended_ns {
-        let why = format!("fill at {ts_ns} ns, ended at {} ns", record.ended_ns);
+    if record.end != End::Open && ts_ns > record.ended_ns() {
+        let why = format!("fill at {ts_ns} ns, ended at {} ns", record.ended_ns());
         return Err(illegal(from, &why));
     }
     let room = record.lots.0 - record.filled.0;
