@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from hean import __version__, cli_backtest, cli_data
+from hean.cli_common import leave_broken_pipe
+from hean.watchdog import end_on_second_interrupt
 
 app = typer.Typer(
     name="hean",
@@ -38,5 +41,18 @@ def root(
 
 
 def main() -> None:
-    """Entry point of the installed command."""
-    app(prog_name="hean")
+    """Parse the command line and run."""
+    end_on_second_interrupt()
+    try:
+        app(prog_name="hean")
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """A reader that has gone is not our error."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        leave_broken_pipe()

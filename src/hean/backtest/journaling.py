@@ -97,7 +97,7 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
     comparison = _Comparison(records, backtest)
     backtest.system.bus.tap(comparison.compare)
     backtest.recorder.begin(backtest.clock.now_ns)
-    run_simulated(backtest.system.bus, backtest.clock, backtest.source)
+    run_simulated(backtest.system.bus, backtest.clock, backtest.source, loop=backtest.loop)
     comparison.finish()
     return {
         "journal": path.name,

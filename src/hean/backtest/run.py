@@ -24,19 +24,26 @@ from hean.core.clock import SimClock
 from hean.core.driver import run_simulated
 from hean.core.journal import Record
 from hean.core.parameters import Value
+from hean.core.simloop import SimLoop
 from hean.data.fingerprint import iso_utc
 from hean.feeds.history import History
 from hean.strategies import load_strategy
+from hean.strategies.base import Strategy
 from hean.system import AccountSettings, TradingSystem
 from hean.venues.echo import EchoVenue
 from hean.venues.sim import SimulatedVenue
 
 Progress = Callable[[float], None]
 """Told the finished part, 0 to 1."""
+TRADES_COLUMNS = (
+    "symbol", "side", "entry", "exit", "qty", "entry_price", "exit_price", "fees", "pnl",
+)  # fmt: skip
+EQUITY_COLUMNS = ("ts", "equity", "exposure")
 
 
 class BacktestSettings(msgspec.Struct, frozen=True):
-    """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name."""
+    """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name.
+    *virtual_loop*: `async def` handlers may wait, in simulated time."""
 
     strategy: str
     symbols: tuple[str, ...]
@@ -45,11 +52,12 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     assumptions: Assumptions = Assumptions()
     seed: int = 0
     bar: str = "1m"
+    virtual_loop: bool = False
 
 
 class Backtest:
     """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
-    answers come from there: a replay.
+    answers come from there: a replay. *strategy*: the one of the settings, if it is built already.
     """
 
     def __init__(
@@ -58,11 +66,13 @@ class Backtest:
         history: History,
         *,
         answers: Sequence[Record] | None = None,
+        strategy: Strategy | None = None,
     ) -> None:
         self.settings = settings
         self.history = history
         self.clock = SimClock(history.start_ns)
-        self.bus = EventBus(clock=self.clock)
+        self.loop = SimLoop(self.clock) if settings.virtual_loop else None
+        self.bus = EventBus(clock=self.clock, mailboxes=self.loop is not None, loop=self.loop)
         self.venue = SimulatedVenue(self._venue_core(), self.clock)
         self.source: SimulatedVenue | EchoVenue = self.venue
         if answers is not None:
@@ -70,7 +80,7 @@ class Backtest:
         instruments = {s: m.rules.instrument for s, m in history.markets.items()}
         has_bars = all(market.timeframe for market in history.markets.values())
         self.system = TradingSystem(
-            load_strategy(settings.strategy)(settings.symbols, settings.given),
+            strategy or load_strategy(settings.strategy)(settings.symbols, settings.given),
             instruments,
             settings=settings.account,
             bus=self.bus,
@@ -115,7 +125,7 @@ class Backtest:
 
         self.recorder.begin(clock.now_ns)
         started = time.perf_counter()
-        run_simulated(self.bus, clock, self.source, on_progress=progress)
+        run_simulated(self.bus, clock, self.source, loop=self.loop, on_progress=progress)
         wall_s = time.perf_counter() - started
         self.recorder.end(clock.now_ns)
         self.system.portfolio.ledger.check()
@@ -200,8 +210,7 @@ def buy_and_hold(record: RunRecord) -> float | None:
 
 def trades_csv(record: RunRecord) -> str:
     """Round trips as CSV, times in ISO 8601 UTC."""
-    names = ("symbol", "side", "entry", "exit", "qty", "entry_price", "exit_price", "fees", "pnl")
-    lines = [",".join(names)]
+    lines = [",".join(TRADES_COLUMNS)]
     lines.extend(
         ",".join(
             (
@@ -223,7 +232,7 @@ def trades_csv(record: RunRecord) -> str:
 
 def equity_csv(record: RunRecord) -> str:
     """Equity and exposure at the sample times as CSV."""
-    lines = ["ts,equity,exposure"]
+    lines = [",".join(EQUITY_COLUMNS)]
     lines.extend(
         f"{iso_utc(int(ts))},{equity:.8f},{exposure:.8f}"
         for ts, equity, exposure in zip(
