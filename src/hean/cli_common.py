@@ -139,12 +139,14 @@ def leave_broken_pipe() -> None:
 
 
 def _write_error(error: BaseException, json_to: object) -> None:
-    """The error as the JSON result, never over a file that holds something else than an error; if
-    that cannot be written either, say so and go on.
+    """The error as the JSON result, never over a file that holds something else than an error. If
+    that cannot be written, say so and go on; after a fault of the machine it is not tried.
     """
     if not isinstance(error, HeanError) or not isinstance(json_to, str):
         return
-    if json_to != STANDARD_OUTPUT and not _may_hold_error(Path(json_to)):
+    if json_to != STANDARD_OUTPUT and (
+        isinstance(error, EnvironmentFault) or not _may_hold_error(Path(json_to))
+    ):
         return
     try:
         write_json(error_document(error), json_to)

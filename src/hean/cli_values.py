@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TypeVar
 
 from hean._core import OrderEngine
 from hean.backtest.assumptions import (
@@ -30,6 +31,9 @@ from hean.data.schema import Kind
 from hean.errors import DataInvalid, HeanError, InputError, ParameterInvalid, UnknownSymbol
 from hean.system import LIMITS
 
+Parsed = TypeVar("Parsed")
+
+AMOUNT_MIN = Decimal("0.00000001")  # the finest unit that anything is counted in
 MONEY_MAX = Decimal(10) ** 12  # a million times a million: beyond it is a slip of the keyboard
 LEVERAGE_MAX = Decimal(125)  # the most either venue offers
 FEE_RANGE = (Decimal("-0.01"), Decimal("0.1"))
@@ -92,8 +96,8 @@ def amount_of(text: str, option: str, *, high: Decimal = MONEY_MAX) -> Decimal:
         raise ParameterInvalid(f"{option} {shown(text)}; give a decimal number.") from None
     if not text.isascii() or "_" in text:
         raise ParameterInvalid(f"{option} {shown(text)}; give plain digits.")
-    if not amount.is_finite() or not 0 < amount <= high:
-        raise ParameterInvalid(f"{option} {shown(text)}; allowed: above 0, at most {high:f}.")
+    if not amount.is_finite() or not AMOUNT_MIN <= amount <= high:
+        raise ParameterInvalid(f"{option} {shown(text)}; allowed: {AMOUNT_MIN:f} to {high:f}.")
     return amount
 
 
@@ -116,14 +120,14 @@ def assumptions_of(
     fees: str | None, latency: str, slippage: str, *, queue: str, leverage: Decimal
 ) -> Assumptions:
     """How the simulated exchange behaves. *Raises*: `ParameterInvalid`."""
-    maker, taker = parse_fees(fees) if fees is not None else (None, None)
+    maker, taker = (None, None) if fees is None else _named("--fees", parse_fees, fees)
     for name, fee in (("maker", maker), ("taker", taker)):
         if fee is not None and not FEE_RANGE[0] <= fee <= FEE_RANGE[1]:
             raise ParameterInvalid(
                 f"--fees {name}={fee:f}; allowed: {FEE_RANGE[0]} to {FEE_RANGE[1]}, as a fraction "
                 "of value: 0.05 % is 0.0005."
             )
-    half_spread, impact = parse_slippage(slippage)
+    half_spread, impact = _named("--slippage", parse_slippage, slippage)
     if not 0 <= half_spread <= HALF_SPREAD_MAX or not 0 <= impact <= IMPACT_MAX:
         raise ParameterInvalid(
             f"--slippage {shown(slippage)}; allowed: half_spread 0 to {HALF_SPREAD_MAX:g} "
@@ -235,8 +239,16 @@ def _moment(text: str | None, option: str) -> int | None:
     return (moment - EPOCH) // timedelta(microseconds=1) * 1_000
 
 
+def _named(option: str, parse: Callable[[str], Parsed], text: str) -> Parsed:
+    """What *parse* makes of a text; its error names the option."""
+    try:
+        return parse(text)
+    except ParameterInvalid as error:
+        raise ParameterInvalid(f"{option} {shown(text)}: {error.message}") from error
+
+
 def _latency(text: str) -> LatencyModel:
-    model = parse_latency(text)
+    model = _named("--latency", parse_latency, text)
     if any(value > LATENCY_MAX_NS for value in model.values_ns):
         raise ParameterInvalid(f"--latency {shown(text)}; allowed: at most one hour.")
     return model

@@ -21,6 +21,7 @@ import msgspec
 
 from hean.core.bus import EventBus
 from hean.core.driver import run_simulated
+from hean.core.mailbox import Mailbox
 from hean.core.types import Event
 
 LOOK_S = 0.5  # far below any limit a person notices, far above what a look costs
@@ -47,13 +48,17 @@ def handling_in(frames: Iterable[FrameType]) -> Handling | None:
     """The handler that the bus was calling in these frames."""
     for frame in frames:
         if frame.f_code is EventBus.drain.__code__:
-            seen = frame.f_locals
-            handler, event = seen.get("handler"), seen.get("event")
-            if handler is None or event is None:
-                return None
-            bare = getattr(handler, "handler", handler)
-            name = getattr(bare, "__qualname__", type(bare).__qualname__)
-            return Handling(getattr(bare, "__self__", bare), str(name), event)
+            handler = frame.f_locals.get("handler")
+        elif frame.f_code is Mailbox._work.__code__:  # noqa: SLF001  # the bus beside itself
+            handler = frame.f_locals["self"]
+        else:
+            continue
+        event = frame.f_locals.get("event")
+        if handler is None or event is None:
+            continue
+        bare = getattr(handler, "handler", handler)
+        name = getattr(bare, "__qualname__", type(bare).__qualname__)
+        return Handling(getattr(bare, "__self__", bare), str(name), event)
     return None
 
 

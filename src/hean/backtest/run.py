@@ -6,6 +6,7 @@ the risk path and the ledger are those of live trading; there is no second engin
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -125,13 +126,26 @@ class Backtest:
 
         self.recorder.begin(clock.now_ns)
         started = time.perf_counter()
-        run_simulated(self.bus, clock, self.source, loop=self.loop, on_progress=progress)
+        self.play(progress)
         wall_s = time.perf_counter() - started
         self.recorder.end(clock.now_ns)
         self.system.portfolio.ledger.check()
         prices = {symbol: history.closes(symbol) for symbol in self.settings.symbols}
         record = self.recorder.record(prices)
         return self._summary(record, wall_s), record
+
+    def play(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Run the loop to the end of the market; tasks of the virtual loop end with it."""
+        try:
+            run_simulated(
+                self.bus, self.clock, self.source, loop=self.loop, on_progress=on_progress
+            )
+        finally:
+            if self.loop is not None:
+                for task in asyncio.all_tasks(self.loop):
+                    task.cancel()
+                self.loop.run_ready(self.clock.now_ns)
+                self.loop.close()
 
     def _summary(self, record: RunRecord, wall_s: float) -> dict[str, Any]:
         settings, ledger, history = self.settings, self.system.portfolio.ledger, self.history

@@ -10,7 +10,7 @@ from hean._core import OrderEngine
 from hean.core.module import Module, on
 from hean.core.ports import Venue
 from hean.core.types import CancelRequest, Event, EventType, OrderApproved, OrderRejected
-from hean.errors import HeanError, ParameterInvalid
+from hean.errors import HeanError, OrderUnknown, ParameterInvalid
 
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 """States in which a venue may hold the order, so that a cancel makes sense."""
@@ -57,6 +57,12 @@ class ExecutionRouter(Module):
             return
         self.venue.submit(approved)
 
+    def _may_be_open(self, order_id: str) -> bool:
+        try:
+            return self.engine.status(order_id) in OPEN
+        except OrderUnknown:
+            return False  # refused before it could leave: there is nothing to take back
+
     def _approve(self, approved: OrderApproved, now_ns: int) -> int:
         return self.engine.approve(
             approved.order_id,
@@ -86,6 +92,6 @@ class ExecutionRouter(Module):
                 and request.strategy_id in ("", order["strategy_id"])
             ]
         for order_id in order_ids:
-            if self.engine.status(order_id) in OPEN:
+            if self._may_be_open(order_id):
                 self.engine.cancel_requested(order_id)
                 self.venue.cancel(order_id)

@@ -20,7 +20,7 @@ from hean.core.types import (
     OrderType,
     Signal,
 )
-from hean.errors import Halted, HeanError, NoReferencePrice, OrderSizeInvalid
+from hean.errors import Halted, HeanError, NoReferencePrice, OrderSizeInvalid, UnknownSymbol
 from hean.risk.sizing import (
     Sizing,
     position_value,
@@ -96,6 +96,9 @@ class RiskGovernor(Module):
 
     def _size(self, signal: Signal, order_id: str) -> OrderRequest:
         symbol = signal.symbol
+        if symbol not in self.instruments:
+            known = ", ".join(self.instruments)
+            raise UnknownSymbol(f"{symbol!r} is not traded here; known: {known}.")
         size = signal.size
         if size is None:
             reference = self.reference(symbol)
