@@ -31,9 +31,9 @@ UNFINISHED: set[Path] = set()
 """Files being written under a temporary name; removed when the process is ended hard."""
 
 
-class Overdue(BaseException):
-    """Raised inside code that does not return. No `Exception`, so that `except Exception` in a
-    strategy does not keep it."""
+class Overdue(KeyboardInterrupt):
+    """Raised inside code that does not return. An interrupt, because neither `except Exception` in
+    a strategy nor a task of asyncio keeps one."""
 
 
 class Handling(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ def handling_in(frames: Iterable[FrameType]) -> Handling | None:
     for frame in frames:
         if frame.f_code is EventBus.drain.__code__:
             handler = frame.f_locals.get("handler")
-        elif frame.f_code is Mailbox._work.__code__:  # noqa: SLF001  # the bus beside itself
+        elif frame.f_code is Mailbox._work.__code__:
             handler = frame.f_locals["self"]
         else:
             continue

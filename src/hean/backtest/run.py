@@ -142,6 +142,8 @@ class Backtest:
             )
         finally:
             if self.loop is not None:
+                # Whatever went wrong in a task has been raised by the bus already.
+                self.loop.set_exception_handler(lambda _loop, _context: None)
                 for task in asyncio.all_tasks(self.loop):
                     task.cancel()
                 self.loop.run_ready(self.clock.now_ns)
