@@ -36,7 +36,7 @@ from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
 from hean.data.problems import shown
-from hean.errors import DataInvalid
+from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged
 from hean.feeds.history import History, load_history
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
@@ -184,7 +184,14 @@ def _run(
     with ExitStack() as stack:
         book = None
         if journal is not None:
-            book = start_journal(stack.enter_context(journal_in_progress(journal)), run, files)
+            temporary = stack.enter_context(journal_in_progress(journal))
+            try:
+                book = start_journal(temporary, run, files)
+            except JournalDamaged as error:  # a new file cannot be damaged, only the disk
+                cause = error.__cause__ or error
+                raise EnvironmentFault(
+                    f"--journal {journal}: cannot be written ({cause}); is the disk full?"
+                ) from error
             stack.callback(book.close)
         advance = stack.enter_context(progress("backtest", 100, is_shown=not is_quiet))
         summary, record = run.run(_percent_steps(advance))
