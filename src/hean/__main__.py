@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m hean`, and the installed command `hean`. It is small so that a Ctrl-C during the loading
-of everything else ends as quietly as a later one, and so that any terminal can show what is printed.
+"""`python -m hean`, and the installed command `hean`. It is small so that a Ctrl-C during the
+loading of everything else ends as quietly as a later one; and it sees to it that any terminal can
+show what is printed.
 """
 
 from __future__ import annotations

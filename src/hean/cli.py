@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean`: the command line. This file only mounts commands; each lives in a `cli_*.py` beside it."""
+"""`hean`: the command line. This file only mounts commands; each lives in a `cli_*.py` file."""
 
 from __future__ import annotations
 

@@ -176,7 +176,9 @@ def _keys_of(path: Path) -> set[str]:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return set()
-    first = found[0] if isinstance(found, list) and found else found
+    if found == []:
+        return set(RESULT_KEYS)  # an empty catalog
+    first = found[0] if isinstance(found, list) else found
     return set(first) if isinstance(first, dict) else set()
 
 
@@ -193,8 +195,11 @@ def error_document(error: HeanError) -> dict[str, Any]:
     return document
 
 
-def write_json(document: Any, target: str) -> None:
-    """Write a document to a file (complete or not at all) or, for `-`, to standard output."""
+def write_json(document: Any, target: str, *, force: bool = False) -> None:
+    """Write a document to a file (complete or not at all) or, for `-`, to standard output.
+
+    *Raises*: `InputError` for a file that is no result of an earlier command, unless *force*.
+    """
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     if target == STANDARD_OUTPUT:
         if sys.stdout is None:
@@ -202,7 +207,10 @@ def write_json(document: Any, target: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
-        write_whole(Path(target), text)
+        path = Path(target)
+        if not force and path.is_file() and path.stat().st_size and not is_result(path):
+            raise InputError(f"--json {path}: exists and is no older result; choose another name.")
+        write_whole(path, text)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -70,7 +70,7 @@ class Outputs:
         if self.report is not None:
             write_whole(self.report, render_report(summary, record))
         if self.json_to is not None:
-            write_json(summary, self.json_to)
+            write_json(summary, self.json_to, force=self.force)
         return summary
 
     def _targets(self) -> Iterator[tuple[str, Path, Callable[[Path], bool]]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The result of a run as a table for people, at most 80 columns wide. What is not known is a dash."""
+"""The result of a run as a table for people, 80 columns wide. What is not known is a dash."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ habit, and two ways to run a command, in this process and in one of its own.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -109,7 +110,7 @@ def write_market(folder: Path) -> Path:
     """Three hundred hourly bars of BTCUSDT."""
     closes = [40_000 + (index * 37) % 500 for index in range(BARS + 1)]
     rows = ["ts,open,high,low,close,volume"]
-    for index, (opened, closed) in enumerate(zip(closes, closes[1:], strict=False)):
+    for index, (opened, closed) in enumerate(itertools.pairwise(closes)):
         high, low = max(opened, closed) + 20, min(opened, closed) - 20
         ts = START_MS + index * HOUR_MS
         rows.append(f"{ts},{opened},{high},{low},{closed},{100 + index % 7}")

@@ -16,7 +16,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hean.cli import app
 from unit.cli_runs import Ran, run_apart, run_here, start_apart, write_market, write_strategies
 from unit.data.bad_data_files import CASES, Case
 
@@ -273,12 +275,10 @@ def test_waiting_handler_is_told_of_the_virtual_loop(market: Path, habits: Path)
 
 
 def test_debug_shows_the_traceback(market: Path, habits: Path) -> None:
-    ran = run_apart(
-        "backtest", "--strategy", f"{habits}:Raises", "--symbol", "BTCUSDT", "--data", market,
-        "--debug", cwd=habits.parent,
-    )  # fmt: skip
-    assert ran.code == 1
-    assert "Traceback" in ran.stderr
+    command = ["--strategy", f"{habits}:Raises", "--symbol", "BTCUSDT", "--data", str(market)]
+    result = CliRunner().invoke(app, ["backtest", *command, "--debug"])
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
 
 
 # ---------------------------------------------------------------- outputs
@@ -304,6 +304,19 @@ def test_older_result_is_replaced_only_by_a_result(option: str, market: Path, ha
     assert target.read_bytes() == before
     target.with_name("log").write_text("")
     assert backtest(market, option, target).code == 0
+
+
+def test_data_commands_write_over_nothing_foreign(market: Path) -> None:
+    other = market.parent / "package.json"
+    other.write_text('{"name": "precious"}')
+    for command in (["list", "--data-dir", market.parent], ["verify", market]):
+        ran = run_here("data", *command, "--json", other)
+        assert ran.code == 2
+        assert "no older result" in ran.stderr
+    assert other.read_text() == '{"name": "precious"}'
+    fresh = market.parent / "list.json"
+    for _ in range(2):
+        assert run_here("data", "list", "--data-dir", market.parent, "--json", fresh).code == 0
 
 
 def test_force_replaces_a_foreign_file_but_no_input(market: Path) -> None:
