@@ -7,9 +7,10 @@ kind (or with `--force`), and only by a complete one; a journal is never replace
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,9 @@ def journal_in_progress(target: Path) -> Iterator[Path]:
     UNFINISHED.update(leftovers)
     try:
         yield temporary
+        with closing(sqlite3.connect(temporary)) as database:
+            # Finished, so it becomes one file, beside which readers put nothing.
+            database.execute("PRAGMA journal_mode=DELETE")
         try:
             os.link(temporary, target)  # unlike a rename it never replaces
         except FileExistsError:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The strategy as a guest of the command line. It is built before any data is read; when it
-raises, or does not return, the error names strategy, handler, line and event. Refused orders are counted by reason, to be shown at the end.
+raises, or does not return, the error names strategy, handler, line and event. Refused
+orders are counted by reason, to be shown at the end.
 """
 
 from __future__ import annotations

@@ -277,6 +277,9 @@ def test_same_bytes_in_another_process_and_replay_agrees(market: Path, habits: P
     assert replayed.code == 0
     document = json.loads(replayed.stdout)
     assert document["state_hash"] == json.loads(first["run.json"])["state_hash"]
+    assert sorted(path.name for path in (market.parent / "a").iterdir()) == sorted(
+        ["run.journal", *_FILES]
+    )
     assert document["journal_hash"] == json.loads(first["run.json"])["journal_hash"]
 
 
