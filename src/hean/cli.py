@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean`: the command line. This file only mounts commands; each lives in a `cli_*.py` beside it."""
+"""`hean`: the command line. This file only mounts commands; each lives in a `cli_*.py` file."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from hean import __version__, cli_backtest, cli_data, cli_demo
+from hean.cli_common import leave_broken_pipe
+from hean.watchdog import end_on_second_interrupt
 
 app = typer.Typer(
     name="hean",
@@ -39,5 +42,18 @@ def root(
 
 
 def main() -> None:
-    """Entry point of the installed command."""
-    app(prog_name="hean")
+    """Parse the command line and run."""
+    end_on_second_interrupt()
+    try:
+        app(prog_name="hean")
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """A reader that has gone is not our error."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        leave_broken_pipe()

@@ -1,64 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hean backtest` and `hean replay`: typed options become settings, the result becomes a table, a
-JSON document, a report and a journal. Nothing is computed here.
+JSON document, a report and a journal. What can be refused is refused before data is read: options,
+then outputs, then the strategy. Nothing is computed here.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from hean.backtest.assumptions import Assumptions, parse_fees, parse_latency, parse_slippage
+from hean import cli_options as options
+from hean import cli_values as values
 from hean.backtest.journaling import finish_journal, replay, start_journal
-from hean.backtest.report import write_report
-from hean.backtest.run import Backtest, BacktestSettings, equity_csv, trades_csv
+from hean.backtest.result import RunRecord
+from hean.backtest.run import Backtest, BacktestSettings
 from hean.cli_common import (
+    DATA_DIR_DEFAULT,
+    STANDARD_OUTPUT,
     DebugOption,
     JsonOption,
+    is_result,
     progress,
     run_command,
     say,
     table_console,
     write_json,
-    write_whole,
 )
-from hean.core.parameters import Value
-from hean.core.timeframe import timeframe_ns
-from hean.data.reader import is_capture
-from hean.errors import InputError, ParameterInvalid, UnknownSymbol
-from hean.feeds.history import load_history
+from hean.cli_output import Outputs, check_target, journal_in_progress
+from hean.cli_strategy import Refusals, blamed, build_strategy
+from hean.cli_table import summary_table
+from hean.data.problems import shown
+from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged
+from hean.feeds.history import History, load_history
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
+from hean.watchdog import Watchdog
 
-DATA_SUFFIXES = (".parquet", ".csv")
-
-StrategyOption = Annotated[
-    str, typer.Option("--strategy", help="A name, or path.py:Class of your own.")
-]
-SymbolOption = Annotated[
-    list[str], typer.Option("--symbol", help="What to trade; repeat for more.")
-]
-DataOption = Annotated[
-    list[Path], typer.Option("--data", help="File or folder of recorded data; repeat for more.")
-]
-ParamOption = Annotated[
-    list[str] | None, typer.Option("--param", help="name=value of the strategy; repeat for more.")
-]
+FRACTION_MAX = 125.0
+TIMEOUT_MAX_S = 86_400.0
+SLIPPAGE = "half_spread=0.00005,impact=0.5"
 
 
 def mount(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command(
         "backtest",
-        epilog="Example: hean backtest --strategy impulse --symbol BTCUSDT --data btc_5m.parquet "
-        "--report report.html",
+        epilog="Example: hean backtest --strategy impulse --symbol BTCUSDT "
+        "--data binance_perp_BTCUSDT_5m.parquet --report report.html",
     )(backtest)
     app.command("replay", epilog="Example: hean replay run.journal")(replay_journal)
 
@@ -66,85 +60,64 @@ def mount(app: typer.Typer) -> None:
 @run_command
 def backtest(
     *,
-    strategy: StrategyOption,
-    symbol: SymbolOption,
-    data: DataOption,
-    start: Annotated[str | None, typer.Option(help="First moment, ISO 8601, UTC.")] = None,
-    end: Annotated[str | None, typer.Option(help="Last moment, ISO 8601, UTC.")] = None,
-    cash: Annotated[str, typer.Option(help="Quote currency at the start.")] = "10000",
-    param: ParamOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random draw.", min=0)] = 0,
-    fees: Annotated[str | None, typer.Option(help="maker=0.0002,taker=0.00055.")] = None,
-    latency: Annotated[str, typer.Option(help="50ms, normal:50ms,10ms, recorded:…")] = "50ms",
-    slippage: Annotated[
-        str, typer.Option(help="none, or half_spread=0.00005,impact=0.5 (bars, trades).")
-    ] = "half_spread=0.00005,impact=0.5",
-    leverage: Annotated[str, typer.Option(help="Of perpetuals.")] = "3",
-    sizing: Annotated[
-        SizingMethod, typer.Option(help="How a signal without a size gets one.")
-    ] = SizingMethod.FIXED_FRACTION,
-    fraction: Annotated[float, typer.Option(help="Position value over equity.")] = 0.5,
-    queue: Annotated[str, typer.Option(help="Queue model: log or pessimistic.")] = "log",
-    bar: Annotated[str, typer.Option(help="Bar length built from ticks.")] = "1m",
-    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
-    trades: Annotated[Path | None, typer.Option(help="Write the trades as CSV.")] = None,
-    equity: Annotated[Path | None, typer.Option(help="Write the equity curve as CSV.")] = None,
-    journal: Annotated[Path | None, typer.Option(help="Write a journal for hean replay.")] = None,
-    json_to: JsonOption = None,
-    debug: DebugOption = False,
+    strategy: options.StrategyOption,
+    symbol: options.SymbolOption,
+    data: options.DataOption = None,
+    start: options.StartOption = None,
+    end: options.EndOption = None,
+    param: options.ParamOption = None,
+    bar: options.BarOption = "1m",
+    data_dir: options.CatalogOption = DATA_DIR_DEFAULT,
+    cash: options.CashOption = "10000",
+    leverage: options.LeverageOption = "3",
+    sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
+    fraction: options.FractionOption = 0.5,
+    limit: options.LimitOption = None,
+    fees: options.FeesOption = None,
+    latency: options.LatencyOption = "50ms",
+    slippage: options.SlippageOption = SLIPPAGE,
+    queue: options.QueueOption = options.Queue.LOG,
+    seed: options.SeedOption = 0,
+    json_to: options.JsonResultOption = None,
+    report: options.ReportOption = None,
+    trades: options.TradesOption = None,
+    equity: options.EquityOption = None,
+    journal: options.JournalOption = None,
+    force: options.ForceOption = False,
+    handler_timeout: options.HandlerTimeoutOption = 30.0,
+    virtual_loop: options.VirtualLoopOption = False,
+    quiet: options.QuietOption = False,
+    debug: options.DebugRunOption = False,
 ) -> None:
     """Play a strategy against recorded data and say what came of it."""
-    timeframe_ns(bar)
-    maker, taker = parse_fees(fees) if fees is not None else (None, None)
-    half_spread, impact = parse_slippage(slippage)
-    delay = parse_latency(latency)
+    symbols, period = values.symbols_of(symbol), values.period_of(start, end)
+    gearing = values.amount_of(leverage, "--leverage", high=values.LEVERAGE_MAX)
+    account = AccountSettings(
+        values.amount_of(cash, "--cash"),
+        gearing,
+        Sizing(sizing, values.fraction_of(fraction, "--fraction", high=FRACTION_MAX)),
+        values.limits_of(limit or ()),
+    )
+    exchange = values.assumptions_of(fees, latency, slippage, queue=queue, leverage=gearing)
+    given = values.params_of(param or ())
     settings = BacktestSettings(
-        strategy,
-        tuple(_symbol(name) for name in symbol),
-        _params(param or []),
-        AccountSettings(
-            _money(cash, "cash"), _money(leverage, "leverage"), Sizing(sizing, fraction)
-        ),
-        Assumptions(
-            maker, taker, delay, delay, half_spread=half_spread, impact=impact, queue_model=queue
-        ),
-        seed,
-        bar,
+        strategy, symbols, given, account, exchange, seed, values.bar_of(bar), virtual_loop
     )
-    files = _files(data)
-    history = load_history(
-        files, settings.symbols, start_ns=_moment(start, "start"), end_ns=_moment(end, "end")
+    watchdog = Watchdog(
+        values.fraction_of(handler_timeout, "--handler-timeout", high=TIMEOUT_MAX_S)
     )
-    run = Backtest(settings, history)
-    book = start_journal(journal, run, files) if journal is not None else None
-    with progress("backtest", 100) as advance:
-        done = 0
-
-        def on_progress(part: float) -> None:
-            nonlocal done
-            advance(int(part * 100) - done)
-            done = int(part * 100)
-
-        summary, record = run.run(on_progress)
-    if book is not None:
-        summary["journal_hash"] = finish_journal(book, run)
-    if trades is not None:
-        write_whole(trades, trades_csv(record))
-        summary["trades_file"] = trades.name
-    if equity is not None:
-        write_whole(equity, equity_csv(record))
-        summary["equity_curve_file"] = equity.name
-    if report is not None:
-        write_report(report, summary, record)
-    if json_to is not None:
-        write_json(summary, json_to)
-    table_console(json_to).print(summary_table(summary))
+    outputs = Outputs(json_to, report, trades, equity, journal, force)
+    files = values.files_of(data) if data else values.catalog_files(data_dir, symbols)
+    outputs.check(files)
+    _play(settings, files, period=period, outputs=outputs, watchdog=watchdog, is_quiet=quiet)
 
 
 @run_command
 def replay_journal(
     *,
-    journal: Annotated[Path, typer.Argument(help="A journal written by hean backtest.")],
+    journal: Annotated[
+        Path, typer.Argument(metavar="JOURNAL", help="Written by hean backtest --journal.")
+    ],
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="Where the data is now, in its old order.")
     ] = None,
@@ -152,113 +125,110 @@ def replay_journal(
     debug: DebugOption = False,
 ) -> None:
     """Run a journal again and compare every event and state hash."""
-    result = replay(journal, data=data or ())
+    if json_to not in (None, STANDARD_OUTPUT):
+        check_target("--json", Path(str(json_to)), is_ours=is_result)
+    with _own_stdout(json_to):
+        result = replay(journal, data=data or ())
     if json_to is not None:
         write_json(result, json_to)
     say(
-        f"{result['journal']}: agrees. {result['events_compared']} events and "
-        f"{result['state_hashes_compared']} state hashes compared.",
+        f"{result['journal']}: agrees. {result['events_compared']:,} events and "
+        f"{result['state_hashes_compared']:,} state hashes compared.",
         json_to=json_to,
     )
 
 
-def summary_table(summary: dict[str, Any]) -> Table:
-    """The figures most people look for first."""
-    table = Table(
-        title=f"{summary['strategy']} on {', '.join(summary['symbols'])}", show_header=False
-    )
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    quote = "quote"
-    rows: Sequence[tuple[str, str]] = (
-        ("period", f"{summary['start']} to {summary['end']}"),
-        ("equity", f"{summary['initial_equity']} → {_short(summary['final_equity'])} {quote}"),
-        ("net profit", f"{_short(summary['net_pnl'])} {quote}"),
-        ("buy and hold", _percent(summary["buy_and_hold_return"])),
-        ("largest drawdown", _percent(summary["max_drawdown_fraction"])),
-        ("sharpe (daily, 365)", _ratio(summary["sharpe"])),
-        ("trades, win rate", f"{summary['trades']}, {_percent(summary['win_rate'])}"),
-        ("fees / funding", f"{_short(summary['fees'])} / {_short(summary['funding'])} {quote}"),
-        ("slippage", f"{_short(summary['slippage_cost'])} {quote}"),
-        ("orders / fills", f"{summary['orders']} / {summary['fills']}"),
-        ("market events", f"{summary['events']:,} in {summary['wall_s']:.2f} s"),
-        ("state hash", str(summary["state_hash"])[:16]),
-    )
-    for name, value in rows:
-        table.add_row(name, value)
-    return table
-
-
-def _short(amount: str) -> str:
-    return f"{Decimal(amount):,.2f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2%}"
-
-
-def _ratio(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _symbol(name: str) -> str:
-    """`BTC/USDT` and `BTCUSDT` are the same. *Raises*: `UnknownSymbol` for anything else."""
-    plain = name.replace("/", "")
-    if not re.fullmatch(r"[A-Z0-9]{2,20}", plain):
-        raise UnknownSymbol(f"symbol {name!r}; give capitals and digits such as BTCUSDT.")
-    return plain
-
-
-def _params(pairs: Sequence[str]) -> dict[str, Value]:
-    given: dict[str, Value] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ParameterInvalid(f"--param {pair!r}; give name=value.")
-        if name in given:
-            raise ParameterInvalid(f"--param {name} is given twice.")
-        given[name] = value
-    return given
-
-
-def _money(text: str, name: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise ParameterInvalid(f"--{name} {text!r}; give a decimal number.") from None
-    if not amount.is_finite() or amount <= 0:
-        raise ParameterInvalid(f"--{name} {text}; give a number above 0.")
-    return amount
-
-
-def _moment(text: str | None, name: str) -> int | None:
-    """ISO 8601 to nanoseconds; without an offset it is UTC."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ParameterInvalid(
-            f"--{name} {text!r}; give ISO 8601 such as 2025-01-31 or 2025-01-31T12:00:00."
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """Files, and the data files of folders, in order."""
-    files: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if file.is_file() and (file.suffix in DATA_SUFFIXES or is_capture(file))
+def _play(
+    settings: BacktestSettings,
+    files: Sequence[Path],
+    *,
+    period: tuple[int | None, int | None],
+    outputs: Outputs,
+    watchdog: Watchdog,
+    is_quiet: bool,
+) -> None:
+    """Build, load, run, write, show."""
+    refusals = Refusals()
+    with _own_stdout(outputs.json_to), watchdog:
+        strategy = build_strategy(
+            settings.strategy, settings.symbols, settings.given, watchdog=watchdog
         )
-        if not found:
-            raise InputError(f"{path}: a folder without data files ({', '.join(DATA_SUFFIXES)}).")
-        files.extend(found)
-    return files
+        began_s = time.perf_counter()
+        history = _load(files, settings.symbols, period=period)
+        run = Backtest(settings, history, strategy=strategy)
+        load_s = round(time.perf_counter() - began_s, 4)
+        refusals.watch(run.bus)
+        with blamed(strategy, watchdog, spec=settings.strategy):
+            summary, record = _run(run, files, journal=outputs.journal, is_quiet=is_quiet)
+    summary["refusals"] = refusals.document()
+    outputs.write(_with_load_time(summary, load_s), record)
+    for line in refusals.warnings():
+        typer.echo(line, err=True)
+    if not is_quiet:
+        table_console(outputs.json_to).print(summary_table(summary))
+
+
+def _load(
+    files: Sequence[Path], symbols: tuple[str, ...], *, period: tuple[int | None, int | None]
+) -> History:
+    try:
+        return load_history(files, symbols, start_ns=period[0], end_ns=period[1])
+    except OSError as error:
+        name = shown(str(error.filename or ", ".join(map(str, files))))
+        raise DataInvalid(f"--data {name}: cannot be read ({error.strerror or error}).") from error
+
+
+def _run(
+    run: Backtest, files: Sequence[Path], *, journal: Path | None, is_quiet: bool
+) -> tuple[dict[str, Any], RunRecord]:
+    with ExitStack() as stack:
+        book = None
+        if journal is not None:
+            temporary = stack.enter_context(journal_in_progress(journal))
+            try:
+                book = start_journal(temporary, run, files)
+            except JournalDamaged as error:  # a new file cannot be damaged, only the disk
+                cause = error.__cause__ or error
+                raise EnvironmentFault(
+                    f"--journal {journal}: cannot be written ({cause}); is the disk full?"
+                ) from error
+            stack.callback(book.close)
+        advance = stack.enter_context(progress("backtest", 100, is_shown=not is_quiet))
+        summary, record = run.run(_percent_steps(advance))
+        if book is not None:
+            summary["journal_hash"] = finish_journal(book, run)
+    return summary, record
+
+
+def _percent_steps(advance: Callable[[int], None]) -> Callable[[float], None]:
+    """Turn the finished part into steps of one percent."""
+    done = 0
+
+    def on_progress(part: float) -> None:
+        nonlocal done
+        percent = int(part * 100)
+        if percent > done:
+            advance(percent - done)
+            done = percent
+
+    return on_progress
+
+
+def _with_load_time(summary: dict[str, Any], load_s: float) -> dict[str, Any]:
+    """The summary with `load_s` beside `wall_s`."""
+    document: dict[str, Any] = {}
+    for name, value in summary.items():
+        document[name] = value
+        if name == "wall_s":
+            document["load_s"] = load_s
+    return document
+
+
+@contextmanager
+def _own_stdout(json_to: str | None) -> Iterator[None]:
+    """While stdout is for one JSON document, what a strategy prints goes to stderr."""
+    if json_to != STANDARD_OUTPUT:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield

@@ -25,6 +25,7 @@ from hean.portfolio.portfolio import Portfolio
 from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.strategies.base import Strategy
+from hean.strategies.emissions import checked
 
 # What a venue itself would refuse, and one slip of the keyboard; absolute amounts are the user's.
 LIMITS = {
@@ -100,6 +101,7 @@ class TradingSystem:
         self.add(governor)
         self.add(ExecutionRouter(self.engine, venue))
         self.add(strategy)
+        strategy.context.emit = checked(strategy.context.emit)
 
     def add(self, module: Module) -> None:
         """Attach one more module, after those there are."""

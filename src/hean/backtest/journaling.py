@@ -16,7 +16,6 @@ import msgspec
 
 from hean import __version__
 from hean.backtest.run import Backtest, BacktestSettings
-from hean.core.driver import run_simulated
 from hean.core.journal import STATE_HASH, STATE_HASH_EVERY, Journal, Record, open_journal
 from hean.core.types import Delivery, Event, encode
 from hean.data.fingerprint import iso_utc, sha256_of
@@ -97,7 +96,7 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
     comparison = _Comparison(records, backtest)
     backtest.system.bus.tap(comparison.compare)
     backtest.recorder.begin(backtest.clock.now_ns)
-    run_simulated(backtest.system.bus, backtest.clock, backtest.source)
+    backtest.play()
     backtest.recorder.end(backtest.clock.now_ns)  # it values the account, which the last hash shows
     comparison.finish()
     return {

@@ -6,6 +6,7 @@ the risk path and the ledger are those of live trading; there is no second engin
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -28,20 +29,27 @@ from hean.core.driver import run_simulated
 from hean.core.journal import Record
 from hean.core.parameters import Value
 from hean.core.ports import Source, Venue
+from hean.core.simloop import SimLoop
 from hean.data.fingerprint import Fingerprint, iso_utc
 from hean.feeds.history import Market
 from hean.strategies import load_strategy
+from hean.strategies.base import Strategy
 from hean.system import AccountSettings, TradingSystem
 from hean.venues.echo import EchoVenue
 from hean.venues.sim import SimulatedVenue
 
 Progress = Callable[[float], None]
 """Told the finished part, 0 to 1."""
+TRADES_COLUMNS = (
+    "symbol", "side", "entry", "exit", "qty", "entry_price", "exit_price", "fees", "pnl",
+)  # fmt: skip
+EQUITY_COLUMNS = ("ts", "equity", "exposure")
 
 
 class BacktestSettings(msgspec.Struct, frozen=True):
     """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name. *tier*:
-    who looks at each fact, see `tiers.py`.
+    who looks at each fact, see `tiers.py`. *virtual_loop*: `async def` handlers may wait, in
+    simulated time.
     """
 
     strategy: str
@@ -52,6 +60,7 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     seed: int = 0
     bar: str = "1m"
     tier: Tier = Tier.EVENT
+    virtual_loop: bool = False
 
 
 class MarketData(Protocol):
@@ -93,8 +102,8 @@ class MarketData(Protocol):
 
 class Backtest:
     """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
-    answers come from there: a replay. *Raises*: `DataInvalid` if the data that decides fills ends
-    before the period does.
+    answers come from there: a replay. *strategy*: the one of the settings, if it is built already.
+    *Raises*: `DataInvalid` if the data that decides fills ends before the period does.
     """
 
     def __init__(
@@ -103,12 +112,14 @@ class Backtest:
         history: MarketData,
         *,
         answers: Sequence[Record] | None = None,
+        strategy: Strategy | None = None,
     ) -> None:
         refuse_stale_prices(history.markets, history.end_ns)
         self.settings = settings
         self.history = history
         self.clock = SimClock(history.start_ns)
-        self.bus = EventBus(clock=self.clock)
+        self.loop = SimLoop(self.clock) if settings.virtual_loop else None
+        self.bus = EventBus(clock=self.clock, mailboxes=self.loop is not None, loop=self.loop)
         self.venue = SimulatedVenue(self._venue_core(), self.clock)
         self.source: Source = self.venue
         orders_to: Venue = self.venue
@@ -117,7 +128,7 @@ class Backtest:
         instruments = {s: m.rules.instrument for s, m in history.markets.items()}
         has_bars = all(market.timeframe for market in history.markets.values())
         self.system = TradingSystem(
-            load_strategy(settings.strategy)(settings.symbols, settings.given),
+            strategy or load_strategy(settings.strategy)(settings.symbols, settings.given),
             instruments,
             settings=settings.account,
             bus=self.bus,
@@ -173,7 +184,7 @@ class Backtest:
                 self.system, self.venue, step_ns=self.recorder.step_ns, on_progress=progress
             )
         else:
-            run_simulated(self.bus, clock, self.source, on_progress=progress)
+            self.play(progress)
         wall_s = time.perf_counter() - started
         if native is not None:
             hand_over(native, self.venue, self.recorder, strategy_id=self.system.strategy.name)
@@ -184,6 +195,21 @@ class Backtest:
         prices = {symbol: history.closes(symbol) for symbol in self.settings.symbols}
         record = self.recorder.record(prices)
         return self._summary(record, wall_s), record
+
+    def play(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Run the loop to the end of the market; tasks of the virtual loop end with it."""
+        try:
+            run_simulated(
+                self.bus, self.clock, self.source, loop=self.loop, on_progress=on_progress
+            )
+        finally:
+            if self.loop is not None:
+                # Whatever went wrong in a task has been raised by the bus already.
+                self.loop.set_exception_handler(lambda _loop, _context: None)
+                for task in asyncio.all_tasks(self.loop):
+                    task.cancel()
+                self.loop.run_ready(self.clock.now_ns)
+                self.loop.close()
 
     def _summary(self, record: RunRecord, wall_s: float) -> dict[str, Any]:
         settings, ledger, history = self.settings, self.system.portfolio.ledger, self.history
@@ -265,8 +291,7 @@ def buy_and_hold(record: RunRecord) -> float | None:
 
 def trades_csv(record: RunRecord) -> str:
     """Round trips as CSV, times in ISO 8601 UTC."""
-    names = ("symbol", "side", "entry", "exit", "qty", "entry_price", "exit_price", "fees", "pnl")
-    lines = [",".join(names)]
+    lines = [",".join(TRADES_COLUMNS)]
     lines.extend(
         ",".join(
             (
@@ -288,7 +313,7 @@ def trades_csv(record: RunRecord) -> str:
 
 def equity_csv(record: RunRecord) -> str:
     """Equity and exposure at the sample times as CSV."""
-    lines = ["ts,equity,exposure"]
+    lines = [",".join(EQUITY_COLUMNS)]
     lines.extend(
         f"{iso_utc(int(ts))},{equity:.8f},{exposure:.8f}"
         for ts, equity, exposure in zip(

@@ -23,7 +23,10 @@ DRAIN_SLICE = 1_000  # events of one burst; then the rim's tasks get their turn
 class VirtualLoop(Protocol):
     """What the simulated driver needs of `simloop.SimLoop`."""
 
-    next_timer_ns: int | None
+    @property
+    def next_timer_ns(self) -> int | None:
+        """When the first sleeping task wakes; `None` when none sleeps."""
+        ...
 
     def run_ready(self, now_ns: int) -> bool:
         """Run every task that can run at *now_ns*. *Returns*: whether there was one."""

@@ -13,7 +13,7 @@ import random  # reason: the one place; only seeded generators, made in `Context
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from hean.core.bus import EventBus, Handler
+from hean.core.bus import EventBus, Fact, Handler
 from hean.core.ports import Clock, Market
 from hean.core.types import EventType
 from hean.errors import ParameterInvalid
@@ -116,7 +116,7 @@ class Context:
         config: Any = None,
         market: Market | None = None,
     ) -> None:
-        self.emit = bus.emit
+        self.emit: Callable[[Fact], None] = bus.emit
         self.clock = clock
         self.name = name
         self.log: Log = log or _silent

@@ -100,7 +100,7 @@ class RiskGovernor(Module):
         rules = self.instruments.get(symbol)
         if rules is None:
             known = ", ".join(self.instruments)
-            raise UnknownSymbol(f"{symbol} is not traded here; known: {known}.")
+            raise UnknownSymbol(f"{symbol!r} is not traded here; known: {known}.")
         size = signal.size
         if size is None:
             reference = self.reference(symbol)

@@ -20,7 +20,7 @@ STRATEGIES: dict[str, type[Strategy]] = {ImpulseEngine.name: ImpulseEngine}
 class StrategyInvalid(InputError):
     """A user's strategy file cannot be used. Reaction: refuse to start, naming file and cause."""
 
-    code = 1120
+    code = 1121
 
 
 def load_strategy(spec: str) -> type[Strategy]:
