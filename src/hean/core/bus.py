@@ -126,7 +126,7 @@ class EventBus:
         """
         if event_type in self._gates:
             raise StateError(f"{event_type} has a gate already; one part decides about a fact.")
-        self._gates[event_type] = _Gate(admit)
+        self._gates[event_type] = _Gate(admit, self._failed)
         self._rebuild()
 
         def remove() -> None:
@@ -203,8 +203,6 @@ class EventBus:
                         break
                     except Exception as error:  # noqa: BLE001  # reason: any bug of user code
                         self._failed(handler, event, error)
-                        if handler.__class__ is _Gate:
-                            break
                 if seq == last:
                     break
         finally:
@@ -293,7 +291,8 @@ class EventBus:
 
     def _failed(self, handler: Callable[[Event], Any], event: Event, error: Exception) -> None:
         """A handler raised: stop, or report and go on, as the composition decided."""
-        error.add_note(f"in {_name(handler)}, handling event {event.seq}: {event!r}")
+        if getattr(error, "event", None) is not event:  # a gate's error passes here twice
+            error.add_note(f"in {_name(handler)}, handling event {event.seq}: {event!r}")
         setattr(error, "event", event)  # noqa: B010  # an attribute that Exception has not
         if self.on_failure is None or isinstance(error, FatalError):
             if self._blocked is _DELIVERING:
@@ -316,15 +315,26 @@ class _Refused(Exception):
 
 
 class _Gate:
-    """Stands before the handlers of one event type. *handler*: decides."""
+    """Stands before the handlers of one event type. *handler*: decides; *failed*: told when it
+    cannot, which is a no."""
 
-    __slots__ = ("handler",)
+    __slots__ = ("_failed", "handler")
 
-    def __init__(self, handler: Callable[[Event], bool]) -> None:
+    def __init__(
+        self,
+        handler: Callable[[Event], bool],
+        failed: Callable[[Callable[[Event], Any], Event, Exception], None],
+    ) -> None:
         self.handler = handler
+        self._failed = failed
 
     def __call__(self, event: Event) -> None:
-        if not self.handler(event):
+        try:
+            is_admitted = self.handler(event)
+        except Exception as error:  # noqa: BLE001  # reason: whatever it was, it did not say yes
+            self._failed(self, event, error)
+            is_admitted = False
+        if not is_admitted:
             raise _Refused
 
 

@@ -44,6 +44,18 @@ def test_a_gate_that_fails_refuses() -> None:
     assert (failures, handled) == (["no idea"], [])
 
 
+def test_without_anybody_to_tell_the_error_of_a_gate_is_raised_with_one_note() -> None:
+    bus = EventBus()
+
+    def broken(event: Event) -> bool:
+        raise ValueError("no idea")
+
+    bus.gate(EventType.TICK, broken)
+    with pytest.raises(ValueError, match="no idea") as caught:
+        bus.drain((TICK,))
+    assert len(caught.value.__notes__) == 1
+
+
 def test_a_handler_behind_a_gate_that_fails_does_not_stop_the_others() -> None:
     handled: list[Event] = []
     bus = EventBus(on_failure=lambda component, error, event: None)

@@ -97,7 +97,6 @@ def test_a_fill_that_contradicts_its_order_changes_nothing_and_is_reported(
     assert desk.system.orders.unexplained == 1
 
 
-@pytest.mark.promise(16)
 def test_a_fill_invented_by_a_custom_execution_moves_no_money() -> None:
     """The guide's fill has an order id, a price and a quantity, and no execution of a venue."""
     desk = Desk()

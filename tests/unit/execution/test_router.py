@@ -111,15 +111,19 @@ def test_with_a_governor_a_stray_second_approval_adds_no_order() -> None:
 )
 def test_a_ticket_is_good_for_the_approved_fields_only(change: dict[str, Any]) -> None:
     desk = Desk()
-    fields = {"side": Side.BUY, "type": OrderType.LIMIT, "size": Decimal("0.1")}
+    fields: dict[str, Any] = {
+        "side": Side.BUY,
+        "type": OrderType.LIMIT,
+        "size": Decimal("0.1"),
+    }
     if "type" in change or change == {"price": Decimal(60_000)}:
         fields["type"] = OrderType.MARKET
     price = Decimal(59_000) if fields["type"] is OrderType.LIMIT else None
     now_ns = desk.clock.now_ns
     desk.engine.set_mark(BTC, 60_000.0, now_ns)
     desk.engine.set_equity(10_000)
-    ticket = desk.engine.approve("h0-t-1", BTC, price=price, now_ns=now_ns, **fields)  # type: ignore[arg-type]
-    true = OrderApproved(BTC, price=price, order_id="h0-t-1", ticket=ticket, **fields)  # type: ignore[arg-type]
+    ticket = desk.engine.approve("h0-t-1", BTC, price=price, now_ns=now_ns, **fields)
+    true = OrderApproved(BTC, price=price, order_id="h0-t-1", ticket=ticket, **fields)
     desk.say(msgspec.structs.replace(true, **change))
     assert desk.venue.sent == []
     assert desk.of(EventType.ORDER_REJECTED)[0].code == TicketInvalid.code

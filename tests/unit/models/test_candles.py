@@ -117,6 +117,22 @@ def test_another_modules_timer_closes_nothing() -> None:
     assert found == []
 
 
+def test_a_timer_that_comes_late_closes_no_younger_bar() -> None:
+    """Live, a busy loop may handle the next tick before the timer of the bar's end."""
+    clock = SimClock()
+    bus = EventBus(clock=clock)
+    found: list[Event] = []
+    bus.subscribe(EventType.CANDLE, found.append)
+    CandleBuilder("1m").attach(bus, Context(bus, clock))
+    bus.drain((trade(10),))
+    clock.now_ns = 61 * SECOND
+    bus.drain((trade(11),))
+    timer = clock.pop_due(61 * SECOND)
+    assert timer is not None
+    bus.drain((timer,))
+    assert [event.data.timestamp for event in found] == [0]
+
+
 def test_a_timeframe_that_is_none_is_refused() -> None:
     with pytest.raises(ParameterInvalid, match="15m"):
         CandleBuilder("1 minute")

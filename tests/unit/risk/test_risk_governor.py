@@ -119,10 +119,17 @@ def test_a_check_that_raises_refuses_and_the_next_order_is_judged_anew() -> None
 def test_every_check_is_asked_until_one_refuses() -> None:
     desk = Desk()
     asked: list[str] = []
-    add = desk.system.governor.add_check
-    add(lambda request: asked.append("first"), name="first")
-    add(lambda request: asked.append("second") or "no", name="second")  # type: ignore[func-returns-value]
-    add(lambda request: asked.append("third"), name="third")
+
+    def check(name: str, answer: str | None) -> None:
+        def judge(request: OrderRequest) -> str | None:
+            asked.append(name)
+            return answer
+
+        desk.system.governor.add_check(judge, name=name)
+
+    check("first", None)
+    check("second", "no")
+    check("third", None)
     desk.ask("0.1")
     assert asked == ["first", "second"]
 
@@ -232,7 +239,6 @@ def test_a_kill_switch_of_unknown_level_stops_new_orders_before_it_is_reported()
 # ---------------------------------------------------------------- signals
 
 
-@pytest.mark.promise(51)
 def test_a_signal_is_sized_asked_for_and_approved() -> None:
     desk = Desk()
     desk.say(Signal(BTC, Side.BUY, strategy_id="impulse"))

@@ -31,13 +31,11 @@ def value(sizing: Sizing, equity: float, strength: float = 1.0, sigma: float = 0
     return position_value(sizing, equity, strength=strength, sigma_daily=sigma)
 
 
-@pytest.mark.promise(25)
 def test_the_fixed_fraction_is_that_fraction_whatever_the_volatility() -> None:
     assert value(FIXED, 10_000, sigma=math.nan) == 5_000
     assert value(FIXED, 10_000, strength=0.25) == 1_250
 
 
-@pytest.mark.promise(25)
 def test_the_volatility_target_loses_the_risk_fraction_at_the_stop() -> None:
     assert value(TARGET, 10_000) * 2 * 0.02 == pytest.approx(100)
     assert value(TARGET, 10_000, sigma=0.04) == pytest.approx(value(TARGET, 10_000) / 2)

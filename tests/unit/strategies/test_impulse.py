@@ -59,7 +59,6 @@ class Trader:
         return [signal for signal in self.signals if not signal.reduce_only]
 
 
-@pytest.mark.promise(197)
 @pytest.mark.parametrize(("to", "side", "sign"), [(102.0, Side.BUY, 1), (98.0, Side.SELL, -1)])
 def test_it_follows_a_large_move_with_volume_and_says_where_it_is_wrong(
     to: float, side: Side, sign: int

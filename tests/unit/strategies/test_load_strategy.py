@@ -30,7 +30,6 @@ def write(folder: Path, text: str, name: str = "mine.py") -> Path:
     return path
 
 
-@pytest.mark.promise(27)
 def test_every_listed_name_loads_its_class() -> None:
     assert "impulse" in STRATEGIES
     for name, strategy in STRATEGIES.items():
@@ -43,7 +42,6 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
         load_strategy("impuls")
 
 
-@pytest.mark.promise(27)
 def test_a_class_of_a_users_file_loads_and_gets_a_name(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     assert issubclass(load_strategy(f"{path}:Mine"), Strategy)
