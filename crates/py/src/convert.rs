@@ -5,24 +5,37 @@
 use hean_core::{Instrument, Lots, Money, Ticks};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFloat, PyString};
 
 use crate::error::raise;
-
-static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+use crate::exact;
 
 /// Exact text to `decimal.Decimal`.
 pub fn decimal<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    DECIMAL
-        .get_or_try_init(py, || py.import("decimal")?.getattr("Decimal").map(Bound::unbind))?
-        .bind(py)
-        .call1((text,))
+    exact::of_text(py, text)
+}
+
+/// A price as `Decimal`.
+pub fn price_of<'py>(
+    py: Python<'py>,
+    rules: &Instrument,
+    price: Ticks,
+) -> PyResult<Bound<'py, PyAny>> {
+    exact::decimal(py, i128::from(price.0) * rules.tick_size)
+}
+
+/// A quantity as `Decimal`.
+pub fn quantity_of<'py>(
+    py: Python<'py>,
+    rules: &Instrument,
+    lots: Lots,
+) -> PyResult<Bound<'py, PyAny>> {
+    exact::decimal(py, i128::from(lots.0) * rules.lot_size)
 }
 
 /// Money as `Decimal`.
 pub fn money(py: Python<'_>, amount: Money) -> PyResult<Bound<'_, PyAny>> {
-    decimal(py, &amount.to_decimal())
+    exact::decimal(py, amount.0)
 }
 
 /// Plain decimal text of a `Decimal`, int or text.
@@ -45,15 +58,15 @@ pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
 
 /// Exact money of a `Decimal`, int or text.
 pub fn amount(value: &Bound<'_, PyAny>) -> PyResult<Money> {
-    Money::parse(text(value)?.to_str()?).map_err(|error| raise(&error))
+    exact::units(value).map(Money)
 }
 
 /// A price on its tick; raises `PriceNotOnTick`.
 pub fn price(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Ticks> {
-    rules.price(text(value)?.to_str()?).map_err(|error| raise(&error))
+    rules.price_of(exact::units(value)?).map_err(|error| raise(&error))
 }
 
 /// A quantity on its lot; raises `QuantityNotOnLot`.
 pub fn quantity(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Lots> {
-    rules.quantity(text(value)?.to_str()?).map_err(|error| raise(&error))
+    rules.quantity_of(exact::units(value)?).map_err(|error| raise(&error))
 }

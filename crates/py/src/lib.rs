@@ -8,6 +8,7 @@ mod book;
 mod column;
 mod convert;
 mod error;
+mod exact;
 mod indicator;
 mod instrument;
 mod ledger;

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySlice, PyString, PyTuple};
 
 use crate::column::Keep;
-use crate::convert::{self, decimal};
+use crate::convert::{self, money};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
 use crate::program::{compiled, feed_named, wake, Words};
@@ -423,7 +423,7 @@ impl PySimVenue {
     /// Equity as the exchange counts it.
     #[getter]
     fn equity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decimal(py, &self.venue.ledger().equity().to_decimal())
+        money(py, self.venue.ledger().equity())
     }
 
     /// Own orders resting at the venue.

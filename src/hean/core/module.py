@@ -50,11 +50,12 @@ class IdSequence:
     numbers that was reserved durably beforehand.
     """
 
-    __slots__ = ("epoch", "last")
+    __slots__ = ("_prefixes", "epoch", "last")
 
     def __init__(self, epoch: int = 0, first: int = 1) -> None:
         self.epoch = epoch
         self.last = first - 1
+        self._prefixes: dict[str, str] = {}
 
     def next_id(self, kind: str) -> str:
         """`h<epoch>-<tag>-<number>`, base 36; the tag is the first four letters of *kind*."""
@@ -63,8 +64,12 @@ class IdSequence:
 
     def last_id(self, kind: str) -> str:
         """The id with the last number given out."""
-        tag = "".join(char for char in kind.lower() if char in _DIGITS)[:STRATEGY_TAG_LENGTH]
-        return f"h{base36(self.epoch)}-{tag:0<{STRATEGY_TAG_LENGTH}}-{base36(self.last)}"
+        prefix = self._prefixes.get(kind)
+        if prefix is None:
+            tag = "".join(char for char in kind.lower() if char in _DIGITS)[:STRATEGY_TAG_LENGTH]
+            prefix = f"h{base36(self.epoch)}-{tag:0<{STRATEGY_TAG_LENGTH}}-"
+            self._prefixes[kind] = prefix
+        return prefix + base36(self.last)
 
 
 def base36(number: int) -> str:

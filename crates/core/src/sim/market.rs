@@ -322,6 +322,9 @@ impl Market {
         if let (Some(bid), Some(ask)) = (bid, ask) {
             self.last = Some(Ticks((bid.0 .0 + ask.0 .0) / 2));
         }
+        if self.resting.is_empty() {
+            return;
+        }
         for order in &mut self.resting {
             let opposite = if order.side == Side::Buy { ask } else { bid };
             let (OrderType::Limit, Some(limit), Some(opposite)) =
