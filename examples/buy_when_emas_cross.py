@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buy when a fast average of the price is above a slow one; sell when it is not. Long or flat.
 
-    hean backtest --strategy examples/buy_when_emas_cross.py:BuyWhenEmasCross --symbol BTCUSDT ...
+hean backtest --strategy examples/buy_when_emas_cross.py:BuyWhenEmasCross --symbol BTCUSDT ...
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buy when the relative strength index is low, sell when it has recovered.
 
-    hean backtest --strategy examples/buy_when_rsi_recovers.py:BuyWhenRsiRecovers --symbol BTCUSDT ...
+hean backtest --strategy examples/buy_when_rsi_recovers.py:BuyWhenRsiRecovers --symbol BTCUSDT ...
 """
 
 from __future__ import annotations

@@ -641,7 +641,6 @@ class SimVenue:
         """The finest recorded stream: bars, trades, touch or ladder."""
 
     def last_price(self, symbol: str) -> float | None: ...
-
     def watch(
         self,
         symbol: str,

@@ -50,7 +50,7 @@ class Expression:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.words == self.words  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.words == self.words
 
     def __bool__(self) -> NoReturn:
         raise ParameterInvalid(

@@ -126,7 +126,7 @@ def test_ewm_starts_at_the_first_value() -> None:
         (lambda: bool(close > 1), "join conditions with"),
         (lambda: 1 < close < 2, "no truth of its own"),
         (lambda: Program(long_when=close, exit_when=close > 1), "long_when is close, a Number"),
-        (lambda: Program(long_when=close > 1, exit_when=None), "exit_when is None"),  # type: ignore[arg-type]
+        (lambda: Program(long_when=close > 1, exit_when=close), "exit_when is close"),
         (lambda: When(sma(3)), r"When is sma\(3\)"),
         (lambda: Change(close > math.inf), "inf is not a finite number"),
         (lambda: Every("1 minute"), "give 250ms"),
@@ -140,7 +140,7 @@ def test_nonsense_is_refused_by_name(build: object, told: str) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([("clsoe", 0)], "word 0 \"clsoe\": unknown; known: open high"),
+        ([("clsoe", 0)], 'word 0 "clsoe": unknown; known: open high'),
         ([("close", 0)], "is a number; compare it"),
         ([("close", 0), ("and", 0)], "takes a condition, not a number"),
         ([("close", 0), (">", 0)], "nothing stands before it"),
@@ -149,7 +149,9 @@ def test_nonsense_is_refused_by_name(build: object, told: str) -> None:
         ([], "leaves 0 values"),
     ],
 )
-def test_words_that_make_no_condition_are_refused(words: list[tuple[str, float]], told: str) -> None:
+def test_words_that_make_no_condition_are_refused(
+    words: list[tuple[str, float]], told: str
+) -> None:
     with pytest.raises(ParameterInvalid, match=told):
         Conditions([words])
 

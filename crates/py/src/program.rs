@@ -151,7 +151,10 @@ fn rules_of(
 #[pymethods]
 impl PyNativeRun {
     #[new]
-    #[pyo3(signature = (venue, engine, *, symbols, feed, conditions, size, sizing, strategy_id, last_id, sample_step_ns, start_ns))]
+    #[pyo3(signature = (
+        venue, engine, *, symbols, feed, conditions, size, sizing, strategy_id, last_id,
+        sample_step_ns, start_ns,
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         venue: PyRef<'_, PySimVenue>,

@@ -64,6 +64,14 @@ impl PySimVenue {
         })
     }
 
+    fn no_column(&self, instrument: usize, symbol: &str, column: &str) -> PyErr {
+        let streams = self.venue.all_streams().iter().zip(&self.columns);
+        let own = streams.filter(|(stream, _)| stream.instrument == instrument);
+        let known: Vec<&str> = own.flat_map(|(_, named)| named.iter().map(|it| it.0)).collect();
+        let why = format!("{symbol} has no column {column:?}; it has {}", known.join(", "));
+        raise(&CoreError::new(Code::ParameterInvalid, why))
+    }
+
     /// Remember the arrays of the stream just added, for `window`.
     fn name_columns(&mut self, names: &[&'static str], arrays: &[Floats<'_>]) {
         let arrays = arrays.iter().map(|array| array.as_any().clone().unbind());
@@ -92,7 +100,10 @@ impl PySimVenue {
 #[pymethods]
 impl PySimVenue {
     #[new]
-    #[pyo3(signature = (cash, *, entry_latency, response_latency, queue_model, half_spread, impact, needs_trade_through, participation, seed))]
+    #[pyo3(signature = (
+        cash, *, entry_latency, response_latency, queue_model, half_spread, impact,
+        needs_trade_through, participation, seed,
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -327,21 +338,17 @@ impl PySimVenue {
         column: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         let instrument = self.instrument_of(symbol)?;
-        let mut known = Vec::new();
-        for (stream, columns) in self.venue.all_streams().iter().zip(&self.columns) {
-            let named = columns.iter().filter(|_| stream.instrument == instrument);
-            for (name, array) in named {
-                if *name == column {
-                    let played = stream.played();
-                    let first = played.saturating_sub(rows);
-                    let slice = PySlice::new(py, first as isize, played as isize, 1);
-                    return array.bind(py).get_item(slice);
-                }
-                known.push(*name);
+        let streams = self.venue.all_streams().iter().zip(&self.columns);
+        let mut columns = streams.filter(|(stream, _)| stream.instrument == instrument).flat_map(
+            |(stream, columns)| columns.iter().map(move |named| (stream.played(), named)),
+        );
+        match columns.find(|(_, (name, _))| *name == column) {
+            Some((played, (_, array))) => {
+                let first = played.saturating_sub(rows);
+                array.bind(py).get_item(PySlice::new(py, first as isize, played as isize, 1))
             }
+            None => Err(self.no_column(instrument, symbol, column)),
         }
-        let why = format!("{symbol} has no column {column:?}; it has {}", known.join(", "));
-        Err(raise(&CoreError::new(Code::ParameterInvalid, why)))
     }
 
     /// The next instant `(ts_ns, facts)`; `(horizon_ns, ())` at the horizon; `None` at the end.

@@ -94,7 +94,9 @@ def market(kind: str, seed: int, rows: int) -> Generated:
             table = (ts, np.round(close - half, 1), sizes[0], np.round(close + half, 1), sizes[1])
         columns.append(tuple(frozen(column) for column in table))
     rules = [
-        Rules(Instrument(symbol, "linear", "0.1", "0.001"), Fees(Decimal(0), Decimal(0)), "", "", ())
+        Rules(
+            Instrument(symbol, "linear", "0.1", "0.001"), Fees(Decimal(0), Decimal(0)), "", "", ()
+        )
         for symbol in SYMBOLS
     ]
     markets: dict[str, Market] = {
@@ -193,8 +195,8 @@ def test_a_truncated_future_changes_no_past_fill(
 def test_a_window_ends_at_the_present_row(tier: Tier) -> None:
     history = market("bars", 5, 40)
     settings = BacktestSettings(f"{HERE / 'tier_strategies.py'}:Looker", SYMBOLS[:1], tier=tier)
-    backtest = Backtest(settings, replace(history, markets={SYMBOLS[0]: history.markets[SYMBOLS[0]]},
-                                          columns=history.columns[:1]))  # fmt: skip
+    only = {SYMBOLS[0]: history.markets[SYMBOLS[0]]}
+    backtest = Backtest(settings, replace(history, markets=only, columns=history.columns[:1]))
     backtest.run()
     seen = backtest.system.strategy.seen  # type: ignore[attr-defined]
     ts, closes = history.columns[0][0], history.columns[0][4]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Playing recorded bars, trades, quotes and depth into a market: the part of the venue that knows how
-//! each kind of row moves the book and what of it the kernel is offered.
+//! Playing recorded bars, trades, quotes and depth into a market: the part of the venue that knows
+//! how each kind of row moves the book and what of it the kernel is offered.
 
 use crate::error::Result;
 use crate::number::{Lots, Side, Ticks};
