@@ -22,7 +22,8 @@ waits longer where the seed is remembered: until its weight is below one million
 names the first bad row and computes nothing. Columns are float64, contiguous, of equal length.
 
 **Numbers** follow classic TA-Lib: EMA seeded with the mean of the first n (EWM starts at the
-first value instead), both MACD averages start together, Wilder's smoothing for RSI, ATR, ADX, population deviation in Bollinger bands.
+first value instead), both MACD averages start together, Wilder's smoothing for RSI, ATR, ADX,
+population deviation in Bollinger bands.
 Sums are compensated, moments are Welford's; both are recomputed from their window every 2^16 rows
 and whenever cancellation has cost them ten bits.
 

@@ -16,6 +16,7 @@ with nan is false, and its `~` true: write the opposite comparison where that ma
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import NoReturn, TypeVar
@@ -133,6 +134,8 @@ def number(value: Number | float) -> Number:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ParameterInvalid(f"{value!r} is a {type(value).__name__}; a number is due.")
+    if not math.isfinite(value):
+        raise ParameterInvalid(f"{value} is not a finite number.")
     return Number((("number", float(value)),), f"{value}", is_simple=True)
 
 

@@ -5,7 +5,9 @@
 //! integer product.
 
 use crate::error::{Code, CoreError, Result};
-use crate::number::{divide, format_decimal, parse_decimal, Lots, Money, Rate, Rounding, Ticks};
+use crate::number::{
+    divide, format_decimal, parse_decimal, round_half_away, Lots, Money, Rate, Rounding, Ticks,
+};
 
 /// Decimals that tick and lot may carry.
 pub const STEP_DECIMALS: u32 = 12;
@@ -117,14 +119,19 @@ impl Instrument {
 
     /// Exact price from decimal text; refuses what is off the tick and names the nearest one.
     pub fn price(&self, text: &str) -> Result<Ticks> {
-        let units = parse_decimal(text, STEP_DECIMALS)?;
+        self.price_of(parse_decimal(text, STEP_DECIMALS)?)
+    }
+
+    /// Exact price from a count of 1e-12 quote; refuses what is off the tick.
+    pub fn price_of(&self, units: i128) -> Result<Ticks> {
         if units % self.tick_size != 0 {
             let nearest = divide(units, self.tick_size, Rounding::Nearest) * self.tick_size;
             return Err(CoreError::new(
                 Code::PriceNotOnTick,
                 format!(
-                    "{} price {text}, tick {}; nearest {}",
+                    "{} price {}, tick {}; nearest {}",
                     self.symbol,
+                    format_decimal(units, STEP_DECIMALS),
                     format_decimal(self.tick_size, STEP_DECIMALS),
                     format_decimal(nearest, STEP_DECIMALS)
                 ),
@@ -135,14 +142,19 @@ impl Instrument {
 
     /// Exact quantity from decimal text; refuses what is off the lot and names the nearest below.
     pub fn quantity(&self, text: &str) -> Result<Lots> {
-        let units = parse_decimal(text, STEP_DECIMALS)?;
+        self.quantity_of(parse_decimal(text, STEP_DECIMALS)?)
+    }
+
+    /// Exact quantity from a count of 1e-12 base; refuses what is off the lot.
+    pub fn quantity_of(&self, units: i128) -> Result<Lots> {
         if units % self.lot_size != 0 {
             let below = divide(units, self.lot_size, Rounding::Down) * self.lot_size;
             return Err(CoreError::new(
                 Code::QuantityNotOnLot,
                 format!(
-                    "{} quantity {text}, lot {}; nearest below {}",
+                    "{} quantity {}, lot {}; nearest below {}",
                     self.symbol,
+                    format_decimal(units, STEP_DECIMALS),
                     format_decimal(self.lot_size, STEP_DECIMALS),
                     format_decimal(below, STEP_DECIMALS)
                 ),
@@ -161,7 +173,7 @@ impl Instrument {
     #[inline]
     pub fn ticks_from_f64(&self, price: f64) -> Result<Ticks> {
         let scaled = price / self.tick_f64;
-        let nearest = scaled.round();
+        let nearest = round_half_away(scaled);
         if (scaled - nearest).abs() <= GRID_TOLERANCE && nearest.abs() < 9e15 {
             return Ok(Ticks(nearest as i64));
         }
@@ -193,13 +205,14 @@ impl Instrument {
         Ok(Lots(if quantity < 0.0 { -lots } else { lots }))
     }
 
+    #[inline]
     fn onto_grid(&self, value: f64, step: f64, rounding: Rounding) -> Result<i64> {
         let scaled = value / step;
         if !scaled.is_finite() {
             return Err(CoreError::new(Code::NumberNotFinite, format!("{}: {value}", self.symbol)));
         }
         // 0.3 / 0.1 is 2.9999999999999996: what is within 1e-9 of the grid counts as on it.
-        let nearest = scaled.round();
+        let nearest = round_half_away(scaled);
         let on_grid = (scaled - nearest).abs() <= 1e-9 * scaled.abs().max(1.0);
         let count = match rounding {
             _ if on_grid => nearest,

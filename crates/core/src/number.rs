@@ -230,6 +230,22 @@ pub fn divide(numerator: i128, denominator: i128, rounding: Rounding) -> i128 {
     }
 }
 
+/// `value.round()`, halves away from zero, without the library call that baseline x86 needs for it.
+#[inline]
+#[must_use]
+pub fn round_half_away(value: f64) -> f64 {
+    // Above 2^52 every float is whole.
+    if value.is_nan() || value.abs() >= 4_503_599_627_370_496.0 {
+        return value;
+    }
+    let whole = value as i64 as f64;
+    if (value - whole).abs() >= 0.5 {
+        whole + 1.0_f64.copysign(value)
+    } else {
+        whole
+    }
+}
+
 /// `value * scale` to the nearest integer; refuses NaN, infinity and what does not fit.
 pub fn scaled_from_f64(value: f64, scale: f64) -> Result<i64> {
     if !value.is_finite() {
@@ -318,6 +334,15 @@ mod tests {
             assert_eq!(divide(n, d, Rounding::Up), up);
             assert_eq!(divide(n, d, Rounding::Nearest), nearest, "{n}/{d}");
         }
+    }
+
+    #[test]
+    fn halves_go_away_from_zero_as_in_the_library() {
+        let near = [0.0, 0.5, 1.5, 2.5, 0.499_999_999_999_999_94, 1e15 + 0.5, 4.6e15, 1e300];
+        for value in near.into_iter().flat_map(|value| [value, -value]) {
+            assert_eq!(round_half_away(value), value.round(), "{value}");
+        }
+        assert!(round_half_away(f64::NAN).is_nan());
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub fn nearest_f64(text: &str) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::instrument::Kind;
@@ -93,8 +94,8 @@ mod tests {
 
     #[test]
     fn a_fraction_of_equity_is_never_exceeded() {
-        let btc = Instrument::new("BTCUSDT", Kind::LinearPerpetual, "0.1", "0.001");
-        let (Ok(btc), Ok(equity)) = (btc, Money::parse("10000")) else { return };
+        let btc = Instrument::new("BTCUSDT", Kind::LinearPerpetual, "0.1", "0.001").unwrap();
+        let equity = Money::parse("10000").unwrap();
         assert_eq!(SIZING.lots(&btc, equity, 30_000.0, 1.0, 0.0), Ok(Lots(166)));
         assert_eq!(SIZING.lots(&btc, equity, 30_000.0, 0.5, 0.0), Ok(Lots(83)));
         let least = SIZING.lots(&btc, equity, 30_000_000.0, 1.0, 0.0);

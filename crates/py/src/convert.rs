@@ -5,27 +5,37 @@
 use hean_core::{Instrument, Lots, Money, Ticks};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyString};
 
 use crate::error::raise;
-
-static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-
-fn decimal_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    let class = DECIMAL
-        .get_or_try_init(py, || py.import("decimal")?.getattr("Decimal").map(Bound::unbind))?;
-    Ok(class.bind(py))
-}
+use crate::exact;
 
 /// Exact text to `decimal.Decimal`.
 pub fn decimal<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    decimal_class(py)?.call1((text,))
+    exact::of_text(py, text)
+}
+
+/// A price as `Decimal`.
+pub fn price_of<'py>(
+    py: Python<'py>,
+    rules: &Instrument,
+    price: Ticks,
+) -> PyResult<Bound<'py, PyAny>> {
+    exact::decimal(py, i128::from(price.0) * rules.tick_size)
+}
+
+/// A quantity as `Decimal`.
+pub fn quantity_of<'py>(
+    py: Python<'py>,
+    rules: &Instrument,
+    lots: Lots,
+) -> PyResult<Bound<'py, PyAny>> {
+    exact::decimal(py, i128::from(lots.0) * rules.lot_size)
 }
 
 /// Money as `Decimal`.
 pub fn money(py: Python<'_>, amount: Money) -> PyResult<Bound<'_, PyAny>> {
-    decimal(py, &amount.to_decimal())
+    exact::decimal(py, amount.0)
 }
 
 /// Plain decimal text of a `Decimal`, int or text.
@@ -33,7 +43,7 @@ pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     if let Ok(text) = value.cast::<PyString>() {
         return Ok(text.clone());
     }
-    if !value.is_exact_instance_of::<PyInt>() && !is_decimal(value)? {
+    if !value.is_exact_instance_of::<PyInt>() && !exact::is_decimal(value)? {
         let kind = value.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
             "{kind} where an exact number is due: pass Decimal, int or str",
@@ -47,21 +57,17 @@ pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     Ok(plain)
 }
 
-fn is_decimal(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    value.is_instance(decimal_class(value.py())?)
-}
-
 /// Exact money of a `Decimal`, int or text.
 pub fn amount(value: &Bound<'_, PyAny>) -> PyResult<Money> {
-    Money::parse(text(value)?.to_str()?).map_err(|error| raise(&error))
+    exact::units(value).map(Money)
 }
 
 /// A price on its tick; raises `PriceNotOnTick`.
 pub fn price(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Ticks> {
-    rules.price(text(value)?.to_str()?).map_err(|error| raise(&error))
+    rules.price_of(exact::units(value)?).map_err(|error| raise(&error))
 }
 
 /// A quantity on its lot; raises `QuantityNotOnLot`.
 pub fn quantity(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Lots> {
-    rules.quantity(text(value)?.to_str()?).map_err(|error| raise(&error))
+    rules.quantity_of(exact::units(value)?).map_err(|error| raise(&error))
 }

@@ -7,7 +7,7 @@ use hean_core::{Instrument, Kind, Lots, Money, Rate, Ticks};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::convert::{self, decimal};
+use crate::convert::{self, price_of, quantity_of};
 use crate::error::raise;
 
 /// Trading rules of one symbol, shared by every part that counts in ticks and lots.
@@ -133,12 +133,12 @@ impl PyInstrument {
 
     /// `Decimal` price of a count of ticks.
     fn price_decimal<'py>(&self, py: Python<'py>, ticks: i64) -> PyResult<Bound<'py, PyAny>> {
-        decimal(py, &self.inner.price_decimal(Ticks(ticks)))
+        price_of(py, &self.inner, Ticks(ticks))
     }
 
     /// `Decimal` quantity of a count of lots.
     fn quantity_decimal<'py>(&self, py: Python<'py>, lots: i64) -> PyResult<Bound<'py, PyAny>> {
-        decimal(py, &self.inner.quantity_decimal(Lots(lots)))
+        quantity_of(py, &self.inner, Lots(lots))
     }
 
     fn __repr__(&self) -> String {

@@ -13,7 +13,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat};
 
-use crate::convert::{decimal, money, price as price_of, quantity, text};
+use crate::convert::{amount, money, price as price_at, quantity, quantity_of, text};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
 
@@ -71,7 +71,7 @@ fn liquidation_at(name: &str) -> PyResult<LiquidationPrice> {
 fn mark_of(instrument: &Instrument, price: &Bound<'_, PyAny>) -> PyResult<Ticks> {
     match price.cast::<PyFloat>() {
         Ok(float) => exact(instrument.quantise_price(float.extract()?, Rounding::Nearest)),
-        Err(_) => parsed(price, |text| instrument.price(text)),
+        Err(_) => price_at(instrument, price),
     }
 }
 
@@ -99,7 +99,7 @@ impl PyLedger {
         done: FillEffect,
     ) -> PyResult<Effect<'py>> {
         let (_, rules, _) = self.find(symbol)?;
-        let position = decimal(py, &rules.quantity_decimal(done.position))?;
+        let position = quantity_of(py, rules, done.position)?;
         Ok((money(py, done.realised)?, money(py, done.fee)?, position, done.was_flip))
     }
 }
@@ -143,9 +143,9 @@ impl PyLedger {
         fee: &Bound<'py, PyAny>,
     ) -> PyResult<Effect<'py>> {
         let (number, rules, _) = self.find(symbol)?;
-        let ticks = price_of(rules, price)?;
+        let ticks = price_at(rules, price)?;
         let lots = quantity(rules, qty)?;
-        let fee = Fee::Amount(parsed(fee, Money::parse)?);
+        let fee = Fee::Amount(amount(fee)?);
         let effect = exact(self.inner.fill(number, side_of(side)?, ticks, lots, fee))?;
         self.effect(py, symbol, effect)
     }
@@ -308,7 +308,7 @@ impl PyLedger {
         let (number, rules, held) = self.find(symbol)?;
         let liquidation = exact(self.inner.liquidation_price(number))?;
         Ok((
-            decimal(py, &rules.quantity_decimal(held.lots))?,
+            quantity_of(py, rules, held.lots)?,
             money(py, held.average_price(rules).unwrap_or(Money::ZERO))?,
             money(py, held.unrealised)?,
             money(py, held.realised)?,

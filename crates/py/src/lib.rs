@@ -8,6 +8,7 @@ mod book;
 mod column;
 mod convert;
 mod error;
+mod exact;
 mod exchange;
 mod hmc;
 mod indicator;

@@ -8,11 +8,11 @@ use hean_core::order::{
     ExecId, InstrumentId, Intent, Limits, OrderEngine, OrderKey, OrderType, StrategyId, Ticket,
     TimeInForce,
 };
-use hean_core::{Instrument, Lots, Money, Side, Ticks};
+use hean_core::{Instrument, Lots, Side, Ticks};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::convert::{decimal, quantity, text};
+use crate::convert::{amount, decimal, price_of, quantity, quantity_of};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
 use crate::order_terms::{self, by_number, halt_level, limits_of, order_type, price, rate, status};
@@ -72,15 +72,14 @@ impl PyOrderEngine {
     fn put_terms(&self, py: Python<'_>, dict: &Dict<'_>, key: OrderKey) -> PyResult<()> {
         let record = self.inner.record(key).map_err(|error| raise(&error))?;
         let instrument = self.instrument_of(key)?;
-        let exact = |ticks: Option<Ticks>| {
-            ticks.map(|ticks| decimal(py, &instrument.price_decimal(ticks))).transpose()
-        };
+        let exact =
+            |ticks: Option<Ticks>| ticks.map(|ticks| price_of(py, instrument, ticks)).transpose();
         dict.set_item("symbol", &instrument.symbol)?;
         dict.set_item("side", if record.side() == Side::Buy { "BUY" } else { "SELL" })?;
         dict.set_item("type", record.order_type().name())?;
         dict.set_item("time_in_force", record.time_in_force().name())?;
         dict.set_item("reduce_only", record.reduce_only())?;
-        dict.set_item("qty", decimal(py, &instrument.quantity_decimal(record.lots))?)?;
+        dict.set_item("qty", quantity_of(py, instrument, record.lots)?)?;
         dict.set_item("price", exact(record.price())?)?;
         dict.set_item("trigger_price", exact(record.trigger())?)
     }
@@ -367,7 +366,7 @@ impl PyOrderEngine {
     fn position<'py>(&self, py: Python<'py>, symbol: &str) -> PyResult<Any<'py>> {
         let (id, rules) = self.instrument(symbol)?;
         let exposure = self.inner.exposure(id).map_err(|error| raise(&error))?;
-        decimal(py, &rules.quantity_decimal(exposure.position))
+        quantity_of(py, rules, exposure.position)
     }
 
     /// Position and reservations.
@@ -382,7 +381,7 @@ impl PyOrderEngine {
             ("reduce_buy", exposure.reduce_buy),
             ("reduce_sell", exposure.reduce_sell),
         ] {
-            dict.set_item(name, decimal(py, &rules.quantity_decimal(lots))?)?;
+            dict.set_item(name, quantity_of(py, rules, lots)?)?;
         }
         Ok(dict)
     }
@@ -412,8 +411,8 @@ impl PyOrderEngine {
 
     /// Equity at mark prices.
     fn set_equity(&mut self, equity: &Any<'_>) -> PyResult<()> {
-        let money = Money::parse(text(equity)?.to_str()?);
-        money.map(|money| self.inner.set_equity(money)).map_err(|error| raise(&error))
+        self.inner.set_equity(amount(equity)?);
+        Ok(())
     }
 
     /// Loss of the day and drawdown as fractions.

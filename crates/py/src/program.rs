@@ -11,7 +11,7 @@ use hean_core::sizing::{Method, Sizing};
 use hean_core::{Code, CoreError};
 use pyo3::prelude::*;
 
-use crate::convert::{decimal, quantity};
+use crate::convert::{money, price_of, quantity, quantity_of};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
 use crate::ledger::{to_f64, PyLedger};
@@ -99,7 +99,7 @@ fn sized_quantity<'py>(
     let (rules, sizing) = (&instrument.inner, sizing_of(method, numbers)?);
     let equity = crate::convert::amount(equity)?;
     let lots = sizing.lots(rules, equity, reference, strength, sigma_daily);
-    decimal(py, &rules.quantity_decimal(lots.map_err(|error| raise(&error))?))
+    quantity_of(py, rules, lots.map_err(|error| raise(&error))?)
 }
 
 /// Conditions over a stream that somebody else reads.
@@ -151,7 +151,10 @@ fn rules_of(
 #[pymethods]
 impl PyNativeRun {
     #[new]
-    #[pyo3(signature = (venue, engine, *, symbols, feed, conditions, size, sizing, strategy_id, last_id, sample_step_ns, start_ns))]
+    #[pyo3(signature = (
+        venue, engine, *, symbols, feed, conditions, size, sizing, strategy_id, last_id,
+        sample_step_ns, start_ns,
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         venue: PyRef<'_, PySimVenue>,
@@ -244,9 +247,9 @@ impl PyNativeRun {
             fill.seq.map_or_else(liquidation, |seq| self.run.id(seq)),
             rules.symbol.clone(),
             fill.side == hean_core::Side::Buy,
-            decimal(py, &rules.price_decimal(fill.price))?,
-            decimal(py, &rules.quantity_decimal(fill.lots))?,
-            decimal(py, &fill.fee.to_decimal())?,
+            price_of(py, rules, fill.price)?,
+            quantity_of(py, rules, fill.lots)?,
+            money(py, fill.fee)?,
             fill.is_maker,
             fill.seq.is_some(),
             fill.reference,

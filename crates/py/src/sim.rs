@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySlice, PyString, PyTuple};
 
 use crate::column::Keep;
-use crate::convert::{self, decimal};
+use crate::convert::{self, money};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
 use crate::program::{compiled, feed_named, wake, Words};
@@ -86,6 +86,14 @@ impl PySimVenue {
         })
     }
 
+    fn no_column(&self, instrument: usize, symbol: &str, column: &str) -> PyErr {
+        let streams = self.venue.all_streams().iter().zip(&self.columns);
+        let own = streams.filter(|(stream, _)| stream.instrument == instrument);
+        let known: Vec<&str> = own.flat_map(|(_, named)| named.iter().map(|it| it.0)).collect();
+        let why = format!("{symbol} has no column {column:?}; it has {}", known.join(", "));
+        raise(&CoreError::new(Code::ParameterInvalid, why))
+    }
+
     pub fn rules(&self, instrument: usize) -> PyResult<&Instrument> {
         let market = self.venue.market(instrument);
         market
@@ -108,7 +116,10 @@ impl PySimVenue {
 #[pymethods]
 impl PySimVenue {
     #[new]
-    #[pyo3(signature = (cash, *, entry_latency, response_latency, queue_model, half_spread, impact, needs_trade_through, participation, seed))]
+    #[pyo3(signature = (
+        cash, *, entry_latency, response_latency, queue_model, half_spread, impact,
+        needs_trade_through, participation, seed,
+    ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -356,21 +367,17 @@ impl PySimVenue {
         column: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         let instrument = self.instrument_of(symbol)?;
-        let mut known = Vec::new();
-        for (stream, columns) in self.venue.all_streams().iter().zip(&self.columns) {
-            let named = columns.iter().filter(|_| stream.instrument == instrument);
-            for (name, array) in named {
-                if *name == column {
-                    let played = stream.played();
-                    let first = played.saturating_sub(rows);
-                    let slice = PySlice::new(py, first as isize, played as isize, 1);
-                    return array.bind(py).get_item(slice);
-                }
-                known.push(*name);
+        let streams = self.venue.all_streams().iter().zip(&self.columns);
+        let mut columns = streams.filter(|(stream, _)| stream.instrument == instrument).flat_map(
+            |(stream, columns)| columns.iter().map(move |named| (stream.played(), named)),
+        );
+        match columns.find(|(_, (name, _))| *name == column) {
+            Some((played, (_, array))) => {
+                let first = played.saturating_sub(rows);
+                array.bind(py).get_item(PySlice::new(py, first as isize, played as isize, 1))
             }
+            None => Err(self.no_column(instrument, symbol, column)),
         }
-        let why = format!("{symbol} has no column {column:?}; it has {}", known.join(", "));
-        Err(raise(&CoreError::new(Code::ParameterInvalid, why)))
     }
 
     /// The next instant `(ts_ns, facts)`; `(horizon_ns, ())` at the horizon; `None` at the end.
@@ -452,7 +459,7 @@ impl PySimVenue {
     /// Equity as the exchange counts it.
     #[getter]
     fn equity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decimal(py, &self.venue.ledger().equity().to_decimal())
+        money(py, self.venue.ledger().equity())
     }
 
     /// Own orders resting at the venue.

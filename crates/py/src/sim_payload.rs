@@ -9,7 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::convert::decimal;
+use crate::convert::{money, price_of, quantity_of};
 use crate::sim::PySimVenue;
 
 /// Levels a side of a `Book` payload.
@@ -118,7 +118,7 @@ impl PySimVenue {
             }
             Fact::Cancelled { key, reason, remaining } => {
                 let rules = self.rules(self.order_symbols[key as usize])?;
-                let rest = decimal(py, &rules.quantity_decimal(remaining))?;
+                let rest = quantity_of(py, rules, remaining)?;
                 types.cancelled.bind(py).call1((id(key), reason, symbol(key), rest))
             }
             Fact::Rejected { key, code, reason } => types.rejected.bind(py).call1((
@@ -175,14 +175,14 @@ impl PySimVenue {
         let rules = self.rules(instrument)?;
         self.types.filled.bind(py).call1((
             id,
-            decimal(py, &rules.price_decimal(price))?,
-            decimal(py, &rules.quantity_decimal(lots))?,
+            price_of(py, rules, price)?,
+            quantity_of(py, rules, lots)?,
             &self.symbols[instrument],
             &self.types.sides[side as usize],
-            decimal(py, &fee.to_decimal())?,
+            money(py, fee)?,
             format!("v{exec_id}"),
             &self.types.liquidities[usize::from(is_maker)],
-            decimal(py, &rules.quantity_decimal(remaining))?,
+            quantity_of(py, rules, remaining)?,
             strategy,
         ))
     }

@@ -16,6 +16,7 @@ import msgspec
 
 from hean import __version__
 from hean.backtest.run import Backtest, BacktestSettings
+from hean.backtest.tiers import Tier
 from hean.core.journal import STATE_HASH, STATE_HASH_EVERY, Journal, Record, open_journal
 from hean.core.types import Delivery, Event, encode
 from hean.data.fingerprint import iso_utc, sha256_of
@@ -41,6 +42,8 @@ def start_journal(path: Path, backtest: Backtest, files: Sequence[Path]) -> Jour
 
     *Raises*: `InputError` if the file exists.
     """
+    if backtest.settings.tier is Tier.NATIVE:
+        raise InputError("the native tier emits no events to journal; run tier event or wake.")
     if path.exists():
         raise InputError(f"{path} exists; a journal is never written over. Choose another name.")
     history = backtest.history

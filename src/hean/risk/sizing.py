@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sizing.py`: how much. The arithmetic is in Rust, where native runs share it. Pure functions from opinion to quantity, and the one crossing from float
+"""`sizing.py`: how much. Pure functions from opinion to quantity, and the one crossing from float
 to exact number: a wished quantity is rounded towards zero onto the lot, a wished price onto the
-tick on the side that does not flatter. Formulas: quant/methods 10.3 for the volatility target.
+tick on the side that does not flatter. The arithmetic is in Rust (`crates/core/src/sizing.rs`),
+where native runs share it. Formulas: quant/methods 10.3 for the volatility target.
 """
 
 from __future__ import annotations

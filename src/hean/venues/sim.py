@@ -13,7 +13,7 @@ from hean._core import SimVenue
 from hean.core.ports import Clock, Instant
 from hean.core.types import EventType, OrderApproved
 from hean.errors import ParameterInvalid
-from hean.program import Change, Wake
+from hean.program import Change, Condition, Wake
 
 
 class SimulatedVenue:
@@ -29,7 +29,7 @@ class SimulatedVenue:
         self.clock = clock
         self.next = core.next
         self.last_price = core.last_price
-        self._conditions: dict[Hashable, int] = {}
+        self._conditions: dict[Condition, int] = {}
 
     def subscribe(self, wanted: frozenset[EventType]) -> None:
         """Offer only what somebody handles."""
@@ -42,7 +42,7 @@ class SimulatedVenue:
         changes = [wake for wake in wakes if isinstance(wake, Change)]
         for change in changes:
             self._conditions.setdefault(change.when, len(self._conditions))
-        words = [list(condition.words) for condition in self._conditions]  # type: ignore[attr-defined]
+        words = [list(condition.words) for condition in self._conditions]
         asked = [
             (wake.kind, self._conditions[wake.when] if isinstance(wake, Change) else wake.every_ns)
             for wake in wakes
@@ -56,7 +56,7 @@ class SimulatedVenue:
 
     def holds(self, symbol: str, condition: Hashable) -> bool:
         """Whether a watched condition holds as of the last fact."""
-        number = self._conditions.get(condition)
+        number = self._conditions.get(condition) if isinstance(condition, Condition) else None
         if number is None:
             known = ", ".join(str(each) for each in self._conditions) or "none"
             raise ParameterInvalid(f"nobody watches {condition}; wakes() names: {known}.")

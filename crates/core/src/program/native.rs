@@ -42,10 +42,11 @@ struct Sent {
 }
 
 /// A market order on its way through the door.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Wish {
     instrument: usize,
     seq: u64,
+    id: String,
     side: Side,
     lots: Option<Lots>,
     reduce_only: bool,
@@ -199,6 +200,7 @@ impl NativeRun {
         self.wishes.push(Wish {
             instrument,
             seq: self.seq,
+            id: Name { seq: self.seq, ..self.settings.last_name }.text(),
             side,
             lots,
             reduce_only,
@@ -253,9 +255,9 @@ impl NativeRun {
         Ok(())
     }
 
-    fn intent<'a>(&self, wish: &Wish, id: &'a str) -> Intent<'a> {
+    fn intent<'a>(&self, wish: &'a Wish) -> Intent<'a> {
         Intent {
-            id,
+            id: &wish.id,
             instrument: InstrumentId(wish.instrument as u16),
             strategy: self.settings.strategy,
             side: wish.side,
@@ -270,15 +272,15 @@ impl NativeRun {
     }
 
     fn approve(&mut self, wish: &mut Wish, parts: &mut Parts<'_>) -> Result<()> {
-        let id = self.id(wish.seq);
-        let intent = self.intent(wish, &id);
+        let intent = self.intent(wish);
         let market = parts.venue.market(wish.instrument);
         if let Some(mark) = market.and_then(|market| market.published) {
             parts.engine.set_mark(intent.instrument, mark, self.now_ns)?;
         }
         let equity = marked_equity(parts)?;
         parts.engine.set_equity(equity);
-        wish.ticket = Some(parts.engine.approve(&intent, self.now_ns)?);
+        let ticket = parts.engine.approve(&intent, self.now_ns)?;
+        wish.ticket = Some(ticket);
         wish.reference = reference_of(parts.venue, wish.instrument).unwrap_or(0.0);
         self.orders += 1;
         Ok(())
@@ -286,8 +288,7 @@ impl NativeRun {
 
     /// Redeem the ticket and send, once.
     fn send(&mut self, wish: &Wish, parts: &mut Parts<'_>) -> Result<()> {
-        let id = self.id(wish.seq);
-        let intent = self.intent(wish, &id);
+        let intent = self.intent(wish);
         let ticket = wish.ticket.unwrap_or(Ticket(0));
         let Ok(order) = parts.engine.redeem(ticket, &intent, self.now_ns) else {
             self.refused(wish.instrument);

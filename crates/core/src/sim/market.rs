@@ -365,6 +365,9 @@ impl Market {
         if let (Some(bid), Some(ask)) = (bid, ask) {
             self.last = Some(Ticks((bid.0 .0 + ask.0 .0) / 2));
         }
+        if self.resting.is_empty() {
+            return;
+        }
         let mut taken = [0_i64; 2];
         for order in &mut self.resting {
             let opposite = if order.side == Side::Buy { ask } else { bid };
