@@ -133,6 +133,12 @@ class Watcher(Module):
         return [item for item in self.signals if item[0] <= end_ns]
 
 
+def composed(strategy: type[Strategy], history: History, **settings: Any) -> Backtest:
+    """A backtest of a class that is in no file of its own."""
+    built = strategy((SYMBOL,), settings.get("given"))
+    return Backtest(BacktestSettings(strategy.name, (SYMBOL,), **settings), history, strategy=built)
+
+
 def play(
     history: History,
     strategy: type[Strategy],
@@ -142,10 +148,9 @@ def play(
     extra: Sequence[Module] = (),
 ) -> tuple[Backtest, Watcher, dict[str, Any]]:
     """Run a backtest with a watcher."""
-    settings = BacktestSettings(
-        strategy, (SYMBOL,), given or {}, assumptions=assumptions or Assumptions()
+    backtest = composed(
+        strategy, history, given=given or {}, assumptions=assumptions or Assumptions()
     )
-    backtest = Backtest(settings, history)
     watcher = Watcher()
     for module in (watcher, *extra):
         backtest.system.add(module)

@@ -20,6 +20,7 @@ from hean import cli_values as values
 from hean.backtest.journaling import finish_journal, replay, start_journal
 from hean.backtest.result import RunRecord
 from hean.backtest.run import Backtest, BacktestSettings
+from hean.backtest.tiers import Tier
 from hean.cli_common import (
     DATA_DIR_DEFAULT,
     STANDARD_OUTPUT,
@@ -84,6 +85,7 @@ def backtest(
     equity: options.EquityOption = None,
     journal: options.JournalOption = None,
     force: options.ForceOption = False,
+    tier: options.TierOption = Tier.EVENT,
     handler_timeout: options.HandlerTimeoutOption = 30.0,
     virtual_loop: options.VirtualLoopOption = False,
     quiet: options.QuietOption = False,
@@ -101,7 +103,15 @@ def backtest(
     exchange = values.assumptions_of(fees, latency, slippage, queue=queue, leverage=gearing)
     given = values.params_of(param or ())
     settings = BacktestSettings(
-        strategy, symbols, given, account, exchange, seed, values.bar_of(bar), virtual_loop
+        strategy,
+        symbols,
+        given,
+        account,
+        exchange,
+        seed,
+        values.bar_of(bar),
+        tier,
+        virtual_loop,
     )
     watchdog = Watchdog(
         values.fraction_of(handler_timeout, "--handler-timeout", high=TIMEOUT_MAX_S)

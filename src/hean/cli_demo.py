@@ -15,8 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hean.backtest.report import write_report
-from hean.cli_backtest import summary_table
+from hean.backtest.report import render_report
 from hean.cli_common import (
     DATA_DIR_DEFAULT,
     DataDirOption,
@@ -26,7 +25,9 @@ from hean.cli_common import (
     say,
     table_console,
     write_json,
+    write_whole,
 )
+from hean.cli_table import summary_table
 from hean.data.fingerprint import iso_utc
 from hean.demo import Demo, DemoSettings
 
@@ -72,7 +73,7 @@ def demo(
                 live.update(_screen(session, curve), refresh=True)
 
         summary, record = Demo(DemoSettings(duration, speed, seed), show).run()
-    write_report(target, summary, record)
+    write_whole(target, render_report(summary, record))
     if json_to is not None:
         write_json(summary, json_to)
     table_console(json_to).print(summary_table(summary))

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from hean.backtest.tiers import Tier
 from hean.risk.sizing import SizingMethod
 
 MARKET = "What to play"
@@ -222,4 +223,13 @@ CatalogOption = Annotated[
 DebugRunOption = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=RUNNING),
+]
+TierOption = Annotated[
+    Tier,
+    typer.Option(
+        "--tier",
+        help="Who looks at each fact: Python (event), Python when woken (wake), Rust (native). "
+        "Orders and equity are the same.",
+        rich_help_panel=RUNNING,
+    ),
 ]

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from unit.data.bad_data_files import CASES, Case
 
+from bad_data_files import CASES, Case
 from hean.cli import app
 from unit.cli_runs import Ran, run_apart, run_here, start_apart, write_market, write_strategies
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from hean._core import OrderEngine
-from hean.backtest.run import Backtest, BacktestSettings
 from hean.core.module import Module, on
 from hean.core.types import Event, EventType
 from hean.errors import DataInvalid
@@ -27,6 +26,7 @@ from small_market import (
     BookSwinger,
     CandleSwinger,
     candle_history,
+    composed,
     play,
     write_candles,
     write_trades,
@@ -59,8 +59,8 @@ class Guard(Module):
 @pytest.mark.parametrize("strategy", [ImpulseEngine, CandleSwinger])
 def test_a_bracketed_position_always_has_its_stop(tmp_path: Path, strategy: type[Strategy]) -> None:
     given = IMPULSE if strategy is ImpulseEngine else {}
-    settings = BacktestSettings(strategy, (SYMBOL,), given, assumptions=INSTANT)
-    backtest = Backtest(settings, candle_history(tmp_path, 3))
+    history = candle_history(tmp_path, 3)
+    backtest = composed(strategy, history, given=given, assumptions=INSTANT)
     guard = Guard(backtest.system.engine)
     backtest.system.add(guard)
     backtest.run()
@@ -85,10 +85,8 @@ def test_a_strategy_that_raises_is_named_with_its_event(tmp_path: Path) -> None:
 
 
 def test_the_stated_leverage_is_the_one_that_was_used(tmp_path: Path) -> None:
-    settings = BacktestSettings(
-        CandleSwinger, (SYMBOL,), account=AccountSettings(leverage=Decimal(7))
-    )
-    summary, _ = Backtest(settings, candle_history(tmp_path, 3)).run()
+    account = AccountSettings(leverage=Decimal(7))
+    summary, _ = composed(CandleSwinger, candle_history(tmp_path, 3), account=account).run()
     assert summary["assumptions"]["margin"] == "cross margin, leverage 7"
 
 
@@ -104,10 +102,10 @@ def test_finer_data_that_ends_early_is_refused(tmp_path: Path) -> None:
     """Orders would fill at prices from the end of the tape while the bars go on."""
     history = load_history([write_candles(tmp_path, 4), write_trades(tmp_path, 4, 500)], [SYMBOL])
     with pytest.raises(DataInvalid, match="trades .* end"):
-        Backtest(BacktestSettings(CandleSwinger, (SYMBOL,)), history)
+        composed(CandleSwinger, history)
     tape_end = int(history.markets[SYMBOL].columns[1].ts[-1])
     covered = dataclasses.replace(history, end_ns=tape_end)
-    Backtest(BacktestSettings(CandleSwinger, (SYMBOL,)), covered)
+    composed(CandleSwinger, covered)
 
 
 def test_a_book_recorded_around_the_period_is_not_traded_outside_of_it(shared: Path) -> None:

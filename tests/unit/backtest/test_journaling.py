@@ -158,7 +158,9 @@ def test_a_capture_and_a_tape_are_each_checked_by_their_own_bytes(
         shared / "data/trades/binance_spot_NEXOUSDT_trades_2024-07-23_24.parquet",
     ]
     settings = BacktestSettings("impulse", ("NEXOUSDT",))
-    backtest = Backtest(settings, load_history(files, settings.symbols))
+    period = load_history(files[:1], settings.symbols)
+    history = load_history(files, settings.symbols, end_ns=period.end_ns)
+    backtest = Backtest(settings, history)
     journal = start_journal(tmp_path / "j", backtest, files)
     expected = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     assert journal.meta["checksums"] == expected
