@@ -17,7 +17,7 @@ from functools import cached_property
 
 FILE_LINES = 500
 FUNCTION_LINES = 60
-BINDING_LINES = 15  # crates/py converts; a longer body has started to think
+BINDING_LINES = 40  # crates/py converts wide payloads field by field; longer has begun to think
 LINE_COLUMNS = 100
 NESTING = 4
 
@@ -138,7 +138,8 @@ def sizes(source: Source) -> Iterator[Finding]:
     """Files of at most 500 lines, lines of at most 100 columns; raw frames in tests are data."""
     if source.suffix not in CODE:
         return
-    if len(source.lines) > FILE_LINES:
+    # A stub lists a whole extension module and is read by name, not from top to bottom.
+    if len(source.lines) > FILE_LINES and source.suffix != ".pyi":
         yield len(source.lines), f"file longer than {FILE_LINES} lines"
     for number, line in enumerate(source.lines, 1):
         is_frame = "tests/" in source.path and re.search(r"\br#*[\"']", line)
@@ -147,7 +148,7 @@ def sizes(source: Source) -> Iterator[Finding]:
 
 
 def function_lengths(source: Source) -> Iterator[Finding]:
-    """Functions of at most 60 lines; in the Python face of the core, bodies of at most 15."""
+    """Functions of at most 60 lines; in the Python face of the core, bodies of at most 40."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1

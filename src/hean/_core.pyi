@@ -556,7 +556,8 @@ def five(closes: _Column, out: _Column | None = None) -> _Column: ...
 
 class SimVenue:
     """A simulated exchange that plays recorded markets. Columns are borrowed: contiguous and
-    read-only arrays; `ts` in units of `ts_scale` ns. `refill` continues a played-out stream. See `crates/core/src/sim`.
+    read-only arrays; `ts` in units of `ts_scale` ns. `refill` continues a played-out stream. See
+    `crates/core/src/sim`.
     """
 
     offered: int

@@ -101,21 +101,12 @@ def backtest(
         values.limits_of(limit or ()),
     )
     exchange = values.assumptions_of(fees, latency, slippage, queue=queue, leverage=gearing)
-    given = values.params_of(param or ())
+    given, length = values.params_of(param or ()), values.bar_of(bar)
     settings = BacktestSettings(
-        strategy,
-        symbols,
-        given,
-        account,
-        exchange,
-        seed,
-        values.bar_of(bar),
-        tier,
-        virtual_loop,
+        strategy, symbols, given, account, exchange, seed, length, tier, virtual_loop
     )
-    watchdog = Watchdog(
-        values.fraction_of(handler_timeout, "--handler-timeout", high=TIMEOUT_MAX_S)
-    )
+    patience_s = values.fraction_of(handler_timeout, "--handler-timeout", high=TIMEOUT_MAX_S)
+    watchdog = Watchdog(patience_s)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     files = values.files_of(data) if data else values.catalog_files(data_dir, symbols)
     outputs.check(files)

@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn an_open_order_reserves_what_is_left_and_an_ended_one_nothing((_, arranged) in arrangement()) {
+    fn an_open_order_reserves_what_is_left_an_ended_one_nothing((_, arranged) in arrangement()) {
         let ending = play(&arranged);
         let expected = if ending.state.is_open() { LOTS - ending.filled.0 } else { 0 };
         prop_assert_eq!(ending.exposure.open_buy, Lots(expected));

@@ -134,7 +134,10 @@ impl PyOrderEngine {
     }
 
     /// Check all hard limits and reserve the worst case; returns a ticket.
-    #[pyo3(signature = (order_id, symbol, *, side, r#type, size, now_ns, price=None, trigger_price=None, reduce_only=false, time_in_force="GTC", strategy_id="", parent=None))]
+    #[pyo3(signature = (
+        order_id, symbol, *, side, r#type, size, now_ns, price=None, trigger_price=None,
+        reduce_only=false, time_in_force="GTC", strategy_id="", parent=None
+    ))]
     fn approve(
         &mut self,
         order_id: &str,
@@ -170,7 +173,10 @@ impl PyOrderEngine {
     }
 
     /// `approve` in counts: type and time in force by number, prices in ticks or `None`.
-    #[pyo3(signature = (order_id, instrument, is_buy, lots, price_ticks, now_ns, order_type=0, time_in_force=0, reduce_only=false, strategy=0, trigger_ticks=None, /))]
+    #[pyo3(signature = (
+        order_id, instrument, is_buy, lots, price_ticks, now_ns, order_type=0, time_in_force=0,
+        reduce_only=false, strategy=0, trigger_ticks=None, /
+    ))]
     fn approve_raw(
         &mut self,
         order_id: &str,

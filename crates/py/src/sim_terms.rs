@@ -15,14 +15,13 @@ use crate::sim::PySimVenue;
 pub fn latency(parameters: (String, Vec<f64>)) -> PyResult<Latency> {
     match (parameters.0.as_str(), parameters.1.as_slice()) {
         ("constant", [delay]) => Ok(Latency::Constant(*delay as i64)),
-        ("normal", [mean, deviation]) => {
-            Ok(Latency::Normal { mean: *mean, deviation: *deviation })
-        }
+        ("normal", [mean, deviation]) => Ok(Latency::Normal { mean: *mean, deviation: *deviation }),
         ("recorded", delays) if !delays.is_empty() => {
             Ok(Latency::Recorded(delays.iter().map(|delay| *delay as i64).collect()))
         }
         (name, values) => Err(PyValueError::new_err(format!(
-            "latency {name} {values:?}: expected constant [ns], normal [mean, deviation] or recorded [ns, ...]"
+            "latency {name} {values:?}: expected constant [ns], normal [mean, deviation] or \
+             recorded [ns, ...]"
         ))),
     }
 }

@@ -42,9 +42,9 @@ class EventBus:
     """The queue of facts and the table of who handles what.
 
     *clock*: gives the time stamped on events. *mailboxes*: `async def` handlers run as tasks of
-    *loop*, or of the running asyncio loop, instead of being stepped inline. *on_failure*: told component, error
-    and event of a failed handler, after which the others go on; without it the error is raised
-    from `drain` with the event attached. *on_truth_failure*: told as well when the failed
+    *loop*, or of the running asyncio loop, instead of being stepped inline. *on_failure*: told
+    component, error and event of a failed handler, after which the others go on; without it the
+    error is raised from `drain` with the event attached. *on_truth_failure*: told as well when the failed
     handler belongs to a module marked `truth`. *on_work*: called when something was emitted
     outside of a delivery, so that a driver can schedule `drain`.
     """
@@ -246,7 +246,8 @@ class EventBus:
             return handler  # type: ignore[return-value]  # a plain function: it returns nothing
         if self._mailboxes is None:
             return InlineStep(handler)  # type: ignore[arg-type]  # known to be async
-        mailbox = Mailbox(handler, self._failed, loop=self._loop)  # type: ignore[arg-type]  # known to be async
+        coroutine: Any = handler  # known to be async
+        mailbox = Mailbox(coroutine, self._failed, loop=self._loop)
         self._mailboxes.append(mailbox)
         return mailbox
 

@@ -69,7 +69,11 @@ def run_simulated(
             horizon_ns = clock.next_timer_ns if loop is None else _horizon(clock, loop)
             instant = next_instant(horizon_ns)
             if instant is None:
-                return played
+                if clock.next_timer_ns is None or clock.next_timer_ns > clock.now_ns:
+                    return played
+                # Due now: what a handler put off to the end of its instant still happens.
+                _fire_due(bus, clock, clock.now_ns, loop=loop)
+                continue
             ts_ns, facts = instant
             if horizon_ns is not None and horizon_ns <= ts_ns:
                 _fire_due(bus, clock, ts_ns, loop=loop)
