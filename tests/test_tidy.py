@@ -62,7 +62,7 @@ BAD = [
     ("sizes", "a.rs", "x" * 101),
     ("function_lengths", "a.py", "def f():\n" + "    x = 1\n" * 60),
     ("function_lengths", "a.rs", "fn f(a: [u8; 2]) {\n" + "    x();\n" * 60 + "}"),
-    ("function_lengths", "crates/py/src/a.rs", "fn f() {\n" + "    x();\n" * 16 + "}"),
+    ("function_lengths", "crates/py/src/a.rs", "fn f() {\n" + "    x();\n" * 41 + "}"),
     (
         "nesting",
         "a.py",

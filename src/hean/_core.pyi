@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from hean.core.types import EventType, OrderApproved, Payload
+from hean.core.types import EventType, OrderApproved, OrderFilled, OrderRequest, Payload
 
 Levels: TypeAlias = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 _Column: TypeAlias = NDArray[np.float64]
@@ -189,6 +189,15 @@ class OrderEngine:
         trigger_ticks: int | None = None,
         /,
     ) -> int: ...
+    def approve_order(self, request: OrderRequest | OrderApproved, order_id: str, now_ns: int, /) -> int:
+        """Judge a request and reserve the worst case; returns a ticket. Raises `RiskRefusal`."""
+
+    def redeem_order(self, approved: OrderApproved, ticket: int, now_ns: int, /) -> None:
+        """Use a ticket; raises `TicketInvalid` if the fields are not those that were approved."""
+
+    def count_fill(self, fill: OrderFilled, ts_ns: int, /) -> bool:
+        """Count an execution once; says whether it was new. Raises `OrderError`."""
+
     def redeem(self, order_id: str, ticket: int, now_ns: int, /) -> None: ...
     def amend_approve(
         self,
@@ -307,6 +316,9 @@ class Ledger:
         fee: Decimal | int | str,
     ) -> tuple[Decimal, Decimal, Decimal, bool]:
         """Book a fill; `fee` in quote. Returns (realized, fee, position, was_flip)."""
+
+    def book(self, fill: OrderFilled) -> None:
+        """`fill` for a payload; raises and changes nothing, as `fill` does."""
 
     def is_held(self, symbol: str) -> bool: ...
     def mark(self, symbol: str, price: Decimal | str | float) -> None: ...

@@ -10,8 +10,9 @@ use hean_core::{
     Code, CoreError, Instrument, Kind, Ledger, Money, Rate, Result as CoreResult, Side, Ticks,
 };
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyFloat};
+use pyo3::types::{PyBytes, PyFloat, PyString};
 
 use crate::convert::{amount, money, price as price_at, quantity, quantity_of, text};
 use crate::error::raise;
@@ -148,6 +149,19 @@ impl PyLedger {
         let fee = Fee::Amount(amount(fee)?);
         let effect = exact(self.inner.fill(number, side_of(side)?, ticks, lots, fee))?;
         self.effect(py, symbol, effect)
+    }
+
+    /// Book an `OrderFilled`, without a word about what it did.
+    fn book(&mut self, fill: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = fill.py();
+        let symbol = fill.getattr(intern!(py, "symbol"))?.cast_into::<PyString>()?;
+        let side = fill.getattr(intern!(py, "side"))?.cast_into::<PyString>()?;
+        let (number, rules, _) = self.find(symbol.to_str()?)?;
+        let ticks = price_at(rules, &fill.getattr(intern!(py, "fill_price"))?)?;
+        let lots = quantity(rules, &fill.getattr(intern!(py, "filled_qty"))?)?;
+        let fee = Fee::Amount(amount(&fill.getattr(intern!(py, "fee"))?)?);
+        let side = side_of(side.to_str()?)?;
+        exact(self.inner.fill(number, side, ticks, lots, fee)).map(drop)
     }
 
     /// Value a symbol at a price.

@@ -15,6 +15,7 @@ mod indicator;
 mod instrument;
 mod ledger;
 mod order;
+mod order_payload;
 mod order_terms;
 mod program;
 mod sim;

@@ -28,16 +28,16 @@ pub struct PyOrderEngine {
 }
 
 impl PyOrderEngine {
-    fn key(&self, order_id: &str) -> PyResult<OrderKey> {
+    pub fn key(&self, order_id: &str) -> PyResult<OrderKey> {
         self.inner.find(order_id).map_err(|error| raise(&error))
     }
 
-    fn instrument_of(&self, key: OrderKey) -> PyResult<&Instrument> {
+    pub fn instrument_of(&self, key: OrderKey) -> PyResult<&Instrument> {
         let desk = self.inner.record(key).and_then(|record| self.inner.desk(record.instrument));
         desk.map(|desk| &desk.instrument).map_err(|error| raise(&error))
     }
 
-    fn instrument(&self, symbol: &str) -> PyResult<(InstrumentId, &Instrument)> {
+    pub fn instrument(&self, symbol: &str) -> PyResult<(InstrumentId, &Instrument)> {
         let id = self.inner.instrument(symbol).map_err(|error| raise(&error))?;
         let desk = self.inner.desk(id).map_err(|error| raise(&error))?;
         Ok((id, &desk.instrument))
@@ -209,6 +209,24 @@ impl PyOrderEngine {
             parent: None,
         };
         self.inner.approve(&intent, now_ns).map(|ticket| ticket.0).map_err(|error| raise(&error))
+    }
+
+    /// Check all hard limits of an `OrderRequest` and reserve the worst case; returns a ticket.
+    #[pyo3(signature = (request, order_id, now_ns, /))]
+    fn approve_order(&mut self, request: &Any<'_>, order_id: &str, now_ns: i64) -> PyResult<u64> {
+        self.approve_payload(request, order_id, now_ns)
+    }
+
+    /// Use the ticket of an `OrderApproved`: it may be sent, once, if its fields are the approved.
+    #[pyo3(signature = (approved, ticket, now_ns, /))]
+    fn redeem_order(&mut self, approved: &Any<'_>, ticket: u64, now_ns: i64) -> PyResult<()> {
+        self.redeem_payload(approved, ticket, now_ns)
+    }
+
+    /// Count an `OrderFilled`; says whether it was new.
+    #[pyo3(signature = (fill, ts_ns, /))]
+    fn count_fill(&mut self, fill: &Any<'_>, ts_ns: i64) -> PyResult<bool> {
+        self.count_payload(fill, ts_ns)
     }
 
     /// Use a ticket: the order recorded under this id may be sent, once.

@@ -44,9 +44,9 @@ class EventBus:
     *clock*: gives the time stamped on events. *mailboxes*: `async def` handlers run as tasks of
     *loop*, or of the running asyncio loop, instead of being stepped inline. *on_failure*: told
     component, error and event of a failed handler, after which the others go on; without it the
-    error is raised from `drain` with the event attached. *on_truth_failure*: told as well when the failed
-    handler belongs to a module marked `truth`. *on_work*: called when something was emitted
-    outside of a delivery, so that a driver can schedule `drain`.
+    error is raised from `drain` with the event attached. *on_truth_failure*: told as well when
+    the failed handler belongs to a module marked `truth`. *on_work*: called when something was
+    emitted outside of a delivery, so that a driver can schedule `drain`.
     """
 
     def __init__(

@@ -55,45 +55,32 @@ class OrderManager(Module):
                 raise FieldInvalid(
                     f"fill of {fill.order_id} without exec_id or side; only a venue reports fills."
                 )
-            before = self.engine.position(fill.symbol)
             if fill.is_forced:
-                self._count_forced(fill)
-            else:
-                self._count_ordered(fill, event.ts_ns)
+                return self._count_forced(fill)
+            return self.engine.count_fill(fill, event.ts_ns)
         except HeanError as error:
             self._report(event, error)
             return False
-        return self.engine.position(fill.symbol) != before
 
-    def _count_ordered(self, fill: OrderFilled, ts_ns: int) -> None:
-        order = self.engine.get(fill.order_id)
-        if (fill.symbol, fill.side) != (order["symbol"], order["side"]):
-            raise FieldInvalid(
-                f"fill {fill.exec_id} is a {fill.side} of {fill.symbol}; its order "
-                f"{fill.order_id} is a {order['side']} of {order['symbol']}."
-            )
-        self.engine.on_filled(
-            fill.order_id, fill.exec_id, price=fill.fill_price, qty=fill.filled_qty, ts_ns=ts_ns
-        )
-
-    def _count_forced(self, fill: OrderFilled) -> None:
+    def _count_forced(self, fill: OrderFilled) -> bool:
         """A liquidation and its like: there is no order, but the position has changed."""
         if fill.exec_id in self._forced:
-            return
+            return False
         if fill.filled_qty <= 0:
             raise FieldInvalid(f"fill {fill.exec_id} of {fill.filled_qty}; a fill is above 0.")
         signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
         self.engine.set_position(fill.symbol, self.engine.position(fill.symbol) + signed)
         self._forced.add(fill.exec_id)
+        return True
 
     @on(EventType.ORDER_PLACED)
     def on_placed(self, event: Event) -> None:
         """The venue holds the order."""
         placed = event.data
-        self._apply(
-            event,
-            lambda: self.engine.on_placed(placed.order_id, event.ts_ns, placed.exchange_order_id),
-        )
+        try:
+            self.engine.on_placed(placed.order_id, event.ts_ns, placed.exchange_order_id)
+        except OrderError as error:
+            self._report(event, error)
 
     @on(EventType.ORDER_CANCELLED)
     def on_cancelled(self, event: Event) -> None:

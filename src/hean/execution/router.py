@@ -15,18 +15,6 @@ from hean.errors import HeanError, OrderUnknown, ParameterInvalid, TicketInvalid
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 """States in which a venue may hold the order, so that a cancel makes sense."""
 
-FIELDS = (
-    ("symbol", "symbol"),
-    ("side", "side"),
-    ("size", "qty"),
-    ("type", "type"),
-    ("price", "price"),
-    ("trigger_price", "trigger_price"),
-    ("reduce_only", "reduce_only"),
-    ("time_in_force", "time_in_force"),
-)
-"""What an approval and the engine's record of the order must agree on, by their names."""
-
 
 class ExecutionRouter(Module):
     """Sends what was approved, takes back what was asked for.
@@ -58,9 +46,7 @@ class ExecutionRouter(Module):
             ticket = approved.ticket
             if ticket is None:
                 ticket = self._approve(approved, now_ns)
-            else:
-                self._compare(approved)
-            self.engine.redeem(approved.order_id, ticket, now_ns)
+            self.engine.redeem_order(approved, ticket, now_ns)
         except HeanError as error:
             self.context.emit(
                 OrderRejected(
@@ -75,35 +61,13 @@ class ExecutionRouter(Module):
             return
         self.venue.submit(approved)
 
-    def _compare(self, approved: OrderApproved) -> None:
-        """What is sent must be what the engine holds; a ticket alone does not say what for."""
-        order = self.engine.get(approved.order_id)
-        for name, known in FIELDS:
-            if approved[name] != order[known]:
-                raise TicketInvalid(
-                    f"{approved.order_id} was approved with {name} {order[known]}, "
-                    f"not {approved[name]}; send what was approved."
-                )
-
     def _approve(self, approved: OrderApproved, now_ns: int) -> int:
         if not self.accepts_unticketed:
             raise TicketInvalid(
                 f"{approved.order_id} has no ticket; ask the governor by ORDER_REQUEST, and put "
                 "a check of your own in with governor.add_check."
             )
-        return self.engine.approve(
-            approved.order_id,
-            approved.symbol,
-            side=approved.side,
-            type=approved.type,
-            size=approved.size,
-            now_ns=now_ns,
-            price=approved.price,
-            trigger_price=approved.trigger_price,
-            reduce_only=approved.reduce_only,
-            time_in_force=approved.time_in_force,
-            strategy_id=approved.strategy_id,
-        )
+        return self.engine.approve_order(approved, approved.order_id, now_ns)
 
     @on(EventType.CANCEL_REQUEST)
     def on_cancel_request(self, event: Event) -> None:

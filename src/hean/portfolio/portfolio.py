@@ -50,7 +50,7 @@ class Portfolio(Module):
         fill: OrderFilled = event.data
         if fill.side is None:
             raise LedgerBroken(f"fill {fill.exec_id} of {fill.order_id} has no side.")
-        self.ledger.fill(fill.symbol, fill.side, fill.fill_price, fill.filled_qty, fill.fee)
+        self.ledger.book(fill)
         self._tell_soon(event.ts_ns)
 
     @on(EventType.FUNDING)

@@ -179,19 +179,7 @@ class RiskGovernor(Module):
         if reference is not None:
             self.engine.set_mark(request.symbol, reference, now_ns)
         self.engine.set_equity(self.equity())
-        return self.engine.approve(
-            order_id,
-            request.symbol,
-            side=request.side,
-            type=request.type,
-            size=request.size,
-            now_ns=now_ns,
-            price=request.price,
-            trigger_price=request.trigger_price,
-            reduce_only=request.reduce_only,
-            time_in_force=request.time_in_force,
-            strategy_id=request.strategy_id,
-        )
+        return self.engine.approve_order(request, order_id, now_ns)
 
     def _refuse(self, order_id: str, symbol: str, strategy_id: str, *, error: HeanError) -> None:
         self.refusals += 1

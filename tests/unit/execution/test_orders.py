@@ -65,7 +65,7 @@ def test_a_repeated_execution_does_not_move_the_position_of_a_strategy() -> None
     [
         ({"exec_id": ""}, "without exec_id"),
         ({"side": None}, "without exec_id or side"),
-        ({"side": Side.SELL}, "is a SELL of BTCUSDT; its order"),
+        ({"side": Side.SELL}, "is a Sell of BTCUSDT; its order"),
         ({"symbol": ETH}, "of ETHUSDT; its order"),
         ({"fill_price": Decimal("60000.05")}, "tick"),
         ({"filled_qty": Decimal("0.0005")}, "lot"),

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The order engine spoken to in payloads of `hean.core.types`: one call reads what it needs from
+//! an `OrderRequest`, an `OrderApproved` or an `OrderFilled`. This is the way of every order, so
+//! nothing is unpacked in Python first.
+
+use hean_core::order::{ExecId, Intent, OrderEngine, Ticket};
+use hean_core::{Code, CoreError, Result as CoreResult};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::convert::{price, quantity};
+use crate::error::raise;
+use crate::order::PyOrderEngine;
+use crate::order_terms;
+
+type Any<'py> = Bound<'py, PyAny>;
+
+fn text<'py>(payload: &Any<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    Ok(payload.getattr(name)?.cast_into()?)
+}
+
+impl PyOrderEngine {
+    /// Read an order payload and do something with it under the name `id`.
+    fn with_intent<R>(
+        &mut self,
+        order: &Any<'_>,
+        id: &str,
+        act: impl FnOnce(&mut OrderEngine, &Intent<'_>) -> CoreResult<R>,
+    ) -> PyResult<R> {
+        let py = order.py();
+        let read = |name| text(order, name);
+        let [symbol, side, kind, life, strategy, parent] = [
+            read(intern!(py, "symbol"))?,
+            read(intern!(py, "side"))?,
+            read(intern!(py, "type"))?,
+            read(intern!(py, "time_in_force"))?,
+            read(intern!(py, "strategy_id"))?,
+            read(intern!(py, "parent_id"))?,
+        ];
+        let strategy = self.inner.strategy(strategy.to_str()?).map_err(|error| raise(&error))?;
+        let (instrument, rules) = self.instrument(symbol.to_str()?)?;
+        let optional = |name| -> PyResult<_> {
+            let value = order.getattr(name)?;
+            (!value.is_none()).then(|| price(rules, &value)).transpose()
+        };
+        let parent = Some(parent.to_str()?).filter(|id| !id.is_empty());
+        let intent = Intent {
+            id,
+            instrument,
+            strategy,
+            side: order_terms::side(side.to_str()?).map_err(|error| raise(&error))?,
+            order_type: order_terms::order_type(kind.to_str()?).map_err(|error| raise(&error))?,
+            time_in_force: order_terms::time_in_force(life.to_str()?)
+                .map_err(|error| raise(&error))?,
+            reduce_only: order.getattr(intern!(py, "reduce_only"))?.is_truthy()?,
+            lots: quantity(rules, &order.getattr(intern!(py, "size"))?)?,
+            price: optional(intern!(py, "price"))?,
+            trigger: optional(intern!(py, "trigger_price"))?,
+            parent: parent.map(|id| self.key(id)).transpose()?,
+        };
+        act(&mut self.inner, &intent).map_err(|error| raise(&error))
+    }
+
+    /// Judge an `OrderRequest`; returns the ticket.
+    pub fn approve_payload(
+        &mut self,
+        request: &Any<'_>,
+        order_id: &str,
+        now_ns: i64,
+    ) -> PyResult<u64> {
+        self.with_intent(request, order_id, |engine, intent| engine.approve(intent, now_ns))
+            .map(|ticket| ticket.0)
+    }
+
+    /// Use the ticket of an `OrderApproved`, whose fields must be those that were approved.
+    pub fn redeem_payload(&mut self, approved: &Any<'_>, ticket: u64, now_ns: i64) -> PyResult<()> {
+        let order_id = text(approved, intern!(approved.py(), "order_id"))?;
+        self.with_intent(approved, order_id.to_str()?, |engine, intent| {
+            engine.redeem(Ticket(ticket), intent, now_ns)
+        })
+        .map(drop)
+    }
+
+    /// Count an `OrderFilled`; says whether it was new.
+    pub fn count_payload(&mut self, fill: &Any<'_>, ts_ns: i64) -> PyResult<bool> {
+        let py = fill.py();
+        let [order_id, exec_id, symbol, side] = [
+            text(fill, intern!(py, "order_id"))?,
+            text(fill, intern!(py, "exec_id"))?,
+            text(fill, intern!(py, "symbol"))?,
+            text(fill, intern!(py, "side"))?,
+        ];
+        let key = self.key(order_id.to_str()?)?;
+        let rules = self.instrument_of(key)?;
+        let paid = price(rules, &fill.getattr(intern!(py, "fill_price"))?)?;
+        let lots = quantity(rules, &fill.getattr(intern!(py, "filled_qty"))?)?;
+        let side = order_terms::side(side.to_str()?).map_err(|error| raise(&error))?;
+        let record = self.inner.record(key).map_err(|error| raise(&error))?;
+        if symbol.to_str()? != rules.symbol || side != record.side() {
+            let why = format!(
+                "fill {exec_id} is a {side:?} of {symbol}; its order {order_id} is a {:?} of {}",
+                record.side(),
+                rules.symbol
+            );
+            return Err(raise(&CoreError::new(Code::IllegalTransition, why)));
+        }
+        let exec = ExecId::of_text(exec_id.to_str()?);
+        let counted = self.inner.on_filled(key, exec, paid, lots, ts_ns);
+        counted.map(|transition| transition.filled.0 != 0).map_err(|error| raise(&error))
+    }
+}
