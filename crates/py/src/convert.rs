@@ -57,9 +57,12 @@ pub fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     Ok(plain)
 }
 
-/// Exact money of a `Decimal`, int or text.
+/// Exact money of an `Amount`, `Decimal`, int or text.
 pub fn amount(value: &Bound<'_, PyAny>) -> PyResult<Money> {
-    exact::units(value).map(Money)
+    match value.cast::<Amount>() {
+        Ok(amount) => Ok(amount.get().0),
+        Err(_) => exact::units(value).map(Money),
+    }
 }
 
 /// A price on its tick; raises `PriceNotOnTick`.
@@ -70,4 +73,30 @@ pub fn price(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Ticks> {
 /// A quantity on its lot; raises `QuantityNotOnLot`.
 pub fn quantity(rules: &Instrument, value: &Bound<'_, PyAny>) -> PyResult<Lots> {
     rules.quantity_of(exact::units(value)?).map_err(|error| raise(&error))
+}
+
+/// Exact money that stays in Rust on its way from one part of the core to another.
+#[pyclass(frozen, name = "Amount", module = "hean._core")]
+pub struct Amount(pub Money);
+
+#[pymethods]
+impl Amount {
+    /// As `Decimal`.
+    #[getter]
+    fn decimal<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        money(py, self.0)
+    }
+
+    fn __float__(&self) -> f64 {
+        self.0.to_f64()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Amount({})", self.0.to_decimal())
+    }
+}
+
+/// Add this file's classes to `hean._core`.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Amount>()
 }

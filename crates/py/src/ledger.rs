@@ -14,7 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyString};
 
-use crate::convert::{amount, money, price as price_at, quantity, quantity_of, text};
+use crate::convert::{amount, money, price as price_at, quantity, quantity_of, text, Amount};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
 
@@ -196,6 +196,12 @@ impl PyLedger {
     #[getter]
     fn equity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         money(py, self.inner.equity())
+    }
+
+    /// `equity`, to be handed to another part of the core.
+    #[getter]
+    fn equity_amount(&self) -> Amount {
+        Amount(self.inner.equity())
     }
 
     /// Quote coins in the account.

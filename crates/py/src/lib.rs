@@ -26,6 +26,7 @@ mod wire;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
+    convert::register(module)?;
     indicator::register(module)?;
     instrument::register(module)?;
     sim::register(module)?;

@@ -180,8 +180,7 @@ class EventBus:
         if self._blocked is not None:
             self._refuse_drain(self._blocked)
         self._blocked = _DELIVERING
-        routes, clock = self._routes, self.clock
-        queue = self._queue
+        routes, clock, queue = self._routes, self.clock, self._queue
         queue.extend(facts)
         seq = self.seq
         last = seq + limit  # with the default it is never reached
@@ -189,13 +188,12 @@ class EventBus:
             while queue:
                 fact: Any = queue.popleft()  # a payload, or an envelope
                 seq += 1
-                handlers = routes[fact.__class__]
-                if handlers is not None:
-                    event = StampedEvent(fact.event_type, fact, clock.now_ns, seq)
+                kind, handlers = routes[fact.__class__]
+                if kind is not None:
+                    event = StampedEvent(kind, fact, clock.now_ns, seq)
                 else:  # an envelope somebody made: its source is kept, the rest is ours
-                    source, fact = fact.source, fact.data
-                    event = StampedEvent(fact.event_type, fact, clock.now_ns, seq, source)
-                    handlers = routes[fact.__class__]
+                    kind, handlers = routes[fact.data.__class__]
+                    event = StampedEvent(kind, fact.data, clock.now_ns, seq, fact.source)
                 for handler in handlers:
                     try:
                         handler(event)
@@ -238,7 +236,7 @@ class EventBus:
         for kind, payload in PAYLOADS.items():
             runners = (runner for _, runner in self._handlers[kind])
             gate = (self._gates[kind],) if kind in self._gates else ()
-            self._routes[payload] = (*taps, *gate, *runners)
+            self._routes[payload] = (kind, (*taps, *gate, *runners))
 
     def _runner(self, handler: Handler) -> Callable[[Event], None]:
         """What the loop calls for this handler."""
@@ -340,10 +338,12 @@ class _Gate:
 
 
 class _Routes(dict[type, Any]):
-    """Class of a fact → whom to call; `None` for an envelope, an error for anything else."""
+    """Class of a fact → event type and whom to call; no type for an envelope, an error for anything
+    else.
+    """
 
     def __init__(self) -> None:
-        super().__init__({Event: None, StampedEvent: None})
+        super().__init__({Event: (None, ()), StampedEvent: (None, ())})
 
     def __missing__(self, kind: type) -> None:
         raise FieldInvalid(f"a {kind.__name__} was emitted; emit a payload or an Event.")

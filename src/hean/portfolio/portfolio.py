@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from hean._core import Instrument, Ledger
+from hean._core import Amount, Instrument, Ledger
 from hean.core.module import Module, on
 from hean.core.types import Event, EventType, OrderFilled, PnlUpdate, Timer
 from hean.errors import LedgerBroken
@@ -73,10 +73,10 @@ class Portfolio(Module):
         self._mark()
         return self.ledger.observe_equity()
 
-    def equity(self) -> Decimal:
+    def equity(self) -> Amount:
         """Equity at the last prices, exact."""
         self._mark()
-        return self.ledger.equity
+        return self.ledger.equity_amount
 
     def _mark(self) -> None:
         for symbol in self.symbols:

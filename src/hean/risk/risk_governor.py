@@ -7,9 +7,8 @@ engine, which alone can make a ticket. Whatever throws or lacks data refuses. It
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
-from hean._core import Instrument, OrderEngine
+from hean._core import Amount, Instrument, OrderEngine
 from hean.core.module import Module, on
 from hean.core.types import (
     Event,
@@ -49,7 +48,7 @@ class RiskGovernor(Module):
         instruments: Mapping[str, Instrument],
         *,
         reference: Callable[[str], float | None],
-        equity: Callable[[], Decimal],
+        equity: Callable[[], Amount],
         sizing: Sizing | None = None,
     ) -> None:
         self.engine = engine

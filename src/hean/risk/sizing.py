@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from hean import _core
-from hean._core import Instrument
+from hean._core import Amount, Instrument
 from hean.core.types import Side
 
 
@@ -59,7 +59,7 @@ def sized_quantity(
     sizing: Sizing,
     instrument: Instrument,
     *,
-    equity: Decimal,
+    equity: Amount | Decimal,
     reference: float,
     strength: float,
     sigma_daily: float,

@@ -156,12 +156,13 @@ class Strategy(Module):
     def _count_own_fill(self, event: Event) -> None:
         fill = event.data
         before = self.position.get(fill.symbol)
-        if before is None or not (fill.is_forced or fill.strategy_id == self.name):
+        is_own = fill.strategy_id == self.name
+        if before is None or not (is_own or fill.is_forced):
             return
         if not fill.remaining_qty:
             self._end(fill.symbol, fill.order_id)
         signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
-        if fill.is_forced:
+        if not is_own:
             # The venue closes what the whole account holds; our part of it cannot change sides.
             signed = (
                 max(signed, min(-before, ZERO)) if signed < 0 else min(signed, max(-before, ZERO))
@@ -181,9 +182,10 @@ class Strategy(Module):
             self._refused.discard(symbol)
             self._cancel_protection(symbol)
             return
-        grew = abs(after) > abs(before) or before * after < 0
+        if not (self._protection[symbol] or symbol in self._wanted):
+            return
         # A position that shrank keeps what rests: reduce-only at the venue cuts it to size.
-        if grew and (self._protection[symbol] or symbol in self._wanted):
+        if abs(after) > abs(before) or before * after < 0:
             # Once for all pieces of this instant: an entry in many pieces would use up the
             # orders of a second and end without a stop.
             self._renew_at(symbol, self.context.clock.now_ns)

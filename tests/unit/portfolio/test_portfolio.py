@@ -42,7 +42,7 @@ def test_equity_follows_the_prices_without_any_event() -> None:
     desk = Desk()
     desk.fill(desk.ask("0.1"), "0.1", "e1")
     desk.prices[BTC] = 59_000.0
-    assert desk.system.portfolio.equity() == 9_900
+    assert desk.system.portfolio.equity().decimal == 9_900
     assert desk.system.portfolio.value() == 9_900.0
     assert desk.ledger.max_drawdown == 100
 
@@ -53,7 +53,7 @@ def test_a_position_without_a_price_keeps_its_last_value() -> None:
     desk.prices[BTC] = 59_000.0
     desk.system.portfolio.equity()
     del desk.prices[BTC]
-    assert desk.system.portfolio.equity() == 9_900
+    assert desk.system.portfolio.equity().decimal == 9_900
 
 
 def test_a_burst_of_fills_is_told_at_once_and_then_once_a_second() -> None:
@@ -116,4 +116,4 @@ def test_equity_is_cash_plus_what_each_fill_has_earned_since_less_fees(
         order_id = desk.ask(str(quantity), Side.BUY if is_buy else Side.SELL)
         desk.fill(order_id, str(quantity), f"e{number}", price=str(price), fee=fee)
         earned += (quantity if is_buy else -quantity) * (60_000 - price) - fee
-    assert abs(desk.system.portfolio.equity() - 10_000_000 - earned) < Decimal("1e-9")
+    assert abs(desk.system.portfolio.equity().decimal - 10_000_000 - earned) < Decimal("1e-9")

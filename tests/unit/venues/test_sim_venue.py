@@ -64,7 +64,7 @@ def test_venue_ledger_engine_and_strategy_agree_and_a_flat_account_rests_nothing
     system, core = backtest.system, backtest.venue.core
     held = system.portfolio.ledger.position(BTC)[0]
     assert held == system.engine.position(BTC) == system.strategy.position[BTC]
-    assert system.portfolio.equity() == core.equity
+    assert system.portfolio.equity().decimal == core.equity
     assert system.orders.unexplained == 0
     assert core.open_orders == len(system.engine.open_orders()) == (2 if held else 0)
 
@@ -88,7 +88,7 @@ def test_a_liquidation_leaves_all_books_flat_and_the_strategy_able_to_go_on(
     held = system.portfolio.ledger.position(BTC)[0]
     assert held == system.engine.position(BTC) == system.strategy.position[BTC]
     assert again or system.strategy.position[BTC] == 0
-    assert system.portfolio.equity() == backtest.venue.core.equity
+    assert system.portfolio.equity().decimal == backtest.venue.core.equity
     assert backtest.venue.core.open_orders == (2 if held else 0)
 
 
