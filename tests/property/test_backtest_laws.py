@@ -117,12 +117,12 @@ def test_three_accountants_agree_to_the_last_unit(
     found = account(10_000, watcher.money, last)
     portfolio = backtest.system.portfolio
     assert summary["fills"] > 20
-    assert Fraction(portfolio.equity()) == found["equity"]
+    assert Fraction(portfolio.equity().decimal) == found["equity"]
     assert Fraction(portfolio.ledger.fees) == found["fees"]
     assert Fraction(portfolio.ledger.funding_total) == found["funding"]
     assert Fraction(portfolio.ledger.position(SYMBOL)[0]) == found["held"]
-    assert backtest.venue.core.equity == portfolio.equity()
-    assert Decimal(summary["final_equity"]) == portfolio.equity()
+    assert backtest.venue.core.equity == portfolio.equity().decimal
+    assert Decimal(summary["final_equity"]) == portfolio.equity().decimal
     assert backtest.system.orders.unexplained == 0
 
 
@@ -133,10 +133,10 @@ def test_the_ledgers_agree_on_a_recorded_book(shared: Path) -> None:
     assert last is not None
     assert summary["fills"] > 20
     assert (
-        Fraction(backtest.system.portfolio.equity())
+        Fraction(backtest.system.portfolio.equity().decimal)
         == account(10_000, watcher.money, last)["equity"]
     )
-    assert backtest.venue.core.equity == backtest.system.portfolio.equity()
+    assert backtest.venue.core.equity == backtest.system.portfolio.equity().decimal
 
 
 @pytest.mark.parametrize("seed", range(4))
