@@ -63,17 +63,3 @@ fn a_program_is_bounded_and_every_word_is_known() {
         assert!(!alone.message.contains("unknown"), "{}", alone.message);
     }
 }
-
-/// Run with `cargo test --release -p hean-core --test program -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn time_of_an_ema_cross() {
-    let mut program = compile(&[words(CROSS)]).unwrap();
-    let started = std::time::Instant::now();
-    let mut held = 0_u64;
-    for at in 0..10_000_000_u32 {
-        program.step(&Row::of_tick(100.0 + f64::from(at & 63), 1.0));
-        held += u64::from(program.holds(0));
-    }
-    println!("{:.1} ns a step, {held} held", started.elapsed().as_nanos() as f64 / 1e7);
-}

@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::instrument::Kind;
+use crate::number::MONEY_SCALE;
 use crate::sim::fact::Fact;
 use crate::sim::history::{Rows, Stream};
 use crate::sim::market::Detail;
@@ -79,11 +80,36 @@ impl SimVenue {
         self.drives[index]
             && (self.is_awaited()
                 || !self.markets[instrument].resting.is_empty()
-                || (self.position_lots(instrument).0 != 0
-                    && self.markets[instrument].instrument.kind == Kind::LinearPerpetual))
+                || (self.position_lots(instrument).0 != 0 && self.is_endangered(index)))
     }
 
-    pub(super) fn play_bar(&mut self, index: usize) -> Result<()> {
+    /// Could a held perpetual be liquidated inside this stream's present bar? Certainly not if the
+    /// account holds nothing else and carries the margin of the highest tier at the bar's worse
+    /// extreme; otherwise the bar is walked to find out.
+    fn is_endangered(&self, index: usize) -> bool {
+        let stream = &self.streams[index];
+        let market = &self.markets[stream.instrument];
+        let rules = &market.instrument;
+        if rules.kind != Kind::LinearPerpetual {
+            return false;
+        }
+        let others = (0..self.markets.len()).filter(|&other| other != stream.instrument);
+        let (Rows::Candles { high, low, .. }, Some(mark)) = (&stream.rows, market.last) else {
+            return true;
+        };
+        let lots = self.position_lots(stream.instrument);
+        let worse = if lots.0 > 0 { low[stream.cursor] } else { high[stream.cursor] };
+        // Floats decide only whether to look closer, and with a hundredth to spare.
+        let (mark, quantity) = (rules.price_f64(mark), rules.quantity_f64(lots));
+        let equity = self.ledger.equity().0 as f64 / MONEY_SCALE as f64;
+        let left = equity + (worse - mark) * quantity;
+        let rate = rules.tiers.last().map_or(0.0, |tier| tier.maintenance_rate.to_f64());
+        let needed = worse.max(mark) * quantity.abs() * rate * 1.01;
+        left <= needed || others.into_iter().any(|other| self.position_lots(other).0 != 0)
+    }
+
+    pub(super) fn play_bar(&mut self, moment: Moment) -> Result<()> {
+        let index = moment.stream;
         let stream = &self.streams[index];
         let (row, instrument) = (stream.cursor, stream.instrument);
         let Rows::Candles { open, high, low, close, volume, .. } = &stream.rows else {
@@ -91,10 +117,10 @@ impl SimVenue {
         };
         let bar = [open[row], high[row], low[row], close[row], volume[row]];
         if self.drives[index] {
-            let is_walked = self.is_walked(index);
-            if is_walked && self.stages[index] < WAYPOINTS - 1 {
+            if moment.rank == Rank::Waypoint {
                 return self.walk_bar(index, bar);
             }
+            let is_walked = self.stages[index] > 0;
             let market = &mut self.markets[instrument];
             let to = market.instrument.ticks_from_f64(bar[3])?;
             if is_walked {

@@ -303,9 +303,11 @@ impl SimVenue {
                 }
                 continue;
             }
-            self.play(market.stream)?;
+            self.play(market)?;
             if !self.facts.is_empty() {
-                self.play_same_time(time)?;
+                if self.streams.len() > 1 {
+                    self.play_same_time(time)?;
+                }
                 self.offered += self.facts.len() as u64;
                 if self.is_watched {
                     self.keep_back(time);
@@ -330,7 +332,7 @@ impl SimVenue {
             if is_over || is_second {
                 return Ok(());
             }
-            self.play(next.stream)?;
+            self.play(next)?;
         }
     }
 
@@ -364,11 +366,12 @@ impl SimVenue {
     }
 
     /// Play one row, book what it filled, and only then ask whether the account still carries it.
-    fn play(&mut self, index: usize) -> Result<()> {
+    fn play(&mut self, moment: Moment) -> Result<()> {
+        let index = moment.stream;
         let stream = &self.streams[index];
         let (row, instrument) = (stream.cursor, stream.instrument);
         match &stream.rows {
-            Rows::Candles { .. } => self.play_bar(index)?,
+            Rows::Candles { .. } => self.play_bar(moment)?,
             Rows::Trades { .. } => self.play_trade(index, row)?,
             Rows::Quotes { .. } => self.play_quote(index, row)?,
             Rows::Depth { .. } => self.play_depth(index)?,
