@@ -40,7 +40,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
         ("sortino / calmar", f"{ratio(summary['sortino'])} / {ratio(summary['calmar'])}"),
         ("trades, win rate", f"{summary['trades']:,}, {percent(summary['win_rate'])}"),
         ("profit factor", ratio(summary["profit_factor"])),
-        ("fees / funding", f"{money(summary['fees'])} / {money(summary['funding'])} {quote}"),
+        ("fees / funding paid", f"{money(summary['fees'])} / {money(summary['funding'])} {quote}"),
         ("slippage", f"{money(summary['slippage_cost'])} {quote}"),
         ("time in the market", percent(summary["exposure_fraction"])),
         ("orders / fills", f"{summary['orders']:,} / {summary['fills']:,}"),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hean_core::order::TimeInForce;
 use hean_core::rng::Random;
 use hean_core::sim::history::depth_flag::{EVENT_END, SNAPSHOT_BEGIN};
-use hean_core::sim::{Fact, Latency, NewOrder, QueueModel, Slippage, Step, Stream};
+use hean_core::sim::{Fact, Fill, Latency, NewOrder, QueueModel, Slippage, Step, Stream};
 use hean_core::{Lots, Money, Side};
 use proptest::prelude::*;
 use sim_fixture::*;
@@ -293,7 +293,7 @@ fn check_orders(trader: &Trader) {
     let mut ended: BTreeMap<u32, i64> = BTreeMap::new();
     for (_, fact) in &scenario.facts {
         let (key, rest) = match *fact {
-            Fact::Filled { key, lots, remaining, .. } => {
+            Fact::Filled { key, fill: Fill { lots, remaining, .. } } => {
                 *filled.entry(key).or_default() += lots.0;
                 let whole = filled[&key] + remaining.0;
                 assert!(!ended.contains_key(&key), "{key} trades after its end");
@@ -327,7 +327,8 @@ fn check_fills(trader: &Trader, delay: i64) {
     let mut ids = BTreeSet::new();
     for (time, fact) in &trader.scenario.facts {
         match *fact {
-            Fact::Filled { key, instrument, side, price, lots, exec_id, is_maker, .. } => {
+            Fact::Filled { key, fill } => {
+                let Fill { instrument, side, price, lots, exec_id, is_maker, .. } = fill;
                 let (sent, order) = &trader.sent[key as usize];
                 assert!(ids.insert(exec_id), "execution {exec_id} twice");
                 assert!(*time >= sent + delay, "filled before it arrived");
@@ -337,7 +338,7 @@ fn check_fills(trader: &Trader, delay: i64) {
                 held[instrument] += lots.signed(side).0;
                 assert!(!order.reduce_only || held[instrument].abs() < was.abs());
             }
-            Fact::Liquidated { instrument, side, lots, exec_id, .. } => {
+            Fact::Liquidated { fill: Fill { instrument, side, lots, exec_id, .. } } => {
                 assert!(ids.insert(exec_id), "execution {exec_id} twice");
                 held[instrument] += lots.signed(side).0;
             }
@@ -460,9 +461,10 @@ proptest! {
         let market = random_market(seed, 0);
         let trader = Trader::new(seed, plain, &market).run();
         for (time, fact) in &trader.scenario.facts {
-            let Fact::Filled { key, instrument, side, price, is_maker, .. } = *fact else {
+            let Fact::Filled { key, fill } = *fact else {
                 continue;
             };
+            let Fill { instrument, side, price, is_maker, .. } = fill;
             let order = trader.sent[key as usize].1;
             let bounds = order.price.filter(|_| trader.scenario.placed(key) == 1);
             let worse = |limit| if side == BUY { price > limit } else { price < limit };

@@ -43,7 +43,7 @@ fn liquidations(scenario: &Scenario) -> Vec<(i64, i64, i64)> {
         .facts
         .iter()
         .filter_map(|(time, fact)| match fact {
-            Fact::Liquidated { price, lots, .. } => Some((*time, price.0, lots.0)),
+            Fact::Liquidated { fill } => Some((*time, fill.price.0, fill.lots.0)),
             _ => None,
         })
         .collect()

@@ -2,8 +2,8 @@
 //! Facts of the simulated venue as payloads of `hean.core.types`.
 
 use hean_core::order::{OrderType, TimeInForce};
-use hean_core::sim::{Fact, Rows};
-use hean_core::{Code, Lots};
+use hean_core::sim::{Fact, Fill, Rows};
+use hean_core::Code;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -137,12 +137,12 @@ impl PySimVenue {
                 symbol(key),
                 &self.strategies[key as usize],
             )),
-            Fact::Filled { key, .. } => {
-                self.fill(py, fact, id(key).bind(py), &self.strategies[key as usize])
+            Fact::Filled { key, fill } => {
+                self.fill(py, fill, id(key).bind(py), &self.strategies[key as usize])
             }
-            Fact::Liquidated { exec_id, .. } => {
-                let id = PyString::new(py, &format!("venue-liquidation-{exec_id}"));
-                self.fill(py, fact, &id, &PyString::intern(py, "").unbind())
+            Fact::Liquidated { fill } => {
+                let id = PyString::new(py, &format!("venue-liquidation-{}", fill.exec_id));
+                self.fill(py, fill, &id, &PyString::intern(py, "").unbind())
             }
             _ => Err(PyValueError::new_err("a market fact is not an answer")),
         }
@@ -151,27 +151,11 @@ impl PySimVenue {
     fn fill<'py>(
         &self,
         py: Python<'py>,
-        fact: &Fact,
+        fill: Fill,
         id: &Bound<'py, PyString>,
         strategy: &Py<PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (instrument, side, price, lots, remaining, fee, exec_id, is_maker) = match *fact {
-            Fact::Filled {
-                instrument,
-                side,
-                price,
-                lots,
-                remaining,
-                fee,
-                exec_id,
-                is_maker,
-                ..
-            } => (instrument, side, price, lots, remaining, fee, exec_id, is_maker),
-            Fact::Liquidated { instrument, side, price, lots, fee, exec_id } => {
-                (instrument, side, price, lots, Lots::ZERO, fee, exec_id, false)
-            }
-            _ => return Err(PyValueError::new_err("not a fill")),
-        };
+        let Fill { instrument, side, price, lots, remaining, fee, exec_id, is_maker } = fill;
         let rules = self.rules(instrument)?;
         self.types.filled.bind(py).call1((
             id,

@@ -11,7 +11,7 @@ use crate::number::{Lots, Money, Side};
 use crate::order::name::Name;
 use crate::order::{ExecId, InstrumentId, Intent, OrderKey, OrderType, Ticket, TimeInForce};
 use crate::program::parts::{NativeFill, Parts, Rules, Sample, Settings};
-use crate::sim::{row_of, Command, Fact, NewOrder, SimVenue, Step};
+use crate::sim::{row_of, Command, Fact, Fill, NewOrder, SimVenue, Step};
 use crate::sizing::nearest_f64;
 
 /// Pause between two looks at peak and drawdown after fills, as the portfolio module keeps it.
@@ -345,11 +345,11 @@ impl NativeRun {
                 }
                 Ok(())
             }
-            Fact::Filled { key, .. } => {
+            Fact::Filled { key, fill } => {
                 let sent = sent(key)?;
-                self.filled(fact, Some(sent), parts)
+                self.filled(fill, Some(sent), parts)
             }
-            Fact::Liquidated { .. } => self.filled(fact, None, parts),
+            Fact::Liquidated { fill } => self.filled(fill, None, parts),
             _ => Ok(()),
         }
     }
@@ -366,24 +366,8 @@ impl NativeRun {
         }
     }
 
-    fn filled(&mut self, fact: &Fact, sent: Option<Sent>, parts: &mut Parts<'_>) -> Result<()> {
-        let (instrument, side, price, lots, remaining, fee, exec_id, is_maker) = match *fact {
-            Fact::Filled {
-                instrument,
-                side,
-                price,
-                lots,
-                remaining,
-                fee,
-                exec_id,
-                is_maker,
-                ..
-            } => (instrument, side, price, lots, remaining, fee, exec_id, is_maker),
-            Fact::Liquidated { instrument, side, price, lots, fee, exec_id } => {
-                (instrument, side, price, lots, Lots::ZERO, fee, exec_id, false)
-            }
-            _ => return Ok(()),
-        };
+    fn filled(&mut self, fill: Fill, sent: Option<Sent>, parts: &mut Parts<'_>) -> Result<()> {
+        let Fill { instrument, side, price, lots, remaining, fee, exec_id, is_maker } = fill;
         let ts_ns = self.now_ns;
         match sent {
             Some(Sent { order, .. }) => {

@@ -7,7 +7,7 @@ use crate::error::{Code, Result};
 use crate::instrument::Kind;
 use crate::ledger::{Fee, LiquidationPrice};
 use crate::number::{Lots, Rate, Side};
-use crate::sim::fact::Fact;
+use crate::sim::fact::{Fact, Fill};
 use crate::sim::market::{Execution, VenueOrder};
 use crate::sim::venue::SimVenue;
 
@@ -47,17 +47,11 @@ impl SimVenue {
             match self.ledger.fill(instrument, side, price, lots, Fee::Rate(rate)) {
                 Ok(effect) => {
                     let exec_id = self.next_exec_id();
-                    self.answer(Fact::Filled {
-                        key,
-                        instrument,
-                        side,
-                        price,
-                        lots,
-                        remaining: Lots(remaining.0 + wanted.0 - lots.0),
-                        fee: effect.fee,
-                        exec_id,
-                        is_maker,
-                    });
+                    let remaining = Lots(remaining.0 + wanted.0 - lots.0);
+                    let fee = effect.fee;
+                    let fill =
+                        Fill { instrument, side, price, lots, remaining, fee, exec_id, is_maker };
+                    self.answer(Fact::Filled { key, fill });
                 }
                 Err(error) if error.code == Code::InsufficientMargin => {
                     lots = Lots::ZERO;
@@ -127,7 +121,9 @@ impl SimVenue {
             self.ledger.mark(instrument, price)?;
             let fee = self.ledger.liquidate(instrument, LiquidationPrice::Mark, rate)?.fee;
             let (lots, exec_id) = (position.abs(), self.next_exec_id());
-            self.answer(Fact::Liquidated { instrument, side, price, lots, fee, exec_id });
+            let (remaining, is_maker) = (Lots::ZERO, false);
+            let fill = Fill { instrument, side, price, lots, remaining, fee, exec_id, is_maker };
+            self.answer(Fact::Liquidated { fill });
         }
         Ok(())
     }

@@ -49,6 +49,27 @@ pub enum Command {
     },
 }
 
+/// One trade of the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fill {
+    /// Which instrument.
+    pub instrument: usize,
+    /// Direction.
+    pub side: Side,
+    /// Price.
+    pub price: Ticks,
+    /// Quantity.
+    pub lots: Lots,
+    /// Quantity of the order still open.
+    pub remaining: Lots,
+    /// Fee paid; negative is a rebate.
+    pub fee: Money,
+    /// Number of the execution, unique at this venue.
+    pub exec_id: u64,
+    /// The order rested.
+    pub is_maker: bool,
+}
+
 /// What the venue tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fact {
@@ -97,22 +118,8 @@ pub enum Fact {
     Filled {
         /// Whose.
         key: u32,
-        /// Which instrument.
-        instrument: usize,
-        /// Direction.
-        side: Side,
-        /// Price.
-        price: Ticks,
-        /// Quantity.
-        lots: Lots,
-        /// Quantity still open.
-        remaining: Lots,
-        /// Fee paid; negative is a rebate.
-        fee: Money,
-        /// Number of the execution, unique at this venue.
-        exec_id: u64,
-        /// The order rested.
-        is_maker: bool,
+        /// What traded.
+        fill: Fill,
     },
     /// The order is gone without trading its rest.
     Cancelled {
@@ -148,18 +155,8 @@ pub enum Fact {
     },
     /// The venue closed the position for lack of margin.
     Liquidated {
-        /// Which instrument.
-        instrument: usize,
-        /// Direction of the closing trade.
-        side: Side,
-        /// Price.
-        price: Ticks,
-        /// Quantity.
-        lots: Lots,
-        /// Liquidation fee.
-        fee: Money,
-        /// Number of the execution.
-        exec_id: u64,
+        /// The closing trade; its fee is the liquidation fee.
+        fill: Fill,
     },
 }
 

@@ -16,7 +16,7 @@ pub mod queue;
 pub mod venue;
 pub mod wake;
 
-pub use fact::{Command, Fact, NewOrder, Step};
+pub use fact::{Command, Fact, Fill, NewOrder, Step};
 pub use history::{Column, Rows, Stream};
 pub use latency::Latency;
 pub use market::{Detail, FillModel, Slippage};

@@ -235,8 +235,8 @@ impl Scenario {
         self.facts
             .iter()
             .filter_map(|(time, fact)| match *fact {
-                Fact::Filled { key, price, lots, is_maker, .. } if key == wanted => {
-                    Some((*time, price.0, lots.0, is_maker))
+                Fact::Filled { key, fill } if key == wanted => {
+                    Some((*time, fill.price.0, fill.lots.0, fill.is_maker))
                 }
                 _ => None,
             })
