@@ -30,10 +30,11 @@ from hean.cli_common import (
     write_json,
     write_whole,
 )
-from hean.data.catalog import Catalog, Entry
+from hean.data.captures import ProvenCapture, is_capture, prove_capture
+from hean.data.catalog import Catalog, Entry, Proven
 from hean.data.fingerprint import fingerprint, iso_utc, sha256_of
 from hean.data.problems import as_dicts, shown
-from hean.data.reader import Columns, is_capture, open_capture, read_columns
+from hean.data.reader import Columns, read_columns
 from hean.data.schema import Kind
 from hean.errors import DataInvalid, ParameterInvalid
 
@@ -163,10 +164,10 @@ def import_files(
     """Prove files and write them into the catalog; every file is read before one is written."""
     stated = Stated(symbol=symbol, timeframe=timeframe, venue=venue, market=market)
     catalog = Catalog(data_dir.expanduser())
-    proven: dict[Path, Columns] = {}
+    proven: dict[Path, Proven] = {}
     with progress("import", 2 * len(paths)) as advance:
         for path in paths:
-            columns = _columns(path, kind, stated, on_bad)
+            columns = _proven(path, kind, stated, on_bad)
             target = catalog.target_of(columns, force=force)
             if target in proven:
                 raise ParameterInvalid(
@@ -177,7 +178,8 @@ def import_files(
         documents = []
         for columns in proven.values():
             entry = catalog.add(columns, force=force)
-            _write_dropped(entry, columns)
+            if isinstance(columns, Columns):
+                _write_dropped(entry, columns)
             documents.append(_entry_document(entry))
             say(f"{columns.path.name} -> {entry.path} ({columns.rows:,} rows)", json_to=json_to)
             advance(1)
@@ -185,14 +187,18 @@ def import_files(
         write_json(documents, json_to)
 
 
-def _columns(path: Path, kind: Kind | None, stated: Stated, on_bad: BadRows) -> Columns:
+def _proven(path: Path, kind: Kind | None, stated: Stated, on_bad: BadRows) -> Proven:
+    if is_capture(path) and kind in (None, Kind.BOOK) and stated["timeframe"] is None:
+        return prove_capture(
+            path, symbol=stated["symbol"], venue=stated["venue"], market=stated["market"]
+        )
     return read_columns(path, kind, on_bad=on_bad.value, **stated)
 
 
 def _verified(path: Path, kind: Kind | None, stated: Stated, on_bad: BadRows) -> dict[str, Any]:
-    if is_capture(path) and kind in (None, Kind.BOOK):
-        return _verified_capture(path, stated)
-    columns = _columns(path, kind, stated, on_bad)
+    columns = _proven(path, kind, stated, on_bad)
+    if isinstance(columns, ProvenCapture):
+        return _capture_document(columns)
     return {
         "ok": True,
         **fingerprint(columns),
@@ -212,19 +218,18 @@ def _verified(path: Path, kind: Kind | None, stated: Stated, on_bad: BadRows) ->
     }
 
 
-def _verified_capture(path: Path, stated: Stated) -> dict[str, Any]:
+def _capture_document(capture: ProvenCapture) -> dict[str, Any]:
     """A capture is good if its frames parse; holes in its book are counted, as gaps of bars are."""
-    report = open_capture(path, symbol=stated["symbol"], market=stated["market"]).report
     return {
         "ok": True,
-        "file": path.name,
-        "sha256": sha256_of(path),
+        "file": capture.path.name,
+        "sha256": sha256_of(capture.path),
         "kind": Kind.BOOK.value,
-        "symbol": report.symbol,
-        "venue": report.venue,
-        "rows": report.lines,
-        "gaps": report.gaps[0],
-        "notes": [f"{report.gaps[0]:,} gaps in the book"],
+        "symbol": capture.symbol,
+        "venue": capture.venue,
+        "rows": capture.rows,
+        "gaps": capture.gaps.count,
+        "notes": list(capture.notes),
     }
 
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proven files as Parquet under the data directory, one per venue, market, symbol, kind and bar
+"""Proven files under the data directory, one per venue, market, symbol, kind and bar
 length, each with a JSON sidecar that says what it is:
 
     <data_dir>/catalog/<venue>/<market>/<symbol>/<kind>[_<timeframe>].parquet (.json)
+    <data_dir>/catalog/<venue>/<market>/<symbol>/book_<first day>.<as captured> (.json)
+
+Columns are kept as Parquet, a raw capture as the bytes it is.
 
 An import is atomic. Both files are written beside their targets and fsynced; renaming the sidecar
-is the commit, renaming the Parquet file the redo. A process killed between the two leaves the new
-Parquet under its temporary name with the SHA-256 that the sidecar promises, and the next use of
+is the commit, renaming the data file the redo. A process killed between the two leaves the new
+data under its temporary name with the SHA-256 that the sidecar promises, and the next use of
 the catalog finishes the rename; before the commit the old entry stands untouched. One writer at a
 time, by a file lock that dies with its process.
 """
@@ -22,20 +25,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
+from hean.data.captures import ProvenCapture
 from hean.data.fingerprint import iso_utc, sha256_of
-from hean.data.identity import CATALOG_DIRECTORY
+from hean.data.identity import CAPTURE_SUFFIXES, CATALOG_DIRECTORY, suffix_of
 from hean.data.problems import Problem, refuse_file
 from hean.data.reader import Columns
-from hean.data.schema import Kind, columns_of
+from hean.data.schema import Kind
 from hean.errors import DataInvalid, EnvironmentFault
 
 FORMAT = 1
 _LOCK_NAME = ".lock"
 _TEMPORARY = ".tmp"
-_SIDE_NAMES = np.array(["buy", "sell"])
+
+
+Proven = Columns | ProvenCapture
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Catalog:
     def __init__(self, data_dir: Path) -> None:
         self.root = data_dir / CATALOG_DIRECTORY
 
-    def path_of(self, columns: Columns) -> Path:
+    def path_of(self, columns: Proven) -> Path:
         """Where these columns belong; refuses columns whose venue or market nobody has stated."""
         for part, option in (("venue", "--venue"), ("market", "--market")):
             if getattr(columns, part) is None:
@@ -61,13 +64,10 @@ class Catalog:
                     f"{part} unknown",
                     expected=f"{option}, or a name like binance_perp_BTCUSDT_1m",
                 )
-        name = columns.kind.value
-        if columns.timeframe is not None:
-            name += f"_{columns.timeframe}"
         folder = self.root / str(columns.venue) / str(columns.market) / columns.symbol
-        return folder / f"{name}.parquet"
+        return folder / columns.entry_name
 
-    def target_of(self, columns: Columns, *, force: bool = False) -> Path:
+    def target_of(self, columns: Proven, *, force: bool = False) -> Path:
         """Where these columns would be written; refuses an entry that exists unless `force`."""
         target = self.path_of(columns)
         if target.exists() and not force:
@@ -77,7 +77,7 @@ class Catalog:
             )
         return target
 
-    def add(self, columns: Columns, *, force: bool = False) -> Entry:
+    def add(self, columns: Proven, *, force: bool = False) -> Entry:
         """Write columns as an entry, all or nothing; an existing one is replaced only by `force`.
 
         *Raises*: `DataInvalid` if the entry exists; `EnvironmentFault` if the disk refuses.
@@ -101,11 +101,13 @@ class Catalog:
             return found
         if any(self.root.glob(f"*/*/*/.*{_TEMPORARY}")):
             with self._locked():
-                for left in sorted(self.root.glob(f"*/*/*/.*.parquet{_TEMPORARY}")):
-                    self._finish(left.with_name(left.name[1 : -len(_TEMPORARY)]))
-        for path in sorted(self.root.glob("*/*/*/*.parquet")):
+                for left in sorted(self.root.glob(f"*/*/*/.*{_TEMPORARY}")):
+                    target = left.with_name(left.name[1 : -len(_TEMPORARY)])
+                    if _is_entry(target):
+                        self._finish(target)
+        for path in sorted(self.root.glob("*/*/*/*")):
             sidecar = sidecar_of(path)
-            if sidecar.is_file():
+            if _is_entry(path) and sidecar.is_file():
                 found.append(Entry(path, _facts(sidecar)))
         return found
 
@@ -143,11 +145,11 @@ class Catalog:
                 temporary.unlink()
         _temporary(sidecar).unlink(missing_ok=True)
 
-    def _write(self, columns: Columns, target: Path) -> Entry:
+    def _write(self, columns: Proven, target: Path) -> Entry:
         temporary, sidecar = _temporary(target), sidecar_of(target)
         committed = False
         try:
-            _frame(columns).write_parquet(temporary, compression="zstd", statistics=True)
+            columns.write(temporary)
             _sync_file(temporary)
             facts = _describe(columns, target.name, sha256_of(temporary))
             text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
@@ -171,8 +173,12 @@ class Catalog:
 
 
 def sidecar_of(path: Path) -> Path:
-    """The JSON file beside an entry."""
-    return path.with_suffix(".json")
+    """The JSON file beside an entry; captures of one day may differ in their endings alone."""
+    return path.with_suffix(".json") if path.suffix == ".parquet" else Path(f"{path}.json")
+
+
+def _is_entry(path: Path) -> bool:
+    return suffix_of(path) in (".parquet", *CAPTURE_SUFFIXES)
 
 
 def _facts(sidecar: Path) -> dict[str, Any]:
@@ -189,15 +195,7 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}{_TEMPORARY}")
 
 
-def _frame(columns: Columns) -> pl.DataFrame:
-    """Canonical columns with `ts` in nanoseconds, so that reading back is no conversion."""
-    arrays: dict[str, Any] = {"ts": columns.ts, **columns.values}
-    if "side" in arrays:
-        arrays["side"] = _SIDE_NAMES[arrays["side"]]
-    return pl.DataFrame({name: arrays[name] for name in columns_of(columns.kind)})
-
-
-def _describe(columns: Columns, file: str, digest: str) -> dict[str, Any]:
+def _describe(columns: Proven, file: str, digest: str) -> dict[str, Any]:
     gaps = columns.gaps
     first = [
         {"after": iso_utc(g.after_ns), "before": iso_utc(g.before_ns), "missing": g.missing}
@@ -207,17 +205,14 @@ def _describe(columns: Columns, file: str, digest: str) -> dict[str, Any]:
         "format": FORMAT,
         "file": file,
         "sha256": digest,
-        "kind": columns.kind.value,
         "venue": columns.venue,
         "market": columns.market,
         "symbol": columns.symbol,
-        "timeframe": columns.timeframe,
         "rows": columns.rows,
-        "first": iso_utc(int(columns.ts[0])),
-        "last": iso_utc(int(columns.ts[-1])),
+        "first": iso_utc(columns.first_ns),
+        "last": iso_utc(columns.last_ns),
         "gaps": {"count": gaps.count, "missing": gaps.missing, "first": first},
-        "duplicates": columns.duplicates,
-        "dropped_rows": columns.dropped_rows,
+        **columns.facts,
         "notes": list(columns.notes),
         "source": columns.path.name,
         "source_sha256": sha256_of(columns.path),

@@ -20,7 +20,7 @@ _NAME = re.compile(
     rf"(?P<venue>[a-z][a-z0-9]*)_(?P<market>{_MARKET})_(?P<symbol>[^_.]+)"
     rf"(?:_(?P<timeframe>{_FRAME}))?(?:_(?P<label>trades|flow|raw))?(?:_[0-9].*)?"
 )
-_ENTRY = re.compile(rf"(?P<kind>[a-z]+)(?:_(?P<timeframe>{_FRAME}))?")
+_ENTRY = re.compile(rf"(?P<kind>[a-z]+)(?:_(?P<timeframe>{_FRAME}))?(?:_\d{{4}}-\d\d-\d\d)?")
 _KINDS = frozenset(kind.value for kind in Kind)
 _LABELS = {"trades": Kind.TRADES, "flow": Kind.FLOW, "raw": Kind.BOOK}
 CATALOG_DIRECTORY = "catalog"

@@ -2,12 +2,11 @@
 """One file in, proven columns out. `read_columns` either returns sorted, finite, duplicate-free
 numpy columns with nanosecond time stamps and the list of gaps, or raises `DataInvalid` with
 everything that is wrong with the file. It never fills, guesses or reorders; with `on_bad="drop"` it
-leaves out bad rows and says which. Raw captures hold frames, not columns: `open_capture`.
+leaves out bad rows and says which. Raw captures hold frames, not columns: `hean.data.captures`.
 """
 
 from __future__ import annotations
 
-import importlib
 import stat
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from hean.data import checks
 from hean.data.checks import Gaps
@@ -32,11 +32,12 @@ from hean.data.identity import (
 )
 from hean.data.parquetfile import read_parquet
 from hean.data.problems import Problem, Problems, refuse_file, shown
-from hean.data.schema import Kind, timeframe_name
+from hean.data.schema import Kind, columns_of, timeframe_name
 from hean.data.table import Table
 
 OnBad = Literal["refuse", "drop"]
 _DROPS_KEPT = 100_000
+_SIDE_NAMES = np.array(["buy", "sell"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,40 @@ class Columns:
         """Number of rows."""
         return int(self.ts.size)
 
+    @property
+    def first_ns(self) -> int:
+        """Time of the first row."""
+        return int(self.ts[0])
+
+    @property
+    def last_ns(self) -> int:
+        """Time of the last row."""
+        return int(self.ts[-1])
+
+    @property
+    def entry_name(self) -> str:
+        """Its name in the catalog."""
+        frame = "" if self.timeframe is None else f"_{self.timeframe}"
+        return f"{self.kind.value}{frame}.parquet"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What this kind of source adds to the sidecar."""
+        return {
+            "kind": self.kind.value,
+            "timeframe": self.timeframe,
+            "duplicates": self.duplicates,
+            "dropped_rows": self.dropped_rows,
+        }
+
+    def write(self, target: Path) -> None:
+        """As Parquet, `ts` in nanoseconds, so that reading back is no conversion."""
+        arrays: dict[str, Any] = {"ts": self.ts, **self.values}
+        if "side" in arrays:
+            arrays["side"] = _SIDE_NAMES[arrays["side"]]
+        frame = pl.DataFrame({name: arrays[name] for name in columns_of(self.kind)})
+        frame.write_parquet(target, compression="zstd", statistics=True)
+
 
 def read_columns(
     path: Path | str,
@@ -95,7 +130,7 @@ def read_columns(
         refuse_file(
             path.name,
             "a raw capture has frames, not columns",
-            expected="Parquet or CSV here; a capture is played as it is, with --data",
+            expected="Parquet or CSV; captures are kind book",
         )
     identity = resolve(stated, from_path(path), problems)
     if problems.fatal:
@@ -104,22 +139,6 @@ def read_columns(
     table = read(path, stated.kind, problems)
     identity = _settle(identity, table, problems)
     return _prove(path, table, identity, problems, on_bad=on_bad, now_ns=now_ns or time.time_ns())
-
-
-def open_capture(path: Path | str, *, symbol: str | None = None, market: str | None = None) -> Any:
-    """Tables and report of a raw capture, as `hean.feeds.capture.read_capture` gives them."""
-    path = Path(path)
-    if check_file(path) not in CAPTURE_SUFFIXES:
-        refuse_file(path.name, "not a raw capture", expected=", ".join(CAPTURE_SUFFIXES))
-    # Loaded on use: columns must stay readable without the feeds.
-    feeds = importlib.import_module("hean.feeds.capture")
-    kind = "linear" if market == "perp" else market
-    return feeds.read_capture(path, symbol, market=kind)
-
-
-def is_capture(path: Path | str) -> bool:
-    """Whether a file name is that of a raw capture."""
-    return suffix_of(Path(path)) in CAPTURE_SUFFIXES
 
 
 def check_file(path: Path) -> str:

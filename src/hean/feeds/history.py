@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hean._core import SimVenue
+from hean.data.captures import is_capture
 from hean.data.fingerprint import Fingerprint, fingerprint, iso_utc, sha256_of
 from hean.data.instruments import Rules, fees_for, instrument_for, on_grid, rules_for
-from hean.data.reader import Columns, is_capture, read_columns
+from hean.data.reader import Columns, read_columns
 from hean.data.schema import Kind
 from hean.errors import DataInvalid, UnknownSymbol
 from hean.feeds.capture import Capture, read_capture

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from bad_data_files import candle, candles, rows
 from hean.cli_common import ExitCode, run_command, write_json
 from hean.cli_data import app
+from hean.data.captures import prove_capture
 from hean.errors import (
     DataInvalid,
     EnvironmentFault,
@@ -121,3 +122,31 @@ def test_raw_capture_is_verified_by_its_frames(shared: Path) -> None:
     path = shared / "data/l2/binance_spot_NEXOUSDT_raw_2024-07-23.txt.gz"
     document = json.loads(runner.invoke(app, ["verify", str(path), "--json", "-"]).stdout)[0]
     assert (document["kind"], document["symbol"], document["rows"]) == ("book", "NEXOUSDT", 1804)
+
+
+def test_raw_captures_are_imported_byte_for_byte_and_can_be_played(
+    shared: Path, tmp_path: Path
+) -> None:
+    path = shared / "data/l2/binance_spot_NEXOUSDT_raw_2024-07-23.txt.gz"
+    arguments = ["--data-dir", str(tmp_path), "--json", "-"]
+    entry = json.loads(runner.invoke(app, ["import", str(path), *arguments]).stdout)[0]
+    kept = Path(entry["path"])
+    assert kept == tmp_path / "catalog/binance/spot/NEXOUSDT/book_2024-07-23.txt.gz"
+    assert kept.read_bytes() == path.read_bytes()
+    assert entry["sha256"] == entry["source_sha256"]
+    again = runner.invoke(app, ["import", str(path), *arguments])
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    listed = json.loads(runner.invoke(app, ["list", *arguments]).stdout)
+    assert [(e["kind"], e["symbol"], e["rows"]) for e in listed] == [("book", "NEXOUSDT", 1804)]
+    assert prove_capture(kept).first_ns == prove_capture(path).first_ns
+
+
+def test_a_capture_that_contradicts_what_is_said_is_refused(shared: Path, tmp_path: Path) -> None:
+    path = shared / "data/l2/binance_spot_NEXOUSDT_raw_2024-07-23.txt.gz"
+    foreign = tmp_path / "bybit_spot_NEXOUSDT_raw_2024-07-23.txt.gz"
+    foreign.write_bytes(path.read_bytes())
+    refused = runner.invoke(app, ["import", str(foreign), "--data-dir", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "venue contradicts the frames" in refused.stderr
+    assert not (tmp_path / "catalog").exists()
