@@ -303,3 +303,26 @@ def test_trading_is_the_same_with_and_without_the_watchdog(market: Path, habits:
         for limit in ("0.02", "30")
     }
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [
+        "l2/binance_perp_BTCUSDT_raw_2024-08-08.txt.gz",
+        "trades/binance_perp_BTCUSDT_trades_2024-08-08.parquet",
+    ],
+)
+def test_the_bundled_strategy_trades_recorded_books_and_trades(
+    shared: Path, recording: str
+) -> None:
+    """The class that trades candles; its bars are made of what was recorded, six minutes of it."""
+    quick = {"window": 20, "horizon": 4, "atr": 10, "threshold": 1, "volume_z": -1, "hold": 20}
+    options = [part for name, value in quick.items() for part in ("--param", f"{name}={value}")]
+    ran = run_here(
+        *("backtest", "--strategy", "impulse", "--symbol", "BTCUSDT", "--bar", "1s", *options),
+        *("--data", shared / "data" / recording, "--json", "-"),
+    )
+    assert ran.code == 0, ran.stderr
+    summary = json.loads(ran.stdout)
+    assert summary["fills"] > 20
+    assert summary["trades"] > 10
