@@ -17,6 +17,7 @@ import pytest
 
 from hean.backtest.assumptions import Assumptions, LatencyModel
 from hean.feeds.history import History, load_history
+from hean.strategies import load_strategy
 from hean.strategies.base import Strategy
 from hean.strategies.impulse import ImpulseEngine
 from small_market import (
@@ -39,6 +40,8 @@ SLOW = Assumptions(
 )
 PERP = "data/candles/binance_perp_BTCUSDT_5m_2024-12-31_2025-10-31.parquet"
 FUNDING = "data/funding/binance_perp_BTCUSDT_8h_2020-01-01_2025-10-31.parquet"
+TRADES = "data/trades/binance_perp_BTCUSDT_trades_2024-08-08.parquet"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 CAPTURE = "data/l2/binance_perp_BTCUSDT_raw_2023-04-04.txt.gz"
 
 
@@ -89,6 +92,22 @@ def test_decisions_on_recorded_bars_do_not_depend_on_later_bars(shared: Path) ->
     )
     ends = ends_of(history, (250, 500, 875), 300_000_000_000)
     check_prefix(history, ImpulseEngine, IMPULSE, ends=ends)
+
+
+@pytest.mark.parametrize(
+    ("example", "recording"),
+    [
+        ("buy_when_emas_cross.py:BuyWhenEmasCross", PERP),
+        ("buy_when_rsi_recovers.py:BuyWhenRsiRecovers", PERP),
+        ("buy_when_emas_cross.py:BuyWhenTickEmasCross", TRADES),
+    ],
+)
+def test_decisions_of_every_example_do_not_depend_on_later_rows(
+    shared: Path, example: str, recording: str
+) -> None:
+    strategy = load_strategy(f"{EXAMPLES}/{example}")
+    history = load_history([shared / recording], [SYMBOL])
+    check_prefix(history, strategy, {}, ends=ends_of(history, (250, 500, 875), 1_000_000_000))
 
 
 @pytest.mark.parametrize("strategy", [BookSwinger, TickSwinger])
