@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hean.data.schema import Kind
 from hean.feeds.capture import Capture
 from hean.feeds.generated import CHUNK_NS, GeneratedMarket, MarketChunk
 from hean.feeds.history import History
-from hean.data.schema import Kind
 from hean.twin.ladder import Ladder
 from hean.twin.market import TwinMarket
 from hean.twin.venue import TwinVenue

@@ -114,10 +114,7 @@ class WebSocketSession:
         if isinstance(item, str):
             await self._socket.send_str(item)
             return
-        try:
-            await self._socket.send_frame(item, WSMsgType.TEXT)
-        except AttributeError:
-            await self._socket.send_str(item.decode())
+        await self._socket.send_frame(item, WSMsgType.TEXT)
 
     async def _quietly(self, sending: Any) -> None:
         try:
