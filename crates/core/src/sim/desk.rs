@@ -211,7 +211,7 @@ impl Desk {
         }
         let mut out = Vec::new();
         let mut own = own.into_iter().peekable();
-        let mut market = self.market.book.levels(side).peekable();
+        let mut market = self.market_levels(side).peekable();
         while out.len() < depth {
             let rank = |quote: &Quote| -quote.0 .0 * side.sign();
             let (theirs, ours) = (market.peek().map(rank), own.peek().map(|level| level.0));
@@ -266,6 +266,15 @@ impl Desk {
         self.market.resting.iter().find(|order| order.key == key).map(|order| order.remaining)
     }
 
+    /// Recorded levels of a side. What a resting order has taken is gone until the market moves:
+    /// a level that crosses one is not there, or the book would be shown crossed.
+    fn market_levels(&self, side: Side) -> impl Iterator<Item = Quote> + '_ {
+        let against = self.market.resting.iter().filter(move |order| order.side != side);
+        let best = against.filter_map(|order| order.price).min_by_key(|p| p.0 * side.sign());
+        let is_free = move |price: Ticks| best.is_none_or(|best| !is_within(side, best, price));
+        self.market.book.levels(side).filter(move |level| is_free(level.0))
+    }
+
     fn begin(&mut self) {
         self.executions.clear();
         self.self_matched.clear();
@@ -288,7 +297,7 @@ impl Desk {
             })
             .collect();
         let mut missing = new.lots.0;
-        for (price, lots) in self.market.book.levels(other) {
+        for (price, lots) in self.market_levels(other) {
             if missing <= 0 || !is_within(price) {
                 break;
             }
