@@ -36,6 +36,7 @@ class WebSocketSession:
         self.number = server.next_session()
         self.opened_ns = self.heard_ns = server.now()
         self.state: Any = None
+        self.account = ""
         self.is_stalled = False
         self._socket = socket
         self._transport = request.transport

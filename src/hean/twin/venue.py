@@ -32,6 +32,7 @@ from hean.twin.orders import (
     TradePrint,
     Why,
 )
+from hean.twin.quirks import Quirks
 
 ORDERS_KEPT = 200_000  # finished orders an account can still look up
 CLIENT_IDS_KEPT = 1_000_000
@@ -63,6 +64,7 @@ class TwinVenue:
         self.now = now
         self.rng = rng
         self.ledger = ledger
+        self.quirks = Quirks()
         self.refuses_reused_ids = exchange == "bybit"
         self.markets: dict[tuple[str, str], TwinMarket] = {}
         self.accounts: list[Account] = []
@@ -104,6 +106,7 @@ class TwinVenue:
         where = self.market(market, new.symbol)
         if account.is_banned:
             raise Refused(Why.NOT_TRADING)
+        self.quirks.before_place(account, new)
         self._check_client_id(account, new.client_id)
         checks.check_terms(account, where, new)
         quantity = self.quantity_of(account, where, new)
@@ -136,6 +139,7 @@ class TwinVenue:
         """Change an open order; `None` stays. A smaller quantity keeps its place in the queue, all
         else goes to the end and may trade. *Raises*: `Refused`; the order stays as it was.
         """
+        self.quirks.before_amend(order)
         if not order.is_open:
             raise Refused(Why.ORDER_CLOSED)
         market, now_ns = order.market, self.now()
@@ -163,6 +167,8 @@ class TwinVenue:
 
     def cancel(self, order: Order, why: Why = Why.REQUESTED, *, cancel_id: str = "") -> None:
         """End an open order. *Raises*: `Refused` (ORDER_CLOSED)."""
+        if why is Why.REQUESTED:
+            self.quirks.before_cancel(order)
         if not order.is_open:
             raise Refused(Why.ORDER_CLOSED)
         order.cancel_id = cancel_id
@@ -174,7 +180,10 @@ class TwinVenue:
         """End many. *Returns*: those that were open."""
         found = [order for order in orders if order.is_open]
         for order in found:
-            self.cancel(order, why)
+            if why is Why.REQUESTED and self.quirks.spares(order):
+                continue
+            if order.is_open:
+                self.cancel(order, why)
         return found
 
     # --- market facts in

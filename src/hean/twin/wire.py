@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from hean.twin.market import TwinMarket
 from hean.twin.orders import Event
 
 JSON_TYPE = "application/json;charset=UTF-8"
@@ -48,6 +49,8 @@ class Session(Protocol):
     """When the client was last heard of, pongs included."""
     state: Any
     """Whatever the dialect keeps per connection."""
+    account: str
+    """Name of the account, set by the dialect once the client has proved who it is."""
 
     def reply(self, frame: bytes) -> None:
         """Answer a request of this session; leaves some milliseconds later, because real clients
@@ -96,6 +99,13 @@ class Dialect(Protocol):
 
     def tick(self, now_ns: int) -> None:
         """Called every TICK_MS: streams with a rhythm, pings, cuts."""
+        ...
+
+    def reset_books(self, market: TwinMarket, *, is_restart: bool) -> None:
+        """A fault dial: where book streams have snapshots, every one of this market sends one
+        next; *is_restart*: with update id 1, counting on from there. Where they have none, the ids
+        jump so that the next event does not follow the last.
+        """
         ...
 
 
