@@ -6,13 +6,14 @@ price; it is drawn, not recorded, and has no other purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 MINUTE_MS = 60_000
 PAST_MINUTES = 60 * 24 * 45
+PAST_MOVE_SD = 5e-4  # of a minute's log return, as the generated market's
 KEPT_MINUTES = PAST_MINUTES + 60 * 24 * 30
 WEEK_OFFSET_MS = 4 * 86_400_000  # the epoch was a Thursday; weeks open on Monday
 WEEK_MS = 7 * 86_400_000
@@ -49,31 +50,29 @@ class CandleStore:
     """Minute candles, oldest first, without holes once there is a price."""
 
     def __init__(self) -> None:
-        self.rows: list[Candle] = []
-        self._number = 0
+        self._rows: list[Candle] = []
+        self._past: Callable[[], list[Candle]] | None = None
 
-    def make_past(self, price: float, now_ms: int, *, seed: int, volume: float) -> None:
-        """Fill the store with a walk of PAST_MINUTES that ends at *price* before *now_ms*."""
-        draw = np.random.default_rng(seed)
-        steps = draw.normal(0.0, 5e-4, PAST_MINUTES)
-        closes = price * np.exp(np.cumsum(steps[::-1])[::-1] * -1)
-        opens = np.concatenate(([closes[0]], closes[:-1]))
-        wick = np.abs(draw.normal(0.0, 2e-4, (2, PAST_MINUTES)))
-        high = np.maximum(opens, closes) * (1 + wick[0])
-        low = np.minimum(opens, closes) * (1 - wick[1])
-        amounts = volume * np.exp(draw.normal(0.0, 0.6, PAST_MINUTES))
-        first = now_ms // MINUTE_MS * MINUTE_MS - PAST_MINUTES * MINUTE_MS
-        self.rows = [
-            Candle(first + index * MINUTE_MS, o, h, lo, c, v, v * c, 1 + int(v), v / 2, v * c / 2)
-            for index, (o, h, lo, c, v) in enumerate(
-                zip(*(a.tolist() for a in (opens, high, low, closes, amounts)), strict=True)
-            )
-        ]
+    @property
+    def rows(self) -> list[Candle]:
+        """All candles. The past is made when somebody first asks."""
+        if self._past is not None:
+            make, self._past = self._past, None
+            self._rows = make() + self._rows
+        return self._rows
+
+    def make_past(
+        self, price: float, now_ms: int, *, seed: int, volume: float, steps: tuple[float, float]
+    ) -> None:
+        """Have the store begin with a walk of PAST_MINUTES that ends at *price* before *now_ms*, on
+        the grid of *steps* (tick, lot). *volume*: typical of a minute.
+        """
+        self._past = lambda: _walk(price, now_ms, seed=seed, volume=volume, steps=steps)
 
     def price(self, now_ms: int, price: float) -> Candle:
         """Move the running candle to a price; opens what time has opened since."""
         start = now_ms // MINUTE_MS * MINUTE_MS
-        rows = self.rows
+        rows = self._rows
         if not rows:
             rows.append(Candle(start, price, price, price, price))
         while rows[-1].start_ms < start:
@@ -109,9 +108,10 @@ class CandleStore:
         """Candles whose start lies within both bounds (inclusive), oldest first, at most *limit*:
         the newest of them or the oldest. *interval_ms*: a multiple of a minute; 0 is a month.
         """
-        if not self.rows:
+        rows = self.rows
+        if not rows:
             return []
-        first, last = self.rows[0].start_ms, self.rows[-1].start_ms
+        first, last = rows[0].start_ms, rows[-1].start_ms
         low = first if start_ms is None else max(first, opening(start_ms, interval_ms))
         if start_ms is not None and low < start_ms:
             low = following(low, interval_ms)
@@ -147,6 +147,28 @@ class CandleStore:
                 current.add(row)
         if current is not None:
             yield current
+
+
+def _walk(
+    price: float, now_ms: int, *, seed: int, volume: float, steps: tuple[float, float]
+) -> list[Candle]:
+    """A random walk of minute candles that ends at *price*."""
+    draw = np.random.default_rng(seed)
+    moves = draw.normal(0.0, PAST_MOVE_SD, PAST_MINUTES)
+    tick, lot = steps
+    closes = np.rint(price * np.exp(-np.cumsum(moves[::-1])[::-1]) / tick) * tick
+    opens = np.concatenate(([closes[0]], closes[:-1]))
+    wick = np.abs(draw.normal(0.0, 2e-4, (2, PAST_MINUTES)))
+    high = np.ceil(np.maximum(opens, closes) * (1 + wick[0]) / tick) * tick
+    low = np.floor(np.minimum(opens, closes) * (1 - wick[1]) / tick) * tick
+    amounts = np.ceil(volume * np.exp(draw.normal(0.0, 0.6, PAST_MINUTES)) / lot) * lot
+    first = now_ms // MINUTE_MS * MINUTE_MS - PAST_MINUTES * MINUTE_MS
+    return [
+        Candle(first + index * MINUTE_MS, o, h, lo, c, v, v * c, 1 + int(v), v / 2, v * c / 2)
+        for index, (o, h, lo, c, v) in enumerate(
+            zip(*(a.tolist() for a in (opens, high, low, closes, amounts)), strict=True)
+        )
+    ]
 
 
 def opening(ts_ms: int, interval_ms: int) -> int:

@@ -18,6 +18,12 @@ SPOT_BANDS = {"bybit": Decimal("0.05"), "binance": Decimal(4)}
 SPOT_DECIMALS = 8  # Binance prints every spot number with eight
 OPEN_ORDERS_MAX = {"bybit": 500, "binance": 200}
 CONDITIONAL_MAX = {"bybit": 10, "binance": 10}
+LOTS_MAX = {
+    ("bybit", "linear"): 1_500_000,
+    ("bybit", "spot"): 230_000_000,
+    ("binance", "linear"): 1_000_000,
+    ("binance", "spot"): 900_000_000,
+}
 LIQUIDATION_FEE = Decimal("0.0125")
 FUNDING_HOURS = 8
 
@@ -90,7 +96,7 @@ def listing_for(
     else:
         step, size = Decimal(tick), Decimal(lot)
     fees = fees_for(exchange, "perp" if market == "linear" else "spot")
-    largest = Decimal(9_000_000) * size if market == "spot" else Decimal(1_000_000) * size
+    largest = LOTS_MAX[exchange, market] * size
     prints_eight = exchange == "binance" and market == "spot"
     return Listing(
         exchange=exchange,
@@ -102,7 +108,7 @@ def listing_for(
         lot=size,
         quantity_min=size,
         quantity_max=largest,
-        market_quantity_max=largest / 8,
+        market_quantity_max=largest / (100 if market == "spot" else 8),
         notional_min=_notional_min(exchange, market, symbol),
         band_fraction=(BANDS if market == "linear" else SPOT_BANDS)[exchange],
         maker_fee=fees.maker,

@@ -102,10 +102,9 @@ class TwinMarket:
         self.last = self.mark = self.index = step
         now_ms = now_ns // 1_000_000
         volume = 400_000.0 / price
-        self.candles.make_past(price, now_ms, seed=self.seed, volume=volume)
-        if self.listing.market == "linear":
-            self.mark_candles.rows = list(self.candles.rows)
-            self.index_candles.rows = list(self.candles.rows)
+        steps = (float(self._tick), float(self._lot))
+        for store in (self.candles, self.mark_candles, self.index_candles):
+            store.make_past(price, now_ms, seed=self.seed, volume=volume, steps=steps)
         span = self.listing.funding_hours * HOUR_NS
         self.next_funding_ns = (now_ns // span + 1) * span
         if self.listing.market == "linear":
