@@ -24,7 +24,6 @@ from hean.twin.ledger import TwinLedger
 from hean.twin.listing import listing_for
 from hean.twin.market import TwinMarket
 from hean.twin.player import GeneratedScript, RecordedScript, Script, play
-from hean.twin.quirks import Quirks
 from hean.twin.server import TwinServer
 from hean.twin.venue import TwinVenue
 from hean.twin.wire import Dialect
@@ -70,7 +69,6 @@ class Twin:
         rng = random.Random(settings.seed)
         self.venue = TwinVenue(settings.exchange, now=self.now, rng=rng, ledger=self.ledger)
         self.faults = Faults()
-        self.quirks = Quirks()
         self.script = self._script()
         self.keys = self._keys(settings.keys)
         self.dialect = self._dialect()
@@ -117,7 +115,7 @@ class Twin:
         return any(opened) if self.settings.files else all(opened)
 
     async def _play(self) -> None:
-        await play(self.script, now=self.now, speed=self.settings.speed)
+        await play(self.script, now=time.time_ns, speed=self.settings.speed)
         self.is_played_out = True
 
     async def _step(self) -> None:
@@ -161,7 +159,9 @@ class Twin:
         main = self._account("main")
         for name, (key, secret) in given.items():
             account = self._account(name) if name == "second" else main
-            permissions = frozenset({"read"}) if name == "readonly" else frozenset({"read", "trade"})
+            permissions = (
+                frozenset({"read"}) if name == "readonly" else frozenset({"read", "trade"})
+            )
             keys[key] = Key(key, secret, account, permissions)
         return keys
 
@@ -183,7 +183,7 @@ class Twin:
         if self.settings.exchange == "bybit":
             from hean.twin.bybit import BybitDialect
 
-            return BybitDialect(self.venue, self.keys, quirks=self.quirks, limits_scale=scale)
+            return BybitDialect(self.venue, self.keys, quirks=self.venue.quirks, limits_scale=scale)
         from hean.twin.binance import BinanceDialect
 
-        return BinanceDialect(self.venue, self.keys, quirks=self.quirks, limits_scale=scale)
+        return BinanceDialect(self.venue, self.keys, quirks=self.venue.quirks, limits_scale=scale)
