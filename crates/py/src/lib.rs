@@ -10,6 +10,7 @@ mod convert;
 mod error;
 mod exact;
 mod exchange;
+mod feed;
 mod hmc;
 mod indicator;
 mod instrument;
@@ -32,6 +33,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sim::register(module)?;
     ledger::register(module)?;
     wire::register(module)?;
+    feed::register(module)?;
     order::register(module)?;
     program::register(module)?;
     exchange::register(module)?;
