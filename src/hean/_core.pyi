@@ -807,6 +807,60 @@ class CaptureBuilder:
     def end_file(self) -> None: ...
     def finish(self) -> dict[str, Any]: ...
 
+# --- feed.rs
+
+class WireFeed:
+    """The market data of one connection: bytes of a frame in, payloads out.
+
+    *venue*: `bybit` or `binance`; *market*: `spot` or `linear`. It keeps the books in step and
+    joins Bybit's ticker deltas. Frames of other symbols or kinds are counted and give `()`.
+    """
+
+    def __init__(self, venue: str, market: str, instruments: Sequence[Instrument]) -> None: ...
+    def push(self, frame: bytes, /) -> tuple[Payload, ...]:
+        """Take one message.
+
+        `Tick` a trade, `Tick` with volume 0 and the mid as price when the quote changes, `Book` for
+        each applied snapshot and delta, `Candle` when one closes, `Funding` when rate or time
+        changed. *Raises*: `FrameInvalid`; the frame is counted and changed nothing.
+        """
+
+    def snapshot(self, symbol: str, frame: bytes, /) -> tuple[Payload, ...]:
+        """Take Binance's REST depth answer: a `Book` for it and for each delta that waited.
+
+        `()` when it is older than what waited; then `resync` names the symbol again. *Raises*:
+        `FrameInvalid`, `UnknownSymbol`.
+        """
+
+    def resync(self) -> tuple[str, ...]:
+        """Symbols whose book waits for a snapshot, each once per break.
+
+        Binance: fetch it by REST and pass it to `snapshot`. Bybit: subscribe again.
+        """
+
+    def lost(self) -> None:
+        """The connection is lost: drop all books, buffers and quotes."""
+
+    def book(self, symbol: str) -> Book:
+        """A copy of the book, in ticks and lots; empty while there is none."""
+
+    def book_id(self, symbol: str) -> int | None:
+        """The venue's update id the book stands at; None while there is no book."""
+
+    def touch(self, symbol: str) -> tuple[float, float, float, float] | None:
+        """(bid, its quantity, ask, its quantity), or None while they are not both known."""
+
+    def marks(self, symbol: str) -> tuple[float | None, float | None, float | None, int | None]:
+        """(mark price, index price, funding rate, next funding in ns) as last heard."""
+
+    def counters(self) -> dict[str, int]:
+        """What was counted so far.
+
+        frames, bad (refused), ignored (no market fact), unknown_symbols, gaps, stale (book updates
+        older than the book or before its snapshot), crossed, overflows (too much waited), repeated
+        (trades told before).
+        """
+
 # --- exchange.rs, hmc.rs
 
 class OrderResult:

@@ -84,6 +84,11 @@ impl Book {
         self.drop_if_crossed()
     }
 
+    /// Keep only the best `levels` of one side.
+    pub fn trim(&mut self, side: Side, levels: usize) {
+        self.side_mut(side).trim(levels);
+    }
+
     /// Forget everything.
     pub fn clear(&mut self) {
         self.bids.clear();

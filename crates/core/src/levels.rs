@@ -127,6 +127,11 @@ impl<T: Copy> Ladder<T> {
         self.rows.remove(at);
     }
 
+    /// Keep only the best `count` levels.
+    pub fn trim(&mut self, count: usize) {
+        self.rows.drain(..self.rows.len().saturating_sub(count));
+    }
+
     /// Forget all levels, keep the memory.
     pub fn clear(&mut self) {
         self.rows.clear();

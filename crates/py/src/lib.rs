@@ -11,6 +11,7 @@ mod desk;
 mod error;
 mod exact;
 mod exchange;
+mod feed;
 mod hmc;
 mod indicator;
 mod instrument;
@@ -34,6 +35,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sim::register(module)?;
     ledger::register(module)?;
     wire::register(module)?;
+    feed::register(module)?;
     order::register(module)?;
     program::register(module)?;
     exchange::register(module)?;

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+//! [`WireFeed`]: the market data of one connection, frame by frame, as facts. It parses, keeps the
+//! books in step, joins Bybit's ticker deltas, and tells what changed. A bad frame is an error, is
+//! counted, and changes nothing; a frame of a symbol or kind that nobody asked for is counted and
+//! gives no fact. It opens no socket and asks for no snapshot: [`WireFeed::resync`] names the
+//! symbols that need one, and the caller acts.
+
+use std::collections::HashMap;
+
+use super::depth::{LiveBook, Outcome, Update};
+use super::fact::{timeframe, Fact, Facts};
+use super::frame::{
+    BookTicker, DepthDelta, DepthSnapshot, Frame, Kline, Level, MarkPrice, Ticker, Trade,
+};
+use super::grid::{floats, Grid};
+use super::sync::BookRule;
+use super::{invalid, Market, Venue};
+use crate::error::{Code, CoreError, Result};
+use crate::Instrument;
+
+/// What a feed counted; every number only grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames offered.
+    pub frames: u64,
+    /// Frames refused.
+    pub bad: u64,
+    /// Frames of a kind that gives no market fact.
+    pub ignored: u64,
+    /// Frames of a symbol that was not asked for.
+    pub unknown_symbols: u64,
+    /// Book chains that broke.
+    pub gaps: u64,
+    /// Book updates older than the book, or before its snapshot.
+    pub stale: u64,
+    /// Books that came out crossed.
+    pub crossed: u64,
+    /// Buffers that overflowed while waiting for a snapshot.
+    pub overflows: u64,
+    /// Trades that were told before, or that another stream tells too.
+    pub repeated: u64,
+}
+
+impl Counters {
+    /// Name and number of each.
+    #[must_use]
+    pub const fn named(&self) -> [(&'static str, u64); 9] {
+        [
+            ("frames", self.frames),
+            ("bad", self.bad),
+            ("ignored", self.ignored),
+            ("unknown_symbols", self.unknown_symbols),
+            ("gaps", self.gaps),
+            ("stale", self.stale),
+            ("crossed", self.crossed),
+            ("overflows", self.overflows),
+            ("repeated", self.repeated),
+        ]
+    }
+}
+
+/// Mark price and funding as last heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Marks {
+    /// Mark price.
+    pub mark: Option<f64>,
+    /// Index price.
+    pub index: Option<f64>,
+    /// Funding rate of the running interval.
+    pub funding_rate: Option<f64>,
+    /// Next settlement.
+    pub next_funding_ns: Option<i64>,
+}
+
+/// Best bid, its quantity, best ask, its quantity.
+pub type Touch = [f64; 4];
+
+const UNKNOWN: Touch = [f64::NAN; 4];
+
+struct Stream {
+    grid: Grid,
+    book: LiveBook,
+    touch: Touch,
+    /// Update id (Binance) or cross sequence (Bybit) of the touch: an older one does not replace.
+    touch_id: u64,
+    /// Bybit's ticker so far: bid, bid quantity, ask, ask quantity.
+    ticker: [Option<f64>; 4],
+    marks: Marks,
+    /// The kind of trade stream heard first: aggregates tell the same volume twice.
+    is_aggregate: Option<bool>,
+}
+
+impl Stream {
+    fn new(instrument: Instrument, rule: BookRule) -> Self {
+        Self {
+            grid: Grid::new(instrument),
+            book: LiveBook::new(rule),
+            touch: UNKNOWN,
+            touch_id: 0,
+            ticker: [None; 4],
+            marks: Marks::default(),
+            is_aggregate: None,
+        }
+    }
+
+    /// Take a quote; does it change the touch?
+    fn quote(&mut self, touch: Touch, id: u64) -> bool {
+        if id < self.touch_id {
+            return false;
+        }
+        self.touch_id = id;
+        let is_new = self.touch.map(f64::to_bits) != touch.map(f64::to_bits);
+        self.touch = touch;
+        is_new
+    }
+
+    fn touch_of_book(&mut self, id: u64) {
+        if let Some(((bid, bid_lots), (ask, ask_lots))) = self.book.book().top() {
+            let grid = &self.grid;
+            let touch = [
+                grid.price(bid),
+                grid.quantity(bid_lots),
+                grid.price(ask),
+                grid.quantity(ask_lots),
+            ];
+            self.quote(touch, id);
+        }
+    }
+
+    fn lose_touch(&mut self) {
+        (self.touch, self.touch_id) = (UNKNOWN, 0);
+    }
+}
+
+/// The market data of one connection.
+pub struct WireFeed {
+    venue: Venue,
+    streams: Vec<Stream>,
+    by_symbol: HashMap<String, usize>,
+    facts: Facts,
+    update: Update,
+    counters: Counters,
+    /// Latest venue time heard, for the frames that carry none.
+    latest_ns: i64,
+}
+
+impl WireFeed {
+    /// A feed of these instruments on one connection.
+    #[must_use]
+    pub fn new(venue: Venue, market: Market, instruments: Vec<Instrument>) -> Self {
+        let rule = match (venue, market) {
+            (Venue::Bybit, _) => BookRule::Bybit,
+            (Venue::Binance, Market::Spot) => BookRule::BinanceSpot,
+            (Venue::Binance, Market::Linear) => BookRule::BinanceUsdm,
+        };
+        let by_symbol = instruments
+            .iter()
+            .enumerate()
+            .map(|(index, instrument)| (instrument.symbol.clone(), index))
+            .collect();
+        Self {
+            venue,
+            streams: instruments.into_iter().map(|one| Stream::new(one, rule)).collect(),
+            by_symbol,
+            facts: Facts::default(),
+            update: Update::default(),
+            counters: Counters::default(),
+            latest_ns: 0,
+        }
+    }
+
+    /// Index of a symbol.
+    #[must_use]
+    pub fn index(&self, symbol: &str) -> Option<usize> {
+        self.by_symbol.get(symbol).copied()
+    }
+
+    /// Take one message.
+    ///
+    /// # Errors
+    /// `FrameInvalid`: the frame changed nothing but the counters.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<&Facts> {
+        self.facts.clear();
+        self.counters.frames += 1;
+        let done = self.venue.parse(bytes).and_then(|frame| self.take(&frame));
+        self.close(done)
+    }
+
+    /// Take the REST answer that seeds a Binance book.
+    ///
+    /// # Errors
+    /// `FrameInvalid` when it is no depth snapshot, `UnknownSymbol`.
+    pub fn snapshot(&mut self, symbol: &str, bytes: &[u8]) -> Result<&Facts> {
+        self.facts.clear();
+        let of = self.index(symbol).ok_or_else(|| {
+            CoreError::new(Code::UnknownSymbol, format!("{symbol:?} is not in this feed"))
+        })?;
+        let done = match self.venue.parse(bytes) {
+            Ok(Frame::DepthSnapshot(snapshot)) if !snapshot.is_top_only => {
+                self.take_snapshot(of, &snapshot)
+            }
+            Ok(other) => Err(invalid(format!("{}: expected a depth snapshot", other.kind()))),
+            Err(error) => Err(error),
+        };
+        self.close(done)
+    }
+
+    fn close(&mut self, done: Result<()>) -> Result<&Facts> {
+        match done {
+            Ok(()) => Ok(&self.facts),
+            Err(error) => {
+                self.facts.clear();
+                self.counters.bad += 1;
+                Err(error)
+            }
+        }
+    }
+
+    /// Indices of the instruments that need a snapshot, each once per break.
+    pub fn resync(&mut self) -> Vec<usize> {
+        let streams = self.streams.iter_mut().enumerate();
+        streams.filter_map(|(index, stream)| stream.book.take_due().then_some(index)).collect()
+    }
+
+    /// The connection is lost: drop all books, buffers and quotes. Marks and the last trades stay.
+    pub fn lost(&mut self) {
+        for stream in &mut self.streams {
+            stream.book.forget();
+            stream.lose_touch();
+            stream.ticker = [None; 4];
+        }
+    }
+
+    /// The book of an instrument.
+    #[must_use]
+    pub fn book(&self, of: usize) -> Option<&LiveBook> {
+        self.streams.get(of).map(|stream| &stream.book)
+    }
+
+    /// Best bid and ask with quantities, when both are known.
+    #[must_use]
+    pub fn touch(&self, of: usize) -> Option<Touch> {
+        self.streams.get(of).map(|stream| stream.touch).filter(|touch| !touch[0].is_nan())
+    }
+
+    /// Mark price and funding of an instrument.
+    #[must_use]
+    pub fn marks(&self, of: usize) -> Option<Marks> {
+        self.streams.get(of).map(|stream| stream.marks)
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn take(&mut self, frame: &Frame<'_>) -> Result<()> {
+        if matches!(frame, Frame::Reply(_) | Frame::Ignored(_)) {
+            self.counters.ignored += 1;
+            return Ok(());
+        }
+        let Some(of) = frame.symbol().and_then(|symbol| self.index(symbol)) else {
+            self.counters.unknown_symbols += 1;
+            return Ok(());
+        };
+        let heard_ns = frame.ts_ns();
+        match frame {
+            Frame::Trades(trades) => self.take_trades(of, trades),
+            Frame::BookTicker(quote) => self.take_quote(of, quote),
+            Frame::DepthDelta(delta) => self.take_delta(of, delta)?,
+            Frame::DepthSnapshot(snapshot) => self.take_snapshot(of, snapshot)?,
+            Frame::Ticker(ticker) => self.take_ticker(of, ticker),
+            Frame::Klines(klines) => self.take_klines(of, klines),
+            Frame::MarkPrice(mark) => self.take_mark(of, mark),
+            Frame::Reply(_) | Frame::Ignored(_) => {}
+        }
+        self.latest_ns = heard_ns.map_or(self.latest_ns, |ts_ns| ts_ns.max(self.latest_ns));
+        Ok(())
+    }
+
+    fn take_trades(&mut self, of: usize, trades: &[Trade<'_>]) {
+        let stream = &mut self.streams[of];
+        let [bid, _, ask, _] = stream.touch;
+        for trade in trades {
+            if *stream.is_aggregate.get_or_insert(trade.is_aggregate) != trade.is_aggregate {
+                self.counters.repeated += 1;
+                continue;
+            }
+            let (price, volume) = (trade.price.to_f64(), trade.quantity.to_f64());
+            self.facts.push(Fact::Tick { of, price, volume, ts_ns: trade.ts_ns, bid, ask });
+        }
+    }
+
+    fn take_quote(&mut self, of: usize, quote: &BookTicker<'_>) {
+        let touch = [quote.bid, quote.bid_quantity, quote.ask, quote.ask_quantity];
+        let ts_ns = quote.ts_ns.unwrap_or(self.latest_ns);
+        self.tell_quote(of, touch.map(|number| number.to_f64()), quote.update_id, ts_ns);
+    }
+
+    /// A quote with an empty side is no touch, and says nothing.
+    fn tell_quote(&mut self, of: usize, touch: Touch, id: u64, ts_ns: i64) {
+        let [bid, _, ask, _] = touch;
+        if bid > 0.0 && ask > 0.0 && self.streams[of].quote(touch, id) {
+            let price = (bid + ask) / 2.0;
+            self.facts.push(Fact::Tick { of, price, volume: 0.0, ts_ns, bid, ask });
+        }
+    }
+
+    fn take_delta(&mut self, of: usize, delta: &DepthDelta<'_>) -> Result<()> {
+        let mut update = std::mem::take(&mut self.update);
+        update.first_id = delta.first_id;
+        update.last_id = delta.last_id;
+        update.previous_id = delta.previous_id;
+        update.ts_ns = delta.ts_ns;
+        fill(&mut update, delta.depth, &delta.bids, &delta.asks);
+        let stream = &mut self.streams[of];
+        let outcome = stream.book.delta(&update, &stream.grid);
+        let outcome = outcome.map(|outcome| {
+            let id = delta.sequence.unwrap_or(delta.last_id);
+            self.tell_book(of, &update, outcome, false, id);
+        });
+        self.update = update;
+        outcome
+    }
+
+    fn take_snapshot(&mut self, of: usize, snapshot: &DepthSnapshot<'_>) -> Result<()> {
+        let mut update = std::mem::take(&mut self.update);
+        update.last_id = snapshot.last_id;
+        update.ts_ns = snapshot.ts_ns.unwrap_or(self.latest_ns);
+        fill(&mut update, snapshot.depth, &snapshot.bids, &snapshot.asks);
+        let id = snapshot.sequence.unwrap_or(snapshot.last_id);
+        let done = if snapshot.depth == Some(1) {
+            self.take_best(of, &update, id);
+            Ok(())
+        } else if snapshot.is_top_only {
+            let stream = &mut self.streams[of];
+            let outcome = stream.book.top(&update, &stream.grid);
+            outcome.map(|outcome| self.tell_book(of, &update, outcome, true, id))
+        } else {
+            self.seed(of, &update, id)
+        };
+        self.update = update;
+        done
+    }
+
+    /// Bybit's book of depth 1 is a quote: it must not replace the book of another topic.
+    fn take_best(&mut self, of: usize, update: &Update, id: u64) {
+        if let (Some(&(bid, bid_size)), Some(&(ask, ask_size))) =
+            (update.bids.first(), update.asks.first())
+        {
+            self.tell_quote(of, [bid, bid_size, ask, ask_size], id, update.ts_ns);
+        }
+    }
+
+    fn seed(&mut self, of: usize, update: &Update, id: u64) -> Result<()> {
+        let stream = &mut self.streams[of];
+        let outcome = stream.book.snapshot(update, &stream.grid)?;
+        if outcome == Outcome::Applied {
+            stream.lose_touch();
+        }
+        self.tell_book(of, update, outcome, true, id);
+        loop {
+            let stream = &mut self.streams[of];
+            let Some((waited, outcome)) = stream.book.join(&stream.grid) else { return Ok(()) };
+            let outcome = outcome?;
+            self.tell_book(of, &waited, outcome, false, waited.last_id);
+            if outcome != Outcome::Applied && outcome != Outcome::Stale {
+                // The snapshot is too old for what waited: nothing of it was ever true.
+                self.facts.clear();
+                return Ok(());
+            }
+        }
+    }
+
+    fn tell_book(&mut self, of: usize, update: &Update, outcome: Outcome, full: bool, id: u64) {
+        let stream = &mut self.streams[of];
+        match outcome {
+            Outcome::Applied => {
+                stream.touch_of_book(id);
+                self.facts.push_book(of, full, update.ts_ns, &update.bids, &update.asks);
+                return;
+            }
+            Outcome::Waits => return,
+            Outcome::Stale => {
+                self.counters.stale += 1;
+                return;
+            }
+            Outcome::Gap => self.counters.gaps += 1,
+            Outcome::Crossed => self.counters.crossed += 1,
+            Outcome::Overflow => self.counters.overflows += 1,
+        }
+        stream.lose_touch();
+    }
+
+    fn take_ticker(&mut self, of: usize, ticker: &Ticker<'_>) {
+        let stream = &mut self.streams[of];
+        if ticker.is_snapshot {
+            stream.ticker = [None; 4];
+        }
+        let parts = [ticker.bid, ticker.bid_quantity, ticker.ask, ticker.ask_quantity];
+        for (known, part) in stream.ticker.iter_mut().zip(parts) {
+            *known = part.map(|number| number.to_f64()).or(*known);
+        }
+        let quote = stream.ticker;
+        let number = |part: Option<super::Number<'_>>| part.map(|number| number.to_f64());
+        let heard = Marks {
+            mark: number(ticker.mark),
+            index: number(ticker.index),
+            funding_rate: number(ticker.funding_rate),
+            next_funding_ns: ticker.next_funding_ns,
+        };
+        // The ticker is slower than the book: it is the quote only where there is no other.
+        let is_quote = stream.book.id().is_none() && stream.touch_id == 0;
+        self.tell_marks(of, heard);
+        if let (true, [Some(bid), Some(bid_size), Some(ask), Some(ask_size)]) = (is_quote, quote) {
+            self.tell_quote(of, [bid, bid_size, ask, ask_size], 0, ticker.ts_ns);
+        }
+    }
+
+    fn take_mark(&mut self, of: usize, mark: &MarkPrice<'_>) {
+        let heard = Marks {
+            mark: Some(mark.mark.to_f64()),
+            index: mark.index.map(|number| number.to_f64()),
+            funding_rate: mark.funding_rate.map(|number| number.to_f64()),
+            next_funding_ns: mark.next_funding_ns,
+        };
+        self.tell_marks(of, heard);
+    }
+
+    /// Join what was heard with what was known; a new rate or time is a fact.
+    fn tell_marks(&mut self, of: usize, heard: Marks) {
+        let known = &mut self.streams[of].marks;
+        let joined = Marks {
+            mark: heard.mark.or(known.mark),
+            index: heard.index.or(known.index),
+            funding_rate: heard.funding_rate.or(known.funding_rate),
+            next_funding_ns: heard.next_funding_ns.or(known.next_funding_ns),
+        };
+        let is_new = joined.funding_rate != known.funding_rate
+            || joined.next_funding_ns != known.next_funding_ns;
+        *known = joined;
+        if let (true, Some(rate)) = (is_new, joined.funding_rate) {
+            let next_ns = joined.next_funding_ns.unwrap_or(0);
+            let mark = joined.mark.unwrap_or(f64::NAN);
+            self.facts.push(Fact::Funding { of, rate, next_ns, mark });
+        }
+    }
+
+    fn take_klines(&mut self, of: usize, klines: &[Kline<'_>]) {
+        for kline in klines.iter().filter(|kline| kline.is_closed) {
+            let Some(timeframe) = timeframe(self.venue, &kline.interval) else {
+                self.counters.ignored += 1;
+                continue;
+            };
+            let values = [kline.open, kline.high, kline.low, kline.close, kline.volume]
+                .map(|number| number.to_f64());
+            self.facts.push(Fact::Candle { of, timeframe, open_ns: kline.open_ns, values });
+        }
+    }
+}
+
+fn fill(update: &mut Update, depth: Option<u32>, bids: &[Level<'_>], asks: &[Level<'_>]) {
+    update.depth = depth;
+    update.bids.clear();
+    update.bids.extend(bids.iter().map(floats));
+    update.asks.clear();
+    update.asks.extend(asks.iter().map(floats));
+}
