@@ -43,6 +43,7 @@ class Session(Protocol):
 
     path: str
     query: str
+    remote: str
     number: int
     opened_ns: int
     heard_ns: int
