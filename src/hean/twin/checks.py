@@ -14,7 +14,9 @@ from hean.twin.orders import ZERO, NewOrder, Refused, Status, Trigger, Why
 
 
 def check_price(market: TwinMarket, price: Decimal, *, side: str | None) -> None:
-    """Tick, sign and band of a price; *side* `None` leaves the band out (trigger prices)."""
+    """Tick, sign and band of a price; *side* `None` leaves the band out (trigger prices). A band
+    bounds how far a buyer goes up and a seller down; Binance's spot bounds both ways for both.
+    """
     listing = market.listing
     if price <= 0:
         raise Refused(Why.PRICE_TOO_LOW, allowed=listing.tick)
@@ -25,9 +27,10 @@ def check_price(market: TwinMarket, price: Decimal, *, side: str | None) -> None
         return
     high = reference * (1 + listing.band_fraction)
     low = reference / (1 + listing.band_fraction)
-    if price > high:
+    is_both = (listing.exchange, listing.market) == ("binance", "spot")
+    if price > high and (is_both or side == "BUY"):
         raise Refused(Why.PRICE_ABOVE_BAND, allowed=high)
-    if price < low:
+    if price < low and (is_both or side == "SELL"):
         raise Refused(Why.PRICE_BELOW_BAND, allowed=low)
 
 

@@ -219,10 +219,10 @@ class Books:
                 reached = now >= trigger.active if not trigger.rising else now <= trigger.active
                 if not reached:
                     return False
-                trigger.active = None
-                trigger.price = now
+                trigger.active, trigger.price = None, ZERO
             # A falling trigger trails the highest price, a rising one the lowest.
-            behind = now - trigger.trailing if not trigger.rising else now + trigger.trailing
+            gap = trigger.trailing * now if trigger.is_fraction else trigger.trailing
+            behind = now - gap if not trigger.rising else now + gap
             better = max if not trigger.rising else min
             trigger.price = better(trigger.price, behind) if trigger.price else behind
         return now >= trigger.price if trigger.rising else now <= trigger.price

@@ -92,7 +92,7 @@ class Refused(Exception):
 @dataclass(slots=True)
 class Trigger:
     """What wakes a conditional order. *by*: `last`, `mark` or `index`; *trailing*: distance kept
-    behind the best price seen since *active* (`None`: at once).
+    behind the best price seen since *active* (`None`: at once), a fraction of it if *is_fraction*.
     """
 
     price: Decimal
@@ -100,6 +100,7 @@ class Trigger:
     by: str = "last"
     trailing: Decimal | None = None
     active: Decimal | None = None
+    is_fraction: bool = False
 
 
 @dataclass(slots=True)

@@ -135,9 +135,12 @@ class TwinVenue:
         price: Decimal | None = None,
         quantity: Decimal | None = None,
         trigger_price: Decimal | None = None,
+        keeps_place: bool = True,
     ) -> None:
-        """Change an open order; `None` stays. A smaller quantity keeps its place in the queue, all
-        else goes to the end and may trade. *Raises*: `Refused`; the order stays as it was.
+        """Change an open order; `None` stays. A smaller quantity keeps its place in the queue if
+        the venue lets it, all else goes to the end and may trade.
+
+        *Raises*: `Refused`; the order stays as it was.
         """
         self.quirks.before_amend(order)
         if not order.is_open:
@@ -163,7 +166,8 @@ class TwinVenue:
             order.price, order.quantity = new_price, new_quantity
             self.note("amended", order, now_ns)
             return
-        self._amend_working(order, new_price, new_quantity, now_ns=now_ns)
+        stays = keeps_place and new_price == order.price and new_quantity < order.quantity
+        self._amend_working(order, new_price, new_quantity, stays=stays)
 
     def cancel(self, order: Order, why: Why = Why.REQUESTED, *, cancel_id: str = "") -> None:
         """End an open order. *Raises*: `Refused` (ORDER_CLOSED)."""
@@ -422,10 +426,10 @@ class TwinVenue:
         self.books.wake(market)
 
     def _amend_working(
-        self, order: Order, price: Decimal | None, quantity: Decimal, *, now_ns: int
+        self, order: Order, price: Decimal | None, quantity: Decimal, *, stays: bool
     ) -> None:
-        market = order.market
-        if price == order.price and quantity < order.quantity:
+        market, now_ns = order.market, self.now()
+        if stays:
             market.desk.shrink(order.number, market.lots(quantity - order.filled))
             self._relock(order, price, quantity)
             order.quantity = quantity
