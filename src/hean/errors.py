@@ -239,6 +239,36 @@ class WouldTrigger(VenueError):
     code = 4106
 
 
+class VenueRefused(VenueError):
+    """A request did not reach the venue's engine. Reaction: order rejected; decide anew."""
+
+    code = 4201
+
+
+class KeyRefused(VenueError):
+    """Key, permission or address not accepted. Reaction: nothing new, one try a minute."""
+
+    code = 4202
+
+
+class RateLimited(VenueError):
+    """Refused unheard, too many requests. Reaction: silence for as long as the venue says."""
+
+    code = 4203
+
+
+class ClockRefused(VenueError):
+    """Time outside the venue's window. Reaction: measure the offset; decide anew once."""
+
+    code = 4204
+
+
+class FilterRefused(VenueError):
+    """Another trading rule than the known ones. Reaction: order rejected, rules loaded again."""
+
+    code = 4205
+
+
 class LedgerError(HeanError):
     """Money does not suffice or does not add up. Reaction: by class."""
 
