@@ -77,16 +77,24 @@ class HistoryQuery:
 @dataclass(frozen=True, slots=True)
 class Page:
     """One answer as columns of HEAN, `ts` in nanoseconds and rising. *cursor*: where the next page
-    begins, in words only the venue's file understands; `None` after the last.
+    begins, in words only the venue's file understands; `None` after the last. *is_joined*: whether
+    it begins right where it was asked to; otherwise there is a hole, or the answer is not to be
+    trusted.
     """
 
     rows: Rows
     cursor: str | None
+    is_joined: bool = True
 
     @property
     def count(self) -> int:
         """Number of rows."""
         return int(self.rows["ts"].size)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it should be said twice before it is believed: a hole, or the end of it all."""
+        return not self.is_joined or (self.cursor is None and not self.count)
 
 
 class PublicRest(ABC):
@@ -126,6 +134,14 @@ class PublicRest(ABC):
     @abstractmethod
     async def server_time_ns(self) -> int:
         """The venue's clock."""
+
+    @abstractmethod
+    async def symbols(self) -> list[str]:
+        """Every symbol the market lists now."""
+
+    @abstractmethod
+    async def funding_interval_s(self, symbol: str) -> int:
+        """Seconds between settlements of a perpetual."""
 
     @abstractmethod
     async def page(self, query: HistoryQuery, cursor: str | None) -> Page:

@@ -9,6 +9,7 @@ before it is gone: others may share the address. Fields HEAN does not use are no
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
 
@@ -246,7 +247,10 @@ class BinanceRest(PublicRest):
             known = ", ".join(sorted(INTERVALS))
             raise ParameterInvalid(f"binance: no candles of {query.timeframe}; known: {known}")
         rows = await self._window(query, "klines", from_ms, _candle_page)
-        return _forwards(rows, query, timeframe_ns(query.timeframe) // MS_NS)
+        step_ms = timeframe_ns(query.timeframe) // MS_NS
+        page = _forwards(rows, query, step_ms)
+        oldest_ms = -(-from_ms // step_ms) * step_ms
+        return replace(page, is_joined=not page.count or rows["ts"][0] == oldest_ms * MS_NS)
 
     async def _fundings(self, query: HistoryQuery, from_ms: int) -> Page:
         if self.market == "spot":
@@ -312,12 +316,15 @@ class BinanceRest(PublicRest):
         """Every symbol of the market."""
         return await self._get("exchangeInfo", {}, read_exchange)
 
-    async def funding_hours(self, symbol: str) -> int:
-        """Hours between settlements."""
-        for row in await self._get("fundingInfo", {}, read_funding_info):
-            if row.symbol == symbol:
-                return row.funding_interval_hours
-        return FUNDING_HOURS
+    async def symbols(self) -> list[str]:
+        """Every symbol the market lists now."""
+        return [row.symbol for row in (await self.exchange()).symbols]
+
+    async def funding_interval_s(self, symbol: str) -> int:
+        """Seconds between settlements of a perpetual."""
+        rows = await self._get("fundingInfo", {}, read_funding_info)
+        hours = {row.symbol: row.funding_interval_hours for row in rows}
+        return hours.get(symbol, FUNDING_HOURS) * 3600
 
     async def _get(
         self, path: str, query: dict[str, Any], decode: Callable[[bytes], Result]

@@ -8,6 +8,7 @@ there is no way to page to older ones. Fields HEAN does not use are not decoded.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
@@ -305,7 +306,9 @@ class BybitRest(PublicRest):
 
         rows = await self.get("/v5/market/kline", asked, decode)
         step_ms = timeframe_ns(query.timeframe) // MS_NS
-        return _backwards(rows, first_ms, step_ms)
+        page = _backwards(rows, first_ms, step_ms)
+        newest_ms = last_ms // step_ms * step_ms
+        return replace(page, is_joined=not page.count or rows["ts"][-1] == newest_ms * MS_NS)
 
     async def _fundings(self, query: HistoryQuery, last_ms: int) -> Page:
         first_ms = -(-query.start_ns // MS_NS)
@@ -356,6 +359,19 @@ class BybitRest(PublicRest):
                 break
             cursor = page.next_page_cursor
         return found
+
+    async def symbols(self) -> list[str]:
+        """Every symbol the market lists now."""
+        return [row.symbol for row in await self.instruments()]
+
+    async def funding_interval_s(self, symbol: str) -> int:
+        """Seconds between settlements of a perpetual."""
+        asked = self._of(symbol)
+        found = await self.get("/v5/market/instruments-info", asked, read_instruments)
+        for row in found.rows:
+            if row.symbol == symbol and row.funding_interval:
+                return row.funding_interval * 60
+        raise UnknownSymbol(f"bybit {self.market}: no funding interval of {symbol}")
 
     async def risk_tiers(self, symbol: str) -> list[RiskRow]:
         """The risk limits of a contract."""
