@@ -18,7 +18,6 @@ import polars as pl
 
 from hean.core.timeframe import timeframe_ns
 from hean.data.catalog import Catalog, Entry
-from hean.data.checks import Gaps
 from hean.data.fingerprint import iso_utc
 from hean.data.reader import Columns, read_columns
 from hean.data.schema import Kind, timeframe_name
@@ -32,7 +31,7 @@ from hean.feeds.rest_bybit import BybitRest
 CATALOG_MARKET: Final[dict[Market, str]] = {"spot": "spot", "linear": "perp"}
 TRADES_NOTE: Final = {
     "binance": "aggregated trades: one row for all fills of a taker order at one price",
-    "bybit": "recent trades: the venue keeps no more than the last ones; ids do not show gaps",
+    "bybit": "recent trades: the venue keeps no more than the last ones",
 }
 PROGRESS_STEPS = 1000  # of one symbol
 
@@ -198,11 +197,9 @@ def _proven(staging: Staging, wish: Wish, table: pl.DataFrame, timeframe: str | 
     table.write_parquet(path, compression="zstd")
     columns = read_columns(path, wish.kind, timeframe=timeframe)
     notes = [*columns.notes, f"downloaded from {wish.origin}"]
-    gaps = columns.gaps
     if wish.kind is Kind.TRADES:
         notes.append(TRADES_NOTE[_exchange(wish)])
-        gaps = Gaps() if _exchange(wish) == "bybit" else gaps
-    return replace(columns, notes=tuple(notes), gaps=gaps)
+    return replace(columns, notes=tuple(notes))
 
 
 def _same_origin(catalog: Catalog, target: Path, wish: Wish) -> None:
