@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bad_data_files import candle, candles
-from hean.data.instruments import _table, tiers_of, fees_for, instrument_for, on_grid, rules_for
+from hean.data.instruments import _table, fees_for, instrument_for, on_grid, rules_for, tiers_of
 from hean.data.reader import read_columns
 from hean.errors import UnknownSymbol
 
