@@ -223,8 +223,8 @@ def run(rounds: int, quick: bool = False) -> Result:
     """One value a round."""
     count = 400 if quick else ORDERS
     result = Result(
-        f"{count} signed market orders over {CONNECTIONS} keep-alive connections, twin in a process "
-        f"of its own; {READERS} WebSocket clients on orderbook.50 and publicTrade of two symbols"
+        f"{count} signed market orders over {CONNECTIONS} keep-alive connections, twin in a "
+        f"process of its own; {READERS} WebSocket clients on orderbook.50 and publicTrade of two symbols"
     )
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")

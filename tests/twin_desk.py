@@ -19,7 +19,9 @@ START_NS = 1_767_225_600_000_000_000
 
 
 class StillExchange:
-    """BTCUSDT linear and spot, bids from 59,999.9 and asks from 60,000.1, ten coins each, a dollar apart."""
+    """BTCUSDT linear and spot: bids from 59,999.9 and asks from 60,000.1 on, ten levels a dollar
+    apart, ten coins each.
+    """
 
     def __init__(self, exchange: str = "bybit") -> None:
         self.now_ns = START_NS

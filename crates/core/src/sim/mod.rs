@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The simulated exchange. `desk` lends the market to many accounts; `history` holds the recorded market, `market` finds executions in it,
-//! `venue` keeps time and messages, `bars` and `playback` play rows, `orders` judges, `booking`
-//! counts; `path`, `queue` and `latency` are the documented assumptions.
+//! The simulated exchange. `history` holds the recorded market, `market` finds executions in it,
+//! `venue` keeps time and messages, `desk` lends the market to many accounts, `bars` and `playback`
+//! play rows, `orders` judges, `booking` counts; `path`, `queue` and `latency` are the documented
+//! assumptions.
 
 mod bars;
 mod booking;
