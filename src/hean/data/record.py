@@ -13,12 +13,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-from hean.errors import EnvironmentFault, InputError
+from hean.data.fingerprint import iso_utc
+from hean.errors import EnvironmentFault, InputError, ParameterInvalid
 
 FLUSH_S = 1.0  # what a crash may cost
 BLOCK_BYTES_MAX = 4 << 20  # unpacked, between two flushes; a burst is written early, not kept
@@ -27,6 +29,8 @@ LEVEL = 6  # of gzip; 9 costs twice the time for a hundredth of the size
 GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 SUFFIX = ".jsonl.gz"
 DAY_NS = 86_400_000_000_000
+TOPIC: Final = re.compile(rb'"topic"\s*:\s*"(?:[^"]*\.)?([A-Z0-9-]+)"')
+STREAM: Final = re.compile(rb'"stream"\s*:\s*"([a-z0-9_]+)@')
 
 
 class CaptureFile:
@@ -106,6 +110,110 @@ class CaptureFile:
         except OSError as error:
             why = error.strerror or error
             raise EnvironmentFault(f"{self.path}: cannot be written ({why})") from error
+
+
+class Recorder:
+    """The files of one market's symbols. *out*: a folder, where each symbol and day has its file;
+    or, for one symbol, the file itself. Files of former processes that died are finished first.
+    """
+
+    def __init__(
+        self, out: Path, symbols: Sequence[str], *, venue: str, market: str, now: Callable[[], int]
+    ) -> None:
+        self.strangers = 0
+        self.lines = 0
+        self.finished: list[Path] = []
+        self._out = out
+        self._prefix = f"{venue}_{market}"
+        self._symbols = tuple(symbols)
+        self._now = now
+        self._day = now() // DAY_NS
+        if self._is_one_file and len(self._symbols) > 1:
+            raise ParameterInvalid(f"--out {out}: several symbols need a folder.")
+        self._finish_left()
+        self._open = {symbol: self._new(symbol) for symbol in self._symbols}
+
+    @property
+    def _is_one_file(self) -> bool:
+        return self._out.name.endswith(SUFFIX)
+
+    def frame(self, frame: bytes) -> bool:
+        """Take a frame of the stream. *Returns*: whether new files have begun with it, whose books
+        need a snapshot.
+        """
+        symbol = symbol_of(frame)
+        return symbol is not None and self.take(symbol, frame)
+
+    def take(self, symbol: str, frame: bytes) -> bool:
+        """Take a frame of a symbol, such as the answer to a question for its book."""
+        now_ns = self._now()
+        has_turned = self._turn(now_ns)
+        file = self._open.get(symbol)
+        if file is None:
+            self.strangers += 1
+        else:
+            file.frame(now_ns, frame.replace(b"\n", b""))
+            self.lines += 1
+        return has_turned
+
+    def note(self, what: str, **said: str) -> None:
+        """Take a note for every file: `connect`, `disconnect`."""
+        for file in self._open.values():
+            file.note(what, self._now(), **said)
+
+    def flush(self) -> None:
+        """Write what has come since the last flush."""
+        for file in self._open.values():
+            file.flush()
+
+    def close(self) -> None:
+        """Finish all files."""
+        for file in self._open.values():
+            self._finish(file)
+        self._open.clear()
+
+    def _turn(self, now_ns: int) -> bool:
+        """Begin new files when a UTC day has begun; a file named by its user goes on."""
+        day = now_ns // DAY_NS
+        if day <= self._day or self._is_one_file:
+            return False
+        self._day = day
+        for file in self._open.values():
+            self._finish(file)
+        self._open = {symbol: self._new(symbol) for symbol in self._symbols}
+        return True
+
+    def _new(self, symbol: str) -> CaptureFile:
+        if self._is_one_file:
+            return CaptureFile(self._out, may_continue=False)
+        day = iso_utc(self._day * DAY_NS)[:10]
+        name = f"{self._prefix}_{symbol}_raw_{day}{SUFFIX}"
+        return CaptureFile(self._out / name, may_continue=True)
+
+    def _finish(self, file: CaptureFile) -> None:
+        file.close()
+        if file.path.exists():
+            self.finished.append(file.path)
+
+    def _finish_left(self) -> None:
+        """Give the files of a process that died their name; the present ones are continued."""
+        if self._is_one_file:
+            return
+        try:
+            self._out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = error.strerror or error
+            raise EnvironmentFault(f"--out {self._out}: cannot be made ({why})") from error
+        for symbol in self._symbols:
+            for part in sorted(self._out.glob(f".{self._prefix}_{symbol}_raw_*{SUFFIX}.part")):
+                path = part.with_name(part.name[1:].removesuffix(".part"))
+                self._finish(CaptureFile(path, may_continue=True))
+
+
+def symbol_of(frame: bytes) -> str | None:
+    """Whose frame it is, by its topic (Bybit) or stream (Binance); `None` for answers."""
+    found = TOPIC.search(frame) or STREAM.search(frame)
+    return None if found is None else found[1].decode().upper()
 
 
 def whole_members(path: Path) -> int:
