@@ -46,7 +46,8 @@ class BinanceError(Exception):
 def translated(refused: Refused, refusals: Refusals) -> BinanceError:
     """The exchange's refusal in Binance's words; -2010 for what a family has no words for."""
     code, msg = refusals.get(refused.why, (-2010, f"Order rejected: {refused.why.value}."))
-    return BinanceError(code, msg)
+    bound = "" if refused.allowed is None else f"{refused.allowed.normalize():f}"
+    return BinanceError(code, msg.replace("{allowed}", bound))
 
 
 def missing(name: str) -> BinanceError:
