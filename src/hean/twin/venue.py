@@ -42,6 +42,8 @@ REFUSES: dict[tuple[str, str], frozenset[str]] = {
     ("binance", "spot"): frozenset({"would_trade"}),
     ("binance", "linear"): frozenset({"would_trade", "not_fillable"}),
 }
+# Where an order holds its money back while it waits for its trigger.
+LOCKS_WAITING = frozenset({("binance", "spot")})
 ENDINGS = {
     "unfilled": Why.NO_LIQUIDITY,
     "not_fillable": Why.NOT_FILLABLE,
@@ -163,6 +165,8 @@ class TwinVenue:
             if order.trigger is not None and new_trigger is not None:
                 checks.check_price(market, new_trigger, side=None)
                 order.trigger.price = new_trigger
+            if order.locked:
+                self._relock(order, new_price, new_quantity)
             order.price, order.quantity = new_price, new_quantity
             self.note("amended", order, now_ns)
             return
@@ -180,14 +184,16 @@ class TwinVenue:
         self.finish(order, Status.CANCELLED, why)
         self.emit(BookChange(order.market, self.now()))
 
-    def cancel_all(self, orders: Iterable[Order], why: Why = Why.REQUESTED) -> list[Order]:
+    def cancel_all(
+        self, orders: Iterable[Order], why: Why = Why.REQUESTED, *, cancel_id: str = ""
+    ) -> list[Order]:
         """End many. *Returns*: those that were open."""
         found = [order for order in orders if order.is_open]
         for order in found:
             if why is Why.REQUESTED and self.quirks.spares(order):
                 continue
             if order.is_open:
-                self.cancel(order, why)
+                self.cancel(order, why, cancel_id=cancel_id)
         return found
 
     # --- market facts in
@@ -299,6 +305,8 @@ class TwinVenue:
                 self.finish(order, Status.CANCELLED, Why.POSITION_CLOSED)
                 return
             order.quantity = there if order.close_all else min(order.quantity, there)
+        if order.locked:
+            self.lock(order, -order.locked)
         new = NewOrder(
             market.symbol,
             order.side,
@@ -383,9 +391,13 @@ class TwinVenue:
     def _wait(
         self, account: Account, market: TwinMarket, new: NewOrder, quantity: Decimal
     ) -> Order:
+        is_locking = (self.exchange, market.key[0]) in LOCKS_WAITING
+        locked = checks.check_money(account, market, new, quantity) if is_locking else ZERO
         order = self._order(account, market, new, quantity)
         order.status = Status.UNTRIGGERED
         self._register(order)
+        if locked:
+            self.lock(order, locked)
         self.conditional.setdefault(market.key, {})[order.number] = order
         self.note("new", order, self.now())
         return order

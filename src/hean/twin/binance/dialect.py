@@ -33,6 +33,7 @@ from hean.twin.binance.limits import Limits
 from hean.twin.binance.sockets import StreamSockets
 from hean.twin.binance.streams import Hub, Publisher, door_of, keep_alive
 from hean.twin.binance.wsapi import PATHS, WebSocketApi
+from hean.twin.market import TwinMarket
 from hean.twin.orders import (
     BookChange,
     Event,
@@ -43,6 +44,7 @@ from hean.twin.orders import (
 from hean.twin.venue import TwinVenue
 from hean.twin.wire import Reply, Request, Session
 
+LOST_IDS = 1_000
 KEEP_ALIVE_NS = 1_000_000_000  # sockets are looked at once a second
 ROUTES = {
     **spot_market.ROUTES,
@@ -140,6 +142,8 @@ class BinanceDialect:
             if route.security is not Security.KEY:
                 check_clock(call.params, call.now_ns)
                 check_signature(call.key, signed(), call.params.get("signature"))
+            if call.session is not None:
+                call.session.account = call.key.account.name
         if route.names is not None:
             _check_names(call.params, route.names)
         try:
@@ -193,6 +197,11 @@ class BinanceDialect:
             return
         self.spot_users.on_event(event)
         self.usdm_users.on_event(event)
+
+    def reset_books(self, market: TwinMarket, *, is_restart: bool) -> None:
+        """A fault dial: book ids jump, so that the next event does not follow the last."""
+        market.update_id += LOST_IDS
+        self.publishers[market.listing.market].lose(market)
 
     def tick(self, now_ns: int) -> None:
         """Streams with a rhythm; once a second, pings and cuts."""

@@ -70,7 +70,7 @@ def read_order(call: Call) -> tuple[TwinMarket, NewOrder]:
     life = _life(call, kind)
     price = _price(call, kind)
     quantity, money = _quantities(call, kind)
-    trigger, stop_price = _trigger(call, kind, side, market)
+    trigger, stop_price = _trigger(call, kind, side)
     self_match = call.enum("selfTradePreventionMode", SELF_MATCHES, default=SELF_MATCH_DEFAULT)
     extra: dict[str, Any] = {
         "type": kind,
@@ -130,9 +130,7 @@ def _quantities(call: Call, kind: str) -> tuple[Decimal | None, Decimal | None]:
     return None, call.required_decimal("quoteOrderQty")
 
 
-def _trigger(
-    call: Call, kind: str, side: str, market: TwinMarket
-) -> tuple[Trigger | None, Decimal | None]:
+def _trigger(call: Call, kind: str, side: str) -> tuple[Trigger | None, Decimal | None]:
     """Trigger and the stop price as sent."""
     if kind not in STOPS:
         for name in ("stopPrice", "trailingDelta"):
@@ -149,9 +147,9 @@ def _trigger(
     low, high = TRAILING_BASIS_POINTS
     if not low <= delta <= high:
         raise BinanceError(-1013, "Filter failure: TRAILING_DELTA")
-    step = market.listing.tick
-    distance = max(step, market.last * delta / BASIS_POINTS // step * step)
-    return Trigger(Decimal(0), is_rising, trailing=distance, active=stop_price), stop_price
+    distance = delta / BASIS_POINTS
+    trigger = Trigger(Decimal(0), is_rising, trailing=distance, active=stop_price, is_fraction=True)
+    return trigger, stop_price
 
 
 def _iceberg(call: Call, kind: str, life: str) -> Decimal | None:

@@ -376,6 +376,12 @@ class SpotStreams:
         """The last listener left."""
         self._live.pop(stream, None)
 
+    def lose(self, market: TwinMarket) -> None:
+        """The ids have jumped: books of this market go on from there."""
+        for live in self._differences.values():
+            if live.market is market:
+                live.catch_up()
+
     def on_event(self, event: Event) -> None:
         """The exchange did something public."""
         if isinstance(event, TradePrint):

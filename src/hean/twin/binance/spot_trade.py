@@ -182,9 +182,9 @@ def cancel_open_orders(call: Call) -> list[dict[str, Any]]:
     if not found:
         raise BinanceError(*UNKNOWN_ORDER)
     cancel_id = client_id(call, "newClientOrderId")
-    for order in found:
-        call.dialect.venue.cancel(order, cancel_id=cancel_id)
-    return [spot_shapes.cancelled(order) for order in found]
+    ended = call.dialect.venue.cancel_all(found, cancel_id=cancel_id)
+    told = {"status": "CANCELED", "clientOrderId": cancel_id}
+    return [{**spot_shapes.cancelled(order), **told} for order in ended]
 
 
 def replace_order(call: Call) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from hean.twin.market import TwinMarket
 from hean.twin.orders import Event
 from hean.twin.wire import Session
 
@@ -79,6 +80,10 @@ class Publisher(Protocol):
 
     def stopped(self, stream: str) -> None:
         """The last listener left."""
+        ...
+
+    def lose(self, market: TwinMarket) -> None:
+        """A fault dial: the next event of a book does not follow the last; ids have jumped."""
         ...
 
 
