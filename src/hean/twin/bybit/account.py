@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`account.py`: positions, wallet and settings of an account. Settings change the exchange's account
-directly; whoever is subscribed hears of it. Margin is crossed whatever mode is set: isolated margin
-is remembered and shown, not computed.
+"""`account.py`: positions, wallet and settings of an account. Settings change the exchange's
+account directly; whoever is subscribed hears of it. Margin is crossed whatever mode is set:
+isolated margin is remembered and shown, not computed.
 """
 
 from __future__ import annotations

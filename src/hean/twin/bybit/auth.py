@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`auth.py`: who is asking. Signatures are checked over the bytes that arrived, in the venue's order:
-key, time, signature, permission. A key's secret is turned into a ready hash once and never leaves.
+"""`auth.py`: who is asking. Signatures are checked over the bytes that arrived, in the venue's
+order: key, time, signature, permission. A key's secret is turned into a ready hash once and never
+leaves.
 """
 
 from __future__ import annotations

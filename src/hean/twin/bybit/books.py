@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`books.py`: order books as streams. A book is told as one snapshot and then as differences without
-a gap in `u`; all listeners of a depth share one reader of the desk, so a newcomer first makes the
-others catch up and then sees exactly what they have. Depth 1 knows snapshots only.
+"""`books.py`: order books as streams. A book is told as one snapshot and then as differences
+without a gap in `u`; all listeners of a depth share one reader of the desk, so a newcomer first
+makes the others catch up and then sees exactly what they have. Depth 1 knows snapshots only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dialect.py`: where Bybit's wire comes together: which path is answered by which function, at what
-rate, with which permission; which socket is which. Checks come in the venue's order: address, key,
-time, signature, permission, rate, parameters.
+"""`dialect.py`: where Bybit's wire comes together: which path is answered by which function, at
+what rate, with which permission; which socket is which. Checks come in the venue's order: address,
+key, time, signature, permission, rate, parameters.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class Route:
     is_batch: bool = False
 
 
-def _routes(market: MarketCalls) -> dict[tuple[str, str], Route]:
-    """Every call there is."""
-    orders = {
+def _orders() -> dict[str, Route]:
+    """Calls about orders."""
+    return {
         "create": Route(trade.create, (10, 20), True),
         "amend": Route(trade.amend, (10, 10), True),
         "cancel": Route(trade.cancel, (10, 20), True),
@@ -83,6 +83,10 @@ def _routes(market: MarketCalls) -> dict[tuple[str, str], Route]:
         "pre-check": Route(trade.pre_check, (10, 20), True),
         "disconnected-cancel-all": Route(trade.disconnect_window, (5, 5), True),
     }
+
+
+def _routes(market: MarketCalls) -> dict[tuple[str, str], Route]:
+    """Every call there is."""
     settings = {
         "position/set-leverage": account.set_leverage,
         "position/switch-mode": account.switch_mode,
@@ -125,7 +129,7 @@ def _routes(market: MarketCalls) -> dict[tuple[str, str], Route]:
         "system/status": market.status,
     }
     return {
-        **{("POST", f"/v5/order/{name}"): route for name, route in orders.items()},
+        **{("POST", f"/v5/order/{name}"): route for name, route in _orders().items()},
         **{("POST", f"/v5/{name}"): Route(act, (10, 10), True) for name, act in settings.items()},
         ("POST", "/v5/account/set-margin-mode"): Route(account.set_margin_mode, (5, 5), True),
         **{("GET", f"/v5/{name}"): Route(act, (n, n)) for name, (act, n) in reads.items()},

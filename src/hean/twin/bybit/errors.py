@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`errors.py`: what Bybit answers when it says no: one table from the exchange's reasons to code and
-wording for each product, and the codes of its own checks. A refusal never carries a secret.
+"""`errors.py`: what Bybit answers when it says no: one table from the exchange's reasons to code
+and wording for each product, and the codes of its own checks. A refusal never carries a secret.
 """
 
 from __future__ import annotations

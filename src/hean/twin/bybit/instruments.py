@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`instruments.py`: listed symbols and their risk tiers as Bybit describes them, from the listing the
-exchange itself obeys, so that a client that keeps to what it reads is never refused for a step.
+"""`instruments.py`: listed symbols and their risk tiers as Bybit describes them, from the listing
+the exchange itself obeys, so that a client that keeps to what it reads is never refused for a step.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`limits.py`: how often one may ask: a rolling second for each account and endpoint, a rolling five
-seconds for each address. A request over the limit is not counted, so waiting always helps.
+"""`limits.py`: how often one may ask: a rolling second for each account and endpoint, a rolling
+five seconds for each address. A request over the limit is not counted, so waiting always helps.
 """
 
 from __future__ import annotations

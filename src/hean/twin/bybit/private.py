@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`private.py`: the private socket: log in, subscribe, hear of one's orders, executions, positions and
-wallet, each in all-in-one topics or by product, never mixed in one request. Whoever subscribed to a
-`dcp` topic has asked that orders end when the last such connection is gone for its window.
+"""`private.py`: the private socket: log in, subscribe, hear of one's orders, executions, positions
+and wallet, each in all-in-one topics or by product, never mixed in one request. Whoever subscribed
+to a `dcp` topic has asked that orders end when the last such connection is gone for its window.
 """
 
 from __future__ import annotations

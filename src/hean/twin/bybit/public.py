@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`public.py`: the public sockets: which topics there are, who may subscribe to what, and which event
-of the exchange belongs to which topic. A request with one bad topic subscribes to nothing.
+"""`public.py`: the public sockets: which topics there are, who may subscribe to what, and which
+event of the exchange belongs to which topic. A request with one bad topic subscribes to nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`queries.py`: reading back what an account did: orders, executions, closed profit, the transaction
-log. Newest first, in pages; a cursor is the number of the last line, so it survives signing and any
-HTTP library's ideas about escapes.
+"""`queries.py`: reading back what an account did: orders, executions, closed profit, the
+transaction log. Newest first, in pages; a cursor is the number of the last line, so it survives
+signing and any HTTP library's ideas about escapes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`records.py`: what an account can read back: its executions, its transaction log and the profit of
-what it closed. Written as executions happen, because balances and mark prices of that moment are
+"""`records.py`: what an account can read back: its executions, its transaction log and the profit
+of what it closed. Written as executions happen, because balances and mark prices of that moment are
 part of the answer; the newest are kept.
 """
 

@@ -22,38 +22,20 @@ MARGIN_KEY = ""  # account-wide margin mode, in a table that is by symbol
 def order_fields(order: Order) -> dict[str, Any]:
     """An order as `realtime`, `history` and the stream show it."""
     listing, extra = order.market.listing, order.extra
-    is_open, is_spot = order.is_open, listing.market == "spot"
-    average = order.average
-    price = order.price if words.order_type(order) == "Limit" else None
-    quantity = order.quantity if order.quote_quantity is None else order.quote_quantity
-    if order.close_all and order.status is Status.UNTRIGGERED:
-        quantity = abs(order.account.position(order.market, order.position_side).size)
-    left = quantity - order.filled if is_open else ZERO
-    if order.quote_quantity is not None:
-        left = quantity - order.value if is_open else ZERO
-    trigger = order.trigger
-    fees = {coin: words.amount(fee) for coin, fee in order.fees.items()}
+    is_spot = listing.market == "spot"
     fields: dict[str, Any] = {
         "orderId": order.order_id,
         "orderLinkId": order.client_id,
         "parentOrderLinkId": "",
         "blockTradeId": "",
         "symbol": listing.symbol,
-        "price": "0" if price is None else listing.price_text(price),
-        "qty": listing.quantity_text(quantity),
         "side": words.SIDE_NAMES[order.side],
         "isLeverage": "0" if is_spot else "",
         "positionIdx": words.POSITION_INDEXES[order.position_side],
         "orderStatus": words.order_status(order),
         "cancelType": words.CANCEL_TYPES.get(order.why or Why.UNCHANGED, "UNKNOWN"),
         "rejectReason": words.REJECT_REASONS.get(order.why or Why.UNCHANGED, "EC_NoError"),
-        "avgPrice": "" if average is None else words.number(average.quantize(Decimal("1e-8"))),
-        "leavesQty": listing.quantity_text(left) if is_open else "0",
-        "leavesValue": words.amount(left * (price or ZERO)),
-        "cumExecQty": listing.quantity_text(order.filled),
-        "cumExecValue": words.amount(order.value),
-        "cumExecFee": words.amount(words.fee_of(order)),
-        "cumFeeDetail": fees,
+        **_quantities(order),
         "timeInForce": extra.get("timeInForce") or _life(order),
         "orderType": words.order_type(order),
         "stopOrderType": words.stop_order_type(order),
@@ -61,7 +43,6 @@ def order_fields(order: Order) -> dict[str, Any]:
         "marketUnit": extra.get("marketUnit", ""),
         "slippageToleranceType": extra.get("slippageToleranceType", "UNKNOWN"),
         "slippageTolerance": extra.get("slippageTolerance", ""),
-        "triggerPrice": "" if trigger is None else listing.price_text(trigger.price),
         "takeProfit": extra.get("takeProfit", ""),
         "stopLoss": extra.get("stopLoss", ""),
         "tpslMode": extra.get("tpslMode", ""),
@@ -69,8 +50,7 @@ def order_fields(order: Order) -> dict[str, Any]:
         "slLimitPrice": extra.get("slLimitPrice", ""),
         "tpTriggerBy": extra.get("tpTriggerBy", ""),
         "slTriggerBy": extra.get("slTriggerBy", ""),
-        "triggerDirection": 0 if trigger is None else 1 if trigger.rising else 2,
-        "triggerBy": "" if trigger is None else words.WATCHED_NAMES[trigger.by],
+        **_trigger(order),
         "lastPriceOnCreated": extra.get("lastPriceOnCreated", ""),
         "reduceOnly": order.reduce_only,
         "closeOnTrigger": bool(extra.get("closeOnTrigger", False)),
@@ -90,6 +70,38 @@ def order_fields(order: Order) -> dict[str, Any]:
     else:
         fields["createType"] = words.create_type(order)
     return fields
+
+
+def _quantities(order: Order) -> dict[str, Any]:
+    """Price and what is done and left; a finished order has nothing left, however it ended."""
+    listing, is_open, average = order.market.listing, order.is_open, order.average
+    price = order.price if words.order_type(order) == "Limit" else None
+    quantity, done = order.quantity, order.filled
+    if order.quote_quantity is not None:
+        quantity, done = order.quote_quantity, order.value
+    if order.close_all and order.status is Status.UNTRIGGERED:
+        quantity = abs(order.account.position(order.market, order.position_side).size)
+    left = quantity - done if is_open else ZERO
+    return {
+        "price": "0" if price is None else listing.price_text(price),
+        "qty": listing.quantity_text(quantity),
+        "avgPrice": "" if average is None else words.number(average.quantize(Decimal("1e-8"))),
+        "leavesQty": listing.quantity_text(left) if is_open else "0",
+        "leavesValue": words.amount(left * (price or ZERO)),
+        "cumExecQty": listing.quantity_text(order.filled),
+        "cumExecValue": words.amount(order.value),
+        "cumExecFee": words.amount(words.fee_of(order)),
+        "cumFeeDetail": {coin: words.amount(fee) for coin, fee in order.fees.items()},
+    }
+
+
+def _trigger(order: Order) -> dict[str, Any]:
+    listing, trigger = order.market.listing, order.trigger
+    return {
+        "triggerPrice": "" if trigger is None else listing.price_text(trigger.price),
+        "triggerDirection": 0 if trigger is None else 1 if trigger.rising else 2,
+        "triggerBy": "" if trigger is None else words.WATCHED_NAMES[trigger.by],
+    }
 
 
 def _life(order: Order) -> str:

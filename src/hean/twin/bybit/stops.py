@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`stops.py`: take profits, stop losses and trailing stops. On Bybit they are conditional orders that
-belong to a position, or on spot to a filled order. The exchange only knows conditional orders; who
-belongs to whom is kept here, and acted on when the exchange has finished what it was doing.
+"""`stops.py`: take profits, stop losses and trailing stops. On Bybit they are conditional orders
+that belong to a position, or on spot to a filled order. The exchange only knows conditional orders;
+who belongs to whom is kept here, and acted on when the exchange has finished what it was doing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from hean.twin.account import Account, Position
@@ -61,7 +62,7 @@ class Stops:
     later: deque[Callable[[], None]]
     _held: dict[Slot, _Held] = field(default_factory=dict)
 
-    def set(self, account: Account, position: Position, exit_: Exit) -> None:
+    def set(self, account: Account, position: Position, exit_: Exit) -> Order:
         """Give a position an exit of its own; one of each kind, a new one replaces the old.
 
         *Raises*: `Refused`; the old one stands.
@@ -72,11 +73,12 @@ class Stops:
             if exit_.name != "trailingStop":
                 self.venue.amend(held.order, trigger_price=exit_.price)
                 self._show(position, exit_.name, exit_.price)
-                return
+                return held.order
             self.venue.cancel(held.order)
         order = self._place(account, position, exit_)
         self._held[slot] = _Held(order, position.size > 0)
         self._show(position, exit_.name, exit_.price)
+        return order
 
     def add(self, account: Account, position: Position, exit_: Exit) -> Order:
         """An exit for part of a position, beside others. *Raises*: `Refused`."""
@@ -125,19 +127,20 @@ class Stops:
         for exit_ in exits_of(order):
             held = self._shown(position, exit_.name)
             if held != exit_.price:
-                self._arm(lambda exit_=exit_: self.set(order.account, position, exit_), order)  # type: ignore[misc]
+                self._arm(order, position, exit_)
 
     def _arm_part(self, order: Order) -> None:
         position = order.account.position(order.market, order.position_side)
         if not position.size or (position.size > 0) != (order.side == "BUY"):
             return
         for exit_ in exits_of(order, order.filled):
-            self._arm(lambda exit_=exit_: self.add(order.account, position, exit_), order)  # type: ignore[misc]
+            self._arm(order, position, exit_)
 
-    def _arm(self, act: Callable[[], Any], order: Order) -> None:
+    def _arm(self, order: Order, position: Position, exit_: Exit) -> None:
         """Set an exit; if its price has passed already, leave at the market at once."""
+        place = self.set if exit_.quantity is None else self.add
         try:
-            act()
+            place(order.account, position, exit_)
         except Refused as refused:
             if refused.why in PASSED:
                 self._leave(order)
@@ -220,7 +223,7 @@ class Stops:
                 continue
             del self._held[slot]
             self._show(position, name, None)
-            self.later.append(lambda order=held.order: self._drop(order))  # type: ignore[misc]
+            self.later.append(partial(self._drop, held.order))
 
     def _drop(self, order: Order) -> None:
         if order.is_open and order.status is Status.UNTRIGGERED:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tickers.py`: a symbol at a glance, for the answer and for the stream. The day's figures are summed
-at most once a second; prices are of this moment.
+"""`tickers.py`: a symbol at a glance, for the answer and for the stream. The day's figures are
+summed at most once a second; prices are of this moment.
 """
 
 from __future__ import annotations

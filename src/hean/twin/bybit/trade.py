@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`trade.py`: orders in: create, amend, cancel, many at once. The same functions answer REST and the
-order-entry socket. A reply means that the order was taken; what became of it the stream tells.
+"""`trade.py`: orders in: create, amend, cancel, many at once. The same functions answer REST and
+the order-entry socket. A reply means that the order was taken; what became of it the stream tells.
 """
 
 from __future__ import annotations
@@ -155,19 +155,14 @@ def _amend(call: Call) -> Order:
     category = call.need_category()
     order = find_order(call, category)
     _check_open(order)
-    wish = {
-        "price": terms.number(call, "price"),
-        "quantity": terms.number(call, "qty"),
-        "trigger_price": terms.number(call, "triggerPrice"),
-    }
-    if wish["trigger_price"] is not None and order.status is not Status.UNTRIGGERED:
+    price, quantity, trigger = (terms.number(call, n) for n in ("price", "qty", "triggerPrice"))
+    if trigger is not None and order.status is not Status.UNTRIGGERED:
         raise invalid(category, "triggerPrice")
-    if wish["price"] is not None and order.price is None:
-        wish["price"] = None
+    if order.price is None:
+        price = None  # a market order has no price to change
     has_exits = _amend_exits(call, order)
-    if has_exits and all(value is None for value in wish.values()):
-        return order
-    call.venue.amend(order, **wish)
+    if not has_exits or price is not None or quantity is not None or trigger is not None:
+        call.venue.amend(order, price=price, quantity=quantity, trigger_price=trigger)
     return order
 
 
