@@ -15,6 +15,7 @@ from hean.twin.binance.usdm_shapes import (
     ALGO_BASE,
     algo_id,
     algo_object,
+    algo_placed,
     algo_query,
     is_algo,
     ms,
@@ -36,7 +37,7 @@ def place(call: Call) -> dict[str, Any]:
     order = venue.place(call.account, new, market="linear")
     arm(venue, order)
     venue.books.wake(market)
-    return algo_object(order)
+    return algo_placed(order)
 
 
 def _check_closers(call: Call, new: NewOrder) -> None:

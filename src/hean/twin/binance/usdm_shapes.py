@@ -181,7 +181,7 @@ def algo_status(order: Order) -> str:
 
 
 def algo_object(order: Order) -> dict[str, Any]:
-    """A conditional order as placing and cancelling answer it."""
+    """A conditional order as cancelling answers it, and the first part of other answers."""
     listing, extra, trigger = order.market.listing, order.extra, _trigger(order)
     is_trailing = trigger.trailing is not None
     return {
@@ -204,13 +204,17 @@ def algo_object(order: Order) -> dict[str, Any]:
         "closePosition": order.close_all,
         "priceProtect": extra.get("priceProtect", False),
         "reduceOnly": order.reduce_only and order.position_side == "BOTH",
-        "activatePrice": extra.get("activatePrice", ""),
-        "callbackRate": extra.get("callbackRate", ""),
         "createTime": ms(order.created_ns),
         "updateTime": ms(order.updated_ns),
         "triggerTime": ms(extra.get("triggered_ns", 0)),
         "goodTillDate": extra.get("goodTillDate", 0),
     }
+
+
+def algo_placed(order: Order) -> dict[str, Any]:
+    """A conditional order as placing answers it, with what a trailing one was given."""
+    trailing = {name: order.extra.get(name, "") for name in ("activatePrice", "callbackRate")}
+    return {**algo_object(order), **trailing}
 
 
 def algo_query(order: Order) -> dict[str, Any]:
