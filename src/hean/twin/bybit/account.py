@@ -22,6 +22,12 @@ PORTFOLIO_EQUITY_MIN = Decimal(1_000)
 UNIFIED_STATUS = 5  # unified account 2.0
 USER_BASE = 10_000_000
 ONE_WAY, HEDGE = 0, 3
+MARGIN_FIELDS = (
+    *("symbol", "positionIdx", "riskId", "riskLimitValue", "size", "positionValue", "avgPrice"),
+    *("liqPrice", "bustPrice", "markPrice", "leverage", "autoAddMargin", "positionStatus"),
+    *("positionIM", "positionMM", "unrealisedPnl", "cumRealisedPnl", "stopLoss", "takeProfit"),
+    *("trailingStop", "createdTime", "updatedTime"),
+)
 CREATED = "2025-01-01T00:00:00Z"
 EXPIRES = "2035-01-01T00:00:00Z"
 
@@ -133,7 +139,8 @@ def add_margin(call: Call) -> Answer:
         raise missing("linear", "margin")
     position = _position(call, market)
     fields = shapes.position_fields(call.account, position, price_name="avgPrice")
-    return Answer({"category": "linear", **fields})
+    shown = {name: fields[name] for name in MARGIN_FIELDS}
+    return Answer({"category": "linear", **shown})
 
 
 def set_risk_limit(call: Call) -> Answer:

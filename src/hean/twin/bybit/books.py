@@ -6,6 +6,7 @@ makes the others catch up and then sees exactly what they have. Depth 1 knows sn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hean.twin.bybit.sockets import Stream, encode
@@ -71,6 +72,12 @@ class Book(Stream):
             self._told_ns = now_ns
             self.send(self._frame("snapshot", *self.market.desk.levels(1), now_ns))
 
+    def reset(self, now_ns: int, *, is_restart: bool) -> None:
+        """Begin again with a snapshot; after a restart of the service `u` counts from 1."""
+        self.publish(now_ns)
+        self.update_id = 1 if is_restart else self.update_id + 1
+        self.send(self._frame("snapshot", *self.market.desk.levels(self.depth), now_ns))
+
     def state(self, limit: int, now_ns: int) -> dict[str, Any]:
         """The book as it stands, for an answer; listeners are brought to the same point."""
         self.publish(now_ns)
@@ -110,7 +117,7 @@ def _removed(levels: Levels) -> Levels:
 class Books:
     """The books of all symbols, made when they are first asked for."""
 
-    def __init__(self, now: Any) -> None:
+    def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._books: dict[tuple[str, str], dict[int, Book]] = {}
 
@@ -125,6 +132,11 @@ class Books:
     def answer(self, market: TwinMarket, limit: int) -> dict[str, Any]:
         """As `market/orderbook` shows it: its `u` is that of the 1000-level stream."""
         return self.get(market, FULL_DEPTH).state(limit, self._now())
+
+    def reset(self, market: TwinMarket, *, is_restart: bool) -> None:
+        """Every depth of a symbol begins again."""
+        for book in self._books.get(market.key, {}).values():
+            book.reset(self._now(), is_restart=is_restart)
 
     def changed(self, market: TwinMarket, ts_ns: int, *, is_event: bool) -> None:
         """A symbol's book moved."""

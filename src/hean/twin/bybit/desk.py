@@ -33,20 +33,20 @@ OPERATIONS: dict[str, tuple[str, Act]] = {
 
 
 class OrderDesk:
-    """All order-entry sockets. *rates*: requests a second of a path, by product."""
+    """All order-entry sockets. *bucket*: which one a path and product spend from, and its size."""
 
     def __init__(
         self,
         floor: Floor,
         gate: Gate,
         limits: Limits,
-        rates: Callable[[str, str], int],
+        bucket: Callable[[str, str], tuple[str, int]],
     ) -> None:
         self._floor = floor
         self._venue = floor.venue
         self._gate = gate
         self._limits = limits
-        self._rates = rates
+        self._bucket = bucket
 
     def received(self, client: Client, request: dict[str, Any]) -> None:
         """A frame of an order-entry client."""
@@ -74,6 +74,7 @@ class OrderDesk:
         else:
             try:
                 client.key = self._gate.login(request.get("args"))
+                client.session.account = client.key.account.name
             except Denied as refusal:
                 # One code for key and signature: a stranger learns nothing about keys.
                 code = 10001 if refusal.code == 10001 else 10004
@@ -126,8 +127,8 @@ class OrderDesk:
     ) -> Budget | None:
         if client.key is None:
             return None
-        rate = self._rates(path, str(params.get("category", "")))
-        budget = self._limits.take(client.key.account.number, path, rate, units)
+        bucket, rate = self._bucket(path, str(params.get("category", "")))
+        budget = self._limits.take(client.key.account.number, bucket, rate, units)
         if not budget.units:
             self._limited = budget
             raise Denied(*trade.RATE)

@@ -30,6 +30,7 @@ from hean.twin.bybit.sockets import Client, encode
 from hean.twin.bybit.stops import Stops
 from hean.twin.bybit.tickers import Tickers
 from hean.twin.bybit.words import MS_NS
+from hean.twin.market import TwinMarket
 from hean.twin.orders import Event, ExecutionEvent, Refused
 from hean.twin.quirks import Quirks
 from hean.twin.venue import TwinVenue
@@ -161,10 +162,11 @@ class BybitDialect:
         self._stops = Stops(venue, self._later)
         self._floor = Floor(venue, Records(), self._stops, self.quirks, self._later)
         tickers, books = Tickers(), Books(venue.now)
+        self._books = books
         self._routes = _routes(MarketCalls(tickers, books))
         self._public = PublicStreams(venue, books, tickers)
         self._private = PrivateStreams(self._floor, self._gate)
-        self._desk = OrderDesk(self._floor, self._gate, self._limits, self._rate)
+        self._desk = OrderDesk(self._floor, self._gate, self._limits, self._bucket)
         self._clients: dict[int, Client] = {}
         self._told_status: list[dict[str, Any]] = []
         self._look_ns = 0
@@ -209,13 +211,14 @@ class BybitDialect:
     def _spend(self, key: Key, path: str, params: Mapping[str, Any], route: Route) -> Budget:
         legs = params.get("request")
         units = len(legs) if route.is_batch and isinstance(legs, list) and legs else 1
-        rate = self._rate(path, str(params.get("category", "")))
-        return self._limits.take(key.account.number, path, rate, units)
+        bucket, rate = self._bucket(path, str(params.get("category", "")))
+        return self._limits.take(key.account.number, bucket, rate, units)
 
-    def _rate(self, path: str, category: str) -> int:
+    def _bucket(self, path: str, category: str) -> tuple[str, int]:
+        """Which bucket a call spends from, and its size."""
         route = self._routes.get(("POST", path)) or self._routes.get(("GET", path))
-        rates = (route.rates if route is not None else None) or (10, 10)
-        return rates[1 if category == "spot" else 0]
+        contracts, spot = (route.rates if route is not None else None) or (10, 10)
+        return (f"{path} spot", spot) if category == "spot" else (path, contracts)
 
     def _refuse(self, refusal: Denied, headers: dict[str, str]) -> Reply:
         return self._reply(
@@ -264,7 +267,7 @@ class BybitDialect:
         client: Client = session.state
         try:
             request = decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             request = None
         if not isinstance(request, dict):
             client.failed("", {}, "error:invalid json")
@@ -311,6 +314,10 @@ class BybitDialect:
                 session.close(GOING_AWAY, "24 hours")
         self._tell_status(now_ns)
 
+    def reset_books(self, market: TwinMarket, *, is_restart: bool) -> None:
+        """A fault dial: every book of a market sends a snapshot next."""
+        self._books.reset(market, is_restart=is_restart)
+
     def _finish(self) -> None:
         """Do what had to wait for the exchange."""
         while self._later:
@@ -330,7 +337,7 @@ def _params(request: Request) -> Mapping[str, Any]:
         return dict(parse_qsl(request.query, keep_blank_values=True))
     try:
         body = decode(request.body or b"{}")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise Denied(10001, "request parameter error: invalid json", status=400) from None
     if not isinstance(body, dict):
         raise wrong("request parameter error: a JSON object is expected")

@@ -163,6 +163,7 @@ class PrivateStreams:
         if client.key is None:
             self._clients.setdefault(key.account.number, []).append(client)
         client.key = key
+        client.session.account = key.account.name
         client.done("auth", request)
 
     def _subscribe(self, client: Client, request: dict[str, Any]) -> None:

@@ -96,9 +96,6 @@ class Stops:
         """Follow what happens to orders and positions."""
         if isinstance(event, OrderEvent):
             order = event.order
-            if event.kind == "triggered" and order.locked:
-                # Spot exits hold coins from the start; the exchange takes what it needs itself.
-                self.venue.lock(order, -order.locked)
             if event.kind in ENDED and order.extra.get("of_position"):
                 self._ended(order)
             if event.kind == "triggered" and order.extra.get("siblings"):
