@@ -19,6 +19,7 @@ from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.feeds.generated import DEFAULT, GeneratedMarket
 from hean.feeds.history import load_history
 from hean.twin.account import Account, Key
+from hean.twin.control import Control
 from hean.twin.faults import Faults
 from hean.twin.ledger import TwinLedger
 from hean.twin.listing import listing_for
@@ -68,11 +69,18 @@ class Twin:
         self.ledger = TwinLedger(settings.ledger)
         rng = random.Random(settings.seed)
         self.venue = TwinVenue(settings.exchange, now=self.now, rng=rng, ledger=self.ledger)
-        self.faults = Faults()
         self.script = self._script()
         self.keys = self._keys(settings.keys)
+        self.faults = Faults(
+            self.venue,
+            self.keys,
+            seed=settings.seed,
+            now_s=time.monotonic,
+            move_clock=self._move_clock,
+        )
         self.dialect = self._dialect()
         self.server = TwinServer(self.dialect, self.faults, now=self.now)
+        self.control = Control(self)
         self.is_played_out = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -80,10 +88,24 @@ class Twin:
         """The exchange's clock, ns UTC: the host's, unless a dial has moved it."""
         return time.time_ns() + self.clock_offset_ns
 
+    def _move_clock(self, offset_ns: int) -> None:
+        self.clock_offset_ns = offset_ns
+
     @property
     def port(self) -> int:
         """Where clients connect."""
         return self.server.port
+
+    @property
+    def control_port(self) -> int:
+        """Where state is read and faults are set; 0 if nowhere."""
+        return self.control.port
+
+    def totals(self) -> dict[str, int]:
+        """What there has been so far."""
+        counts = self.ledger.counts
+        sessions = self.server.sessions_opened
+        return {"orders": counts["new"], "fills": counts["trade"], "sessions": sessions}
 
     async def start(self) -> None:
         """Listen and open the markets. *Raises*: `EnvironmentFault` if the port is taken."""
@@ -94,6 +116,8 @@ class Twin:
         while not self._is_open() and loop.time() < deadline and not self.is_played_out:
             await asyncio.sleep(STEP_S)
         try:
+            if settings.control_port is not None:
+                await self.control.start(settings.host, settings.control_port)
             await self.server.start(settings.host, settings.port)
         except OSError as error:
             await self.stop()
@@ -101,6 +125,9 @@ class Twin:
                 f"port {settings.port} on {settings.host} cannot be used ({error.strerror}); "
                 "choose another with --port, or 0 for any free one."
             ) from None
+        except EnvironmentFault:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Close every connection; the ledger is complete."""
@@ -108,7 +135,11 @@ class Twin:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.server.stop()
+        await self.control.stop()
         self.ledger.close()
+
+    def _move_clock(self, offset_ns: int) -> None:
+        self.clock_offset_ns = offset_ns
 
     def _is_open(self) -> bool:
         opened = [bool(market.last) for market in self.venue.markets.values()]

@@ -6,7 +6,7 @@ through the wire. Amounts are decimal text, times ns UTC.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,14 @@ class TwinLedger:
     def __init__(self, path: Path | None = None) -> None:
         self.records: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.seq = 0
+        self.counts: Counter[str] = Counter()
+        """Records by kind."""
         self._file = None if path is None else path.open("ab", buffering=0)
 
     def add(self, kind: str, ts_ns: int, **facts: Any) -> None:
         """Append one record; it is in the file when this returns."""
         self.seq += 1
+        self.counts[kind] += 1
         record = {"seq": self.seq, "ts_ns": ts_ns, "kind": kind, **facts}
         self.records.append(record)
         if self._file is not None:

@@ -58,6 +58,8 @@ class TwinMarket:
         self.sequence = 10_000_000
         self.open_interest = Decimal(50_000)
         self.is_recorded = False
+        self.shift_ticks = 0
+        """How far a hand has moved what the player brings."""
         self._lot = listing.lot
         self._tick = listing.tick
 
@@ -81,6 +83,18 @@ class TwinMarket:
     def quantity(self, lots: int) -> Decimal:
         """Lots as a quantity."""
         return lots * self._lot
+
+    @property
+    def shifted_by(self) -> Decimal:
+        """The same as a price."""
+        return self.price(self.shift_ticks)
+
+    def shifted(self, levels: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Levels of the player where the shift puts them; below a tick there is no price."""
+        shift = self.shift_ticks
+        if not shift:
+            return levels
+        return [(ticks + shift, lots) for ticks, lots in levels if ticks + shift > 0]
 
     def best(self, side: str) -> Decimal | None:
         """Best price of a side of the book, own orders included."""
@@ -113,11 +127,11 @@ class TwinMarket:
                 self.settlements.append(Settlement(past, self.funding_rate, step))
 
     def marked(self, now_ns: int, mark: Decimal, index: Decimal) -> None:
-        """New mark and index price."""
-        self.mark, self.index = mark, index
+        """New mark and index price of the player."""
+        self.mark, self.index = mark + self.shifted_by, index + self.shifted_by
         now_ms = now_ns // 1_000_000
-        self.mark_candles.price(now_ms, float(mark))
-        self.index_candles.price(now_ms, float(index))
+        self.mark_candles.price(now_ms, float(self.mark))
+        self.index_candles.price(now_ms, float(self.index))
 
     def printed(self, print_: TradePrint) -> None:
         """A public trade happened."""

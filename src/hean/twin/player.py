@@ -118,7 +118,7 @@ class GeneratedScript:
             step = market.listing.tick
             market.marked(self.venue.now(), middle, Decimal(str(index)) // step * step)
         else:
-            market.mark = market.index = middle
+            market.mark = market.index = middle + market.shifted_by
 
 
 def _quote(
@@ -265,7 +265,7 @@ class RecordedScript:
     def _mark_middle(self, market: TwinMarket) -> None:
         bid, ask = market.best("BUY"), market.best("SELL")
         if bid is not None and ask is not None and market.symbol not in self._marked_symbols:
-            middle = (bid + ask) / 2
+            middle = (bid + ask) / 2 - market.shifted_by
             market.marked(self.venue.now(), middle, middle)
 
 

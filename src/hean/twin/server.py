@@ -7,13 +7,16 @@ done here, so that neither exchange nor dialect knows of faults on the wire.
 from __future__ import annotations
 
 import asyncio
+import socket as socket_module
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from hean.twin.faults import Faults, FrameFault, RequestFault
+from hean.twin.fault_act import REPLY, FrameFault, RequestFault
+from hean.twin.faults import Faults
 from hean.twin.wire import JSON_TYPE, Dialect, Reply, Request
 
 ACK_DELAY_S = 0.003  # pybit registers its callback after it has sent; so does everybody, a bit
@@ -23,6 +26,7 @@ QUEUE_FRAMES_MAX = 20_000  # a client that far behind does not read; venues cut 
 MESSAGE_BYTES_MAX = 1 << 20
 BODY_BYTES_MAX = 4 << 20
 SESSIONS_MAX = 1_000
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time
 
 
 class WebSocketSession:
@@ -37,7 +41,6 @@ class WebSocketSession:
         self.opened_ns = self.heard_ns = server.now()
         self.state: Any = None
         self.account = ""
-        self.is_stalled = False
         self._socket = socket
         self._transport = request.transport
         self._server = server
@@ -48,11 +51,16 @@ class WebSocketSession:
 
     def reply(self, frame: bytes) -> None:
         """Answer a request of this session."""
-        self._offer(frame, topic="reply", delay_s=ACK_DELAY_S)
+        self._offer(frame, topic=REPLY, delay_s=ACK_DELAY_S)
 
     def push(self, frame: bytes, *, topic: str, private: bool = False) -> None:
         """Send a stream frame."""
-        self._offer(frame, topic=topic, delay_s=PUSH_DELAY_S if private else 0.0)
+        delay_s = PUSH_DELAY_S if private else 0.0
+        self._offer(frame, topic=topic, delay_s=delay_s, is_private=private)
+
+    def put(self, frame: bytes | str) -> None:
+        """Send a frame past all fault dials."""
+        self._put(frame, 0.0)
 
     def ping(self, payload: bytes) -> None:
         """Send a protocol ping."""
@@ -69,8 +77,8 @@ class WebSocketSession:
             self._transport.abort()
         self._ready.set()
 
-    def _offer(self, frame: bytes, *, topic: str, delay_s: float) -> None:
-        fault = self._server.faults.frame(self, topic, frame)
+    def _offer(self, frame: bytes, *, topic: str, delay_s: float, is_private: bool = False) -> None:
+        fault = self._server.faults.frame(self, topic, frame, is_private=is_private)
         if fault is None:
             self._put(frame, delay_s)
             return
@@ -78,7 +86,10 @@ class WebSocketSession:
 
     def _apply(self, fault: FrameFault, delay_s: float) -> None:
         for later_s, frame in fault.frames:
-            self._put(frame, delay_s + later_s)
+            if later_s:  # overtaken by what comes meanwhile
+                self._loop.call_later(delay_s + later_s, self._put, frame, 0.0)
+            else:
+                self._put(frame, delay_s)
         if fault.cut:
             self.abort()
 
@@ -98,9 +109,6 @@ class WebSocketSession:
                 await self._ready.wait()
                 continue
             due, item = self._frames[0]
-            if self.is_stalled:
-                await asyncio.sleep(TICK_S)
-                continue
             ahead_s = due - self._loop.time()
             if ahead_s > 0:
                 await asyncio.sleep(ahead_s)
@@ -130,17 +138,18 @@ class TwinServer:
     def __init__(self, dialect: Dialect, faults: Faults, *, now: Callable[[], int]) -> None:
         self.dialect = dialect
         self.faults = faults
+        faults.server = self
         self.now = now
         self.port = 0
         self.sessions: dict[int, WebSocketSession] = {}
-        self._number = 0
+        self.sessions_opened = 0
         self._runner: web.ServerRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
 
     def next_session(self) -> int:
         """A new session number."""
-        self._number += 1
-        return self._number
+        self.sessions_opened += 1
+        return self.sessions_opened
 
     async def start(self, host: str, port: int) -> None:
         """Listen. *Raises*: `OSError` if the port is taken."""
@@ -163,7 +172,12 @@ class TwinServer:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            self.faults.tick()
             self.dialect.tick(self.now())
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something in so many seconds."""
+        asyncio.get_running_loop().call_later(seconds, act)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -184,15 +198,14 @@ class TwinServer:
         """Do to a request what a fault dial wants."""
         if fault.wait_s:
             await asyncio.sleep(fault.wait_s)
-        reply = fault.reply
-        if fault.is_processed:
-            reply = fault.change(self.dialect.rest(asked))
+        reply = self.faults.answer(fault, lambda: self.dialect.rest(asked))
         if fault.answer_after_s:
             await asyncio.sleep(fault.answer_after_s)
-        if fault.reset or reply is None:
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=500)
+        if fault.ending == "hang":
+            await asyncio.sleep(fault.hold_s)
+        if fault.ending != "answer" or reply is None:
+            await _break_off(request, reply, fault.cut_at)
+            return web.Response(status=500)  # nobody reads it
         return _response(reply)
 
     async def _session(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
@@ -223,13 +236,45 @@ class TwinServer:
         async for message in socket:
             session.heard_ns = self.now()
             if message.type is WSMsgType.TEXT:
-                if not self.faults.swallows(session, message.data):
-                    self.dialect.received(session, message.data)
+                self._hear(session, message.data)
             elif message.type is WSMsgType.PING:
-                if not session.is_stalled or self.faults.pongs_in_stall:
+                if self.faults.answers_ping(session):
                     await socket.pong(message.data)
             elif message.type is WSMsgType.BINARY:
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"text frames only")
+
+    def _hear(self, session: WebSocketSession, text: str) -> None:
+        fault = self.faults.message(session, text)
+        if fault is None:
+            self.dialect.received(session, text)
+            return
+
+        def hear() -> None:
+            if session.number in self.sessions:
+                given = text if fault.text is None else fault.text
+                self.faults.hear(fault, lambda: self.dialect.received(session, given))
+
+        if fault.wait_s:
+            self.later(fault.wait_s, hear)
+        else:
+            hear()
+
+
+async def _break_off(request: web.BaseRequest, reply: Reply | None, cut_at: int | None) -> None:
+    """End a request's connection: with a reset, or after a part of its answer."""
+    transport = request.transport
+    if transport is None:
+        return
+    if reply is not None and cut_at is not None:
+        head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {JSON_TYPE}\r\n"
+        head += f"Content-Length: {len(reply.body)}\r\n\r\n"
+        transport.write(head.encode() + reply.body[: min(cut_at, len(reply.body) - 1)])
+        transport.close()
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None:  # with nothing lingering, closing sends a reset
+        sock.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_LINGER, RESET)
+    transport.abort()
 
 
 def _response(reply: Reply) -> web.Response:

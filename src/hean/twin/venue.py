@@ -190,9 +190,8 @@ class TwinVenue:
         """End many. *Returns*: those that were open."""
         found = [order for order in orders if order.is_open]
         for order in found:
-            if why is Why.REQUESTED and self.quirks.spares(order):
-                continue
-            if order.is_open:
+            is_spared = why is Why.REQUESTED and self.quirks.spares(order)
+            if order.is_open and not is_spared:
                 self.cancel(order, why, cancel_id=cancel_id)
         return found
 
@@ -208,7 +207,7 @@ class TwinVenue:
         is_event: bool = False,
     ) -> None:
         """The market's book changed; levels in ticks and lots, absolute, zero removes."""
-        rows = market.desk.depth(is_snapshot, bids, asks)
+        rows = market.desk.depth(is_snapshot, market.shifted(bids), market.shifted(asks))
         now_ns = self.now()
         if rows:
             self.books.book(market, rows, prints=True)
@@ -218,6 +217,7 @@ class TwinVenue:
         self, market: TwinMarket, ticks: int, lots: int, *, is_buy: bool, number: int | None = None
     ) -> None:
         """Somebody traded; orders of accounts that it reaches are filled from it."""
+        ticks = max(1, ticks + market.shift_ticks)
         rows = market.desk.trade(ticks, lots, is_buy)
         print_ = self.print(
             market, market.price(ticks), market.quantity(lots), is_buy=is_buy, number=number
