@@ -30,7 +30,7 @@ from hean.cli_common import (
     write_json,
 )
 from hean.cli_output import check_target
-from hean.cli_twin_keys import GivenKey, Pairs, keys_of, wipe_from_title
+from hean.cli_twin_keys import GivenKey, keys_of, wipe_from_title
 from hean.errors import ParameterInvalid
 from hean.twin.build import Twin, TwinSettings
 from hean.twin.fault_file import load_faults

@@ -138,9 +138,6 @@ class Twin:
         await self.control.stop()
         self.ledger.close()
 
-    def _move_clock(self, offset_ns: int) -> None:
-        self.clock_offset_ns = offset_ns
-
     def _is_open(self) -> bool:
         opened = [bool(market.last) for market in self.venue.markets.values()]
         return any(opened) if self.settings.files else all(opened)

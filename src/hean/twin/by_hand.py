@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`by_hand.py`: somebody acts on an account or a market of the twin without a client: an operator on
-the venue's web page, the venue itself, the rest of the world. Everything goes through the exchange,
-so streams, balances and ledger tell it as they would.
+"""`by_hand.py`: somebody acts on an account or a market of the twin without a client: an operator
+on the venue's web page, the venue itself, the rest of the world. Everything goes through the
+exchange, so streams, balances and ledger tell it as they would.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ CUT = (
     HOW,
     Param("code", "count", 1001, 1000, 4999),
 )
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Invalid(Exception):

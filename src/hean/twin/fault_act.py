@@ -6,7 +6,7 @@ first act that fits a request or a frame has it; acts are never combined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,8 +50,15 @@ class FaultSession(Protocol):
 class FaultServer(Protocol):
     """What a dial may know of the address."""
 
-    dialect: Dialect
-    sessions: MutableMapping[int, Any]
+    @property
+    def dialect(self) -> Dialect:
+        """The wire."""
+        ...
+
+    @property
+    def sessions(self) -> Mapping[int, FaultSession]:
+        """The open sessions by number."""
+        ...
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something in so many seconds."""

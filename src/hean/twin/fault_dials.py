@@ -6,6 +6,7 @@ the reliability paper, what does it, what that is in one sentence, its parameter
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hean.twin import fault_exchange as venue
@@ -63,8 +64,8 @@ def _dial(
     act: type[Act],
     sentence: str,
     *params: Param,
-    match: dict[str, str] | None = None,
-    timing: dict[str, float] | None = None,
+    match: Mapping[str, str] | None = None,
+    timing: Mapping[str, float] | None = None,
 ) -> Dial:
     where = {asked: "request", wire: "stream", venue: "exchange"}
     place = next(word for module, word in where.items() if module.__name__ == act.__module__)

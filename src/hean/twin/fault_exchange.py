@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_exchange.py`: what goes wrong at the exchange itself, or is done there without the client:
-changed rules, forgotten orders, maintenance, forced closes, a hand on the account, storms of trades.
-What these dials do is true: it is in the books, and streams tell it as ever. Turning one back undoes
-what can be undone: rules, bans, hidden orders, money taken away.
+"""`fault_exchange.py`: what goes wrong at the exchange itself, or is done there without the
+client: changed rules, forgotten orders, maintenance, forced closes, a hand on the account, storms
+of trades. What these dials do is true: it is in the books, and streams tell it as ever. Turning
+one back undoes what can be undone: rules, bans, hidden orders, money taken away.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_requests.py`: what goes wrong with a request or an order-socket message: no answer, a lie,
-garbage, a refusal that is none of the client's fault. Whether the exchange got the request is always
-said by the dial, never left open, so that the ledger can prove what the client had to find out.
+"""`fault_requests.py`: what goes wrong with a request or an order-socket message: no answer, a
+lie, garbage, a refusal that is none of the client's fault. Whether the exchange got the request is
+always said by the dial, never left open, so that the ledger can prove what the client had to find
+out.
 """
 
 from __future__ import annotations

@@ -105,15 +105,15 @@ class Param:
         """The nearest right value, where there is a sensible one."""
         if self.kind == "choice" and isinstance(value, str):
             return nearest_of(value, self.choices)
-        if self.kind in ("number", "count") and isinstance(value, int | float):
-            if not isinstance(value, bool) and math.isfinite(value):
-                return f"{min(max(value, self.low), self.high):g}"
-        return None
+        is_bounded = self.kind in ("number", "count") and isinstance(value, int | float)
+        if not is_bounded or isinstance(value, bool) or not math.isfinite(value):
+            return None
+        return f"{min(max(value, self.low), self.high):g}"
 
 
 def _decimal(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError
+    if isinstance(value, bool):
+        value = "a flag"
     try:
         number = Decimal(str(value))
     except InvalidOperation:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hand_actions.py`: the actions of `POST /manual`, each with its fields: what somebody can do to an
-account on the venue's own page, and what the venue can do to an account.
+"""`hand_actions.py`: the actions of `POST /manual`, each with its fields: what somebody can do to
+an account on the venue's own page, and what the venue can do to an account.
 """
 
 from __future__ import annotations
