@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from binance.async_client import AsyncClient
 from binance.exceptions import BinanceAPIException
 from binance.ws.depthcache import DepthCacheManager
@@ -18,11 +19,12 @@ from binance.ws.streams import BinanceSocketManager
 
 from binance_waiting import PATIENCE_S, near, new_id, take
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
 BTC = "BTCUSDT"
 
 
-@pytest.fixture
+# One client for all: closing it takes ten seconds, the time its reader waits for a message.
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(binance_twin: Any) -> AsyncIterator[AsyncClient]:
     base, sockets = binance_twin.rest_url, binance_twin.rest_url.replace("http", "ws", 1)
 
@@ -38,14 +40,14 @@ async def client(binance_twin: Any) -> AsyncIterator[AsyncClient]:
     await client.close_connection()
 
 
-@pytest.fixture
-def sockets(client: AsyncClient, binance_twin: Any) -> BinanceSocketManager:
+@pytest_asyncio.fixture(loop_scope="module")
+async def sockets(client: AsyncClient, binance_twin: Any) -> BinanceSocketManager:
     manager = BinanceSocketManager(client)
     manager.STREAM_URL = binance_twin.rest_url.replace("http", "ws", 1) + "/"
     return manager
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def price(client: AsyncClient) -> float:
     return float((await client.get_symbol_ticker(symbol=BTC))["price"])
 
@@ -174,6 +176,7 @@ async def test_a_second_subscription_on_one_socket_is_refused(client: AsyncClien
     with pytest.raises(BinanceAPIException) as caught:
         await client._ws_api_request("userDataStream.subscribe.signature", True, {})
     assert caught.value.code == -2035
+    await client._ws_api_request("userDataStream.unsubscribe", False, {})
 
 
 async def test_orders_by_socket(client: AsyncClient, price: float) -> None:

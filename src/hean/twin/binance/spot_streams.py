@@ -357,7 +357,7 @@ class SpotStreams:
 
     def carries(self, route: str, stream: str) -> bool:
         """Whether there is such a stream."""
-        if stream in ALL:
+        if _all_of(stream) in ALL:
             return bool(self.venue.markets_of("spot"))
         market, kind = self._parsed(stream)
         if market is None:
@@ -433,8 +433,8 @@ class SpotStreams:
         return (market if symbol == symbol.lower() else None), kind
 
     def _make(self, stream: str) -> Live:
-        if stream in ALL:
-            return AllTickers(stream, self.venue.markets_of("spot"), ALL[stream])
+        if _all_of(stream) in ALL:
+            return AllTickers(stream, self.venue.markets_of("spot"), ALL[_all_of(stream)])
         market, kind = self._parsed(stream)
         assert market is not None
         if kind in PLAIN:
@@ -450,6 +450,11 @@ class SpotStreams:
         else:
             self._differences[key] = Difference(stream, market, period_ns)
         return self._differences[key]
+
+
+def _all_of(stream: str) -> str:
+    """A stream of all symbols without the speed that some clients add: `!miniTicker@arr@1000ms`."""
+    return "@".join(stream.split("@")[:2])
 
 
 def _depth_of(kind: str) -> tuple[int, int] | None:
