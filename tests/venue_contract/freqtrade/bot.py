@@ -76,7 +76,7 @@ class Outcome:
 
 
 def trade(config: dict[str, Any], folder: Path, seconds: float) -> Outcome:
-    """Run the bot for *seconds*, end it as Ctrl-C does, read its database."""
+    """Run the bot for *seconds*, end it as an operator does, read its database."""
     path, log = folder / "config.json", folder / "log.txt"
     path.write_text(json.dumps(config), encoding="utf-8")
     command = [str(install()), "trade", "--config", str(path), "--userdir", str(folder)]
@@ -86,7 +86,7 @@ def trade(config: dict[str, Any], folder: Path, seconds: float) -> Outcome:
         try:
             bot.wait(seconds)
         except subprocess.TimeoutExpired:
-            bot.send_signal(signal.SIGINT)
+            bot.send_signal(signal.SIGTERM)
             bot.wait(STOP_S)
         finally:
             bot.kill()
