@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hean.twin import fault_exchange as venue
+from hean.twin import fault_orders as orders
 from hean.twin import fault_requests as asked
 from hean.twin import fault_streams as wire
 from hean.twin.fault_act import Act
@@ -67,7 +68,7 @@ def _dial(
     match: Mapping[str, str] | None = None,
     timing: Mapping[str, float] | None = None,
 ) -> Dial:
-    where = {asked: "request", wire: "stream", venue: "exchange"}
+    where = {asked: "request", orders: "order", wire: "stream", venue: "exchange"}
     place = next(word for module, word in where.items() if module.__name__ == act.__module__)
     return Dial(name, row, place, sentence, act, params, match or {}, timing or {})
 
@@ -133,7 +134,7 @@ REQUESTS = (
     _dial(
         "duplicate_id",
         39,
-        asked.DuplicateId,
+        orders.DuplicateId,
         "The client id is said to be used: by this very order, somebody else's, or none.",
         _choice("existing", "ours", "ours", "foreign", "none"),
         match=NEW,
@@ -148,7 +149,7 @@ REQUESTS = (
     _dial(
         "batch_partial",
         42,
-        asked.BatchPartial,
+        orders.BatchPartial,
         "Every so many legs of a batch fail.",
         EVERY,
         match={"op": "create_batch"},
@@ -156,7 +157,7 @@ REQUESTS = (
     _dial(
         "batch_shuffled",
         42,
-        asked.BatchShuffled,
+        orders.BatchShuffled,
         "A batch's results come in another order than its legs; some may be missing.",
         Param("drops", "count", 0, 0, 20, sentence="results that are missing"),
         match={"op": "create_batch"},
@@ -164,7 +165,7 @@ REQUESTS = (
     _dial(
         "cancel_race",
         43,
-        asked.CancelRace,
+        orders.CancelRace,
         "The order is filled, or cancelled by the venue, just before its cancel arrives.",
         _choice("by", "fill", "fill", "cancel"),
         match={"op": "cancel"},
@@ -172,7 +173,7 @@ REQUESTS = (
     _dial(
         "amend_race",
         44,
-        asked.AmendRace,
+        orders.AmendRace,
         "A part of the order fills just before its amend arrives.",
         FRACTION,
         match={"op": "amend"},
@@ -180,20 +181,20 @@ REQUESTS = (
     _dial(
         "cancel_fails",
         44,
-        asked.CancelFails,
+        orders.CancelFails,
         "The cancel, also that of a replace, is refused as unknown; the order lives.",
         match={"op": "cancel"},
     ),
     _dial(
         "cancel_all_survivor",
         45,
-        asked.CancelAllSurvivor,
+        orders.CancelAllSurvivor,
         "A cancel-all says it ended every order; some live.",
         Param("survivors", "count", 1, 1, 1_000),
         match={"op": "cancel_all"},
     ),
     _dial("stop_refused", 52, asked.StopRefused, "A stop is refused."),
-    _dial("stop_lost", 52, asked.StopLost, "A stop is acknowledged and then does not exist."),
+    _dial("stop_lost", 52, orders.StopLost, "A stop is acknowledged and then does not exist."),
     _dial("page_repeats", 53, asked.PageRepeats, "A further page shows the page before again."),
     _dial(
         "page_skips",
@@ -213,25 +214,23 @@ REQUESTS = (
     _dial(
         "fill_before_ack",
         60,
-        asked.FillBeforeAck,
+        orders.FillBeforeAck,
         "The stream tells a fill before the answer tells that there is an order.",
         *(FRACTION, DELAY),
         match=NEW,
     ),
     _dial("ack_lost", 60, asked.TimeoutAccepted, "The answer is lost.", HOLD, match=NEW),
-    _dial(
-        "subscription_refused", 64, asked.SubscriptionRefused, "A subscription is refused whole."
-    ),
+    _dial("subscription_refused", 64, wire.SubscriptionRefused, "A subscription is refused whole."),
     _dial(
         "subscription_partial",
         64,
-        asked.SubscriptionPartial,
+        wire.SubscriptionPartial,
         "A subscription is acknowledged; every second topic never delivers.",
     ),
     _dial(
         "subscription_silent",
         64,
-        asked.Subscribing,
+        wire.Subscribing,
         "A subscription is acknowledged; its topics never deliver.",
     ),
 )

@@ -45,6 +45,7 @@ class ByHandAct(Act):
         return self.hand.market(symbol, self.setting.match.get("market"))
 
     def begin(self) -> None:
+        """Do it once."""
         facts = self.act()
         self.acted(**facts)
 
@@ -63,9 +64,11 @@ class Amnesia(Act):
         self._hidden: list[Order] = []
 
     def begin(self) -> None:
+        """Forget what is there."""
         self._hide()
 
     def tick(self, now_s: float) -> None:
+        """Forget what has come since."""
         self._hide()
 
     def _hide(self) -> None:
@@ -92,6 +95,7 @@ class Amnesia(Act):
         return not self.setting.is_spent and asked.fits(self.setting.match)
 
     def end(self) -> None:
+        """Remember."""
         for order in self._hidden:
             account = order.account
             account.orders[order.order_id] = order
@@ -107,6 +111,7 @@ class Maintenance(Act):
     _has_begun = False
 
     def begin(self) -> None:
+        """Announce it, or close at once."""
         ahead_s = self["announced_s"]
         self._begin_s = self.faults.now_s() + ahead_s
         self.setting.until_s = self._begin_s + self["lasts_s"]
@@ -126,6 +131,7 @@ class Maintenance(Act):
                 session.put(f'{{"e":"serverShutdown","E":{now_ms}}}'.encode())
 
     def tick(self, now_s: float) -> None:
+        """Close when it is time."""
         if self._has_begun or now_s < self._begin_s:
             return
         self._has_begun = True
@@ -134,18 +140,22 @@ class Maintenance(Act):
         self.acted(lasts_s=self["lasts_s"])
 
     def fits(self, asked: Asked) -> bool:
+        """Everything but the question when it ends."""
         return self._has_begun and asked.op != "status" and super().fits(asked)
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Closed."""
         trouble = trouble_of(self.exchange, "maintenance")
         return RequestFault(is_processed=False, trouble=trouble)
 
     def connect(self, path: str) -> Reply | None:
+        """Closed."""
         if not self._has_begun:
             return None
         return reply_of(self.exchange, http_trouble(503), 0)
 
     def end(self) -> None:
+        """Open again, perhaps with gaps in memory."""
         if self._has_begun and self["clears_recent"]:
             self.venue.quirks.recent_since_ns = self.venue.now()
 
@@ -154,6 +164,7 @@ class FilterChange(ByHandAct):
     """The rules of a symbol change; turning back restores them."""
 
     def act(self) -> dict[str, Any]:
+        """Change the listing."""
         market = self.market()
         listing = market.listing
         self._before = replace(listing)
@@ -171,6 +182,7 @@ class FilterChange(ByHandAct):
         return {"symbol": market.symbol, **{name: str(value) for name, value in changes.items()}}
 
     def end(self) -> None:
+        """Restore it."""
         for each in fields(self._listing):
             setattr(self._listing, each.name, getattr(self._before, each.name))
 
@@ -181,6 +193,7 @@ class BalanceShort(ByHandAct):
     _taken = ZERO
 
     def act(self) -> dict[str, Any]:
+        """Take the money."""
         account, coin, kind = self.account(), self["coin"], self._kind()
         there = account.wallet(kind).get(coin, ZERO)
         self._taken = max(ZERO, there - self["left"])
@@ -188,6 +201,7 @@ class BalanceShort(ByHandAct):
         return {"account": account.name, "coin": coin, "taken": f"{self._taken:f}"}
 
     def end(self) -> None:
+        """Give it back."""
         self.hand.transfer(self.account(), self["coin"], self._taken, self._kind())
 
     def _kind(self) -> str:
@@ -198,6 +212,7 @@ class ModeByHand(ByHandAct):
     """Position or margin mode is changed on the venue's page."""
 
     def act(self) -> dict[str, Any]:
+        """Change the mode."""
         account, market = self.account(), self.market()
         symbol, mode = market.symbol, self["mode"]
         if mode in ("hedge", "one_way"):
@@ -211,6 +226,7 @@ class OrderByHand(ByHandAct):
     """An order that no client of ours has sent."""
 
     def act(self) -> dict[str, Any]:
+        """Place it."""
         account, market = self.account(), self.market()
         price, side = self["price"], self["side"]
         if self["type"] == "limit" and price is None:
@@ -234,6 +250,7 @@ class ForeignOrder(OrderByHand):
     """An order with an id such as ours, that we never made."""
 
     def client_id(self) -> str:
+        """One with our prefix."""
         return f"{self['prefix']}{self.setting.rng.getrandbits(40):010x}"
 
 
@@ -241,6 +258,7 @@ class TransferByHand(ByHandAct):
     """Coins come or go."""
 
     def act(self) -> dict[str, Any]:
+        """Move them."""
         account, coin, amount = self.account(), self["coin"], self["amount"]
         self.hand.transfer(account, coin, amount, self.setting.match.get("market", "linear"))
         return {"account": account.name, "coin": coin, "amount": f"{amount:f}"}
@@ -252,6 +270,7 @@ class Forced(ByHandAct):
     kind = "liquidation"
 
     def act(self) -> dict[str, Any]:
+        """Close by force."""
         account, market = self.account(), self.market()
         closed = self.hand.force(account, market, self.kind)
         if not closed:
@@ -269,11 +288,13 @@ class TradingBan(ByHandAct):
     """An account may not trade."""
 
     def act(self) -> dict[str, Any]:
+        """Ban."""
         account = self.account()
         account.is_banned = True
         return {"account": account.name}
 
     def end(self) -> None:
+        """Lift the ban."""
         self.account().is_banned = False
 
 
@@ -283,6 +304,7 @@ class ReduceOnly(Act):
     is_standing = True
 
     def before_place(self, account: Account, new: NewOrder) -> None:
+        """Refuse what does not reduce."""
         wanted = self.setting.match
         if wanted.get("account") not in (None, account.name) or new.reduce_only or new.close_all:
             return
@@ -297,6 +319,7 @@ class StopWhileAway(ByHandAct):
     _since_s = 0.0
 
     def act(self) -> dict[str, Any]:
+        """Cut, then move the price past the oldest stop."""
         account = self.account()
         stops = [
             order
@@ -318,10 +341,12 @@ class StopWhileAway(ByHandAct):
         return {"order_id": stop.order_id, "symbol": stop.market.symbol, "price": f"{price:f}"}
 
     def tick(self, now_s: float) -> None:
+        """Over when lines may come in."""
         if now_s - self._since_s >= self["away_s"]:
             self.setting.until_s = now_s
 
     def connect(self, path: str) -> Reply | None:
+        """Nobody comes in yet."""
         return reply_of(self.exchange, http_trouble(503), 0)
 
 
@@ -332,10 +357,12 @@ class TradeStorm(ByHandAct):
     _owed = 0.0
 
     def begin(self) -> None:
+        """From now on."""
         self._market = self.market()
         self._last_s = self.faults.now_s()
 
     def tick(self, now_s: float) -> None:
+        """Trade what is due."""
         self._owed = min(self._owed + (now_s - self._last_s) * self["per_s"], STORM_TICK_MAX)
         self._last_s = now_s
         while self._owed >= 1 and not self.setting.is_spent:
@@ -358,10 +385,12 @@ class FillStorm(ByHandAct):
     _owed = 0.0
 
     def begin(self) -> None:
+        """From now on."""
         self._orders = self.account().open_orders
         self._last_s = self.faults.now_s()
 
     def tick(self, now_s: float) -> None:
+        """Fill what is due."""
         self._owed = min(self._owed + (now_s - self._last_s) * self["per_s"], STORM_TICK_MAX)
         self._last_s = now_s
         while self._owed >= 1 and not self.setting.is_spent:

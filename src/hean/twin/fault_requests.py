@@ -7,24 +7,18 @@ out.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from hean.twin.account import Account
-from hean.twin.by_hand import ByHand
-from hean.twin.fault_act import Act, RequestFault, family_of, fits_topic, kinds_of
+from hean.twin.fault_act import Act, RequestFault
 from hean.twin.fault_asked import Asked
 from hean.twin.fault_voices import Trouble, http_trouble, reply_of, trouble_of
-from hean.twin.orders import NewOrder, Order, Refused, Status, Why
 from hean.twin.wire import Reply
 
 NS = 1_000_000_000
 CANCELS = frozenset({"cancel", "cancel_batch", "cancel_all"})
 MISSING_IDS = frozenset({"orderId", "orderLinkId", "clientOrderId", "algoId", "clientAlgoId"})
-ACKNOWLEDGED = Trouble(0, "")
-"""No trouble: the answer of success, from the dial instead of the dialect."""
 PAGED = frozenset({"orders", "order_history", "executions", "positions", "instruments"})
 
 
@@ -32,6 +26,7 @@ class TimeoutAccepted(Act):
     """Done, never answered."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Let it through and keep the line open in silence."""
         return RequestFault(ending="hang", hold_s=self["hold_s"])
 
 
@@ -39,6 +34,7 @@ class TimeoutLost(Act):
     """Neither done nor answered."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Swallow it and keep the line open in silence."""
         return RequestFault(is_processed=False, ending="hang", hold_s=self["hold_s"])
 
 
@@ -46,6 +42,7 @@ class TimeoutLate(Act):
     """Done late, never answered. At the engine the receive window was checked in time."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Hold it, let it through, keep silent."""
         delay_s = self["delay_s"]
         lag_ns = int(delay_s * NS) if self["held"] == "engine" else 0
         hold_s = self["hold_s"]
@@ -56,6 +53,7 @@ class ResetAfterRequest(Act):
     """The line dies once the request has been read, or within the answer."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Cut where the dial says."""
         is_processed, cut_at = self["accepted"], self["answer_bytes"]
         return RequestFault(is_processed=is_processed, ending="reset", cut_at=cut_at)
 
@@ -64,6 +62,7 @@ class ServerError(Act):
     """An answer that says nothing about the outcome."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """A gateway's page, or the venue's own code."""
         code = self["code"]
         if code == "http":
             trouble = http_trouble(self["status"])
@@ -78,6 +77,7 @@ class Refusal(Act):
     name = ""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Refuse; the exchange never hears of it."""
         return RequestFault(is_processed=False, trouble=self.trouble(asked))
 
     def trouble(self, asked: Asked) -> Trouble:
@@ -97,9 +97,11 @@ class RateLimited(Refusal):
     name = "rate_limited"
 
     def fits(self, asked: Asked) -> bool:
+        """Cancels pass if they are spared."""
         return super().fits(asked) and not (self["spares_cancels"] and asked.op in CANCELS)
 
     def trouble(self, asked: Asked) -> Trouble:
+        """With the headers that say when to come again."""
         found = super().trouble(asked)
         if not self["tells_when"]:
             return found
@@ -122,12 +124,14 @@ class IpBanned(Refusal):
     name = "ip_banned"
 
     def trouble(self, asked: Asked) -> Trouble:
+        """With what is left of the ban."""
         found = super().trouble(asked)
         left_s = max(1, round(self.setting.until_s - self.faults.now_s()))
         is_told = self.exchange == "binance"
         return found.waiting({"Retry-After": str(left_s)}) if is_told else found
 
     def connect(self, path: str) -> Reply | None:
+        """Sockets are banned as well."""
         trouble = self.trouble(Asked("ws", path))
         return reply_of(self.exchange, trouble, self.venue.now() // 1_000_000)
 
@@ -136,10 +140,12 @@ class KeyRefused(Refusal):
     """The key is good for nothing any more, or not for this."""
 
     def fits(self, asked: Asked) -> bool:
+        """Only what is signed, or logs in."""
         is_signed = bool(asked.account) or asked.op == "login"
         return is_signed and super().fits(asked)
 
     def trouble(self, asked: Asked) -> Trouble:
+        """For its reason."""
         return trouble_of(self.exchange, f"key_{self['reason']}")
 
 
@@ -149,6 +155,7 @@ class StopRefused(Refusal):
     name = "stop_refused"
 
     def fits(self, asked: Asked) -> bool:
+        """Only stops."""
         return asked.is_stop and super().fits(asked)
 
 
@@ -156,6 +163,7 @@ class GarbageBody(Act):
     """A good status and a body that is none."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Spoil the true answer, or invent one."""
         form = self["form"]
         if form == "html":
             trouble = Trouble(0, "Please wait", 200, html=True)
@@ -191,10 +199,12 @@ class ClockSkew(Act):
     """The exchange's clock is off for everybody."""
 
     def begin(self) -> None:
+        """Move the clock."""
         self.faults.skew(int(self["offset_s"] * NS))
         self.acted(offset_s=self["offset_s"])
 
     def end(self) -> None:
+        """Set it right."""
         self.faults.skew(0)
 
 
@@ -202,145 +212,8 @@ class ClockJump(Act):
     """Some requests meet a machine whose clock is off."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """A clock of its own for this request."""
         return RequestFault(lag_ns=-int(self["offset_s"] * NS))
-
-
-class DuplicateId(Act):
-    """The client id is said to have been used."""
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        existing = self["existing"]
-        if existing == "foreign":
-            self._place_foreign(asked)
-            return RequestFault()
-        trouble = trouble_of(self.exchange, "duplicate_id", asked.market)
-        return RequestFault(is_processed=existing == "ours", trouble=trouble)
-
-    def _place_foreign(self, asked: Asked) -> None:
-        """An order of other terms takes the id, far from the market."""
-        hand = ByHand(self.venue)
-        account = hand.account(asked.account or "main")
-        market = hand.market(asked.symbol, asked.market or None)
-        price = market.price(market.ticks(market.last * Decimal("0.97")))
-        need = market.listing.notional_min * 2 / price
-        quantity = max(market.listing.quantity_min, market.quantity(market.lots(need) + 1))
-        client_id = asked.client_ids[0] if asked.client_ids else ""
-        hand.place(account, market, "BUY", quantity, price=price, client_id=client_id)
-
-
-class BatchPartial(Act):
-    """Every so-and-so-many leg of a batch fails."""
-
-    _legs = 0
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        self._legs = 0
-        return RequestFault()
-
-    def before_place(self, account: Account, new: NewOrder) -> None:
-        self._leg(Why.INSUFFICIENT)
-
-    def before_amend(self, order: Order) -> None:
-        self._leg(Why.ORDER_NOT_FOUND)
-
-    def before_cancel(self, order: Order) -> None:
-        self._leg(Why.ORDER_NOT_FOUND)
-
-    def _leg(self, why: Why) -> None:
-        self._legs += 1
-        if self._legs % self["every"] == 0:
-            raise Refused(why)
-
-
-class BatchShuffled(Act):
-    """A batch's results come in another order than its legs; some may be missing."""
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        return RequestFault(mangle=self._shuffle)
-
-    def _shuffle(self, data: bytes) -> bytes:
-        body = msgspec.json.decode(data)
-        lists = [body] if isinstance(body, list) else []
-        if isinstance(body, dict):
-            for name in ("result", "data", "retExtInfo"):
-                part = body.get(name)
-                found = part.get("list") if isinstance(part, dict) else part
-                if isinstance(found, list):
-                    lists.append(found)
-        order = list(range(max((len(each) for each in lists), default=0)))
-        self.setting.rng.shuffle(order)
-        if order == sorted(order):
-            order.reverse()
-        kept = order[self["drops"] :]
-        for each in lists:
-            each[:] = [each[index] for index in kept if index < len(each)]
-        return msgspec.json.encode(body)
-
-
-class CancelRace(Act):
-    """An order ends just before its cancel arrives."""
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        return RequestFault()
-
-    def before_cancel(self, order: Order) -> None:
-        if not order.is_open:
-            return
-        if self["by"] == "fill" and order.status is not Status.UNTRIGGERED:
-            ByHand(self.venue).fill(order, order.left)
-        else:
-            self.venue.cancel(order, Why.DISCONNECT)
-
-
-class AmendRace(Act):
-    """A part of an order fills just before its amend arrives."""
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        return RequestFault()
-
-    def before_amend(self, order: Order) -> None:
-        if order.is_open:
-            ByHand(self.venue).fill(order, order.left * Decimal(str(self["fraction"])))
-
-
-class CancelFails(Act):
-    """A cancel, also that within a replace, is refused; the order lives."""
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        return RequestFault()
-
-    def before_cancel(self, order: Order) -> None:
-        raise Refused(Why.ORDER_NOT_FOUND)
-
-
-class CancelAllSurvivor(Act):
-    """A cancel-all says it has ended all orders; some live."""
-
-    _left = 0
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        self._left = self["survivors"]
-        return RequestFault()
-
-    def spares(self, order: Order) -> bool:
-        self._left -= 1
-        return self._left >= 0
-
-
-class StopLost(Act):
-    """A stop is acknowledged and then does not exist."""
-
-    def fits(self, asked: Asked) -> bool:
-        return asked.is_stop and super().fits(asked)
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        is_attached = asked.op == "create" and bool(asked.fields.get("stopLoss"))
-        return RequestFault(is_muted=not is_attached)
-
-    def processed(self, fault: RequestFault) -> None:
-        for order in fault.orders:
-            if order.trigger is not None and order.is_open:
-                ByHand(self.venue).lose(order)
 
 
 class Paging(Act):
@@ -351,6 +224,7 @@ class Paging(Act):
         self._before: dict[tuple[str, str], list[Any]] = {}
 
     def fits(self, asked: Asked) -> bool:
+        """Further pages; a first page is only seen."""
         if asked.op not in PAGED or not super().fits(asked):
             return False
         if self._is_next(asked):
@@ -368,6 +242,7 @@ class Paging(Act):
         return self.exchange == "binance" and bool(by_place) and is_known
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Change the rows of the answer."""
         return RequestFault(mangle=lambda data: self._mangle(asked, data))
 
     def _remember(self, asked: Asked, data: bytes) -> None:
@@ -415,6 +290,7 @@ class PositionQueryFails(Act):
     """Nobody can say what the positions are."""
 
     def request(self, asked: Asked) -> RequestFault | None:
+        """Fail in the form that was set."""
         match self["form"]:
             case "timeout":
                 return RequestFault(is_processed=False, ending="hang", hold_s=30.0)
@@ -423,73 +299,3 @@ class PositionQueryFails(Act):
             case "garbage":
                 return RequestFault(mangle=lambda data: data[: len(data) // 2])
         return RequestFault(is_processed=False, trouble=trouble_of(self.exchange, "busy"))
-
-
-class FillBeforeAck(Act):
-    """The stream tells a fill before the answer tells that there is an order."""
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        return RequestFault(answer_after_s=self["delay_s"])
-
-    def processed(self, fault: RequestFault) -> None:
-        share = Decimal(str(self["fraction"]))
-        for order in fault.orders:
-            if order.is_open:
-                lot = order.market.listing.lot
-                ByHand(self.venue).fill(order, max(lot, order.left * share))
-
-
-class Subscribing(Act):
-    """What a subscription's topics come to. *keeps*: which of them reach the dialect."""
-
-    def fits(self, asked: Asked) -> bool:
-        match = self.setting.match
-        which = match.get("which", "all")
-        is_kind = which == "all" or which in kinds_of(asked.path)
-        rest = {name: value for name, value in match.items() if name not in ("topic", "which")}
-        return asked.op == "subscribe" and is_kind and asked.fits(rest) and bool(self.lost(asked))
-
-    def lost(self, asked: Asked) -> list[str]:
-        """The topics that are not subscribed."""
-        wanted = self.setting.match.get("topic", "*")
-        return [topic for topic in topics_of(asked) if topic_fits(topic, wanted)]
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        gone = set(self.lost(asked))
-        kept = [topic for topic in topics_of(asked) if topic not in gone]
-        if kept:
-            name = "args" if self.exchange == "bybit" else "params"
-            text = msgspec.json.encode({**asked.message, name: kept}).decode()
-            return RequestFault(text=text)
-        return RequestFault(is_processed=False, trouble=ACKNOWLEDGED)
-
-
-class SubscriptionRefused(Subscribing):
-    """The venue says no to the whole request."""
-
-    def request(self, asked: Asked) -> RequestFault | None:
-        gone = ",".join(self.lost(asked))
-        text = (
-            f"error:handler not found,topic:{gone}"
-            if self.exchange == "bybit"
-            else ("Invalid request: too many subscriptions")
-        )
-        return RequestFault(is_processed=False, trouble=Trouble(2, text))
-
-
-class SubscriptionPartial(Subscribing):
-    """Acknowledged as a whole; every second topic never delivers."""
-
-    def lost(self, asked: Asked) -> list[str]:
-        return super().lost(asked)[1::2]
-
-
-def topics_of(asked: Asked) -> list[str]:
-    """What a subscription asks for."""
-    given = asked.message.get("args") or asked.message.get("params")
-    return [str(each) for each in given] if isinstance(given, list) else []
-
-
-def topic_fits(topic: str, wanted: str) -> bool:
-    """Whether a topic in a subscription is of the wanted family or pattern."""
-    return fits_topic(topic, family_of(topic, b"", is_private=False), wanted)

@@ -9,13 +9,27 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from hean.twin.fault_act import Act, FaultSession, Frame, FrameFault, kinds_of
+import msgspec
+
+from hean.twin.fault_act import (
+    Act,
+    FaultSession,
+    Frame,
+    FrameFault,
+    RequestFault,
+    family_of,
+    fits_topic,
+    kinds_of,
+)
+from hean.twin.fault_asked import Asked
 from hean.twin.fault_poison import outlier, poisoned
-from hean.twin.fault_voices import http_trouble, reply_of
+from hean.twin.fault_voices import Trouble, http_trouble, reply_of
 from hean.twin.wire import Reply
 
 NS = 1_000_000_000
 REPLAYED_MAX = 1_000  # frames kept for a replay
+ACKNOWLEDGED = Trouble(0, "")
+"""No trouble: the answer of success, from the dial instead of the dialect."""
 
 
 class Cut(Act):
@@ -24,6 +38,7 @@ class Cut(Act):
     _since_s = 0.0
 
     def begin(self) -> None:
+        """Cut."""
         self._since_s = self.faults.now_s()
         sessions = self.sessions()
         for session in sessions:
@@ -31,10 +46,12 @@ class Cut(Act):
         self.acted(sessions=[session.number for session in sessions])
 
     def tick(self, now_s: float) -> None:
+        """Over when new lines may come in."""
         if now_s - self._since_s >= self["refuses_s"]:
             self.setting.until_s = now_s  # it has done what it does
 
     def connect(self, path: str) -> Reply | None:
+        """Nobody comes in yet."""
         is_over = self.faults.now_s() - self._since_s >= self["refuses_s"]
         return None if is_over else reply_of(self.exchange, http_trouble(503), 0)
 
@@ -51,6 +68,7 @@ class Stall(Act):
     """The line stands, nothing comes. Answers to pings may still come."""
 
     def fits_frame(self, frame: Frame) -> bool:
+        """Everything but pongs, if they are answered."""
         if "topic" in self.setting.match:
             return super().fits_frame(frame)
         if not self.fits_session(frame.session):
@@ -59,9 +77,11 @@ class Stall(Act):
         return not (is_pong and self["pongs"])
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """Gone."""
         return FrameFault()
 
     def answers_ping(self, session: FaultSession) -> bool:
+        """As the dial says."""
         return self["pongs"] or not self.fits_session(session)
 
 
@@ -69,6 +89,7 @@ class FrameLost(Act):
     """A frame is lost."""
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """Gone."""
         return FrameFault()
 
 
@@ -82,9 +103,11 @@ class FrameReorder(Act):
         self._held: dict[tuple[int, str], bytes] = {}
 
     def takes(self, frame: Frame) -> bool:
+        """The successor of a held frame always has its turn."""
         return (frame.session.number, frame.topic) in self._held or super().takes(frame)
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """Hold it, or send it before the one held."""
         key = (frame.session.number, frame.topic)
         held = self._held.pop(key, None)
         if held is None:
@@ -93,6 +116,7 @@ class FrameReorder(Act):
         return FrameFault([(0.0, frame.data), (0.0, held)])
 
     def end(self) -> None:
+        """Nothing stays held."""
         for session in self.faults.sessions():
             for key in [key for key in self._held if key[0] == session.number]:
                 session.put(self._held.pop(key))
@@ -102,6 +126,7 @@ class BookReset(Act):
     """Every book of a market begins again: in mid-stream, or as after a restart of the venue."""
 
     def begin(self) -> None:
+        """Have the dialect begin again."""
         symbol, kind = self.setting.match.get("symbol"), self.setting.match.get("market")
         server = self.faults.server
         for market in self.venue.markets.values():
@@ -115,6 +140,7 @@ class FrameDuplicate(Act):
     """A frame comes more than once: a repeat, or a storm."""
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """The same, several times."""
         return FrameFault([(0.0, frame.data)] * self["times"])
 
 
@@ -127,10 +153,11 @@ class FrameReplay(Act):
         self._known: set[int] = set()
 
     def begin(self) -> None:
+        """Sessions that are open hear nothing again."""
         self._known = {session.number for session in self.faults.sessions()}
 
     def fits_frame(self, frame: Frame) -> bool:
-        # Every frame passes; it is only remembered.
+        """Every frame passes; it is only remembered."""
         if frame.is_private and super().fits_frame(frame):
             kept = self._last.setdefault(
                 frame.session.account, deque(maxlen=min(self["last"], REPLAYED_MAX))
@@ -139,9 +166,11 @@ class FrameReplay(Act):
         return False
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """Nothing."""
         return None
 
     def tick(self, now_s: float) -> None:
+        """Tell the new ones."""
         now_ns = self.venue.now()
         for session in self.faults.sessions():
             is_old = now_ns - session.opened_ns >= self["delay_s"] * NS
@@ -165,6 +194,7 @@ class StatusReversed(Act):
         self._held: dict[int, list[bytes]] = {}
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """Hold it; the first sets the clock."""
         held = self._held.setdefault(frame.session.number, [])
         held.append(frame.data)
         if len(held) == 1 and self.faults.server is not None:
@@ -177,6 +207,7 @@ class StatusReversed(Act):
             session.put(data)
 
     def end(self) -> None:
+        """Nothing stays held."""
         for session in self.faults.sessions():
             self._release(session)
 
@@ -185,6 +216,7 @@ class Poison(Act):
     """A frame is spoiled, or a spoiled copy is added to it."""
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """Spoil it; what has nothing to spoil passes."""
         data = poisoned(frame.data, self["form"])
         if data is None:
             return None
@@ -196,6 +228,7 @@ class OutlierPrice(Act):
     """Prices in a frame are absurd."""
 
     def frame(self, frame: Frame) -> FrameFault | None:
+        """Change its prices; what has none passes."""
         data = outlier(frame.data, factor=self["factor"], price=self["price"])
         return None if data is None else FrameFault([(0.0, data)])
 
@@ -204,6 +237,7 @@ class ConnectionRefused(Act):
     """No new WebSocket is let in."""
 
     def connect(self, path: str) -> Reply | None:
+        """Always."""
         return reply_of(self.exchange, http_trouble(self["status"]), 0)
 
 
@@ -215,6 +249,7 @@ class ConnectionLimit(Act):
         self._times: deque[float] = deque()
 
     def connect(self, path: str) -> Reply | None:
+        """When the window is full."""
         now_s = self.faults.now_s()
         while self._times and self._times[0] <= now_s - self["window_s"]:
             self._times.popleft()
@@ -228,9 +263,70 @@ class LifeCut(Act):
     """Sessions end at a certain age."""
 
     def tick(self, now_s: float) -> None:
+        """Cut those that are old enough."""
         now_ns = self.venue.now()
         for session in self.sessions():
             is_due = now_ns - session.opened_ns >= self["life_s"] * NS
             if is_due and not self.setting.is_spent:
                 cut(session, self["how"], self["code"])
                 self.acted(session=session.number)
+
+
+class Subscribing(Act):
+    """What a subscription's topics come to. *keeps*: which of them reach the dialect."""
+
+    def fits(self, asked: Asked) -> bool:
+        """Subscriptions to a topic that is meant."""
+        match = self.setting.match
+        which = match.get("which", "all")
+        is_kind = which == "all" or which in kinds_of(asked.path)
+        rest = {name: value for name, value in match.items() if name not in ("topic", "which")}
+        return asked.op == "subscribe" and is_kind and asked.fits(rest) and bool(self.lost(asked))
+
+    def lost(self, asked: Asked) -> list[str]:
+        """The topics that are not subscribed."""
+        wanted = self.setting.match.get("topic", "*")
+        return [topic for topic in topics_of(asked) if topic_fits(topic, wanted)]
+
+    def request(self, asked: Asked) -> RequestFault | None:
+        """Hand on the other topics; acknowledge all."""
+        gone = set(self.lost(asked))
+        kept = [topic for topic in topics_of(asked) if topic not in gone]
+        if kept:
+            name = "args" if self.exchange == "bybit" else "params"
+            text = msgspec.json.encode({**asked.message, name: kept}).decode()
+            return RequestFault(text=text)
+        return RequestFault(is_processed=False, trouble=ACKNOWLEDGED)
+
+
+class SubscriptionRefused(Subscribing):
+    """The venue says no to the whole request."""
+
+    def request(self, asked: Asked) -> RequestFault | None:
+        """Refuse the whole request."""
+        gone = ",".join(self.lost(asked))
+        text = (
+            f"error:handler not found,topic:{gone}"
+            if self.exchange == "bybit"
+            else ("Invalid request: too many subscriptions")
+        )
+        return RequestFault(is_processed=False, trouble=Trouble(2, text))
+
+
+class SubscriptionPartial(Subscribing):
+    """Acknowledged as a whole; every second topic never delivers."""
+
+    def lost(self, asked: Asked) -> list[str]:
+        """Every second one that is meant."""
+        return super().lost(asked)[1::2]
+
+
+def topics_of(asked: Asked) -> list[str]:
+    """What a subscription asks for."""
+    given = asked.message.get("args") or asked.message.get("params")
+    return [str(each) for each in given] if isinstance(given, list) else []
+
+
+def topic_fits(topic: str, wanted: str) -> bool:
+    """Whether a topic in a subscription is of the wanted family or pattern."""
+    return fits_topic(topic, family_of(topic, b"", is_private=False), wanted)
