@@ -6,6 +6,7 @@ funding. Facts of the recorded or generated market enter here; own orders only t
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -58,6 +59,9 @@ class TwinMarket:
         self.sequence = 10_000_000
         self.open_interest = Decimal(50_000)
         self.is_recorded = False
+        self.before_snapshot: list[Callable[[], None]] = []
+        """Called before a snapshot is taken: diff streams take in what changed until then, because
+        a level that comes and goes between two frames may stand in the snapshot."""
         self.shift_ticks = 0
         """How far a hand has moved what the player brings."""
         self._lot = listing.lot
@@ -109,6 +113,12 @@ class TwinMarket:
             out.append(self.listing.price_text(self.price(level[0])))
             out.append(self.listing.quantity_text(self.quantity(level[1])))
         return out[0], out[1], out[2], out[3]
+
+    def snapshot(self, depth: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Bids and asks as text, for somebody who will apply a diff stream to them."""
+        for collect in self.before_snapshot:
+            collect()
+        return self.desk.levels(depth)
 
     def opened(self, price: float, now_ns: int) -> None:
         """The first price: a past is made for it and the next settlement is set."""

@@ -77,7 +77,7 @@ def exchange_info(call: Call) -> dict[str, Any]:
 def depth(call: Call) -> dict[str, Any]:
     """A snapshot of the book, on the counter of the diff streams."""
     market, limit = call.market(), _depth_limit(call)
-    bids, asks = market.desk.levels(limit)
+    bids, asks = market.snapshot(limit)
     return {
         "lastUpdateId": market.update_id,
         "E": call.now_ms,

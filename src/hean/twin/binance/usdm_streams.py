@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -64,27 +64,40 @@ class Rhythm:
 @dataclass(slots=True)
 class DiffChain:
     """One diff stream of a market. *first*: where its next frame begins; *previous*: where the last
-    one ended.
+    one ended; *bids*, *asks*: what changed so far, price to quantity.
     """
 
     market: TwinMarket
     reader: int
     first: int = 0
     previous: int = 0
+    bids: dict[str, str] = field(default_factory=dict)
+    asks: dict[str, str] = field(default_factory=dict)
 
     def restart(self) -> None:
         """Forget what changed while nobody listened."""
-        self.market.desk.changes(self.reader)
+        self.collect()
+        self.bids, self.asks = {}, {}
         self.previous = self.first = self.market.update_id
+
+    def collect(self) -> None:
+        """Take in what changed. Needed wherever a snapshot is taken between two frames: a level it
+        shows may be gone by the next frame, which has to say so.
+        """
+        bids, asks = self.market.desk.changes(self.reader)
+        self.bids.update(bids)
+        self.asks.update(asks)
 
     def next(self, now_ns: int) -> Any:
         """What changed. A snapshot between two frames lies within the second one: its id is at
         least where that begins, and below where it ends.
         """
         market = self.market
-        bids, asks = market.desk.changes(self.reader)
-        if not bids and not asks:
+        self.collect()
+        if not self.bids and not self.asks:
             return None
+        bids, asks = list(self.bids.items()), list(self.asks.items())
+        self.bids, self.asks = {}, {}
         market.update_id += 1
         ids = (self.first, market.update_id, self.previous)
         self.previous = market.update_id
@@ -143,6 +156,12 @@ class STREAMS:
 
     def _symbol(self, parts: dict[str, Any]) -> str:
         return str(parts["symbol"][:-1].removesuffix(PERPETUAL)).upper()
+
+    def lose(self, market: TwinMarket) -> None:
+        """The next frames of a market's books do not follow the last ones."""
+        for chain in self._chains.values():
+            if chain.market is market:
+                chain.restart()
 
     # --- events
 
@@ -245,7 +264,9 @@ class STREAMS:
     def _chain(self, market: TwinMarket, every_ns: int) -> DiffChain:
         key = (market.symbol, every_ns)
         if key not in self._chains:
-            self._chains[key] = DiffChain(market, market.desk.add_reader(DIFF_LEVELS))
+            chain = DiffChain(market, market.desk.add_reader(DIFF_LEVELS))
+            market.before_snapshot.append(chain.collect)
+            self._chains[key] = chain
         chain = self._chains[key]
         chain.restart()
         return chain

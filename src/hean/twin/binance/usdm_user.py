@@ -101,6 +101,7 @@ class USERS:
         key = self._keys.get(stream)
         if key is not None:
             key.listeners[session.number] = (session, stream)
+            session.account = key.account.name
         return key is not None
 
     def unlistens(self, session: Session, stream: str) -> None:
