@@ -269,6 +269,24 @@ class FilterRefused(VenueError):
     code = 4205
 
 
+class NotConnected(VenueError):
+    """No open socket, so nothing was sent. Reaction: a definite no; another way or none."""
+
+    code = 4301
+
+
+class NotSent(VenueError, OSError):
+    """The host was not reached, so nothing was sent. Reaction: a definite no; ask later."""
+
+    code = 4302
+
+
+class OutcomeUnknown(VenueError, OSError):
+    """Sent, and no whole answer. Reaction: it may have happened; hold exposure and ask."""
+
+    code = 4303
+
+
 class LedgerError(HeanError):
     """Money does not suffice or does not add up. Reaction: by class."""
 
