@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -169,7 +169,8 @@ class Twin:
         settings = self.settings
         if settings.market not in MARKETS or not settings.symbols:
             raise ParameterInvalid("recorded data needs its symbols, and market spot or linear.")
-        history = load_history(settings.files, settings.symbols)
+        kind: Literal["spot", "linear"] = "spot" if settings.market == "spot" else "linear"
+        history = load_history(settings.files, settings.symbols, market=kind)
         for symbol, recorded in history.markets.items():
             rules = recorded.rules
             self._list(settings.market, symbol, tick=rules.tick, lot=rules.lot)
