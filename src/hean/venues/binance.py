@@ -16,11 +16,11 @@ import msgspec
 
 from hean import _core
 from hean.core.types import OrderApproved
-from hean.errors import FieldInvalid, VenueRefused
+from hean.errors import FieldInvalid
 from hean.net.budget import Budget, Limit, Priority
 from hean.venues.codec import SignedRequest, decimal, status_of
 from hean.venues.endpoints import Endpoints
-from hean.venues.outcomes import Outcome, Verdict, binance_silence, binance_verdict
+from hean.venues.outcomes import binance_silence, binance_verdict
 from hean.venues.reports import Ask, Call, OrderReport, Reply, Status, Tracked
 from hean.venues.signing import Signer, binance_frame, binance_query
 
@@ -140,6 +140,7 @@ class BinanceCodec(ABC):
     """What both markets share. A subclass names paths, methods and fields."""
 
     ping: bytes | None = None  # the venue pings, the protocol answers
+    submit_kind = "submit"
     root: str
     """Of the paths: `/api/v3`."""
     amend_method: str
@@ -220,8 +221,8 @@ class BinanceCodec(ABC):
         )
 
     def sign(self, call: Call, now_ms: int) -> SignedRequest:
-        """Everything in the query; an unsigned call still names the key where there is one."""
-        headers = {"X-MBX-APIKEY": self._signer.key} if call.is_signed or not call.text else {}
+        """Everything in the query; the key is named even where nothing is signed."""
+        headers = {"X-MBX-APIKEY": self._signer.key}
         query = call.text
         if call.is_signed:
             query = f"{query}&timestamp={now_ms}" if query else f"timestamp={now_ms}"
@@ -246,8 +247,6 @@ class BinanceCodec(ABC):
             status = 0 if status == 200 else status
             text = f"HTTP {status} with a body that is not understood"
         verdict = binance_verdict(code, text, http_status=status)
-        if call.kind == "submit" and verdict.outcome is Outcome.YES and not order_id:
-            verdict = Verdict(Outcome.UNKNOWN, VenueRefused, None, "accepted without an order id")
         used = [
             (name, int(headers[header]), None)
             for header, name in _HEADERS.items()

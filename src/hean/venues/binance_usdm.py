@@ -224,7 +224,7 @@ class BinanceUsdmCodec(BinanceCodec):
         path = f"{self.root}/algoOrder"
         return Call("cancel", "DELETE", path, text, priority=Priority.CANCEL)
 
-    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
+    def amend_refusal(self, order: Tracked, price: Decimal | None, size: Decimal) -> str:
         """Limit orders only."""
         if order.is_conditional or order.price is None:
             return "Binance USD-M changes limit orders only; cancel it and send another."

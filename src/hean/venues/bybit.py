@@ -15,12 +15,11 @@ import msgspec
 
 from hean import _core
 from hean.core.types import OrderApproved, OrderType, Side, TimeInForce
-from hean.errors import VenueRefused
 from hean.net.budget import Budget, Limit, Priority
 from hean.venues.bybit_account import BybitAccount
 from hean.venues.codec import SignedRequest
 from hean.venues.endpoints import Endpoints, Market
-from hean.venues.outcomes import Outcome, Verdict, bybit_silence, bybit_verdict
+from hean.venues.outcomes import bybit_silence, bybit_verdict
 from hean.venues.reports import Call, Reply, Tracked
 from hean.venues.signing import BYBIT_WINDOW_MS, Signer, bybit_headers, bybit_login
 
@@ -98,6 +97,7 @@ class BybitCodec(BybitAccount):
     def __init__(self, endpoints: Endpoints, signer: Signer) -> None:
         super().__init__(endpoints.market)
         self.name = f"bybit.{endpoints.market}"
+        self.submit_kind = f"{endpoints.market}{CREATE}"
         self.endpoints = endpoints
         self.key_label = signer.label
         self._signer = signer
@@ -131,7 +131,7 @@ class BybitCodec(BybitAccount):
         """New terms by REST."""
         return self._order_call(AMEND, self._amend_text(order, price, size), Priority.NEW)
 
-    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
+    def amend_refusal(self, order: Tracked, price: Decimal | None, size: Decimal) -> str:
         """Bybit changes price and size of whatever is open."""
         return ""
 
@@ -168,13 +168,9 @@ class BybitCodec(BybitAccount):
             used.append((f"{self._market}{path}", limit["used"], limit["limit"]))
             if limit["reset_ns"] is not None:
                 headers["x-bapi-limit-reset-timestamp"] = str(limit["reset_ns"] // 1_000_000)
-        verdict = bybit_verdict(code, parsed["message"])
-        order_id = parsed["exchange_order_id"] or ""
-        if parsed["operation"] == "order.create":
-            verdict = _with_id(verdict, order_id)
         return Reply(
-            verdict,
-            exchange_order_id=order_id,
+            bybit_verdict(code, parsed["message"]),
+            exchange_order_id=parsed["exchange_order_id"] or "",
             request_id=parsed["id"] or "",
             used=tuple(used),
             silence=bybit_silence(200, code, headers, now_ms),
@@ -202,8 +198,6 @@ class BybitCodec(BybitAccount):
         except msgspec.MsgspecError:
             text = f"HTTP {status} with a body that is not understood"
         verdict = bybit_verdict(code, text, http_status=status)
-        if call.path == CREATE:
-            verdict = _with_id(verdict, order_id)
         silence = bybit_silence(status, code, headers, now_ms)
         return Reply(verdict, result, order_id, "", _used(call.kind, headers), silence)
 
@@ -264,13 +258,6 @@ class BybitCodec(BybitAccount):
 
     def _order_call(self, path: str, text: str, priority: Priority) -> Call:
         return Call(f"{self._market}{path}", "POST", path, text, priority=priority)
-
-
-def _with_id(verdict: Verdict, order_id: str) -> Verdict:
-    """A yes to an order that does not name it is no yes."""
-    if verdict.outcome is not Outcome.YES or order_id:
-        return verdict
-    return Verdict(Outcome.UNKNOWN, VenueRefused, verdict.code, "accepted without an order id")
 
 
 def _used(kind: str, headers: Mapping[str, str]) -> tuple[tuple[str, int, int | None], ...]:

@@ -69,6 +69,8 @@ class Codec(Protocol):
     """Venue and market, for messages: `bybit.linear`."""
     endpoints: Endpoints
     key_label: str
+    submit_kind: str
+    """What a new order is called in the rate budget."""
     ping: bytes | None
     """The frame that keeps a socket open; `None` where the protocol's own ping does."""
 
@@ -98,7 +100,7 @@ class Codec(Protocol):
         """New terms by REST."""
         ...
 
-    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
+    def amend_refusal(self, order: Tracked, price: Decimal | None, size: Decimal) -> str:
         """Why this venue cannot change the order so; empty if it can."""
         ...
 

@@ -129,6 +129,7 @@ class Tracked:
     strategy_id: str
     is_conditional: bool
     reduce_only: bool
+    opened_ns: int
     exchange_order_id: str = ""
     child_order_id: str = ""
     filled: Decimal = ZERO

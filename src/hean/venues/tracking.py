@@ -45,7 +45,7 @@ class OrderTracker:
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def open(self, approved: OrderApproved) -> Tracked:
+    def open(self, approved: OrderApproved, now_ns: int) -> Tracked:
         """Begin with an order that is about to leave."""
         order = Tracked(
             approved.order_id,
@@ -56,6 +56,7 @@ class OrderTracker:
             approved.strategy_id,
             approved.type in _CONDITIONAL,
             approved.reduce_only,
+            now_ns,
         )
         self._orders[approved.order_id] = order
         return order
@@ -139,6 +140,10 @@ class OrderTracker:
             remaining = max(order.size - report.filled, ZERO)
             reason = report.reason or report.word
             self._emit(OrderCancelled(order.order_id, reason, order.symbol, remaining))
+
+    def has_seen(self, execution: Execution) -> bool:
+        """Whether this piece has been told."""
+        return execution.exec_id in self._seen
 
     def execution(self, execution: Execution) -> None:
         """A piece that traded; told once, whatever it arrives through."""
