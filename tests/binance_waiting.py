@@ -6,13 +6,11 @@ and waiting for a condition instead of for luck.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 PATIENCE_S = 20.0  # a shared machine stalls; a condition that holds is seen at once
-POLL_S = 0.02
 
 
 def new_id() -> str:
@@ -25,22 +23,13 @@ def near(price: float, factor: float) -> str:
     return f"{price * factor:.2f}"
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """Wait until a condition holds. *Returns*: what it returned."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(POLL_S)
-    raise AssertionError(f"in {PATIENCE_S} s not seen: {what}")
-
-
 async def take(read: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], what: str) -> Any:
     """Read messages until one is wanted. *Returns*: it."""
-    async with asyncio.timeout(PATIENCE_S) as limit:
-        while True:
-            message = await read()
-            if wanted(message):
-                return message
-    assert not limit.expired(), what
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                message = await read()
+                if wanted(message):
+                    return message
+    except TimeoutError:
+        raise AssertionError(f"in {PATIENCE_S:g} s not seen: {what}") from None

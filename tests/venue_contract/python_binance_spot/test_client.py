@@ -13,13 +13,13 @@ from binance.client import Client
 from binance.exceptions import BinanceAPIException
 from binance.helpers import round_step_size
 
-from binance_waiting import near, new_id, wait_for
+from binance_waiting import near, new_id
+from venue_contract.twin_process import TwinProcess, wait_until
 
-pytestmark = pytest.mark.server
 BTC = "BTCUSDT"
 
 
-def client_of(twin: Any, key: str, secret: str) -> Client:
+def client_of(twin: TwinProcess, key: str, secret: str) -> Client:
     class Local(Client):
         API_URL = f"{twin.rest_url}/api"
         MARGIN_API_URL = f"{twin.rest_url}/sapi"
@@ -28,8 +28,8 @@ def client_of(twin: Any, key: str, secret: str) -> Client:
 
 
 @pytest.fixture(scope="module")
-def client(binance_twin: Any) -> Iterator[Client]:
-    client = client_of(binance_twin, binance_twin.key, binance_twin.secret)
+def client(binance: TwinProcess) -> Iterator[Client]:
+    client = client_of(binance, binance.main.key, binance.main.secret)
     yield client
     client.close_connection()
 
@@ -85,7 +85,7 @@ def test_a_week_of_candles_is_paged_without_a_hole(client: Client) -> None:
 
 
 def test_trades_and_aggregates_are_oldest_first(client: Client) -> None:
-    wait_for(lambda: len(client.get_recent_trades(symbol=BTC, limit=10)) > 2, "trades")
+    wait_until(lambda: len(client.get_recent_trades(symbol=BTC, limit=10)) > 2, "trades")
     trades = client.get_recent_trades(symbol=BTC, limit=10)
     assert [t["id"] for t in trades] == sorted(t["id"] for t in trades)
     first = trades[0]["id"]
@@ -304,15 +304,15 @@ def test_history_windows(client: Client) -> None:
 
 
 def test_two_accounts_meet_and_both_are_told(
-    client: Client, binance_twin: Any, price: float
+    client: Client, binance: TwinProcess, price: float
 ) -> None:
     """Inside the spread the second account makes and the first one takes."""
-    other = client_of(binance_twin, binance_twin.key2, binance_twin.secret2)
+    other = client_of(binance, binance.second.key, binance.second.secret)
     book = client.get_order_book(symbol=BTC, limit=5)
     limit = near((float(book["bids"][0][0]) + float(book["asks"][0][0])) / 2, 1.0)
     made = other.order_limit_sell(symbol=BTC, quantity="0.002", price=limit)
     client.order_limit_buy(symbol=BTC, quantity="0.002", price=near(price, 1.02), timeInForce="IOC")
-    wait_for(
+    wait_until(
         lambda: other.get_order(symbol=BTC, orderId=made["orderId"])["status"] == "FILLED",
         "the maker's fill",
     )
@@ -336,14 +336,14 @@ def test_every_answer_tells_the_weight_used(client: Client) -> None:
     assert after - before in (25, 25 - before), "a minute may have begun in between"
 
 
-def test_wrong_keys_are_told_apart(binance_twin: Any) -> None:
-    wrong = client_of(binance_twin, binance_twin.key, "not-the-secret")
+def test_wrong_keys_are_told_apart(binance: TwinProcess) -> None:
+    wrong = client_of(binance, binance.main.key, "not-the-secret")
     error = refused(wrong.get_account)
     assert (error.status_code, error.code) == (400, -1022)
-    stranger = client_of(binance_twin, "Nobody", binance_twin.secret)
+    stranger = client_of(binance, "Nobody", binance.main.secret)
     error = refused(stranger.get_account)
     assert (error.status_code, error.code) == (401, -2015)
-    late = client_of(binance_twin, binance_twin.key, binance_twin.secret)
+    late = client_of(binance, binance.main.key, binance.main.secret)
     late.timestamp_offset = -20_000
     assert refused(late.get_account).code == -1021
 

@@ -18,22 +18,23 @@ from binance.ws.depthcache import DepthCacheManager
 from binance.ws.streams import BinanceSocketManager
 
 from binance_waiting import PATIENCE_S, near, new_id, take
+from venue_contract.twin_process import TwinProcess
 
-pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 BTC = "BTCUSDT"
 
 
 # One client for all: closing it takes ten seconds, the time its reader waits for a message.
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(binance_twin: Any) -> AsyncIterator[AsyncClient]:
-    base, sockets = binance_twin.rest_url, binance_twin.rest_url.replace("http", "ws", 1)
+async def client(binance: TwinProcess) -> AsyncIterator[AsyncClient]:
+    base, sockets = binance.rest_url, binance.ws_base
 
     class Local(AsyncClient):
         API_URL = f"{base}/api"
         WS_API_URL = f"{sockets}/ws-api/v3"
         WS_FUTURES_URL = f"{sockets}/ws-fapi/v1"
 
-    client = await Local.create(binance_twin.key, binance_twin.secret)
+    client = await Local.create(binance.main.key, binance.main.secret)
     yield client
     for order in await client.get_open_orders():
         await client.cancel_order(symbol=order["symbol"], orderId=order["orderId"])
@@ -41,9 +42,9 @@ async def client(binance_twin: Any) -> AsyncIterator[AsyncClient]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def sockets(client: AsyncClient, binance_twin: Any) -> BinanceSocketManager:
+async def sockets(client: AsyncClient, binance: TwinProcess) -> BinanceSocketManager:
     manager = BinanceSocketManager(client)
-    manager.STREAM_URL = binance_twin.rest_url.replace("http", "ws", 1) + "/"
+    manager.STREAM_URL = binance.ws_base + "/"
     return manager
 
 
