@@ -13,43 +13,24 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from hean.data.schema import COLUMNS, Kind, Rule
-from hean.errors import EnvironmentFault, FrameInvalid, VenueError
+from hean.errors import EnvironmentFault, FrameInvalid, NotSent, OutcomeUnknown, VenueError
+from hean.net.http import Answer, HttpClient
 
 ATTEMPTS_MAX = 5  # a venue that fails five times in half a minute is down, not unlucky
 BACKOFF_S = 1.0  # doubled each time, with chance, so that clients do not return in step
 PAUSE_S_MAX = 90.0  # longer than a minute's budget: better to end and be started again
-ANSWER_BYTES_MAX = 64 << 20  # the longest list of instruments is 8 MB
 MS_NS = 1_000_000
 
 Market = Literal["spot", "linear"]
 Rows = dict[str, NDArray[Any]]
 Decoded = TypeVar("Decoded")
-
-
-class Answer(Protocol):
-    """What a venue answered. Header names are lower case."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class Client(Protocol):
-    """A connection to one host, as `hean.net.http` has it."""
-
-    async def request(
-        self, method: str, path: str, *, query: str = "", headers: Mapping[str, str] = {}
-    ) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +88,7 @@ class PublicRest(ABC):
 
     def __init__(
         self,
-        client: Client,
+        client: HttpClient,
         market: Market,
         *,
         now: Callable[[], int],
@@ -162,8 +143,9 @@ class PublicRest(ABC):
             await self._wait_until(self._free_ns)
             try:
                 answer = await self._client.request("GET", path, query=text)
-            except OSError as error:
-                failed = EnvironmentFault(f"{self.venue} {path}: {error}")
+            except (NotSent, OutcomeUnknown) as error:
+                pause = Pause(error.message)
+                failed = EnvironmentFault(f"{self.venue}: {error.message}")
             else:
                 self._free_ns = self.free_ns(answer)
                 found = self.judge(answer)
@@ -195,14 +177,9 @@ class PublicRest(ABC):
             await self._sleep(min(wait_s, PAUSE_S_MAX))
 
 
-def header(answer: Answer, name: str) -> str | None:
-    """A header by its lower-case name."""
-    return answer.headers.get(name)
-
-
 def retry_after_s(answer: Answer) -> float | None:
     """Seconds of `Retry-After`; `None` if absent or no number."""
-    text = header(answer, "retry-after") or ""
+    text = answer.headers.get("retry-after", "")
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 

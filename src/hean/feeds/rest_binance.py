@@ -23,7 +23,6 @@ from hean.data.schema import COLUMNS, Kind
 from hean.errors import FrameInvalid, ParameterInvalid, UnknownSymbol, VenueError
 from hean.feeds.rest import (
     MS_NS,
-    Answer,
     HistoryQuery,
     Market,
     Page,
@@ -32,9 +31,9 @@ from hean.feeds.rest import (
     Rows,
     checked,
     column,
-    header,
     retry_after_s,
 )
+from hean.net.http import Answer
 
 ROWS_MAX = 1000  # USD-M allows 1500 candles, for twice the weight
 PREFIX: Final[dict[Market, str]] = {"spot": "/api/v3", "linear": "/fapi/v1"}
@@ -218,7 +217,7 @@ class BinanceRest(PublicRest):
 
     def free_ns(self, answer: Answer) -> int:
         """The next minute, once HEAN's share of this one's weight is used."""
-        text = header(answer, "x-mbx-used-weight-1m") or ""
+        text = answer.headers.get("x-mbx-used-weight-1m", "")
         used = int(text) if text.isascii() and text.isdigit() else 0
         if used < WEIGHT_SHARE * MINUTE_WEIGHT[self.market]:
             return 0
@@ -296,16 +295,18 @@ class BinanceRest(PublicRest):
     async def _trades_from(self, query: HistoryQuery, first_id: int) -> Page:
         def decode(body: bytes) -> Rows:
             rows = _trade_page(body)
-            if rows["id"].size and rows["id"][0] != first_id:
+            if rows["id"].size and rows["id"][0] < first_id:
                 raise FrameInvalid(f"trades from id {rows['id'][0]}, asked for {first_id}")
             return checked(rows, Kind.TRADES, first_ns=query.start_ns, last_ns=2**63 - 1)
 
         asked = {"symbol": query.symbol, "fromId": first_id, "limit": ROWS_MAX}
         rows = await self._get("aggTrades", asked, decode)
         kept = rows["ts"] < query.end_ns
-        if not rows["ts"].size or not kept.all():
-            return Page({name: values[kept] for name, values in rows.items()}, None)
-        return Page(rows, f"id {int(rows['id'][-1]) + 1}")
+        is_last = not rows["ts"].size or not kept.all()
+        is_joined = not rows["ts"].size or int(rows["id"][0]) == first_id
+        cursor = None if is_last else f"id {int(rows['id'][-1]) + 1}"
+        rows = {name: values[kept] for name, values in rows.items()}
+        return Page(rows, cursor, is_joined)
 
     async def depth(self, symbol: str, levels: int = 1000) -> tuple[Depth, bytes]:
         """The book as of now, and the bytes it came as, which a recorder keeps."""

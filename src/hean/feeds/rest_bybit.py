@@ -21,7 +21,6 @@ from hean.data.schema import COLUMNS, Kind
 from hean.errors import FrameInvalid, ParameterInvalid, UnknownSymbol, VenueError
 from hean.feeds.rest import (
     MS_NS,
-    Answer,
     HistoryQuery,
     Page,
     Pause,
@@ -29,9 +28,9 @@ from hean.feeds.rest import (
     Rows,
     checked,
     column,
-    header,
     retry_after_s,
 )
+from hean.net.http import Answer
 
 CANDLES_MAX = 1000
 FUNDINGS_MAX = 200
@@ -263,7 +262,7 @@ class BybitRest(PublicRest):
         return 0
 
     def _reset_s(self, answer: Answer) -> float | None:
-        text = header(answer, "x-bapi-limit-reset-timestamp") or ""
+        text = answer.headers.get("x-bapi-limit-reset-timestamp", "")
         if not (text.isascii() and text.isdigit() and len(text) < 15):
             return None
         return max(0.0, (int(text) * MS_NS - self._now()) / 1e9)

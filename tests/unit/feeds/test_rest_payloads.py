@@ -13,7 +13,6 @@ import json
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ from hean.errors import UnknownSymbol
 from hean.feeds import rest_binance as binance
 from hean.feeds import rest_bybit as bybit
 from hean.feeds.listing import listed_from, stated_by_binance, stated_by_bybit, tiers_of_bybit
-from hean.feeds.rest import Answer
 from hean.feeds.rest_binance import BinanceRest
+from hean.net.http import Answer, HttpClient
 
 MS = 1_000_000
 STREAMS = "HEAN takes it from the stream"
@@ -212,27 +211,15 @@ def test_the_full_list_of_contracts_of_2021_decodes(shared: Path) -> None:
     assert (old.tick, old.lot, old.notional_min) == (Decimal("0.01"), Decimal("0.001"), 5)
 
 
-class Nobody:
-    """A client that is never asked."""
-
-    async def request(self, *_: object, **__: object) -> Answer:
-        raise AssertionError("asked")
-
-
-@dataclass(frozen=True)
-class Refused:
-    body: bytes
-    status: int = 400
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 def test_a_recorded_refusal_is_an_unknown_symbol(shared: Path) -> None:
     """The venue once answered a ticker question for a contract it did not have."""
     path = shared / BINANCE_RECORDED / "fapi_v1_ticker_24hr-1.json"
     body = json.dumps(json.loads(path.read_bytes())["response"]).encode()
 
-    answer: Answer = Refused(body)
-    rest = BinanceRest(Nobody(), "linear", now=lambda: 0, rng=random.Random(0))
+    answer = Answer(400, {}, body)
+    rest = BinanceRest(
+        HttpClient("http://nowhere", now=lambda: 0), "linear", now=lambda: 0, rng=random.Random(0)
+    )
     with pytest.raises(UnknownSymbol, match="-1121 Invalid symbol"):
         rest.judge(answer)
 
