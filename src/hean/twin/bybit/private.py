@@ -15,7 +15,7 @@ from hean.twin.bybit.auth import Gate
 from hean.twin.bybit.call import Floor
 from hean.twin.bybit.errors import Denied
 from hean.twin.bybit.records import Booked
-from hean.twin.bybit.sockets import OP_CHARS_MAX, Client, encode, topics_of
+from hean.twin.bybit.sockets import OP_CHARS_MAX, Client, encode, request_id, topics_of
 from hean.twin.orders import (
     BalanceEvent,
     Event,
@@ -192,8 +192,8 @@ class PrivateStreams:
             "args": [str(self._venue.now() // words.MS_NS)],
             "conn_id": client.connection,
         }
-        if request.get("req_id"):
-            frame["req_id"] = request["req_id"]
+        if name := request_id(request):
+            frame["req_id"] = name
         client.reply(frame)
 
     def _arm(self, account: Account, product: str) -> None:

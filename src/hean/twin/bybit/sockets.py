@@ -49,11 +49,9 @@ class Client:
         self, op: str, request: dict[str, Any], is_good: bool, message: str
     ) -> dict[str, Any]:
         out = {"success": is_good, "ret_msg": message, "conn_id": self.connection}
-        request_id = request.get("req_id")
-        if isinstance(request_id, str) and request_id:
-            out["req_id"] = request_id
-        elif self.kind == "linear":
-            out["req_id"] = ""
+        name = request_id(request)
+        if name or self.kind == "linear":
+            out["req_id"] = name
         out["op"] = op
         return out
 
@@ -83,6 +81,12 @@ class Stream:
 
     def tick(self, now_ns: int) -> None:
         """Time passes."""
+
+
+def request_id(request: dict[str, Any]) -> str:
+    """The client's name for its request, empty if it gave none; ccxt sends numbers."""
+    value = request.get("req_id")
+    return str(value) if isinstance(value, (str, int)) else ""
 
 
 def topics_of(request: dict[str, Any]) -> list[str] | None:
