@@ -7,8 +7,11 @@ again), `drop` (the connection ends), or a status with headers.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -52,7 +55,8 @@ def trade(number: int) -> dict[str, Any]:
 
 class Venues:
     """Both venues. *now_ms*: their clock; *first_ms*: before it nothing had traded; *holes*: open
-    times without a candle; *close_shift*: added to every close, so that the past differs.
+    times without a candle; *close_shift*: added to every close, so that the past differs;
+    *hold_after*: after so many questions none is answered, and *held* is set.
     """
 
     def __init__(self) -> None:
@@ -65,9 +69,10 @@ class Venues:
         self.asked: list[str] = []
         self.headers: dict[str, str] = {}
         self.on_question: Callable[[], None] = lambda: None
+        self.hold_after: int | None = None
+        self.held = threading.Event()
         self.url = ""
         self._runner: web.AppRunner | None = None
-        self._repeat: web.Response | None = None
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -88,10 +93,15 @@ class Venues:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path_qs)
         self.on_question()
+        while self.hold_after is not None and len(self.asked) > self.hold_after:
+            self.held.set()
+            await asyncio.sleep(0.01)
         trouble = self.troubles.pop(0) if self.troubles else None
         symbol = request.query.get("symbol")
         if symbol is not None and symbol not in self.listed:
-            return web.Response(body=refused(10001, "Not supported symbols"))
+            if request.path.startswith("/v5"):
+                return web.Response(body=refused(10001, "Not supported symbols"))
+            return web.json_response({"code": -1121, "msg": "Invalid symbol."}, status=400)
         plain = self._plain(request.path, dict(request.query))
         match trouble:
             case None:
@@ -191,6 +201,24 @@ class Venues:
         last = (self.now_ms - START_MS) // 20_000
         numbers = range(last, max(-1, last - int(query["limit"])), -1)
         return [_bybit_trade(query, n) for n in numbers]
+
+
+@contextmanager
+def serving(prepare: Callable[[Venues], None] = lambda _: None) -> Iterator[Venues]:
+    """The venues in a thread of their own, for commands that run their own event loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    venues = Venues()
+    prepare(venues)
+    asyncio.run_coroutine_threadsafe(venues.__aenter__(), loop).result()
+    try:
+        yield venues
+    finally:
+        asyncio.run_coroutine_threadsafe(venues.__aexit__(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def enveloped(result: Any) -> dict[str, Any]:

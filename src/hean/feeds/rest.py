@@ -26,6 +26,7 @@ from hean.net.http import Answer, HttpClient
 ATTEMPTS_MAX = 5  # a venue that fails five times in half a minute is down, not unlucky
 BACKOFF_S = 1.0  # doubled each time, with chance, so that clients do not return in step
 PAUSE_S_MAX = 90.0  # longer than a minute's budget: better to end and be started again
+UNREACHED = "Check network and address, then run it again."
 MS_NS = 1_000_000
 
 Market = Literal["spot", "linear"]
@@ -145,7 +146,7 @@ class PublicRest(ABC):
                 answer = await self._client.request("GET", path, query=text)
             except (NotSent, OutcomeUnknown) as error:
                 pause = Pause(error.message)
-                failed = EnvironmentFault(f"{self.venue}: {error.message}")
+                failed = EnvironmentFault(f"{self.venue}: {error.message} {UNREACHED}")
             else:
                 self._free_ns = self.free_ns(answer)
                 found = self.judge(answer)

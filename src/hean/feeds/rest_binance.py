@@ -19,7 +19,7 @@ from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
 from hean.core.timeframe import timeframe_ns
-from hean.data.schema import COLUMNS, Kind
+from hean.data.schema import COLUMNS, TIMEFRAMES_S, Kind
 from hean.errors import FrameInvalid, ParameterInvalid, UnknownSymbol, VenueError
 from hean.feeds.rest import (
     MS_NS,
@@ -243,7 +243,7 @@ class BinanceRest(PublicRest):
 
     async def _candles(self, query: HistoryQuery, from_ms: int) -> Page:
         if query.timeframe not in INTERVALS:
-            known = ", ".join(sorted(INTERVALS))
+            known = ", ".join(name for name in TIMEFRAMES_S if name in INTERVALS)
             raise ParameterInvalid(f"binance: no candles of {query.timeframe}; known: {known}")
         rows = await self._window(query, "klines", from_ms, _candle_page)
         step_ms = timeframe_ns(query.timeframe) // MS_NS

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean data download` and `hean data record`: market data from a venue's public addresses; no key
+is used. A download is finished history in the catalog, a recording is the stream as it comes, from
+now on. Both can be interrupted at any time: what is complete is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from hean.cli_common import (
+    DATA_DIR_DEFAULT,
+    DataDirOption,
+    DebugOption,
+    JsonOption,
+    progress,
+    run_command,
+    say,
+    write_json,
+)
+from hean.cli_values import period_of, symbols_of
+from hean.data.download import PROGRESS_STEPS, Downloaded, Wish, download, report
+from hean.data.schema import Kind
+from hean.errors import ParameterInvalid
+from hean.feeds.rest import Market
+from hean.feeds.rest_binance import BinanceRest
+from hean.feeds.rest_bybit import BybitRest
+from hean.net.http import HttpClient
+from hean.venues.endpoints import endpoints_for
+
+ANSWER_S = 30.0  # a page or a list of all symbols over a slow line; nothing trades on it
+REST_VARIABLE = {
+    ("bybit", "spot"): "BYBIT_REST_URL",
+    ("bybit", "linear"): "BYBIT_REST_URL",
+    ("binance", "spot"): "BINANCE_REST_URL",
+    ("binance", "linear"): "BINANCE_FUTURES_REST_URL",
+}
+
+
+class Exchange(StrEnum):
+    """The venues whose public data can be asked for."""
+
+    BYBIT = "bybit"
+    BINANCE = "binance"
+
+
+class MarketName(StrEnum):
+    """Coins, or perpetual contracts paid in a stable coin."""
+
+    SPOT = "spot"
+    LINEAR = "linear"
+
+
+class HistoryKind(StrEnum):
+    """What can be downloaded."""
+
+    CANDLES = "candles"
+    TRADES = "trades"
+    FUNDING = "funding"
+
+
+ExchangeOption = Annotated[Exchange, typer.Option("--exchange", help="Venue.")]
+MarketOption = Annotated[MarketName, typer.Option("--market", help="spot, or linear perpetuals.")]
+SymbolsOption = Annotated[
+    list[str],
+    typer.Option("--symbol", "--symbols", help="Such as BTCUSDT; may be repeated, or BTC,ETH."),
+]
+TestnetOption = Annotated[
+    bool, typer.Option("--testnet", help="The venue's test network; its data is kept apart.")
+]
+RestUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rest-url",
+        metavar="URL",
+        help="Another address to ask, such as a twin's. Also BYBIT_REST_URL, BINANCE_REST_URL, "
+        "BINANCE_FUTURES_REST_URL.",
+    ),
+]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands to `hean data`."""
+    app.command(
+        "download",
+        epilog="Example: hean data download --exchange binance --market linear --kind candles "
+        "--symbol BTCUSDT --timeframe 1m --start 2025-01-01 --end 2025-02-01",
+    )(download_history)
+
+
+@run_command
+def download_history(
+    *,
+    exchange: ExchangeOption,
+    symbols: SymbolsOption,
+    market: MarketOption = MarketName.LINEAR,
+    kind: Annotated[HistoryKind, typer.Option("--kind", help="Whose limits stand above.")] = HistoryKind.CANDLES,
+    timeframe: Annotated[
+        str | None, typer.Option("--timeframe", help="Bar length of candles, such as 1m.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="TIME", help="First moment, ISO 8601, UTC.")
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--end", metavar="TIME", help="End, exclusive, ISO 8601, UTC. Default: now."),
+    ] = None,
+    testnet: TestnetOption = False,
+    rest_url: RestUrlOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Begin anew and replace the entry that exists.")
+    ] = False,
+    data_dir: DataDirOption = DATA_DIR_DEFAULT,
+    json_to: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Fetch history into the catalog; after an interruption it goes on.
+
+    candles: 1m to 1d of any age, both venues, without the running one.
+
+    funding: every settlement of a perpetual, both venues.
+
+    trades of Binance: aggregated ones of any age, which is one row
+    for all fills of an order at one price.
+
+    trades of Bybit: the last 1000 of a contract, the last 60 of a pair
+    and nothing older. Run it often, or record.
+    """
+    asked = Kind(kind.value)
+    first, last = period_of(start, end)
+    if asked is Kind.CANDLES and timeframe is None:
+        raise ParameterInvalid("--kind candles needs --timeframe, such as 1m.")
+    if asked is not Kind.CANDLES and timeframe is not None:
+        raise ParameterInvalid(f"--timeframe {timeframe}: only candles have one.")
+    if asked is Kind.FUNDING and market is MarketName.SPOT:
+        raise ParameterInvalid("--kind funding: spot has none; give --market linear.")
+    is_all_there_is = asked is Kind.TRADES and exchange is Exchange.BYBIT
+    if first is None and not is_all_there_is:
+        raise ParameterInvalid("--start is needed: the first moment to download.")
+    url = rest_url_of(exchange.value, market.value, testnet, rest_url, os.environ)
+    wishes = [
+        Wish(
+            venue=exchange.value + ("testnet" if testnet else ""),
+            market=market.value,
+            kind=asked,
+            symbol=symbol,
+            timeframe=timeframe,
+            start_ns=first or 0,
+            end_ns=last,
+            origin=url,
+        )
+        for symbol in listed_of(symbols)
+    ]
+    with progress("download", PROGRESS_STEPS * len(wishes)) as advance:
+        work = _download_all(wishes, url, data_dir.expanduser(), force, advance, json_to)
+        try:
+            documents = asyncio.run(work)
+        except KeyboardInterrupt:
+            say("Complete pages are kept; the same command goes on from there.", json_to="-")
+            raise
+    if json_to:
+        write_json(documents, json_to)
+
+
+async def _download_all(
+    wishes: list[Wish], url: str, data_dir: Path, force: bool, advance: Any, json_to: str | None
+) -> list[dict[str, Any]]:
+    documents = []
+    rng = random.Random()
+    async with HttpClient(url, now=time.time_ns, timeout_s=ANSWER_S) as client:
+        for wish in wishes:
+            make = BybitRest if wish.venue.startswith("bybit") else BinanceRest
+            rest = make(client, wish.market, now=time.time_ns, rng=rng)
+            done = await download(rest, wish, data_dir=data_dir, force=force, advance=advance)
+            documents.append(report(done, wish))
+            say(sentence(done, wish), json_to=json_to)
+    return documents
+
+
+def sentence(done: Downloaded, wish: Wish) -> str:
+    """One line for people."""
+    facts = done.entry.facts
+    gaps = facts["gaps"]
+    text = (
+        f"{wish.symbol} {wish.kind}: {done.rows_new:,} new rows -> {done.entry.path} "
+        f"({facts['rows']:,} rows, {facts['first']} to {facts['last']}, "
+        f"{gaps['count']:,} gaps, {gaps['missing']:,} missing)"
+    )
+    if done.pages_kept:
+        text += f"; {done.pages_kept} of {done.pages} pages were here already"
+    return text
+
+
+def listed_of(symbols: list[str]) -> tuple[str, ...]:
+    """Symbols given one by one or with commas."""
+    return symbols_of([name for text in symbols for name in text.split(",") if name])
+
+
+def rest_url_of(
+    exchange: str, market: Market, testnet: bool, given: str | None, environment: Mapping[str, str]
+) -> str:
+    """The address to ask. No key goes there, so it may be any host; unencrypted only on loopback.
+
+    *Raises*: `ParameterInvalid`.
+    """
+    name = REST_VARIABLE[exchange, market]
+    url = given or environment.get(name, "").strip()
+    if not url:
+        return endpoints_for(exchange, market, testnet=testnet, environment={}).rest
+    parts = urlsplit(url)
+    is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or parts.scheme not in (("http", "https") if is_local else ("https",)):
+        option = "--rest-url" if given else name
+        raise ParameterInvalid(
+            f"{option} {url[:80]!a}; give https:// and a host (http on loopback)."
+        )
+    return url.rstrip("/")
