@@ -153,7 +153,7 @@ class TwinServer:
 
     async def start(self, host: str, port: int) -> None:
         """Listen. *Raises*: `OSError` if the port is taken."""
-        self._runner = web.ServerRunner(web.Server(self._handle), access_log=None)
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
