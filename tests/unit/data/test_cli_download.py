@@ -84,7 +84,7 @@ def test_the_test_network_is_kept_apart(tmp_path: Path) -> None:
         (["--kind", "funding", "--market", "spot"], "spot has none"),
         (["--timeframe", "1h", "--start", "2024-01-02", "--end", "2024-01-01"], "is not before"),
         (["--timeframe", "1h", "--start", "2024-03-01"], "nothing of BTCUSDT is finished"),
-        (["--timeframe", "1h", *MONTH, "--symbol", "NOPEUSDT"], "nearest: BTCUSDT"),
+        (["--timeframe", "1h", *MONTH, "--symbol", "NOPEUSDT"], "nearest: ETHUSDT"),
         (["--timeframe", "1h", *MONTH, "--symbol", "btc-usdt"], "give letters and digits"),
     ],
 )
