@@ -36,6 +36,7 @@ PLACED_MAX, CANCELLED_MAX = 5, 10  # legs of a batch
 ROWS, ROWS_MAX = 500, 1_000
 WEEK_MS = 7 * 86_400_000
 DONE = {"code": 200, "msg": "The operation of cancel all open order is done."}
+CLIENT_ID = "origClientOrderId"
 RESPONSES = frozenset({"ACK", "RESULT"})
 _NO_MAKER = (
     "Due to the order could not be executed as maker, the Post Only order will be rejected. "
@@ -235,14 +236,15 @@ def modify_batch(call: Call) -> list[dict[str, Any]]:
 
 
 def cancel_batch(call: Call) -> list[dict[str, Any]]:
-    """Up to ten cancels, by ids or by client ids."""
+    """Up to ten cancels, by ids or by client ids. Clients write the lists' names in either case."""
     symbol = call.market().symbol
-    by_id = call.text("orderIdList") is not None
-    if not by_id and call.text("origClientOrderIdList") is None:
+    sent = {name.lower(): name for name in call.params}
+    for listed, field in (("orderidlist", "orderId"), ("origclientorderidlist", CLIENT_ID)):
+        if listed in sent:
+            ids = _list(call, sent[listed], CANCELLED_MAX)
+            break
+    else:
         raise errors.missing_both("origClientOrderIdList", "orderIdList")
-    source, name = ("orderIdList", "orderId"), ("origClientOrderIdList", "origClientOrderId")
-    listed, field = source if by_id else name
-    ids = _list(call, listed, CANCELLED_MAX)
     return _each(call, [{"symbol": symbol, field: str(each)} for each in ids], cancel)
 
 
