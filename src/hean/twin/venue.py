@@ -227,6 +227,11 @@ class TwinVenue:
             self.emit(BookChange(market, self.now()))
         self.books.wake(market)
 
+    def next_trade_number(self) -> int:
+        """The number of a trade, printed or not: no two have the same."""
+        self._last_trade += 1
+        return self._last_trade
+
     def print(
         self,
         market: TwinMarket,
@@ -237,7 +242,9 @@ class TwinVenue:
         number: int | None = None,
     ) -> TradePrint:
         """Publish a trade."""
-        self._last_trade = self._last_trade + 1 if number is None else number
+        if number is None:
+            number = self.next_trade_number()
+        self._last_trade = number
         listing = market.listing
         print_ = TradePrint(
             market,
