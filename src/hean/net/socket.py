@@ -31,6 +31,8 @@ from picows import (
 from hean.errors import EnvironmentFault, FatalError, HeanError, NotConnected
 from hean.net.line import MESSAGE_BYTES_MAX, Heartbeat, Line
 
+__all__ = ["ConnectGovernor", "Connection", "Heartbeat", "SocketState"]
+
 CONNECTS_MAX = 20  # RELIABILITY 2.4: per five minutes; venues allow 300 to 500
 CONNECTS_WINDOW_S = 300.0
 BACKOFF_MIN_S = 0.5
