@@ -242,7 +242,8 @@ def read_setting(
     params = {param.name: read[param.name] for param in dial.params}
     timing = {param.name: read[param.name] for param in TIMING}
     timing.update({key: value for key, value in dial.timing.items() if key not in document})
-    return Setting(dial, {**dial.match, **given}, params, **timing), []
+    usual = {} if "path" in given else dial.match  # a path says where, also where nobody trades
+    return Setting(dial, {**usual, **given}, params, **timing), []
 
 
 def read_fields(
