@@ -26,7 +26,7 @@ def check_price(market: TwinMarket, price: Decimal, *, side: str | None) -> None
     if side is None or not reference:
         return
     high = reference * (1 + listing.band_fraction)
-    low = reference / (1 + listing.band_fraction)
+    low = reference * listing.band_low
     is_both = (listing.exchange, listing.market) == ("binance", "spot")
     if price > high and (is_both or side == "BUY"):
         raise Refused(Why.PRICE_ABOVE_BAND, allowed=high)
@@ -58,7 +58,8 @@ def check_terms(account: Account, market: TwinMarket, new: NewOrder) -> None:
     if listing.status != "trading":
         raise Refused(Why.NOT_TRADING)
     if new.price is not None:
-        check_price(market, new.price, side=new.side)
+        # What the price of a waiting order is to be measured with is not known yet.
+        check_price(market, new.price, side=None if new.trigger is not None else new.side)
     if new.trigger is not None:
         check_trigger(market, new.trigger)
     if new.quantity is not None and not new.close_all:

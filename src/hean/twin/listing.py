@@ -64,6 +64,13 @@ class Listing:
         """Of the lowest tier."""
         return (1 / self.tiers[0][1]).quantize(Decimal(1)) if self.tiers else Decimal(1)
 
+    @property
+    def band_low(self) -> Decimal:
+        """Lower end of the price band, as a factor. Binance's futures subtract, all others divide."""
+        if (self.exchange, self.market) == ("binance", "linear"):
+            return 1 - self.band_fraction
+        return 1 / (1 + self.band_fraction)
+
     def tier(self, value: Decimal) -> tuple[int, tuple[Decimal, Decimal, Decimal, Decimal]]:
         """Number (from 1) and row of the tier for a position value; the last one beyond the end."""
         for number, row in enumerate(self.tiers, 1):
