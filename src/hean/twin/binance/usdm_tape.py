@@ -85,7 +85,7 @@ def _filters(listing: Listing, conditional_max: int) -> list[dict[str, Any]]:
         {
             "filterType": "PERCENT_PRICE",
             "multiplierUp": f"{1 + listing.band_fraction:.4f}",
-            "multiplierDown": f"{1 - listing.band_fraction:.4f}",
+            "multiplierDown": f"{listing.band_low:.4f}",
             "multiplierDecimal": "4",
         },
         {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},

@@ -299,10 +299,8 @@ def _check_counterpart(market: TwinMarket, side: str) -> None:
     """A market order needs somebody within the band to trade with."""
     listing: Listing = market.listing
     best = market.best("SELL" if side == "BUY" else "BUY")
-    band = listing.band_fraction
-    is_far = best is not None and (
-        best > market.mark * (1 + band) if side == "BUY" else best < market.mark * (1 - band)
-    )
+    high, low = market.mark * (1 + listing.band_fraction), market.mark * listing.band_low
+    is_far = best is not None and (best > high if side == "BUY" else best < low)
     if best is None or is_far:
         raise BinanceError(
             -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."

@@ -36,7 +36,7 @@ def code(answer: dict[str, Any]) -> int:
         ({"quantity": "2000"}, -4005),
         ({"quantity": "0.001"}, -4164),
         ({"price": "63000.1"}, -4016),
-        ({"side": "SELL", "price": "57000"}, -4024),
+        ({"side": "SELL", "price": "56999.9"}, -4024),
         ({"quantity": "900"}, -2019),
         ({"newClientOrderId": "x" * 37}, -4015),
         ({"newClientOrderId": "no blanks"}, -1100),
