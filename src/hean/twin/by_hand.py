@@ -163,8 +163,8 @@ class ByHand:
             market.desk.shrink(order.number, left)
         else:
             market.desk.cancel(order.number)
-        number = self.venue.next_trade_number()
-        self.venue.books.fill(order, order.price, quantity, left=left, is_maker=True, trade=number)
+        trade = self.venue.last_trade = self.venue.last_trade + 1
+        self.venue.books.fill(order, order.price, quantity, left=left, is_maker=True, trade=trade)
         self.venue.emit(BookChange(market, self.venue.now()))
 
     def lose(self, order: Order) -> None:

@@ -78,7 +78,7 @@ class TwinVenue:
         self.books = Books(self)
         self._last_key = 0
         self._last_number = 0
-        self._last_trade = 5_000_000
+        self.last_trade = 5_000_000
 
     # --- what there is
 
@@ -227,11 +227,6 @@ class TwinVenue:
             self.emit(BookChange(market, self.now()))
         self.books.wake(market)
 
-    def next_trade_number(self) -> int:
-        """The number of a trade, printed or not: no two have the same."""
-        self._last_trade += 1
-        return self._last_trade
-
     def print(
         self,
         market: TwinMarket,
@@ -242,13 +237,11 @@ class TwinVenue:
         number: int | None = None,
     ) -> TradePrint:
         """Publish a trade."""
-        if number is None:
-            number = self.next_trade_number()
-        self._last_trade = number
+        self.last_trade = self.last_trade + 1 if number is None else number
         listing = market.listing
         print_ = TradePrint(
             market,
-            self._last_trade,
+            self.last_trade,
             self.now(),
             listing.price_text(price),
             listing.quantity_text(quantity),
