@@ -44,12 +44,15 @@ Weight = int | Callable[["Call"], int]
 
 
 class Route(NamedTuple):
-    """A path or method. *names*: the parameters it reads; others are refused (`None`: ignored)."""
+    """A path or method. *names*: the parameters it reads; others are refused (`None`: ignored).
+    *is_refunded*: its weight is given back when it succeeds.
+    """
 
     handler: Callable[[Call], Any]
     security: Security = Security.NONE
     weight: Weight = 1
     names: frozenset[str] | None = None
+    is_refunded: bool = False
 
 
 Routes = Mapping[tuple[str, str], Route]

@@ -41,6 +41,7 @@ from hean.twin.orders import (
     Refused,
     TradePrint,
 )
+from hean.twin.quirks import Quirks
 from hean.twin.venue import TwinVenue
 from hean.twin.wire import Reply, Request, Session
 
@@ -66,16 +67,17 @@ class BinanceDialect:
         venue: TwinVenue,
         keys: Mapping[str, Key],
         *,
-        quirks: Any = None,
+        quirks: Quirks | None = None,
         limits_scale: float = 1.0,
     ) -> None:
         self.venue = venue
         self.keys = keys
-        self.quirks = quirks
+        self.quirks = quirks or venue.quirks
         self.limits = Limits(limits_scale)
         self.hubs = {"spot": Hub(), "linear": Hub()}
+        self.spot_streams = spot_streams.STREAMS(venue, self.hubs["spot"])
         self.publishers: dict[str, Publisher] = {
-            "spot": spot_streams.STREAMS(venue, self.hubs["spot"]),
+            "spot": self.spot_streams,
             "linear": usdm_streams.STREAMS(venue, self.hubs["linear"]),
         }
         self.spot_users = spot_user.USERS(self)
@@ -150,8 +152,8 @@ class BinanceDialect:
             answer = route.handler(call)
         except Refused as refused:
             raise translated(refused, REFUSALS[call.family]) from None
-        if route.security is Security.TRADE and call.family == "spot":
-            self.limits.give_back("spot", address, weight, call.now_ns)
+        if route.is_refunded:
+            self.limits.give_back(call.family, address, weight, call.now_ns)
         return answer
 
     # --- sockets

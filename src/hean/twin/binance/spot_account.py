@@ -222,6 +222,9 @@ def trade_fees(call: Call) -> list[dict[str, str]]:
 
 def system_status(call: Call) -> dict[str, Any]:
     """GET system/status."""
+    maintenances = call.dialect.quirks.maintenances
+    if any(each.state(call.now_ns) == "ongoing" for each in maintenances):
+        return {"status": 1, "msg": "system maintenance"}
     return {"status": 0, "msg": "normal"}
 
 

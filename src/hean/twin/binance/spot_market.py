@@ -5,14 +5,20 @@ market as it stands; the book's `lastUpdateId` is the counter that the diff stre
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from hean.twin.binance import errors
 from hean.twin.binance.call import Call, Route
 from hean.twin.binance.errors import BinanceError
-from hean.twin.binance.spot_request import SELF_MATCH_DEFAULT, SELF_MATCHES, TYPES
+from hean.twin.binance.spot_request import (
+    ICEBERG_PARTS_MAX,
+    SELF_MATCH_DEFAULT,
+    SELF_MATCHES,
+    TYPES,
+)
 from hean.twin.binance.spot_tape import (
     INTERVALS,
     average_price,
@@ -111,7 +117,7 @@ def filters(listing: Listing) -> list[dict[str, Any]]:
             "maxQty": f"{listing.quantity_max:.8f}",
             "stepSize": step,
         },
-        {"filterType": "ICEBERG_PARTS", "limit": 10},
+        {"filterType": "ICEBERG_PARTS", "limit": ICEBERG_PARTS_MAX},
         {
             "filterType": "MARKET_LOT_SIZE",
             "minQty": "0.00000000",
@@ -154,13 +160,13 @@ def chosen_markets(call: Call) -> list[TwinMarket] | None:
     if names is None:
         return None
     try:
-        listed = json.loads(names)
-    except ValueError:
+        listed = msgspec.json.decode(names, type=list[str])
+    except msgspec.ValidationError:
+        raise errors.invalid("symbols") from None
+    except msgspec.DecodeError:
         raise errors.illegal(
             "symbols", '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$'
         ) from None
-    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise errors.invalid("symbols")
     if len(set(listed)) != len(listed):
         raise BinanceError(-1151, "Symbol is present multiple times in the list.")
     return [call.listed(name, "symbols") for name in listed]
@@ -181,8 +187,9 @@ def one_or_many(call: Call, shape: Any) -> Any:
 
 def depth(call: Call) -> dict[str, Any]:
     """GET depth."""
-    market = call.market()
-    bids, asks = market.desk.levels(call.limit(100, DEPTH_MAX))
+    market, limit = call.market(), call.limit(100, DEPTH_MAX)
+    call.dialect.spot_streams.collect(market)
+    bids, asks = market.desk.levels(limit)
     return {"lastUpdateId": market.update_id, "bids": bids, "asks": asks}
 
 

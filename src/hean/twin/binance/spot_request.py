@@ -44,6 +44,7 @@ ID_ALPHABET = string.ascii_letters + string.digits
 ID_LENGTH = 22  # of the ids Binance makes itself
 TRAILING_BASIS_POINTS = (10, 2_000)
 BASIS_POINTS = Decimal(10_000)
+ICEBERG_PARTS_MAX = 10
 STRATEGY_TYPE_MIN = 1_000_000
 
 
@@ -77,7 +78,7 @@ def read_order(call: Call) -> tuple[TwinMarket, NewOrder]:
         "timeInForce": "GTC" if life == "POST_ONLY" or kind not in TIMED else life,
         "selfTradePreventionMode": self_match,
         "stopPrice": stop_price,
-        "icebergQty": _iceberg(call, kind, life),
+        "icebergQty": _iceberg(call, kind, life, quantity),
         **_strategy(call),
     }
     if trigger is not None and trigger.trailing is not None:
@@ -152,11 +153,15 @@ def _trigger(call: Call, kind: str, side: str) -> tuple[Trigger | None, Decimal 
     return trigger, stop_price
 
 
-def _iceberg(call: Call, kind: str, life: str) -> Decimal | None:
+def _iceberg(call: Call, kind: str, life: str, quantity: Decimal | None) -> Decimal | None:
     shown = call.decimal("icebergQty")
-    if shown is not None and (kind not in PRICED or life not in ("GTC", "POST_ONLY")):
+    if not shown:
+        return None
+    if kind not in PRICED or life not in ("GTC", "POST_ONLY"):
         raise errors.not_required("icebergQty")
-    return shown or None
+    if quantity is not None and quantity > shown * ICEBERG_PARTS_MAX:
+        raise BinanceError(-1013, "Filter failure: ICEBERG_PARTS")
+    return shown
 
 
 def _strategy(call: Call) -> dict[str, Any]:

@@ -130,7 +130,8 @@ class Touch(Live):
 
 class Difference(Live):
     """`depth`: what changed in the book. Its ids have no gap: each event begins where the last one
-    ended, whether or not somebody listened in between.
+    ended. A level that came and went between two events is in neither book, but a snapshot taken
+    meanwhile has it: `collect` then sees to it that the next event says that it is gone.
     """
 
     def __init__(self, name: str, market: TwinMarket, period_ns: int) -> None:
@@ -138,16 +139,30 @@ class Difference(Live):
         self.period_ns = period_ns
         self._reader = market.desk.add_reader(DEPTH_MAX)
         self._last_id = market.update_id
+        self._bids: dict[str, str] = {}
+        self._asks: dict[str, str] = {}
         self.catch_up()
 
     def catch_up(self) -> None:
         """Forget what changed; the next event begins here."""
-        self.market.desk.changes(self._reader)
+        self._taken()
         self._last_id = self.market.update_id
+
+    def collect(self) -> None:
+        """Remember what changed so far for the next event."""
+        bids, asks = self.market.desk.changes(self._reader)
+        self._bids.update(bids)
+        self._asks.update(asks)
+
+    def _taken(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        self.collect()
+        found = list(self._bids.items()), list(self._asks.items())
+        self._bids, self._asks = {}, {}
+        return found
 
     def events(self, now_ns: int) -> list[Any]:
         """One event, if anything changed."""
-        bids, asks = self.market.desk.changes(self._reader)
+        bids, asks = self._taken()
         if not bids and not asks:
             return []
         first = self._last_id + 1
@@ -381,6 +396,12 @@ class SpotStreams:
         for live in self._differences.values():
             if live.market is market:
                 live.catch_up()
+
+    def collect(self, market: TwinMarket) -> None:
+        """Somebody takes a snapshot of this market's book."""
+        for live in self._live.values():
+            if isinstance(live, Difference) and live.market is market:
+                live.collect()
 
     def on_event(self, event: Event) -> None:
         """The exchange did something public."""

@@ -171,7 +171,10 @@ def _cancel(call: Call, order: Order, cancel_id: str) -> dict[str, Any]:
             raise BinanceError(-2011, "Order was not canceled due to cancel restrictions.")
     if not order.is_open:
         raise BinanceError(*UNKNOWN_ORDER)
-    call.dialect.venue.cancel(order, cancel_id=cancel_id)
+    try:
+        call.dialect.venue.cancel(order, cancel_id=cancel_id)
+    except Refused:
+        raise BinanceError(*UNKNOWN_ORDER) from None
     return spot_shapes.cancelled(order)
 
 
@@ -262,13 +265,13 @@ def _amended(order: Order) -> dict[str, Any]:
 
 SIGNED, TRADE = Security.SIGNED, Security.TRADE
 ROUTES: dict[tuple[str, str], Route] = {
-    ("POST", "/api/v3/order"): Route(new_order, TRADE),
+    ("POST", "/api/v3/order"): Route(new_order, TRADE, is_refunded=True),
     ("POST", "/api/v3/order/test"): Route(
         test_order, TRADE, lambda call: 20 if call.flag("computeCommissionRates") else 1
     ),
     ("GET", "/api/v3/order"): Route(query_order, SIGNED, 4),
-    ("DELETE", "/api/v3/order"): Route(cancel_order, TRADE),
-    ("DELETE", "/api/v3/openOrders"): Route(cancel_open_orders, TRADE),
-    ("POST", "/api/v3/order/cancelReplace"): Route(replace_order, TRADE),
+    ("DELETE", "/api/v3/order"): Route(cancel_order, TRADE, is_refunded=True),
+    ("DELETE", "/api/v3/openOrders"): Route(cancel_open_orders, TRADE, is_refunded=True),
+    ("POST", "/api/v3/order/cancelReplace"): Route(replace_order, TRADE, is_refunded=True),
     ("PUT", "/api/v3/order/amend/keepPriority"): Route(amend_order, TRADE, 4),
 }

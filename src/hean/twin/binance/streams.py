@@ -25,6 +25,7 @@ LIFE_NS = 24 * 3_600 * SECOND_NS
 ROUTES = frozenset({"public", "market", "private"})
 POLICY_VIOLATION = 1008
 GOING_AWAY = 1001
+MALFORMED = (msgspec.DecodeError, RecursionError)  # what a frame that is no sane JSON raises
 MICROSECONDS = "#us"  # marks a stream whose listener wants microseconds
 METHODS = frozenset(
     {"SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY"}
@@ -165,7 +166,7 @@ def parse_message(text: str) -> tuple[Any, str, list[Any]]:
     """Id, method and parameters of a client's message. *Raises*: `StreamRefused`."""
     try:
         message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except MALFORMED:
         raise StreamRefused(3, "Invalid JSON: expected value at line 1 column 1") from None
     if not isinstance(message, dict):
         raise StreamRefused(2, "Invalid request: expected an object")
@@ -186,7 +187,7 @@ def id_of(text: str) -> Any:
     """The id to answer a broken message with; `None` where there is none to be read."""
     try:
         message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except MALFORMED:
         return None
     found = message.get("id") if isinstance(message, dict) else None
     return found if isinstance(found, int | str) else None

@@ -16,6 +16,7 @@ from hean.twin.account import Account
 from hean.twin.binance import errors
 from hean.twin.binance.call import PARAMETERS_MAX, Call, Route
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.streams import MALFORMED
 from hean.twin.wire import Session
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _frame(text: str) -> _Frame:
         frame = _DECODER.decode(text)
     except msgspec.ValidationError:
         raise errors.missing("method") from None
-    except msgspec.DecodeError:
+    except MALFORMED:
         raise BinanceError(-1135, "Invalid JSON Request") from None
     number = frame.id
     is_fit = number is None or (isinstance(number, int) and not isinstance(number, bool))
@@ -136,7 +137,7 @@ def _text(raw: msgspec.Raw) -> str:
 def _id_of(text: str) -> Any:
     try:
         message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except MALFORMED:
         return None
     found = message.get("id") if isinstance(message, dict) else None
     is_text = isinstance(found, str) and len(found) <= ID_LENGTH_MAX
