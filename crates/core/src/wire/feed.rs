@@ -256,7 +256,7 @@ impl WireFeed {
     }
 
     fn take(&mut self, frame: &Frame<'_>) -> Result<()> {
-        if matches!(frame, Frame::Reply(_) | Frame::Ignored(_)) {
+        if matches!(frame, Frame::Reply(_) | Frame::Private(_) | Frame::Ignored(_)) {
             self.counters.ignored += 1;
             return Ok(());
         }
@@ -273,7 +273,7 @@ impl WireFeed {
             Frame::Ticker(ticker) => self.take_ticker(of, ticker),
             Frame::Klines(klines) => self.take_klines(of, klines),
             Frame::MarkPrice(mark) => self.take_mark(of, mark),
-            Frame::Reply(_) | Frame::Ignored(_) => {}
+            Frame::Reply(_) | Frame::Private(_) | Frame::Ignored(_) => {}
         }
         self.latest_ns = heard_ns.map_or(self.latest_ns, |ts_ns| ts_ns.max(self.latest_ns));
         Ok(())
