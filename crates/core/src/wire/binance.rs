@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Binance spot and USD-M: combined-stream frames, raw-stream frames, replies, and the REST depth
-//! snapshot that a capture holds between them; user events are read in `binance_private`. The stream name, or else the event type `e`, decides what is
-//! read; a frame whose stream and event disagree is refused. Source: spot and USD-M stream pages.
+//! snapshot that a capture holds between them; user events are read in `binance_private`. The
+//! stream name, or else the event type `e`, decides what is read; a frame whose stream and event
+//! disagree is refused. Source: spot and USD-M stream pages.
 
 use std::borrow::Cow;
 
@@ -9,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::binance_fast;
 use super::binance_private::read_private;
 use super::frame::{
     BookTicker, DepthDelta, DepthSnapshot, Frame, Kline, Level, MarkPrice, Trade, TradeId,
@@ -27,6 +29,11 @@ use crate::number::Side;
 /// of an event that HEAN reads. Unknown events and fields are not errors.
 pub fn parse_binance(frame: &[u8]) -> Result<Frame<'_>> {
     check_length(frame)?;
+    binance_fast::read_fast(frame).map_or_else(|| read_any(frame), Ok)
+}
+
+/// Read whatever the fast way leaves.
+pub(super) fn read_any(frame: &[u8]) -> Result<Frame<'_>> {
     if first_byte(frame) == Some(b'[') {
         return read::<IgnoredAny>(frame, "frame").map(|_| Frame::Ignored(Cow::Borrowed("array")));
     }
@@ -84,7 +91,7 @@ fn present<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<bool, D::
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Trade,
     AggTrade,
     BookTicker,
@@ -95,7 +102,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of_stream(stream: &str) -> Option<Self> {
+    pub(super) fn of_stream(stream: &str) -> Option<Self> {
         let (_, topic) = stream.split_once('@')?;
         match topic {
             "trade" => Some(Self::Trade),
@@ -112,7 +119,7 @@ impl Kind {
         }
     }
 
-    fn of_event(event: &str) -> Option<Self> {
+    pub(super) fn of_event(event: &str) -> Option<Self> {
         match event {
             "trade" => Some(Self::Trade),
             "aggTrade" => Some(Self::AggTrade),
@@ -124,7 +131,7 @@ impl Kind {
         }
     }
 
-    const fn event(self) -> &'static str {
+    pub(super) const fn event(self) -> &'static str {
         match self {
             Self::Trade => "trade",
             Self::AggTrade => "aggTrade",
@@ -250,7 +257,7 @@ fn read_agg_trade(data: &[u8]) -> Result<Frame<'_>> {
 }
 
 /// `m` says that the buyer was the maker, so the seller was the aggressor.
-const fn aggressor(buyer_is_maker: bool) -> Side {
+pub(super) const fn aggressor(buyer_is_maker: bool) -> Side {
     if buyer_is_maker {
         Side::Sell
     } else {
@@ -258,7 +265,7 @@ const fn aggressor(buyer_is_maker: bool) -> Side {
     }
 }
 
-fn trade_id(id: u64) -> Result<TradeId<'static>> {
+pub(super) fn trade_id(id: u64) -> Result<TradeId<'static>> {
     i64::try_from(id)
         .map(TradeId::Number)
         .map_err(|_| invalid(format!("trade id {id}: expected below 2^63")))

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bybit V5 frames: order book, trades, tickers, candles, and the replies to requests; private
 //! topics are read in `bybit_private`. The topic decides what is read, and the symbol inside must
-//! be the topic's. Field order differs by topic, so nothing depends on it. A book frame with `u` = 1 is a restart of the venue's service
-//! and counts as a snapshot whatever its type says. Source: V5 websocket/public pages.
+//! be the topic's. Field order differs by topic, so nothing depends on it. A book frame with `u` =
+//! 1 is a restart of the venue's service and counts as a snapshot whatever its type says. Source:
+//! V5 websocket/public pages.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::bybit_fast;
 use super::bybit_private::read_private;
 use super::frame::{DepthDelta, DepthSnapshot, Frame, Kline, Level, Ticker, Trade, TradeId};
 use super::json::{not_negative, positive, read};
@@ -28,6 +30,11 @@ pub const TRADES_PER_FRAME_MAX: usize = 1024;
 /// Unknown topics and fields are not errors.
 pub fn parse_bybit(frame: &[u8]) -> Result<Frame<'_>> {
     check_length(frame)?;
+    bybit_fast::read_fast(frame).map_or_else(|| read_any(frame), Ok)
+}
+
+/// Read whatever the fast way leaves.
+pub(super) fn read_any(frame: &[u8]) -> Result<Frame<'_>> {
     let head: Head<'_> = read(frame, "frame")?;
     let Some(topic) = head.topic.as_ref().map(|text| text.0.as_ref()) else {
         return bybit_reply(frame);
@@ -186,7 +193,7 @@ fn trade<'a>(wire: TradeWire<'a>, symbol: &str) -> Result<Trade<'a>> {
 }
 
 /// Spot ids are numbers in quotes, contract ids are not numbers.
-fn trade_id(id: Cow<'_, str>) -> TradeId<'_> {
+pub(super) fn trade_id(id: Cow<'_, str>) -> TradeId<'_> {
     // "007" and "+7" must not become 7: only the text that a number prints as is a number.
     let is_number = id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0');
     match id.parse() {

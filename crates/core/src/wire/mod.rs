@@ -9,8 +9,10 @@
 pub mod account;
 pub mod binance;
 mod binance_account;
+mod binance_fast;
 mod binance_private;
 pub mod bybit;
+mod bybit_fast;
 mod bybit_private;
 pub mod capture;
 pub mod clock;
@@ -25,6 +27,7 @@ pub mod line;
 pub mod reply;
 pub mod report;
 pub mod scalar;
+mod scan;
 pub mod seeding;
 pub mod sync;
 mod tables;
