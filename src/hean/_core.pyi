@@ -866,7 +866,9 @@ class WireFeed:
 
         frames, bad (refused), ignored (no market fact), unknown_symbols, gaps, stale (book updates
         older than the book or before its snapshot), crossed, overflows (too much waited), repeated
-        (trades told before).
+        (trades and candles told before), suspects (prices more than a tenth away from last trade,
+        best bid to ask and mark, held back until another source agrees; a book with such best
+        prices is dropped and named by `resync`).
         """
 
 # --- exchange.rs, hmc.rs

@@ -99,10 +99,10 @@ impl<'a> Cursor<'a> {
         (length > 0 && is_whole && (first != b'0' || length == 1)).then_some(value)
     }
 
-    /// A venue time.
+    /// A venue time; 0 stands for none in some fields.
     #[inline]
     pub fn time(&mut self) -> Option<i64> {
-        time_ns(self.count()?)
+        time_ns(self.count().filter(|&raw| raw > 0)?)
     }
 
     /// A plain decimal in quotes.
