@@ -796,8 +796,60 @@ class NativeRun:
 SNAPSHOT_BEGIN: int
 EVENT_END: int
 
-def parse_binance(frame: bytes) -> dict[str, Any] | None: ...
-def parse_bybit(frame: bytes) -> dict[str, Any] | None: ...
+def parse_bybit(frame: bytes) -> dict[str, Any] | None:
+    """One message of a Bybit socket, public, private or trade; None when HEAN has no use for it.
+
+    Each dict has `kind`, `symbol` (or None) and `ts_ns` (or None); names and meanings are the same
+    for both venues. A name in `_text` is an exact decimal text or None where the venue sends
+    nothing (for prices also where it sends 0); ids are text, empty when there is none.
+
+    `trades`, `klines`, `book_ticker`, `depth_delta`, `depth_snapshot`, `ticker`, `mark_price`: the
+    market, as `WireFeed` reads it.
+
+    `order`: `orders`, and in `executions` what the same message executed (Binance; else empty).
+        An order: market (`spot`, `linear`, None for others or when the frame is silent), symbol,
+        client_order_id, exchange_order_id, child_order_id (of a triggered conditional order, or
+        None), side (`BUY`, `SELL`), type, time_in_force (HEAN's words), status (a word of HEAN's
+        order states: WORKING, PARTIAL, FILLED, CANCELLED, EXPIRED, REJECTED), venue_status,
+        venue_type, venue_event (Binance `x` or None), price_text, trigger_price_text,
+        quantity_text, filled_text, filled_value_text, average_text, reduce_only (or None),
+        position_side (`BOTH`, `LONG`, `SHORT`, None on spot), reason (empty when none), ts_ns,
+        created_ns (or None), sequence (Binance spot's `I`, else None), unknown.
+    `execution`: `executions`. An execution: market, symbol, client_order_id, exchange_order_id,
+        exec_id, side, cause (`TRADE`, `FUNDING`, `LIQUIDATION`, `DELEVERAGING`, `SETTLEMENT`),
+        venue_cause, price_text, quantity_text, fee_text (positive when paid), fee_asset (or None),
+        is_maker (or None), is_early (no fee yet; the full one follows with the same exec_id),
+        realized_pnl_text, position_side, ts_ns, sequence (Bybit `seq`), unknown.
+    `position`, `balance`, `account`, `margin_call`: `balances`, `positions`, `totals` (or None),
+        reason (Binance's occasion such as `FUNDING_FEE`, else empty).
+        A position: market, symbol, position_side, quantity_text (signed), entry_price_text,
+        mark_price_text, unrealized_pnl_text, realized_pnl_text, leverage_text,
+        liquidation_price_text, take_profit_text, stop_loss_text, is_isolated, venue_status,
+        is_reduce_only (None where not said), ts_ns, sequence, unknown.
+        A balance: asset, total_text, available_text, locked_text, equity_text, change_text; a
+        deposit or transfer of Binance spot has change_text alone.
+        totals (Bybit, US dollars): equity_text, wallet_text, margin_text, available_text,
+        initial_margin_text, maintenance_margin_text.
+    `setting`: leverage (int or None), is_multi_asset (bool or None).
+    `order_list`: list_id, client_list_id, list_status, order_status, reason, `orders` of symbol,
+        client_order_id, exchange_order_id.
+    `trigger_rejected`: exchange_order_id, reason. `stream_end`: reason (the event's name).
+    `reply`: is_ok, id (of the request, as text, or None), operation (Bybit's `op`), code (or None),
+        message, status (Binance's, as in HTTP, or None), exchange_order_id, client_order_id (of the
+        result, or None), result_json (text of Bybit's `data` or Binance's `result`), extra_json
+        (`retExtInfo`), `limits` of name, window_s (0: not said), limit, used, reset_ns (or None).
+
+    A word of the venue that HEAN does not know leaves its field None and stands in `unknown` as
+    `field=word`; a known word without equivalent (a trailing stop as type) only leaves None.
+    *Raises*: `FrameInvalid`.
+    """
+
+def parse_binance(frame: bytes) -> dict[str, Any] | None:
+    """One message of a Binance socket or a REST depth answer; see `parse_bybit`.
+
+    `executionReport` and its siblings are read bare, in a combined stream, and in the `event` of
+    the WebSocket API. *Raises*: `FrameInvalid`.
+    """
 
 class CaptureBuilder:
     """A recorded file, fed in chunks, to columns."""
@@ -858,7 +910,9 @@ class WireFeed:
 
         frames, bad (refused), ignored (no market fact), unknown_symbols, gaps, stale (book updates
         older than the book or before its snapshot), crossed, overflows (too much waited), repeated
-        (trades told before).
+        (trades and candles told before), suspects (prices more than a tenth away from last trade,
+        best bid to ask and mark, held back until another source agrees; a book with such best
+        prices is dropped and named by `resync`).
         """
 
 # --- exchange.rs, hmc.rs

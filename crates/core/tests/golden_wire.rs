@@ -131,9 +131,10 @@ fn replies_unknown_events_and_private_events_are_told_apart() {
     let cases = [
         (r#"{"result":null,"id":1}"#, "reply"),
         (r#"{"code":2,"msg":"Invalid request","id":1}"#, "reply"),
-        (r#"{"e":"executionReport","E":1,"s":"ETHBTC","c":"x"}"#, "executionReport"),
-        (r#"{"subscriptionId":0,"event":{"e":"balanceUpdate","E":1}}"#, "balanceUpdate"),
-        (r#"{"stream":"key123","data":{"e":"ORDER_TRADE_UPDATE","o":{}}}"#, "ORDER_TRADE_UPDATE"),
+        (r#"{"e":"GRID_UPDATE","E":1,"gu":{}}"#, "GRID_UPDATE"),
+        (r#"{"e":"balanceUpdate","E":1,"T":1,"a":"BTC","d":"1"}"#, "balance"),
+        (r#"{"subscriptionId":0,"event":{"e":"eventStreamTerminated","E":1}}"#, "stream_end"),
+        (r#"{"stream":"key123","data":{"e":"listenKeyExpired","E":1}}"#, "stream_end"),
         (r#"{"stream":"!miniTicker@arr","data":[{"e":"24hrMiniTicker"}]}"#, "array"),
         (r#"[{"e":"x"}]"#, "array"),
         (r#"{"future":{"deep":[1,2,{"x":null}]}}"#, "unnamed"),
@@ -238,7 +239,8 @@ fn bybit_candles_replies_and_other_topics() {
     let pong = r#"{"op":"pong","args":["1700000000000"],"conn_id":"c","req_id":"9"}"#;
     assert_eq!(bybit(pong).kind(), "reply");
     for (text, kind) in [
-        (r#"{"topic":"order","data":[]}"#, "order"),
+        (r#"{"topic":"order","creationTime":1,"data":[]}"#, "order"),
+        (r#"{"topic":"greeks","creationTime":1,"data":[]}"#, "greeks"),
         (r#"{"topic":"allLiquidation.BTCUSDT","type":"snapshot","data":[]}"#, "allLiquidation"),
         (r#"{"x":1}"#, "unnamed"),
     ] {

@@ -24,6 +24,7 @@ mod sim;
 mod sim_payload;
 mod sim_terms;
 mod wire;
+mod wire_account;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {

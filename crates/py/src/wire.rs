@@ -7,7 +7,7 @@ use hean_core::wire::columns::{
     DepthColumns, IdColumn, MarkColumns, QuoteColumns, TradeColumns, EVENT_END, SNAPSHOT_BEGIN,
 };
 use hean_core::wire::frame::{
-    BookTicker, DepthDelta, DepthSnapshot, Kline, Level, MarkPrice, Reply, Ticker, Trade, TradeId,
+    BookTicker, DepthDelta, DepthSnapshot, Kline, Level, MarkPrice, Ticker, Trade, TradeId,
 };
 use hean_core::wire::report::{Places, Report};
 use hean_core::wire::{self, Frame, Market, Number};
@@ -18,8 +18,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::error::raise;
+use crate::wire_account::{set_private, set_reply};
 
-type Dict<'py> = Bound<'py, PyDict>;
+/// A dict under construction.
+pub type Dict<'py> = Bound<'py, PyDict>;
 
 /// Set several items of a dict.
 macro_rules! set {
@@ -27,6 +29,7 @@ macro_rules! set {
         $($dict.set_item($key, $value)?;)+
     }};
 }
+pub(crate) use set;
 
 /// One Binance message as a dict; `None` when HEAN has no use for it.
 #[pyfunction]
@@ -61,11 +64,13 @@ fn set_fields(dict: &Dict<'_>, frame: &Frame<'_>) -> PyResult<()> {
         Frame::Ticker(ticker) => set_ticker(dict, ticker),
         Frame::MarkPrice(mark) => set_mark(dict, mark),
         Frame::Reply(reply) => set_reply(dict, reply),
+        Frame::Private(private) => set_private(dict, private),
         Frame::Ignored(_) => Ok(()),
     }
 }
 
-fn list<'py, T>(
+/// A list of dicts.
+pub fn list<'py, T>(
     py: Python<'py>,
     items: &[T],
     to_dict: impl Fn(Python<'py>, &T) -> PyResult<Dict<'py>>,
@@ -78,7 +83,8 @@ fn float(number: Option<Number<'_>>) -> Option<f64> {
     number.map(|number| number.to_f64())
 }
 
-const fn side_name(side: Side) -> &'static str {
+/// `BUY` or `SELL`.
+pub const fn side_name(side: Side) -> &'static str {
     match side {
         Side::Buy => "BUY",
         Side::Sell => "SELL",
@@ -147,12 +153,6 @@ fn set_ticker(dict: &Dict<'_>, ticker: &Ticker<'_>) -> PyResult<()> {
 fn set_mark(dict: &Dict<'_>, mark: &MarkPrice<'_>) -> PyResult<()> {
     set!(dict, "mark": mark.mark.to_f64(), "index": float(mark.index),
         "funding_rate": float(mark.funding_rate), "next_funding_ns": mark.next_funding_ns);
-    Ok(())
-}
-
-fn set_reply(dict: &Dict<'_>, reply: &Reply<'_>) -> PyResult<()> {
-    set!(dict, "is_ok": reply.is_ok, "operation": reply.operation.as_deref(),
-        "message": reply.message.as_ref());
     Ok(())
 }
 

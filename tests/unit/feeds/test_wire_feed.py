@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hean._core import Instrument, WireFeed
 from hean.core.types import Book, Candle, Funding, Tick
 from hean.errors import FrameInvalid, UnknownSymbol
+from hean.feeds.capture import read_capture
 
 MS = 1_000_000
 NOW = 1_700_000_000_000
@@ -166,3 +168,41 @@ def test_the_recorded_bybit_book_of_500_is_followed(shared: Path) -> None:
     assert (len(bids), len(asks)) == (500, 500)
     counters = wire.counters()
     assert (counters["gaps"], counters["crossed"], counters["bad"]) == (0, 0, 0)
+
+
+def test_a_recorded_stream_fed_live_is_what_reading_the_file_gives(shared: Path) -> None:
+    """Trades, book changes and the last book of the feed against the capture's columns. Row by row:
+    the capture's reader shares the parsers but neither the buffer nor the book."""
+    path = shared / "data/l2/binance_perp_BTCUSDT_raw_2024-08-08.txt.gz"
+    wire = feed("binance")
+    told: list[Any] = []
+    with gzip.open(path, "rb") as stream:
+        for line in stream:
+            frame = line.split(b" ", 1)[1]
+            is_rest = frame.startswith(b'{"lastUpdateId"')
+            told += wire.snapshot("BTCUSDT", frame) if is_rest else wire.push(frame)
+    capture = read_capture(path)
+    trades = [(tick.timestamp, tick.price, tick.volume) for tick in told if is_trade(tick)]
+    columns = (capture.trades[name].tolist() for name in ("ts_ns", "price", "quantity"))
+    assert trades == list(zip(*columns, strict=True))
+    books = [book for book in told if isinstance(book, Book)]
+    rows = [row for book in books for side in (book.bids, book.asks) for row in side]
+    columns = (capture.depth[name].tolist() for name in ("price", "quantity"))
+    assert rows == list(zip(*columns, strict=True))
+    assert sum(book.is_snapshot for book in books) == 1
+    sides: tuple[dict[float, float], dict[float, float]] = ({}, {})
+    for book in books:
+        for side, changes in zip(sides, (book.bids, book.asks), strict=True):
+            side.update(changes)
+    bids = {price: quantity for price, quantity in sides[0].items() if quantity}
+    asks = {price: quantity for price, quantity in sides[1].items() if quantity}
+    best_bids, best_asks = wire.book("BTCUSDT").depth(1000)
+    assert [ticks / 10 for ticks, _ in best_bids] == sorted(bids, reverse=True)[:1000]
+    assert [lots / 1000 for _, lots in best_asks] == [asks[key] for key in sorted(asks)[:1000]]
+    counters = wire.counters()
+    names = ("bad", "gaps", "crossed", "suspects", "repeated", "unknown_symbols", "ignored")
+    assert [counters[name] for name in names] == [0] * 7
+
+
+def is_trade(fact: Any) -> bool:
+    return isinstance(fact, Tick) and fact.volume > 0.0

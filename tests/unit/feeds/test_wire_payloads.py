@@ -2,8 +2,8 @@
 """Every recorded and documented public payload through the parsers that live feeds use.
 
 Recorded frames must all be understood, and the kinds must number what the payload manifest
-counted. Documented examples are read where they are public market data; the few that contradict
-the venue are listed with the reason.
+counted; the few documented examples that contradict the venue are listed with the reason. Private
+frames and replies are in `test_wire_private_payloads.py`.
 """
 
 from __future__ import annotations
@@ -230,16 +230,6 @@ def test_documented_older_adapter_examples(shared: Path, name: str, kind: str) -
     assert kinds(parse_binance, [(folder / f"{name}.json").read_bytes()]) == {kind: 1}
 
 
-def test_private_binance_examples_are_ignored_until_they_have_facts(shared: Path) -> None:
-    folder = shared / "payloads/binance/documented/nautilus"
-    paths = [*folder.glob("python-adapter/ws_messages/*_update_*.json")]
-    paths += folder.glob("*/ws_messages/*execution_report*.json")
-    paths += folder.glob("rust-adapter/*/user_data_json/*.json")
-    paths = [path for path in paths if "depth" not in path.name]
-    assert len(paths) > 30
-    assert kinds(parse_binance, [path.read_bytes() for path in paths]) == {"ignored": len(paths)}
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -252,10 +242,6 @@ def test_private_binance_examples_are_ignored_until_they_have_facts(shared: Path
         ("ws_subscription_failure", "reply"),
         ("ws_auth_success", "reply"),
         ("ws_auth_failure", "reply"),
-        ("ws_account_order", "ignored"),
-        ("ws_account_position", "ignored"),
-        ("ws_account_wallet", "ignored"),
-        ("ws_account_execution", "ignored"),
     ],
 )
 def test_documented_bybit_examples(shared: Path, name: str, kind: str) -> None:

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Binance spot and USD-M: combined-stream frames, raw-stream frames, and the REST depth snapshot
-//! that a capture holds between them. The stream name, or else the event type `e`, decides what is
-//! read; a frame whose stream and event disagree is refused. Source: spot and USD-M stream pages.
+//! Binance spot and USD-M: combined-stream frames, raw-stream frames, replies, and the REST depth
+//! snapshot that a capture holds between them; user events are read in `binance_private`. The
+//! stream name, or else the event type `e`, decides what is read; a frame whose stream and event
+//! disagree is refused. Source: spot and USD-M stream pages.
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::binance_fast;
+use super::binance_private::read_private;
 use super::frame::{
-    BookTicker, DepthDelta, DepthSnapshot, Frame, Kline, Level, MarkPrice, Reply, Trade, TradeId,
+    BookTicker, DepthDelta, DepthSnapshot, Frame, Kline, Level, MarkPrice, Trade, TradeId,
 };
 use super::json::{not_negative, positive, read};
+use super::reply::binance_reply;
 use super::scalar::{Maybe, MaybeStamp, Number, Stamp, Text};
 use super::{check_length, invalid};
 use crate::error::Result;
@@ -24,9 +29,13 @@ use crate::number::Side;
 /// of an event that HEAN reads. Unknown events and fields are not errors.
 pub fn parse_binance(frame: &[u8]) -> Result<Frame<'_>> {
     check_length(frame)?;
+    binance_fast::read_fast(frame).map_or_else(|| read_any(frame), Ok)
+}
+
+/// Read whatever the fast way leaves.
+pub(super) fn read_any(frame: &[u8]) -> Result<Frame<'_>> {
     if first_byte(frame) == Some(b'[') {
-        return read::<serde::de::IgnoredAny>(frame, "frame")
-            .map(|_| Frame::Ignored(Cow::Borrowed("array")));
+        return read::<IgnoredAny>(frame, "frame").map(|_| Frame::Ignored(Cow::Borrowed("array")));
     }
     let head: Head<'_> = read(frame, "frame")?;
     let Some(data) = head.data.or(head.event) else {
@@ -70,12 +79,19 @@ struct Head<'a> {
     error: Option<&'a RawValue>,
     #[serde(default)]
     code: Option<i64>,
-    #[serde(borrow, default)]
-    msg: Option<Text<'a>>,
+    #[serde(default)]
+    status: Option<u16>,
+    /// `null` is a result too.
+    #[serde(rename = "result", default, deserialize_with = "present")]
+    has_result: bool,
+}
+
+fn present<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<bool, D::Error> {
+    IgnoredAny::deserialize(input).map(|_| true)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Trade,
     AggTrade,
     BookTicker,
@@ -86,7 +102,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of_stream(stream: &str) -> Option<Self> {
+    pub(super) fn of_stream(stream: &str) -> Option<Self> {
         let (_, topic) = stream.split_once('@')?;
         match topic {
             "trade" => Some(Self::Trade),
@@ -103,7 +119,7 @@ impl Kind {
         }
     }
 
-    fn of_event(event: &str) -> Option<Self> {
+    pub(super) fn of_event(event: &str) -> Option<Self> {
         match event {
             "trade" => Some(Self::Trade),
             "aggTrade" => Some(Self::AggTrade),
@@ -115,7 +131,7 @@ impl Kind {
         }
     }
 
-    const fn event(self) -> &'static str {
+    pub(super) const fn event(self) -> &'static str {
         match self {
             Self::Trade => "trade",
             Self::AggTrade => "aggTrade",
@@ -142,7 +158,10 @@ fn read_payload<'a>(data: &'a [u8], head: &Head<'a>) -> Result<Frame<'a>> {
     if let Some(Text(event)) = &head.e {
         return match Kind::of_event(event) {
             Some(kind) => read_kind(kind, data, ""),
-            None => Ok(Frame::Ignored(event.clone())),
+            None => Ok(match read_private(event, data)? {
+                Some(private) => Frame::Private(Box::new(private)),
+                None => Frame::Ignored(event.clone()),
+            }),
         };
     }
     if head.last_update_id.is_some() {
@@ -151,20 +170,11 @@ fn read_payload<'a>(data: &'a [u8], head: &Head<'a>) -> Result<Frame<'a>> {
     if head.bid_quantity.is_some() && head.ask_quantity.is_some() {
         return read_book_ticker(data);
     }
-    if head.id.is_some() || head.code.is_some() || head.error.is_some() {
-        return Ok(Frame::Reply(reply(head)));
+    let is_reply = head.id.is_some() || head.status.is_some() || head.has_result;
+    if is_reply || head.code.is_some() || head.error.is_some() {
+        return binance_reply(data);
     }
     Ok(Frame::Ignored(Cow::Borrowed("unnamed")))
-}
-
-fn reply<'a>(head: &Head<'a>) -> Reply<'a> {
-    let message = match (&head.msg, head.error) {
-        (Some(Text(text)), _) => text.clone(),
-        (None, Some(error)) => Cow::Borrowed(error.get()),
-        (None, None) => Cow::Borrowed(""),
-    };
-    let is_ok = head.error.is_none() && head.code.is_none();
-    Reply { is_ok, operation: None, message }
 }
 
 fn read_kind<'a>(kind: Kind, data: &'a [u8], stream: &str) -> Result<Frame<'a>> {
@@ -247,7 +257,7 @@ fn read_agg_trade(data: &[u8]) -> Result<Frame<'_>> {
 }
 
 /// `m` says that the buyer was the maker, so the seller was the aggressor.
-const fn aggressor(buyer_is_maker: bool) -> Side {
+pub(super) const fn aggressor(buyer_is_maker: bool) -> Side {
     if buyer_is_maker {
         Side::Sell
     } else {
@@ -255,7 +265,7 @@ const fn aggressor(buyer_is_maker: bool) -> Side {
     }
 }
 
-fn trade_id(id: u64) -> Result<TradeId<'static>> {
+pub(super) fn trade_id(id: u64) -> Result<TradeId<'static>> {
     i64::try_from(id)
         .map(TradeId::Number)
         .map_err(|_| invalid(format!("trade id {id}: expected below 2^63")))

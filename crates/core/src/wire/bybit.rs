@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Bybit V5 public frames: order book, trades, tickers, candles, and the replies to requests. The
-//! topic decides what is read, and the symbol inside must be the topic's. Field order differs by
-//! topic, so nothing depends on it. A book frame with `u` = 1 is a restart of the venue's service
-//! and counts as a snapshot whatever its type says. Source: V5 websocket/public pages.
+//! Bybit V5 frames: order book, trades, tickers, candles, and the replies to requests; private
+//! topics are read in `bybit_private`. The topic decides what is read, and the symbol inside must
+//! be the topic's. Field order differs by topic, so nothing depends on it. A book frame with `u` =
+//! 1 is a restart of the venue's service and counts as a snapshot whatever its type says. Source:
+//! V5 websocket/public pages.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::frame::{DepthDelta, DepthSnapshot, Frame, Kline, Level, Reply, Ticker, Trade, TradeId};
+use super::bybit_fast;
+use super::bybit_private::read_private;
+use super::frame::{DepthDelta, DepthSnapshot, Frame, Kline, Level, Ticker, Trade, TradeId};
 use super::json::{not_negative, positive, read};
+use super::reply::bybit_reply;
 use super::scalar::{Maybe, MaybeStamp, Number, Stamp, Text};
 use super::{check_length, invalid};
 use crate::error::{CoreError, Result};
@@ -26,24 +30,26 @@ pub const TRADES_PER_FRAME_MAX: usize = 1024;
 /// Unknown topics and fields are not errors.
 pub fn parse_bybit(frame: &[u8]) -> Result<Frame<'_>> {
     check_length(frame)?;
-    let head: Head<'_> = read(frame, "frame")?;
-    let Some(topic) = head.topic.as_ref().map(|text| text.0.as_ref()) else {
-        return Ok(read_reply(head));
-    };
-    let Some((channel, rest)) = topic.split_once('.') else {
-        return ignored(head);
-    };
-    match channel {
-        "orderbook" => read_book(&head, rest),
-        "publicTrade" => read_trades(&head, rest),
-        "tickers" => read_ticker(&head, rest),
-        "kline" => read_klines(&head, rest),
-        _ => Ok(Frame::Ignored(Cow::Owned(channel.to_owned()))),
-    }
+    bybit_fast::read_fast(frame).map_or_else(|| read_any(frame), Ok)
 }
 
-fn ignored(head: Head<'_>) -> Result<Frame<'_>> {
-    Ok(Frame::Ignored(head.topic.map_or(Cow::Borrowed("unnamed"), |text| text.0)))
+/// Read whatever the fast way leaves.
+pub(super) fn read_any(frame: &[u8]) -> Result<Frame<'_>> {
+    let head: Head<'_> = read(frame, "frame")?;
+    let Some(topic) = head.topic.as_ref().map(|text| text.0.as_ref()) else {
+        return bybit_reply(frame);
+    };
+    match topic.split_once('.').unwrap_or((topic, "")) {
+        ("orderbook", rest) => read_book(&head, rest),
+        ("publicTrade", rest) => read_trades(&head, rest),
+        ("tickers", rest) => read_ticker(&head, rest),
+        ("kline", rest) => read_klines(&head, rest),
+        ("order" | "execution" | "position" | "wallet", _) => {
+            read_private(topic, head.data()?, head.created_ns()?)
+                .map(|private| Frame::Private(Box::new(private)))
+        }
+        (channel, _) => Ok(Frame::Ignored(Cow::Owned(channel.to_owned()))),
+    }
 }
 
 #[derive(Deserialize)]
@@ -58,16 +64,8 @@ struct Head<'a> {
     cts: MaybeStamp,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    op: Option<Text<'a>>,
-    #[serde(default)]
-    success: Option<bool>,
-    #[serde(borrow, default)]
-    ret_msg: Option<Text<'a>>,
-    #[serde(rename = "retCode", default)]
-    ret_code: Option<i64>,
-    #[serde(rename = "retMsg", borrow, default)]
-    ret_msg_trade: Option<Text<'a>>,
+    #[serde(rename = "creationTime", default)]
+    created: MaybeStamp,
 }
 
 impl<'a> Head<'a> {
@@ -79,6 +77,10 @@ impl<'a> Head<'a> {
         self.ts.0.ok_or_else(|| invalid("ts is missing"))
     }
 
+    fn created_ns(&self) -> Result<i64> {
+        self.created.0.ok_or_else(|| invalid("creationTime is missing"))
+    }
+
     fn is_snapshot(&self) -> Result<bool> {
         match self.kind.as_ref().map(|text| text.0.as_ref()) {
             Some("snapshot") => Ok(true),
@@ -86,15 +88,6 @@ impl<'a> Head<'a> {
             other => Err(invalid(format!("type {other:?}: expected snapshot or delta"))),
         }
     }
-}
-
-fn read_reply(head: Head<'_>) -> Frame<'_> {
-    if head.op.is_none() && head.success.is_none() {
-        return Frame::Ignored(Cow::Borrowed("unnamed"));
-    }
-    let is_ok = head.success.unwrap_or(true) && head.ret_code.unwrap_or(0) == 0;
-    let message = head.ret_msg.or(head.ret_msg_trade).map_or(Cow::Borrowed(""), |text| text.0);
-    Frame::Reply(Reply { is_ok, operation: head.op.map(|text| text.0), message })
 }
 
 fn check_symbol(topic: &str, symbol: &str) -> Result<()> {
@@ -200,7 +193,7 @@ fn trade<'a>(wire: TradeWire<'a>, symbol: &str) -> Result<Trade<'a>> {
 }
 
 /// Spot ids are numbers in quotes, contract ids are not numbers.
-fn trade_id(id: Cow<'_, str>) -> TradeId<'_> {
+pub(super) fn trade_id(id: Cow<'_, str>) -> TradeId<'_> {
     // "007" and "+7" must not become 7: only the text that a number prints as is a number.
     let is_number = id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0');
     match id.parse() {

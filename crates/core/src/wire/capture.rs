@@ -187,7 +187,11 @@ impl CaptureBuilder {
 
     /// Whether the frame belongs to the capture; counts it by symbol.
     fn admit(&mut self, frame: &Frame<'_>, venue: Venue, market: Option<Market>) -> Result<bool> {
-        if matches!(frame, Frame::Ignored(_) | Frame::Reply(_) | Frame::Klines(_)) {
+        let is_other = matches!(
+            frame,
+            Frame::Ignored(_) | Frame::Reply(_) | Frame::Private(_) | Frame::Klines(_)
+        );
+        if is_other {
             count(&mut self.ignored, frame.kind());
             return Ok(false);
         }

@@ -12,9 +12,11 @@ use super::fact::{timeframe, Fact, Facts};
 use super::frame::{
     BookTicker, DepthDelta, DepthSnapshot, Frame, Kline, Level, MarkPrice, Ticker, Trade,
 };
-use super::grid::{floats, Grid};
+use super::grid::floats;
+use super::plausible::Source;
+use super::stream::{Heard, Marks, Stream, Touch};
 use super::sync::BookRule;
-use super::{invalid, Market, Venue};
+use super::{invalid, Market, Number, Venue};
 use crate::error::{Code, CoreError, Result};
 use crate::Instrument;
 
@@ -33,18 +35,20 @@ pub struct Counters {
     pub gaps: u64,
     /// Book updates older than the book, or before its snapshot.
     pub stale: u64,
-    /// Books that came out crossed.
+    /// Books that came out crossed, and crossed quotes.
     pub crossed: u64,
     /// Buffers that overflowed while waiting for a snapshot.
     pub overflows: u64,
-    /// Trades that were told before, or that another stream tells too.
+    /// Trades and candles that were told before, or that another stream tells too.
     pub repeated: u64,
+    /// Prices too far from all others to be believed yet; a book that has one is dropped.
+    pub suspects: u64,
 }
 
 impl Counters {
     /// Name and number of each.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u64); 9] {
+    pub const fn named(&self) -> [(&'static str, u64); 10] {
         [
             ("frames", self.frames),
             ("bad", self.bad),
@@ -55,80 +59,8 @@ impl Counters {
             ("crossed", self.crossed),
             ("overflows", self.overflows),
             ("repeated", self.repeated),
+            ("suspects", self.suspects),
         ]
-    }
-}
-
-/// Mark price and funding as last heard.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Marks {
-    /// Mark price.
-    pub mark: Option<f64>,
-    /// Index price.
-    pub index: Option<f64>,
-    /// Funding rate of the running interval.
-    pub funding_rate: Option<f64>,
-    /// Next settlement.
-    pub next_funding_ns: Option<i64>,
-}
-
-/// Best bid, its quantity, best ask, its quantity.
-pub type Touch = [f64; 4];
-
-const UNKNOWN: Touch = [f64::NAN; 4];
-
-struct Stream {
-    grid: Grid,
-    book: LiveBook,
-    touch: Touch,
-    /// Update id (Binance) or cross sequence (Bybit) of the touch: an older one does not replace.
-    touch_id: u64,
-    /// Bybit's ticker so far: bid, bid quantity, ask, ask quantity.
-    ticker: [Option<f64>; 4],
-    marks: Marks,
-    /// The kind of trade stream heard first: aggregates tell the same volume twice.
-    is_aggregate: Option<bool>,
-}
-
-impl Stream {
-    fn new(instrument: Instrument, rule: BookRule) -> Self {
-        Self {
-            grid: Grid::new(instrument),
-            book: LiveBook::new(rule),
-            touch: UNKNOWN,
-            touch_id: 0,
-            ticker: [None; 4],
-            marks: Marks::default(),
-            is_aggregate: None,
-        }
-    }
-
-    /// Take a quote; does it change the touch?
-    fn quote(&mut self, touch: Touch, id: u64) -> bool {
-        if id < self.touch_id {
-            return false;
-        }
-        self.touch_id = id;
-        let is_new = self.touch.map(f64::to_bits) != touch.map(f64::to_bits);
-        self.touch = touch;
-        is_new
-    }
-
-    fn touch_of_book(&mut self, id: u64) {
-        if let Some(((bid, bid_lots), (ask, ask_lots))) = self.book.book().top() {
-            let grid = &self.grid;
-            let touch = [
-                grid.price(bid),
-                grid.quantity(bid_lots),
-                grid.price(ask),
-                grid.quantity(ask_lots),
-            ];
-            self.quote(touch, id);
-        }
-    }
-
-    fn lose_touch(&mut self) {
-        (self.touch, self.touch_id) = (UNKNOWN, 0);
     }
 }
 
@@ -192,6 +124,7 @@ impl WireFeed {
     /// `FrameInvalid` when it is no depth snapshot, `UnknownSymbol`.
     pub fn snapshot(&mut self, symbol: &str, bytes: &[u8]) -> Result<&Facts> {
         self.facts.clear();
+        self.counters.frames += 1;
         let of = self.index(symbol).ok_or_else(|| {
             CoreError::new(Code::UnknownSymbol, format!("{symbol:?} is not in this feed"))
         })?;
@@ -224,11 +157,7 @@ impl WireFeed {
 
     /// The connection is lost: drop all books, buffers and quotes. Marks and the last trades stay.
     pub fn lost(&mut self) {
-        for stream in &mut self.streams {
-            stream.book.forget();
-            stream.lose_touch();
-            stream.ticker = [None; 4];
-        }
+        self.streams.iter_mut().for_each(Stream::lost);
     }
 
     /// The book of an instrument.
@@ -256,7 +185,7 @@ impl WireFeed {
     }
 
     fn take(&mut self, frame: &Frame<'_>) -> Result<()> {
-        if matches!(frame, Frame::Reply(_) | Frame::Ignored(_)) {
+        if matches!(frame, Frame::Reply(_) | Frame::Private(_) | Frame::Ignored(_)) {
             self.counters.ignored += 1;
             return Ok(());
         }
@@ -273,7 +202,7 @@ impl WireFeed {
             Frame::Ticker(ticker) => self.take_ticker(of, ticker),
             Frame::Klines(klines) => self.take_klines(of, klines),
             Frame::MarkPrice(mark) => self.take_mark(of, mark),
-            Frame::Reply(_) | Frame::Ignored(_) => {}
+            Frame::Reply(_) | Frame::Private(_) | Frame::Ignored(_) => {}
         }
         self.latest_ns = heard_ns.map_or(self.latest_ns, |ts_ns| ts_ns.max(self.latest_ns));
         Ok(())
@@ -283,12 +212,19 @@ impl WireFeed {
         let stream = &mut self.streams[of];
         let [bid, _, ask, _] = stream.touch;
         for trade in trades {
-            if *stream.is_aggregate.get_or_insert(trade.is_aggregate) != trade.is_aggregate {
+            let is_other =
+                *stream.is_aggregate.get_or_insert(trade.is_aggregate) != trade.is_aggregate;
+            let (price, ts_ns) = (trade.price.to_f64(), trade.ts_ns);
+            if is_other || stream.seen.is_repeated(self.venue, &trade.id, ts_ns) {
                 self.counters.repeated += 1;
                 continue;
             }
-            let (price, volume) = (trade.price.to_f64(), trade.quantity.to_f64());
-            self.facts.push(Fact::Tick { of, price, volume, ts_ns: trade.ts_ns, bid, ask });
+            if !stream.plausible.judge(Source::Trade, price, price, self.counters.frames) {
+                self.counters.suspects += 1;
+                continue;
+            }
+            let volume = trade.quantity.to_f64();
+            self.facts.push(Fact::Tick { of, price, volume, ts_ns, bid, ask });
         }
     }
 
@@ -301,9 +237,20 @@ impl WireFeed {
     /// A quote with an empty side is no touch, and says nothing.
     fn tell_quote(&mut self, of: usize, touch: Touch, id: u64, ts_ns: i64) {
         let [bid, _, ask, _] = touch;
-        if bid > 0.0 && ask > 0.0 && self.streams[of].quote(touch, id) {
-            let price = (bid + ask) / 2.0;
-            self.facts.push(Fact::Tick { of, price, volume: 0.0, ts_ns, bid, ask });
+        if bid <= 0.0 || ask <= 0.0 {
+            return;
+        }
+        if bid >= ask {
+            self.counters.crossed += 1;
+            return;
+        }
+        match self.streams[of].quote(touch, id, Source::Quote, self.counters.frames) {
+            Heard::New => {
+                let price = (bid + ask) / 2.0;
+                self.facts.push(Fact::Tick { of, price, volume: 0.0, ts_ns, bid, ask });
+            }
+            Heard::Old => {}
+            Heard::Suspect => self.counters.suspects += 1,
         }
     }
 
@@ -360,26 +307,30 @@ impl WireFeed {
             stream.lose_touch();
         }
         self.tell_book(of, update, outcome, true, id);
-        loop {
+        while let Some((waited, outcome)) = {
             let stream = &mut self.streams[of];
-            let Some((waited, outcome)) = stream.book.join(&stream.grid) else { return Ok(()) };
-            let outcome = outcome?;
-            self.tell_book(of, &waited, outcome, false, waited.last_id);
-            if outcome != Outcome::Applied && outcome != Outcome::Stale {
-                // The snapshot is too old for what waited: nothing of it was ever true.
-                self.facts.clear();
-                return Ok(());
-            }
+            stream.book.join(&stream.grid)
+        } {
+            self.tell_book(of, &waited, outcome?, false, waited.last_id);
         }
+        if self.streams[of].book.id().is_none() {
+            // It did not hold against what waited for it: nothing of it was ever true.
+            self.facts.clear();
+        }
+        Ok(())
     }
 
     fn tell_book(&mut self, of: usize, update: &Update, outcome: Outcome, full: bool, id: u64) {
         let stream = &mut self.streams[of];
         match outcome {
             Outcome::Applied => {
-                stream.touch_of_book(id);
-                self.facts.push_book(of, full, update.ts_ns, &update.bids, &update.asks);
-                return;
+                let source = if full { Source::Snapshot } else { Source::Quote };
+                if stream.quote_of_book(id, source, self.counters.frames) != Heard::Suspect {
+                    self.facts.push_book(of, full, update.ts_ns, &update.bids, &update.asks);
+                    return;
+                }
+                self.counters.suspects += 1;
+                stream.book.break_off();
             }
             Outcome::Waits => return,
             Outcome::Stale => {
@@ -403,11 +354,10 @@ impl WireFeed {
             *known = part.map(|number| number.to_f64()).or(*known);
         }
         let quote = stream.ticker;
-        let number = |part: Option<super::Number<'_>>| part.map(|number| number.to_f64());
         let heard = Marks {
-            mark: number(ticker.mark),
-            index: number(ticker.index),
-            funding_rate: number(ticker.funding_rate),
+            mark: float(ticker.mark),
+            index: float(ticker.index),
+            funding_rate: float(ticker.funding_rate),
             next_funding_ns: ticker.next_funding_ns,
         };
         // The ticker is slower than the book: it is the quote only where there is no other.
@@ -421,8 +371,8 @@ impl WireFeed {
     fn take_mark(&mut self, of: usize, mark: &MarkPrice<'_>) {
         let heard = Marks {
             mark: Some(mark.mark.to_f64()),
-            index: mark.index.map(|number| number.to_f64()),
-            funding_rate: mark.funding_rate.map(|number| number.to_f64()),
+            index: float(mark.index),
+            funding_rate: float(mark.funding_rate),
             next_funding_ns: mark.next_funding_ns,
         };
         self.tell_marks(of, heard);
@@ -430,16 +380,19 @@ impl WireFeed {
 
     /// Join what was heard with what was known; a new rate or time is a fact.
     fn tell_marks(&mut self, of: usize, heard: Marks) {
-        let known = &mut self.streams[of].marks;
-        let joined = Marks {
-            mark: heard.mark.or(known.mark),
-            index: heard.index.or(known.index),
-            funding_rate: heard.funding_rate.or(known.funding_rate),
-            next_funding_ns: heard.next_funding_ns.or(known.next_funding_ns),
-        };
+        let stream = &mut self.streams[of];
+        let frame = self.counters.frames;
+        let is_sound =
+            heard.mark.is_none_or(|mark| stream.plausible.judge(Source::Mark, mark, mark, frame));
+        if !is_sound {
+            self.counters.suspects += 1;
+            return;
+        }
+        let known = stream.marks;
+        let joined = heard.or(known);
         let is_new = joined.funding_rate != known.funding_rate
             || joined.next_funding_ns != known.next_funding_ns;
-        *known = joined;
+        stream.marks = joined;
         if let (true, Some(rate)) = (is_new, joined.funding_rate) {
             let next_ns = joined.next_funding_ns.unwrap_or(0);
             let mark = joined.mark.unwrap_or(f64::NAN);
@@ -453,11 +406,19 @@ impl WireFeed {
                 self.counters.ignored += 1;
                 continue;
             };
+            if self.streams[of].seen.is_old_candle(timeframe, kline.open_ns) {
+                self.counters.repeated += 1;
+                continue;
+            }
             let values = [kline.open, kline.high, kline.low, kline.close, kline.volume]
                 .map(|number| number.to_f64());
             self.facts.push(Fact::Candle { of, timeframe, open_ns: kline.open_ns, values });
         }
     }
+}
+
+fn float(number: Option<Number<'_>>) -> Option<f64> {
+    number.map(|number| number.to_f64())
 }
 
 fn fill(update: &mut Update, depth: Option<u32>, bids: &[Level<'_>], asks: &[Level<'_>]) {

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use super::account::Private;
+use super::reply::Reply;
 pub use super::scalar::Number;
 use crate::number::Side;
 
@@ -186,17 +188,6 @@ pub struct MarkPrice<'a> {
     pub next_funding_ns: Option<i64>,
 }
 
-/// The venue's answer to a request on the socket (subscribe, ping).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply<'a> {
-    /// The request was accepted.
-    pub is_ok: bool,
-    /// Bybit's `op`.
-    pub operation: Option<Cow<'a, str>>,
-    /// The venue's words, empty when it has none.
-    pub message: Cow<'a, str>,
-}
-
 /// What one message says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame<'a> {
@@ -215,7 +206,9 @@ pub enum Frame<'a> {
     /// Mark price and funding.
     MarkPrice(MarkPrice<'a>),
     /// Answer to a request.
-    Reply(Reply<'a>),
+    Reply(Box<Reply<'a>>),
+    /// Something about one's own account.
+    Private(Box<Private<'a>>),
     /// Well-formed, but nothing HEAN uses; the name of its kind, for the counters.
     Ignored(Cow<'a, str>),
 }
@@ -233,6 +226,7 @@ impl Frame<'_> {
             Self::Klines(_) => "klines",
             Self::MarkPrice(_) => "mark_price",
             Self::Reply(_) => "reply",
+            Self::Private(private) => private.kind(),
             Self::Ignored(kind) => kind,
         }
     }
@@ -248,6 +242,7 @@ impl Frame<'_> {
             Self::Ticker(ticker) => Some(&ticker.symbol),
             Self::Klines(klines) => klines.first().map(|kline| kline.symbol.as_ref()),
             Self::MarkPrice(mark) => Some(&mark.symbol),
+            Self::Private(private) => private.symbol(),
             Self::Reply(_) | Self::Ignored(_) => None,
         }
     }
@@ -263,6 +258,7 @@ impl Frame<'_> {
             Self::Ticker(ticker) => Some(ticker.ts_ns),
             Self::Klines(klines) => klines.last().map(|kline| kline.ts_ns),
             Self::MarkPrice(mark) => Some(mark.ts_ns),
+            Self::Private(private) => private.ts_ns(),
             Self::Reply(_) | Self::Ignored(_) => None,
         }
     }

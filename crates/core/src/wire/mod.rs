@@ -2,11 +2,18 @@
 //! Venue frames to facts. [`parse_binance`] and [`parse_bybit`] take the bytes of one message and
 //! give one [`Frame`], or an error that names the field; live feeds and recorded captures use the
 //! same two functions. [`sync`] says which book frame may be applied, [`capture`] turns a recorded
-//! file into columns. Public market data only: a private event is `Frame::Ignored` with its name,
-//! and gets its own variant when the adapters need it. Nothing here reads a file or a clock.
+//! file into columns, [`feed`] keeps a live connection's market data. Private events become
+//! [`account`] facts, answers to requests [`reply`] facts; a kind that HEAN has no use for is
+//! `Frame::Ignored` with its name. Nothing here reads a file or a clock.
 
+pub mod account;
 pub mod binance;
+mod binance_account;
+mod binance_fast;
+mod binance_private;
 pub mod bybit;
+mod bybit_fast;
+mod bybit_private;
 pub mod capture;
 pub mod clock;
 pub mod columns;
@@ -17,11 +24,17 @@ pub mod frame;
 pub mod grid;
 mod json;
 pub mod line;
+pub mod plausible;
+pub mod reply;
 pub mod report;
 pub mod scalar;
+mod scan;
 pub mod seeding;
+pub mod seen;
+pub mod stream;
 pub mod sync;
 mod tables;
+mod words;
 
 pub use binance::parse_binance;
 pub use bybit::parse_bybit;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde_json::value::RawValue;
 
 use crate::error::Result;
 use crate::number::parse_decimal;
@@ -109,6 +110,10 @@ pub fn time_ns(raw: u64) -> Option<i64> {
 /// Text that borrows from the frame unless it holds an escape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub Cow<'a, str>);
+
+/// An id, as text or as an integer of any size; always text here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Id<'a>(pub Cow<'a, str>);
 
 /// A venue time, as an integer or as digits in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +242,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
         input.deserialize_str(TextVisitor)
     }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+        let raw: &'de RawValue = Deserialize::deserialize(input)?;
+        id_text(raw).map(Self).ok_or_else(|| D::Error::custom("an id is a text or an integer"))
+    }
+}
+
+/// An id as text; `None` for any other JSON value.
+pub(crate) fn id_text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    if text.starts_with('"') {
+        return serde_json::from_str::<Text<'_>>(text).ok().map(|text| text.0);
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(Cow::Borrowed(text))
 }
 
 impl<'de> Deserialize<'de> for Stamp {
