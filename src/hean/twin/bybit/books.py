@@ -59,6 +59,8 @@ class Book(Stream):
     def join(self, session: Session, now_ns: int) -> None:
         """A snapshot first, at the point the others have reached."""
         self.publish(now_ns)
+        if not self.sessions:
+            self._told_ns = now_ns
         frame = self._frame("snapshot", *self.market.desk.levels(self.depth), now_ns)
         session.push(encode(frame), topic=self.topic)
         super().join(session, now_ns)
