@@ -42,7 +42,7 @@ class Gate:
         key = self._key(name)
         window = headers.get("X-BAPI-RECV-WINDOW", WINDOW_MS)
         self.check_time(stamp, window)
-        payload = request.body if request.method == "POST" else request.query.encode()
+        payload = request.body if request.method == "POST" else _bytes(request.query)
         if not self._matches(key, f"{stamp}{name}{window}".encode() + payload, sign):
             raise Denied(10004, "error sign! please check your signature generation algorithm.")
         self.check_permission(key, trades=trades)
@@ -93,7 +93,12 @@ class Gate:
             ready = self._hashes[key.key] = hmac.new(key.secret.encode(), digestmod=hashlib.sha256)
         digest = ready.copy()
         digest.update(payload)
-        return hmac.compare_digest(digest.hexdigest().encode(), sign.encode())
+        return hmac.compare_digest(digest.hexdigest().encode(), _bytes(sign))
+
+
+def _bytes(text: str) -> bytes:
+    """What stood on the wire; a server hands undecodable bytes on as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _whole(value: object) -> int | None:

@@ -23,6 +23,7 @@ from hean.twin.venue import TwinVenue
 CATEGORIES = ("linear", "spot", "inverse", "option")
 TRADED = ("linear", "spot")
 DAY_MS = 86_400_000
+WHOLE_DIGITS_MAX = 15  # ms UTC for thirty thousand years
 
 
 @dataclass(slots=True)
@@ -105,7 +106,12 @@ class Call:
             return default
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        if isinstance(value, str) and len(value) <= 19 and value.isascii() and value.isdigit():
+        if (
+            isinstance(value, str)
+            and len(value) <= WHOLE_DIGITS_MAX
+            and value.isascii()
+            and value.isdigit()
+        ):
             return int(value)
         raise invalid(self.category, name)
 

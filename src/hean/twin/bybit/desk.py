@@ -47,6 +47,7 @@ class OrderDesk:
         self._gate = gate
         self._limits = limits
         self._bucket = bucket
+        self._answers = 0
 
     def received(self, client: Client, request: dict[str, Any]) -> None:
         """A frame of an order-entry client."""
@@ -148,7 +149,8 @@ class OrderDesk:
             budget, self._limited = self._limited, None
         now_ms = str(self._venue.now() // MS_NS)
         header = budget.headers() if budget is not None else {}
-        header["Traceid"] = f"{self._venue.rng.getrandbits(128):032x}"
+        self._answers += 1
+        header["Traceid"] = f"{self._answers:032x}"
         header["Timenow"] = now_ms
         client.reply(
             {

@@ -257,7 +257,7 @@ class BybitDialect:
 
     def opened(self, session: Session) -> None:
         """A client connected."""
-        connection = f"twin{session.number:08x}-{self.venue.rng.getrandbits(32):08x}"
+        connection = f"twin{session.number:012x}"
         kind = SOCKETS[session.path]
         client = Client(session, kind, connection, _idle_s(session) * SECOND_NS)
         session.state = self._clients[session.number] = client

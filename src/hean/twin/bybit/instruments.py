@@ -106,19 +106,19 @@ def _ratios(listing: Listing) -> dict[str, str]:
     return {"priceLimitRatioX": band, "priceLimitRatioY": words.number(listing.band_fraction * 2)}
 
 
-def risk_tiers(market: TwinMarket, first_id: int) -> list[dict[str, Any]]:
-    """A symbol's rows in `risk-limit`. *first_id*: number of its lowest tier."""
+def risk_tiers(market: TwinMarket) -> list[dict[str, Any]]:
+    """A symbol's rows in `risk-limit`, numbered from 1 as positions name them."""
     rows = []
-    for place, (cap, initial, maintenance, deduction) in enumerate(market.listing.tiers):
+    for number, (cap, initial, maintenance, deduction) in enumerate(market.listing.tiers, 1):
         leverage = (1 / initial).quantize(Decimal("0.01"))
         rows.append(
             {
-                "id": first_id + place,
+                "id": number,
                 "symbol": market.symbol,
                 "riskLimitValue": words.number(cap),
                 "maintenanceMargin": words.number(maintenance),
                 "initialMargin": words.number(initial),
-                "isLowestRisk": 1 if place == 0 else 0,
+                "isLowestRisk": 1 if number == 1 else 0,
                 "maxLeverage": f"{leverage:.2f}",
                 "mmDeduction": words.number(deduction) if deduction else "",
             }

@@ -167,13 +167,11 @@ class MarketCalls:
         symbol = call.text("symbol")
         if symbol:
             call.market(category)
-        rows, first_id = [], 1
+        rows: list[dict[str, Any]] = []
         for place, market in enumerate(markets):
-            tiers = instruments.risk_tiers(market, first_id)
-            first_id += len(tiers)
             is_here = start <= place < start + RISK_PAGE
             if market.symbol == symbol or (not symbol and is_here):
-                rows.extend(tiers)
+                rows.extend(instruments.risk_tiers(market))
         is_more = not symbol and start + RISK_PAGE < len(markets)
         cursor = str(start + RISK_PAGE) if is_more else ""
         return Answer({"category": category, "list": rows, "nextPageCursor": cursor})

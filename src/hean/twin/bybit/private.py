@@ -45,6 +45,7 @@ class PrivateStreams:
         self._gate = gate
         self._clients: dict[int, list[Client]] = {}
         """Logged in, by account number."""
+        self._frames = 0
 
     def received(self, client: Client, request: dict[str, Any]) -> None:
         """A frame of a private client."""
@@ -150,7 +151,8 @@ class PrivateStreams:
         now_ms = self._venue.now() // words.MS_NS
         frame: dict[str, Any] = {"topic": topic, "creationTime": now_ms, "data": rows}
         if not topic.startswith("execution.fast"):
-            frame["id"] = f"{account.number}_{self._venue.rng.getrandbits(64):016x}"
+            self._frames += 1
+            frame["id"] = f"{account.number}_{self._frames:016x}"
         return frame
 
     def _login(self, client: Client, request: dict[str, Any]) -> None:

@@ -17,6 +17,10 @@ from hean.twin.orders import NewOrder, Refused, Trigger, Why
 LINK_ID_MAX = 36
 LINK_ID_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 QUOTE_DECIMALS = 8
+TOLERANCES = {  # smallest and largest
+    "TickSize": (Decimal(1), Decimal(10_000)),
+    "Percent": (Decimal("0.01"), Decimal(10)),
+}
 FILTERS = {"", "Order", "tpslOrder", "StopOrder"}
 TPSL_MODES = {"", "Full", "Partial"}
 EXIT_NAMES = ("takeProfit", "stopLoss")
@@ -144,15 +148,19 @@ def _price(call: Call, market: TwinMarket, side: str, *, is_market: bool) -> Dec
 
 def _slippage_bound(call: Call, market: TwinMarket, side: str) -> Decimal | None:
     """The worst price of a market order with a slippage tolerance, from the opposite touch."""
-    kind = _one_of(call, "slippageToleranceType", {"", "UNKNOWN", "TickSize", "Percent"})
+    kind = _one_of(call, "slippageToleranceType", {"", "UNKNOWN", *TOLERANCES})
     tolerance = number(call, "slippageTolerance")
-    if kind in {"", "UNKNOWN"} or tolerance is None:
+    if kind not in TOLERANCES or tolerance is None:
         return None
+    if not TOLERANCES[kind][0] <= tolerance <= TOLERANCES[kind][1]:
+        raise invalid(call.category, "slippageTolerance")
     touch = market.best("SELL" if side == "BUY" else "BUY")
     if touch is None:
         return None
     tick = market.listing.tick
     away = tolerance * tick if kind == "TickSize" else touch * tolerance / 100
+    if away >= touch * market.listing.band_fraction:
+        return None  # the exchange's own bound is nearer
     bound = touch + away if side == "BUY" else touch - away
     return bound // tick * tick
 

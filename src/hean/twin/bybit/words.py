@@ -11,7 +11,7 @@ from typing import Any
 from hean.twin.orders import ZERO, Execution, Order, Status, Why
 
 MS_NS = 1_000_000
-DIGITS_MAX = 40  # longest number a client may send; longer than any price times any quantity
+DIGITS_MAX = 19  # characters of a number; longer ones would not divide exactly by a step
 
 SIDES = {"Buy": "BUY", "Sell": "SELL"}
 SIDE_NAMES = {"BUY": "Buy", "SELL": "Sell"}

@@ -25,6 +25,10 @@ REFUSALS: list[tuple[str, dict[str, Any], int]] = [
     ("linear", {"qty": "0.0001"}, 10001),
     ("linear", {"qty": "0.0015"}, 10001),
     ("linear", {"qty": "9999999"}, 10001),
+    ("linear", {"qty": "9" * 19}, 10001),
+    ("linear", {"qty": "9" * 100}, 10001),
+    ("linear", {"price": "9" * 19}, 110003),
+    ("linear", {"takeProfit": "0." + "1" * 17}, 10001),
     ("linear", {"qty": 0.01}, 10001),
     ("linear", {"qty": "1e3"}, 10001),
     ("linear", {"qty": "-1"}, 10001),
@@ -137,6 +141,13 @@ def test_a_slippage_tolerance_bounds_a_market_order(desk: BybitDesk) -> None:
     order = desk.order_of(desk.placed("Buy", "15", **tolerance))
     assert (order["orderType"], order["cumExecQty"]) == ("Market", "10.000")
     assert (order["orderStatus"], order["slippageTolerance"]) == ("Cancelled", "5")
+    for kind, value, code in (
+        ("TickSize", "0", 10001),
+        ("Percent", "11", 10001),
+        ("Percent", "9", 0),
+    ):
+        wide = {"slippageToleranceType": kind, "slippageTolerance": value}
+        assert desk.create("Buy", "0.01", **wide)["retCode"] == code
 
 
 def test_self_match_prevention_is_the_later_orders(desk: BybitDesk) -> None:
