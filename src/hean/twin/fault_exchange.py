@@ -316,8 +316,6 @@ class ReduceOnly(Act):
 class StopWhileAway(ByHandAct):
     """The private lines die, and while nobody listens the price passes a stop."""
 
-    _since_s = 0.0
-
     def act(self) -> dict[str, Any]:
         """Cut, then move the price past the oldest stop."""
         account = self.account()
@@ -330,7 +328,7 @@ class StopWhileAway(ByHandAct):
         ]
         if not stops:
             raise ParameterInvalid(f"account {account.name} has no waiting stop.")
-        self._since_s = self.faults.now_s()
+        self.setting.until_s = self.faults.now_s() + self["away_s"]
         for session in self.sessions():
             session.abort()
         stop = stops[0]
@@ -339,11 +337,6 @@ class StopWhileAway(ByHandAct):
         price = stop.trigger.price * beyond
         self.hand.move(stop.market, price=price)
         return {"order_id": stop.order_id, "symbol": stop.market.symbol, "price": f"{price:f}"}
-
-    def tick(self, now_s: float) -> None:
-        """Over when lines may come in."""
-        if now_s - self._since_s >= self["away_s"]:
-            self.setting.until_s = now_s
 
     def connect(self, path: str) -> Reply | None:
         """Nobody comes in yet."""

@@ -17,6 +17,9 @@ from hean.twin.fault_asked import Asked
 from hean.twin.fault_voices import trouble_of
 from hean.twin.orders import NewOrder, Order, Refused, Status, Why
 
+UNKNOWN = {"bybit": Why.ORDER_NOT_FOUND, "binance": Why.ORDER_CLOSED}
+"""What a cancel of an order that nobody knows is refused with."""
+
 
 class DuplicateId(Act):
     """The client id is said to have been used."""
@@ -62,7 +65,7 @@ class BatchPartial(Act):
 
     def before_cancel(self, order: Order) -> None:
         """A leg that cancels."""
-        self._leg(Why.ORDER_NOT_FOUND)
+        self._leg(UNKNOWN[self.exchange])
 
     def _leg(self, why: Why) -> None:
         self._legs += 1
@@ -135,7 +138,7 @@ class CancelFails(Act):
 
     def before_cancel(self, order: Order) -> None:
         """Nobody knows the order."""
-        raise Refused(Why.ORDER_NOT_FOUND)
+        raise Refused(UNKNOWN[self.exchange])
 
 
 class CancelAllSurvivor(Act):

@@ -18,6 +18,20 @@ from hean.twin.wire import Reply
 
 NS = 1_000_000_000
 CANCELS = frozenset({"cancel", "cancel_batch", "cancel_all"})
+TRADING = CANCELS | {
+    "create",
+    "stop",
+    "amend",
+    "replace",
+    "create_batch",
+    "amend_batch",
+    "leverage",
+    "position_mode",
+}
+OPEN = frozenset(
+    {"time", "instruments", "book", "candles", "trades", "tickers", "status", "subscribe", "ping"}
+)
+"""What needs no key, though clients may show one."""
 MISSING_IDS = frozenset({"orderId", "orderLinkId", "clientOrderId", "algoId", "clientAlgoId"})
 PAGED = frozenset({"orders", "order_history", "executions", "positions", "instruments"})
 
@@ -140,9 +154,11 @@ class KeyRefused(Refusal):
     """The key is good for nothing any more, or not for this."""
 
     def fits(self, asked: Asked) -> bool:
-        """Only what is signed, or logs in."""
-        is_signed = bool(asked.account) or asked.op == "login"
-        return is_signed and super().fits(asked)
+        """Only what is signed, or logs in; without the permission reading still works."""
+        if self["reason"] == "permission":
+            return asked.op in TRADING and super().fits(asked)
+        is_signed = bool(asked.account) and asked.op not in OPEN
+        return (is_signed or asked.op == "login") and super().fits(asked)
 
     def trouble(self, asked: Asked) -> Trouble:
         """For its reason."""
@@ -181,7 +197,7 @@ def _garbage(data: bytes, form: str) -> bytes:
         case "truncated":
             return data[: len(data) // 2]
         case "encoding":
-            return data.decode("utf-8", "replace").encode("utf-16")
+            return data.decode("utf-8", "replace").encode("cp500")
         case "empty":
             return b""
         case "empty_list":

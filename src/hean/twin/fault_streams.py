@@ -35,24 +35,17 @@ ACKNOWLEDGED = Trouble(0, "")
 class Cut(Act):
     """Lines die, and nobody comes in for a while."""
 
-    _since_s = 0.0
-
     def begin(self) -> None:
         """Cut."""
-        self._since_s = self.faults.now_s()
+        self.setting.until_s = self.faults.now_s() + self["refuses_s"]
         sessions = self.sessions()
         for session in sessions:
             cut(session, self["how"], self["code"])
         self.acted(sessions=[session.number for session in sessions])
 
-    def tick(self, now_s: float) -> None:
-        """Over when new lines may come in."""
-        if now_s - self._since_s >= self["refuses_s"]:
-            self.setting.until_s = now_s  # it has done what it does
-
     def connect(self, path: str) -> Reply | None:
         """Nobody comes in yet."""
-        is_over = self.faults.now_s() - self._since_s >= self["refuses_s"]
+        is_over = self.faults.now_s() >= self.setting.until_s
         return None if is_over else reply_of(self.exchange, http_trouble(503), 0)
 
 

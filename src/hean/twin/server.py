@@ -11,6 +11,7 @@ import socket as socket_module
 import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -143,6 +144,7 @@ class TwinServer:
         self.port = 0
         self.sessions: dict[int, WebSocketSession] = {}
         self.sessions_opened = 0
+        self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
 
@@ -162,6 +164,7 @@ class TwinServer:
 
     async def stop(self) -> None:
         """Close every connection and the port."""
+        self._stopping.set()
         if self._ticker is not None:
             self._ticker.cancel()
         for session in list(self.sessions.values()):
@@ -196,17 +199,23 @@ class TwinServer:
         self, request: web.BaseRequest, asked: Request, fault: RequestFault
     ) -> web.StreamResponse:
         """Do to a request what a fault dial wants."""
-        if fault.wait_s:
-            await asyncio.sleep(fault.wait_s)
+        await self._hold(fault.wait_s)
         reply = self.faults.answer(fault, lambda: self.dialect.rest(asked))
-        if fault.answer_after_s:
-            await asyncio.sleep(fault.answer_after_s)
+        await self._hold(fault.answer_after_s)
         if fault.ending == "hang":
-            await asyncio.sleep(fault.hold_s)
+            await self._hold(fault.hold_s)
         if fault.ending != "answer" or reply is None:
             await _break_off(request, reply, fault.cut_at)
             return web.Response(status=500)  # nobody reads it
         return _response(reply)
+
+    async def _hold(self, seconds: float) -> None:
+        """Wait, but not longer than the twin runs."""
+        if not seconds:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _session(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         if not self.dialect.accepts(path) or len(self.sessions) >= SESSIONS_MAX:
