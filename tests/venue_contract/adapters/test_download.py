@@ -21,7 +21,6 @@ from typer.testing import CliRunner
 from hean.cli import app
 from hean.data.reader import read_columns
 from hean.feeds.listing import load_listing
-from hean.feeds.rest import ATTEMPTS_MAX
 from hean.feeds.rest_binance import PREFIX, BinanceRest
 from hean.feeds.rest_bybit import BybitRest
 from hean.net.http import HttpClient
@@ -135,12 +134,12 @@ def test_a_ban_ends_the_download_and_says_when_to_come_again(at: At, tmp_path: P
     assert "it wants no question for" in done.output
 
 
-def test_a_cut_download_goes_on_where_it_ended(at: At, tmp_path: Path) -> None:
-    dial = {"match": {"path": kline_path(at)}, "after": 1, "count": ATTEMPTS_MAX}
-    at[0].control.fault("reset_after_request", **dial)
+def test_a_download_that_was_sent_away_goes_on_where_it_ended(at: At, tmp_path: Path) -> None:
+    dial = {"match": {"path": kline_path(at)}, "after": 1, "count": 1, "retry_after_s": 600.0}
+    at[0].control.fault("rate_limited", **dial)
     done = download(at, tmp_path, "--timeframe", "1m")
-    assert done.exit_code == 3, done.output
-    assert "run it again" in done.output
+    assert done.exit_code == 1
+    assert "it wants no question for" in done.output
     document = candles(at, tmp_path)
     assert (document["rows"], document["pages"], document["pages_kept"]) == (1_200, 2, 1)
 
