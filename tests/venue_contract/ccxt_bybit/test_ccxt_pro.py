@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ccxt.pro's Bybit, unmodified but for its URLs: what it watches on the twin is what REST tells, and
-orders can go over the socket.
+"""ccxt.pro's Bybit, unmodified but for its URLs: what it watches on the twin is what REST tells,
+and orders can go over the socket.
 """
 
 from __future__ import annotations

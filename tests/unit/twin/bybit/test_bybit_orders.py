@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Orders at the twin's Bybit: what is refused with which code, what every call does to an order, and
-how orders are found again.
+"""Orders at the twin's Bybit: what is refused with which code, what every call does to an order,
+and how orders are found again.
 """
 
 from __future__ import annotations
