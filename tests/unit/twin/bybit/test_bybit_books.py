@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The five book rules of Bybit's streams, against a naive reader that follows them to the letter."""
-
+"""The five book rules of Bybit streams, against a naive reader that takes them to the letter."""
 from __future__ import annotations
 
 import random
