@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing JSON by shape: the same names and the same kinds of value all the way down, whatever the
-values are. Also reads the documented examples beside the project.
+"""Comparing JSON by shape: the same names and the same kinds of value all the way down, whatever
+the values are. Also reads the documented examples beside the project.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import Any
 from binance_desk import BinanceDesk, DeskSession
 
 SYMBOL = "BTCUSDT"
+USER = "private"
+"""Route of the user streams."""
 
 
 class UsdmDesk(BinanceDesk):
@@ -37,7 +39,7 @@ class UsdmDesk(BinanceDesk):
     def user_stream(self, key: str = "DeskKey1") -> DeskSession:
         """A socket that hears the account of a key."""
         answer = self.raw("POST", "/fapi/v1/listenKey", key=key)
-        return self.connect(f"/private/ws/{answer['listenKey']}")
+        return self.connect(f"/{USER}/ws/{answer['listenKey']}")
 
     def listen(self, route: str, *streams: str) -> DeskSession:
         """A socket subscribed to streams of a route."""
@@ -48,7 +50,7 @@ class UsdmDesk(BinanceDesk):
 
 
 def names(frames: list[Any]) -> list[str]:
-    """Event names of frames; of orders with execution type and status, of algo orders with status."""
+    """Event names of frames; of orders their execution type and status, of algo orders theirs."""
     out = []
     for frame in frames:
         match frame["e"]:

@@ -66,7 +66,7 @@ class Listing:
 
     @property
     def band_low(self) -> Decimal:
-        """Lower end of the price band, as a factor. Binance's futures subtract, all others divide."""
+        """Lower end of the price band, as a factor. Binance's futures subtract, others divide."""
         if (self.exchange, self.market) == ("binance", "linear"):
             return 1 - self.band_fraction
         return 1 / (1 + self.band_fraction)

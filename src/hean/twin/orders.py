@@ -77,7 +77,7 @@ class Why(StrEnum):
 
 
 class Refused(Exception):
-    """The exchange says no. *why*: the reason; *allowed*: the bound that was missed, if there is one.
+    """The exchange says no. *why*: the reason; *allowed*: the bound that was missed, if any.
 
     Reaction: the dialect answers with its own code and nothing has changed.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""binance-futures-connector, unmodified but for its URLs: its REST client and its socket client, which
-runs in a thread of its own, against the twin.
+"""binance-futures-connector, unmodified but for its URLs: its REST client and its socket client,
+which runs in a thread of its own, against the twin.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""binance-sdk-derivatives-trading-usds-futures, unmodified but for its URLs: REST, WebSocket API and
-streams. Its models are strict, so every field here has the documented JSON type or the call fails.
+"""binance-sdk-derivatives-trading-usds-futures, unmodified but for its URLs: REST, WebSocket API
+and streams. Its models are strict, so every field here has the documented JSON type or the call
+fails.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python-binance's synchronous client, unmodified but for its URLs, trades USD-M futures on the twin."""
+"""python-binance's synchronous client, unmodified but for its URLs, trades USD-M futures on the
+twin.
+"""
 
 from __future__ import annotations
 

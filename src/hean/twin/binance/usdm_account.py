@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`usdm_account.py`: accounts of the USD-M futures: balances, positions, settings, income, and the
-keys of user streams. A setting that is as wanted already is refused, as the exchange does. Margin is
-cross: isolated mode is kept and shown, but no margin can be moved to a position.
+keys of user streams. A setting that is as wanted already is refused, as the exchange does. Margin
+is cross: isolated mode is kept and shown, but no margin can be moved to a position.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`usdm_algo.py`: conditional orders of the USD-M futures, which since December 2025 have paths, ids
-and a status of their own. What one becomes when it fires is an ordinary order, looked up with the
-ordinary paths.
+"""`usdm_algo.py`: conditional orders of the USD-M futures, which since December 2025 have paths,
+ids and a status of their own. What one becomes when it fires is an ordinary order, looked up with
+the ordinary paths.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from hean.twin.binance.usdm_shapes import (
     algo_object,
     algo_placed,
     algo_query,
+    algo_type,
     is_algo,
     ms,
 )
@@ -48,7 +49,7 @@ def _check_closers(call: Call, new: NewOrder) -> None:
             order.close_all
             and order.market.symbol == new.symbol
             and (order.side, order.position_side) == (new.side, new.position_side)
-            and (order.extra["type"] in PROFIT_TYPES) == is_profit
+            and (algo_type(order) in PROFIT_TYPES) == is_profit
         ):
             raise BinanceError(
                 -4130,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`usdm_market.py`: public facts of the USD-M futures by REST: rules, books, trades, candles, funding,
-tickers. What is asked for all symbols answers a list, for one an object.
+"""`usdm_market.py`: public facts of the USD-M futures by REST: rules, books, trades, candles,
+funding, tickers. What is asked for all symbols answers a list, for one an object.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`usdm_records.py`: what an account of the USD-M futures has behind it: fills and income, kept from
-the exchange's events because the exchange itself only knows how things stand.
+"""`usdm_records.py`: what an account of the USD-M futures has behind it: fills and income, kept
+from the exchange's events because the exchange itself only knows how things stand.
 """
 
 from __future__ import annotations

@@ -85,6 +85,11 @@ def type_of(order: Order) -> str:
     return "MARKET" if order.is_market else "LIMIT"
 
 
+def algo_type(order: Order) -> str:
+    """What a conditional order was sent as; one placed by hand was sent as nothing."""
+    return str(order.extra.get("type") or ("STOP_MARKET" if order.is_market else "STOP"))
+
+
 def life(order: Order) -> str:
     """Time in force as sent, or what the exchange's own orders have."""
     return str(order.extra.get("timeInForce") or LIVES.get(order.life, order.life))
@@ -188,7 +193,7 @@ def algo_object(order: Order) -> dict[str, Any]:
         "algoId": algo_id(order),
         "clientAlgoId": order.client_id,
         "algoType": "CONDITIONAL",
-        "orderType": extra["type"],
+        "orderType": algo_type(order),
         "symbol": listing.symbol,
         "side": order.side,
         "positionSide": order.position_side,
@@ -251,7 +256,7 @@ def algo_update(order: Order, ts_ns: int, *, word: str) -> dict[str, Any]:
             "caid": order.client_id,
             "aid": algo_id(order),
             "at": "CONDITIONAL",
-            "o": extra["type"],
+            "o": algo_type(order),
             "s": listing.symbol,
             "S": order.side,
             "ps": order.position_side,
@@ -329,6 +334,13 @@ def order_update(order: Order, kind: str, ts_ns: int, fill: Execution | None) ->
     if order.status in {Status.EXPIRED, Status.REJECTED}:
         told["er"] = "0"
     return {"e": "ORDER_TRADE_UPDATE", "T": ms(ts_ns), "E": ms(ts_ns), "o": told}
+
+
+def trigger_reject(order: Order, ts_ns: int) -> dict[str, Any]:
+    """`CONDITIONAL_ORDER_TRIGGER_REJECT`: an order fired and could not be taken."""
+    why = "" if order.why is None else order.why.value
+    told = {"s": order.market.symbol, "i": int(order.order_id), "r": f"Order rejected: {why}."}
+    return {"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "E": ms(ts_ns), "T": ms(ts_ns), "or": told}
 
 
 def trade_lite(order: Order, fill: Execution) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`usdm_streams.py`: market streams of the USD-M futures. Trades and touches leave when they happen,
-books and prices on a rhythm; a recorded market's books leave at the end of each recorded event, so
-that a client sees what was recorded. Each depth stream has its own chain of ids (`pu`) on the one
-counter that REST snapshots show.
+"""`usdm_streams.py`: market streams of the USD-M futures. Trades and touches leave when they
+happen, books and prices on a rhythm; a recorded market's books leave at the end of each recorded
+event, so that a client sees what was recorded. Each depth stream has its own chain of ids (`pu`)
+on the one counter that REST snapshots show.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`usdm_trade.py`: orders of the USD-M futures: placing, changing, cancelling, looking up, alone and
-in batches. Plain orders only; conditional ones are `usdm_algo.py`'s, and invisible here until they
-have fired. A leg of a batch fails alone.
+"""`usdm_trade.py`: orders of the USD-M futures: placing, changing, cancelling, looking up, alone
+and in batches. Plain orders only; conditional ones are `usdm_algo.py`'s, and invisible here until
+they have fired. A leg of a batch fails alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`usdm_user.py`: what an account of the USD-M futures is told. A listen key names an account for an
-hour; every socket that knows it hears the same events. Also keeps each account's history, because
-it is built from the same events.
+"""`usdm_user.py`: what an account of the USD-M futures is told. A listen key names an account for
+an hour; every socket that knows it hears the same events. Also keeps each account's history,
+because it is built from the same events.
 """
 
 from __future__ import annotations
@@ -137,23 +137,20 @@ class USERS:
                 self._setting(event)
 
     def _order(self, event: OrderEvent) -> None:
-        order, account = event.order, event.order.account
+        order, account, ts_ns = event.order, event.order.account, event.ts_ns
         if event.kind == "triggered":
-            order.extra["triggered_ns"] = event.ts_ns
+            order.extra["triggered_ns"] = ts_ns
+            for word in ("TRIGGERING", "TRIGGERED"):
+                self._tell(account, shapes.algo_update(order, ts_ns, word=word))
         if shapes.is_working(order):
-            if event.kind == "triggered":
-                self._tell(account, shapes.algo_update(order, event.ts_ns, word="TRIGGERING"))
-                self._tell(account, shapes.algo_update(order, event.ts_ns, word="TRIGGERED"))
             if event.execution is not None and event.execution.kind == "trade":
                 self._tell(account, shapes.trade_lite(order, event.execution))
-            update = shapes.order_update(order, event.kind, event.ts_ns, event.execution)
-            self._tell(account, update)
-            if shapes.is_algo(order) and not order.is_open:
-                word = shapes.algo_status(order)
-                self._tell(account, shapes.algo_update(order, event.ts_ns, word=word))
-        else:
+            self._tell(account, shapes.order_update(order, event.kind, ts_ns, event.execution))
+        if event.kind == "rejected":
+            self._tell(account, shapes.trigger_reject(order, ts_ns))
+        if shapes.is_algo(order) and not (order.was_triggered and order.is_open):
             word = shapes.algo_status(order)
-            self._tell(account, shapes.algo_update(order, event.ts_ns, word=word))
+            self._tell(account, shapes.algo_update(order, ts_ns, word=word))
 
     def _balance(self, event: BalanceEvent) -> None:
         """Fills move a position too; funding of cross positions and transfers do not."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`usdm_wsapi.py`: methods of the USD-M WebSocket API: other names for the REST routes. Methods that
-carry a version (`v2/account.balance`) are listed with and without it.
+"""`usdm_wsapi.py`: methods of the USD-M WebSocket API: other names for the REST routes. Methods
+that carry a version (`v2/account.balance`) are listed with and without it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of the twin's USD-M futures: which route carries what, books that join a snapshot, candles
-that close, user events and the keys they hang on.
+"""Streams of the twin's USD-M futures: which route carries what, books that join a snapshot,
+candles that close, user events and the keys they hang on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from binance_desk import DeskSession
-from usdm_desk import SYMBOL, UsdmDesk, names
+from usdm_desk import SYMBOL, USER, UsdmDesk, names
 
 HOUR_MS = 3_600_000
 LISTEN_KEY = "/fapi/v1/listenKey"
@@ -279,13 +279,13 @@ def test_every_way_in_hears_the_account(desk: UsdmDesk, way: str) -> None:
     session: DeskSession
     match way:
         case "path":
-            session = desk.connect(f"/private/ws/{text}")
+            session = desk.connect(f"/{USER}/ws/{text}")
         case "query":
-            session = desk.connect("/private/ws", f"listenKey={text}")
+            session = desk.connect(f"/{USER}/ws", f"listenKey={text}")
         case "stream":
-            session = desk.connect("/private/stream", f"streams={text}")
+            session = desk.connect(f"/{USER}/stream", f"streams={text}")
         case _:
-            session = desk.listen("private", text)
+            session = desk.listen(USER, text)
     desk.place("BUY")
     (frame,) = session.taken()
     if way == "stream":
@@ -295,7 +295,7 @@ def test_every_way_in_hears_the_account(desk: UsdmDesk, way: str) -> None:
 
 
 def test_a_socket_without_a_known_key_stays_silent(desk: UsdmDesk) -> None:
-    session = desk.connect("/private/ws/nobody")
+    session = desk.connect(f"/{USER}/ws/nobody")
     desk.raw("POST", LISTEN_KEY, key="DeskKey1")
     desk.place("BUY")
     assert session.taken() == []

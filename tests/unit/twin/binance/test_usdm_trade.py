@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Orders of the twin's USD-M futures: what is taken, what is refused and with which code. The book is
-still, ten coins a level around 60,000, so every outcome can be told beforehand.
+"""Orders of the twin's USD-M futures: what is taken, what is refused and with which code. The book
+is still, ten coins a level around 60,000, so every outcome can be told beforehand.
 """
 
 from __future__ import annotations
@@ -300,6 +300,14 @@ def test_a_waiting_stop_can_be_cancelled(desk: UsdmDesk) -> None:
     shown = desk.signed("GET", "/fapi/v1/allAlgoOrders", symbol=SYMBOL)
     assert [row["algoStatus"] for row in shown] == ["CANCELED"]
     assert names(session.taken()) == ["ALGO NEW", "ALGO CANCELED"]
+
+
+def test_a_stop_that_fires_without_margin_is_told_as_rejected(desk: UsdmDesk) -> None:
+    session = desk.user_stream()
+    desk.conditional("BUY", "STOP_MARKET", triggerPrice="60500", quantity="100")
+    desk.quote(desk.linear, 60_600.0)
+    told = names(session.taken())
+    assert told[-3:] == [*("EXPIRED/REJECTED", "CONDITIONAL_ORDER_TRIGGER_REJECT", "ALGO REJECTED")]
 
 
 def test_a_trailing_stop_follows_the_price_by_a_fraction(desk: UsdmDesk) -> None:
