@@ -12,6 +12,8 @@ from hean.twin.listing import CONDITIONAL_MAX, OPEN_ORDERS_MAX
 from hean.twin.market import TwinMarket
 from hean.twin.orders import ZERO, NewOrder, Refused, Status, Trigger, Why
 
+SWEEP_LEVELS = 1_000  # levels of a book that a market order is thought through
+
 
 def check_price(market: TwinMarket, price: Decimal, *, side: str | None) -> None:
     """Tick, sign and band of a price; *side* `None` leaves the band out (trigger prices). A band
@@ -129,13 +131,31 @@ def check_ceilings(account: Account, market: TwinMarket, *, is_conditional: bool
         raise Refused(Why.TOO_MANY_ORDERS)
 
 
+def swept_cost(market: TwinMarket, quantity: Decimal) -> Decimal:
+    """What a market order to buy will cost; beyond the visible book, at its last price."""
+    best = market.desk.best(False)
+    if best is not None and market.quantity(best[1]) >= quantity:
+        return quantity * market.price(best[0])
+    cost, left, price = ZERO, quantity, market.last
+    for price_text, quantity_text in market.desk.levels(SWEEP_LEVELS)[1]:
+        price = Decimal(price_text)
+        take = min(left, Decimal(quantity_text))
+        cost += take * price
+        left -= take
+        if not left:
+            break
+    return cost + left * price
+
+
 def check_money(account: Account, market: TwinMarket, new: NewOrder, quantity: Decimal) -> Decimal:
     """What a spot order must lock, or whether margin suffices. *Returns*: the amount to lock."""
     listing = market.listing
     price = new.price or market.best("SELL" if new.side == "BUY" else "BUY") or market.last
     if listing.market == "spot":
         coin = listing.quote if new.side == "BUY" else listing.base
-        need = quantity * price if new.side == "BUY" else quantity
+        need = quantity
+        if new.side == "BUY":
+            need = quantity * price if new.price is not None else swept_cost(market, quantity)
         if need > account.free("spot", coin):
             raise Refused(Why.INSUFFICIENT, allowed=account.free("spot", coin))
         return need

@@ -36,7 +36,6 @@ from hean.twin.quirks import Quirks
 
 ORDERS_KEPT = 200_000  # finished orders an account can still look up
 CLIENT_IDS_KEPT = 1_000_000
-SWEEP_LEVELS = 1_000  # levels looked at to turn an amount of money into a quantity
 # Where an order that cannot do what it asks is refused before it exists.
 REFUSES: dict[tuple[str, str], frozenset[str]] = {
     ("binance", "spot"): frozenset({"would_trade"}),
@@ -484,7 +483,7 @@ class TwinVenue:
 
     def _swept(self, market: TwinMarket, side: str, money: Decimal) -> Decimal:
         """Quantity that *money* buys or must be sold for it, at the book as it stands."""
-        levels = market.desk.levels(SWEEP_LEVELS)[1 if side == "BUY" else 0]
+        levels = market.desk.levels(checks.SWEEP_LEVELS)[1 if side == "BUY" else 0]
         left, quantity = money, ZERO
         for price_text, quantity_text in levels:
             price, there = Decimal(price_text), Decimal(quantity_text)

@@ -369,3 +369,15 @@ def test_a_subscription_can_be_ended(desk: BinanceDesk) -> None:
     assert desk.call(session, "userDataStream.subscribe.signature")["result"] == {
         "subscriptionId": 1
     }
+
+
+def test_a_market_order_that_eats_into_the_book_needs_the_money_for_all_of_it() -> None:
+    """One coin a level, a dollar apart: what 1.6 coins cost is more than 1.6 times the touch."""
+    desk = BinanceDesk()
+    desk.quote(desk.spot, 60_000.0, coins=1)
+    desk.main.wallets["spot"]["USDT"] = D("96000.02")
+    short = desk.spot_order("MARKET", "BUY", quantity="1.6")
+    assert short["msg"] == "Account has insufficient balance for requested action."
+    desk.main.wallets["spot"]["USDT"] = D("60000.01") + D("0.6") * D("60001.01")
+    assert desk.spot_order("MARKET", "BUY", quantity="1.6")["status"] == "FILLED"
+    assert wallet(desk, "USDT") == (0, 0)
