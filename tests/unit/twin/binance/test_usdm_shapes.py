@@ -343,6 +343,24 @@ def test_user_events_have_the_documented_shape(
     assert unexplained(user_frames(desk)[ours], theirs) == []
 
 
+@pytest.mark.parametrize(("kind", "example"), [("liquidation", "calculated"), ("adl", "adl")])
+def test_forced_closures_have_the_documented_shape(
+    desk: UsdmDesk, shared: Path, kind: str, example: str
+) -> None:
+    folder = shared / "payloads/binance/documented/nautilus/rust-adapter/futures/user_data_json"
+    theirs = json.loads((folder / f"order_update_{example}.json").read_text())
+    desk.place("BUY", "MARKET")
+    session = desk.user_stream()
+    desk.venue.books.close_by_force(desk.main, desk.main.position(desk.linear, "BOTH"), kind)
+    ours = [frame for frame in session.taken() if frame["e"] == "ORDER_TRADE_UPDATE"][-1]
+    assert (ours["o"]["x"], ours["o"]["x"]) == (theirs["o"]["x"], "CALCULATED")
+    assert (
+        ours["o"]["c"].partition("-")[0]
+        == theirs["o"]["c"].removesuffix("_12345").partition("-")[0]
+    )
+    assert unexplained(ours, theirs) == []
+
+
 @pytest.mark.parametrize(
     ("name", "method", "prepare"),
     [
