@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spot_market.py`: public spot data by request: rules, book, trades, candles, tickers. It reads the
-market as it stands; the book's `lastUpdateId` is the counter that the diff stream uses too.
+"""`spot_market.py`: public spot data by request: rules, book, trades, candles, tickers. It reads
+the market as it stands; the book's `lastUpdateId` is the counter that the diff stream uses too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spot_trade.py`: spot orders: new, test, query, cancel, replace, amend. Each handler is one call of
-Binance's; the exchange decides, and its refusals get their code in `REFUSALS`.
+"""`spot_trade.py`: spot orders: new, test, query, cancel, replace, amend. Each handler is one call
+of Binance's; the exchange decides, and its refusals get their code in `REFUSALS`.
 """
 
 from __future__ import annotations

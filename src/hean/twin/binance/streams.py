@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`streams.py`: sockets that carry streams: which address means what, subscribing, wrapping, limits.
+"""`streams.py`: sockets that carry streams: which address means what, messages, wrapping, limits.
 A frame is encoded once for a stream and sent to all who listen. What a stream carries is decided
 by the publishers (`spot_streams.py`, `usdm_streams.py`); here a stream is a name.
 """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The twin's spot answers have the shape of the recorded and documented ones: the same names, the
-same JSON types, all the way down. A name that only one side has must be listed here with its reason.
+same JSON types, all the way down. A name that only one side has is listed here with its reason.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def signed(path: str, **params: Any) -> Callable[[BinanceDesk], Any]:
 
 
 def public(path: str, **params: Any) -> Callable[[BinanceDesk], Any]:
-    return lambda desk: desk.get(path, **params)
+    return lambda desk: desk.get(f"/api/v3/{path}", **params)
 
 
 def only_checked(desk: BinanceDesk) -> Any:
@@ -211,7 +211,8 @@ def only_checked(desk: BinanceDesk) -> Any:
 
 
 SYMBOL = {"symbol": "BTCUSDT"}
-NET, RUST = "binance-net/rest/spot", "nautilus/rust-adapter/spot/http_json"
+NET, DATA = "binance-net/rest/spot", "binance-net/rest/spot/ExchangeData"
+RUST = "nautilus/rust-adapter/spot/http_json"
 OLD = "nautilus/python-adapter/http_responses"
 
 
@@ -239,22 +240,22 @@ OLD = "nautilus/python-adapter/http_responses"
         (f"{NET}/Account/GetOrderRateLimitStatus.txt", signed("/api/v3/rateLimit/order")),
         (f"{NET}/Account/GetAPIKeyPermissions.txt", signed("/sapi/v1/account/apiRestrictions")),
         (f"{OLD}/http_wallet_trading_fees.json", signed("/sapi/v1/asset/tradeFee")),
-        (f"{NET}/ExchangeData/GetAvgPrice.txt", public("/api/v3/avgPrice", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetPrice.txt", public("/api/v3/ticker/price", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetBookPrice.txt", public("/api/v3/ticker/bookTicker", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetRollingWindowTicker.txt", public("/api/v3/ticker", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetTradingDayTicker.txt", public("/api/v3/ticker/tradingDay", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetServerTime.txt", public("/api/v3/time")),
-        (f"{NET}/ExchangeData/GetRecentTrades.txt", public("/api/v3/trades", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetTradeHistory.txt", public("/api/v3/historicalTrades", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetAggregatedTradeHistory.txt", public("/api/v3/aggTrades", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetKlines.txt", public("/api/v3/klines", interval="1m", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetUiKlines.txt", public("/api/v3/uiKlines", interval="1h", **SYMBOL)),
-        (f"{NET}/ExchangeData/GetTicker.txt", public("/api/v3/ticker/24hr", **SYMBOL)),
-        (f"{RUST}/depth_response.json", public("/api/v3/depth", **SYMBOL)),
-        (f"{RUST}/klines_response.json", public("/api/v3/klines", interval="1d", **SYMBOL)),
-        (f"{RUST}/ticker_24hr_response.json", public("/api/v3/ticker/24hr", **SYMBOL)),
-        (f"{RUST}/ping_response.json", public("/api/v3/ping")),
+        (f"{DATA}/GetAvgPrice.txt", public("avgPrice", **SYMBOL)),
+        (f"{DATA}/GetPrice.txt", public("ticker/price", **SYMBOL)),
+        (f"{DATA}/GetBookPrice.txt", public("ticker/bookTicker", **SYMBOL)),
+        (f"{DATA}/GetRollingWindowTicker.txt", public("ticker", **SYMBOL)),
+        (f"{DATA}/GetTradingDayTicker.txt", public("ticker/tradingDay", **SYMBOL)),
+        (f"{DATA}/GetServerTime.txt", public("time")),
+        (f"{DATA}/GetRecentTrades.txt", public("trades", **SYMBOL)),
+        (f"{DATA}/GetTradeHistory.txt", public("historicalTrades", **SYMBOL)),
+        (f"{DATA}/GetAggregatedTradeHistory.txt", public("aggTrades", **SYMBOL)),
+        (f"{DATA}/GetKlines.txt", public("klines", interval="1m", **SYMBOL)),
+        (f"{DATA}/GetUiKlines.txt", public("uiKlines", interval="1h", **SYMBOL)),
+        (f"{DATA}/GetTicker.txt", public("ticker/24hr", **SYMBOL)),
+        (f"{RUST}/depth_response.json", public("depth", **SYMBOL)),
+        (f"{RUST}/klines_response.json", public("klines", interval="1d", **SYMBOL)),
+        (f"{RUST}/ticker_24hr_response.json", public("ticker/24hr", **SYMBOL)),
+        (f"{RUST}/ping_response.json", public("ping")),
     ],
 )  # fmt: skip
 def test_answers_have_the_documented_shape(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a stream socket of the twin's Binance: addresses, subscribing, nonsense, pings, cuts."""
+"""The life of a stream socket of the twin's Binance: addresses, subscribing, pings, cuts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 
 from binance_desk import BinanceDesk, DeskSession
 from hean.twin.binance.streams import STREAMS_MAX, door_of
+
+PRIVATE = "private"
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ def desk() -> BinanceDesk:
         ("/ws/%21miniTicker%40arr", "", ("spot", "", False, ("!miniTicker@arr",))),
         ("/public/ws/btcusdt@depth", "", ("linear", "public", False, ("btcusdt@depth",))),
         ("/market/stream", "streams=a@aggTrade", ("linear", "market", True, ("a@aggTrade",))),
-        ("/private/ws", "listenKey=abc", ("linear", "private", False, ("abc",))),
-        ("/private/ws/abc", "", ("linear", "private", False, ("abc",))),
+        (f"/{PRIVATE}/ws", "listenKey=abc", ("linear", "private", False, ("abc",))),
+        (f"/{PRIVATE}/ws/abc", "", ("linear", "private", False, ("abc",))),
     ],
 )
 def test_an_address_says_what_is_wanted(path: str, query: str, expected: tuple[Any, ...]) -> None:

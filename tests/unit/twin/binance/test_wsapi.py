@@ -53,9 +53,12 @@ def test_other_ids_are_refused(desk: BinanceDesk, session: DeskSession, number: 
         ('{"id": 7, "method": "account.status", "params": {}}', -2014),
         ('{"id": 7, "method": "session.logon", "params": {"apiKey": "DeskKey1"}}', -4056),
         ('{"id": 7, "method": "userDataStream.subscribe"}', -1002),
-        ('{"id": 7, "method": "userDataStream.unsubscribe", "params": {"subscriptionId": 3}}', -2036),
+        (
+            '{"id": 7, "method": "userDataStream.unsubscribe", "params": {"subscriptionId": 3}}',
+            -2036,
+        ),
     ],
-)  # fmt: skip
+)
 def test_nonsense_is_answered_and_the_socket_stays(
     desk: BinanceDesk, session: DeskSession, text: str, code: int
 ) -> None:
@@ -73,7 +76,8 @@ def test_a_version_before_the_method_is_taken(desk: BinanceDesk, session: DeskSe
 def test_numbers_are_signed_as_they_were_sent(desk: BinanceDesk, session: DeskSession) -> None:
     """Unquoted numbers with trailing zeros: re-writing them would break the signature."""
     now = desk.now_ns // 1_000_000
-    text = f"apiKey=DeskKey1&price=59000.0&quantity=0.0010&side=BUY&symbol=BTCUSDT&timeInForce=GTC&timestamp={now}&type=LIMIT"
+    terms = "price=59000.0&quantity=0.0010&side=BUY&symbol=BTCUSDT&timeInForce=GTC"
+    text = f"apiKey=DeskKey1&{terms}&timestamp={now}&type=LIMIT"
     digest = hmac.digest(b"DeskSecret1", text.encode(), "sha256").hex()
     pairs = (pair.split("=") for pair in text.split("&"))
     raw = {"price", "quantity", "timestamp"}
