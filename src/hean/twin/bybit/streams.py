@@ -155,8 +155,6 @@ class Klines(Stream):
             is_closed = following(row.start_ms, self._length_ms) <= now_ms
             self._tell(row, now_ms, is_closed=is_closed)
             self._running_ms = row.start_ms
-            if is_closed:
-                self._running_ms = following(row.start_ms, self._length_ms)
 
     def _tell(self, row: Candle, now_ms: int, *, is_closed: bool) -> None:
         listing = self.market.listing
