@@ -5,8 +5,7 @@ exchange behind. Reading a parameter either gives what the caller needs or refus
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,15 +29,13 @@ WHOLE_DIGITS_MAX = 15  # ms UTC for thirty thousand years
 class Floor:
     """What every answer may need: the exchange and what the dialect keeps beside it.
 
-    *later*: what to do when the exchange has finished what it is doing. *windows*: seconds until
-    orders are cancelled after a disconnect, by account number and product.
+    *windows*: seconds until orders are cancelled after a disconnect, by account number and product.
     """
 
     venue: TwinVenue
     records: Records
     stops: Stops
     quirks: Quirks
-    later: deque[Callable[[], None]]
     windows: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
@@ -53,7 +50,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Call:
-    """One request. *category*: of the product asked about, empty where there is none."""
+    """One request. *key*: of whoever asks, `None` for market data. *budget*: what it may spend."""
 
     floor: Floor
     params: Mapping[str, Any]

@@ -77,7 +77,7 @@ class OrderDesk:
                 client.key = self._gate.login(request.get("args"))
                 client.session.account = client.key.account.name
             except Denied as refusal:
-                # One code for key and signature: a stranger learns nothing about keys.
+                # This socket has one code for a wrong key and a wrong signature.
                 code = 10001 if refusal.code == 10001 else 10004
                 message = refusal.message
         frame = {"retCode": code, "retMsg": message, "op": "auth", "connId": client.connection}
@@ -90,8 +90,9 @@ class OrderDesk:
         try:
             path, act = self._operation(client, request)
             params = _params(request)
-            units = len(params["request"]) if isinstance(params.get("request"), list) else 1
-            budget = self._spend(client, path, params, units)
+            budget = self._spend(client, path, params)
+            if not budget.units:
+                raise Denied(*trade.RATE)
             answer = act(Call(self._floor, params, client.key, budget))
         except Refused as refused:
             category = str(_params(request).get("category", ""))
@@ -123,19 +124,12 @@ class OrderDesk:
         self._gate.check_permission(client.key, trades=True)
         return found
 
-    def _spend(
-        self, client: Client, path: str, params: dict[str, Any], units: int
-    ) -> Budget | None:
-        if client.key is None:
-            return None
+    def _spend(self, client: Client, path: str, params: dict[str, Any]) -> Budget:
+        legs = params.get("request")
+        units = len(legs) if isinstance(legs, list) and legs else 1
         bucket, rate = self._bucket(path, str(params.get("category", "")))
-        budget = self._limits.take(client.key.account.number, bucket, rate, units)
-        if not budget.units:
-            self._limited = budget
-            raise Denied(*trade.RATE)
-        return budget
-
-    _limited: Budget | None = None
+        owner = 0 if client.key is None else client.key.account.number
+        return self._limits.take(owner, bucket, rate, units)
 
     def _reply(
         self,
@@ -144,9 +138,6 @@ class OrderDesk:
         outcome: Answer | Denied,
         budget: Budget | None,
     ) -> None:
-        is_bad = isinstance(outcome, Denied)
-        if is_bad and budget is None:
-            budget, self._limited = self._limited, None
         now_ms = str(self._venue.now() // MS_NS)
         header = budget.headers() if budget is not None else {}
         self._answers += 1

@@ -160,7 +160,7 @@ class BybitDialect:
         self._gate = Gate(keys, venue.now)
         self._later: deque[Callable[[], None]] = deque()
         self._stops = Stops(venue, self._later)
-        self._floor = Floor(venue, Records(), self._stops, self.quirks, self._later)
+        self._floor = Floor(venue, Records(), self._stops, self.quirks)
         tickers, books = Tickers(), Books(venue.now)
         self._books = books
         self._routes = _routes(MarketCalls(tickers, books))

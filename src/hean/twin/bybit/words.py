@@ -6,7 +6,6 @@ as the venue prints them. Tables only; a word that is not in a table is the call
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from hean.twin.orders import ZERO, Execution, Order, Status, Why
 
@@ -136,8 +135,3 @@ def trade_id(market: str, trade_number: int) -> str:
 def fee_of(order: Order) -> Decimal:
     """Fees paid so far, all coins."""
     return sum(order.fees.values(), ZERO)
-
-
-def words_of(order: Order, name: str, default: Any = "") -> Any:
-    """What the client said in a field that the exchange does not know."""
-    return order.extra.get(name, default)
