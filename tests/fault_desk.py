@@ -28,6 +28,7 @@ from hean.twin.server import TwinServer
 
 PATIENCE_S = 15.0  # a shared machine stalls; a condition that holds is seen at once
 SILENCE_S = 0.4  # how long "nothing comes" is waited for
+PRIVATE = "/private"  # route of the futures' user streams
 BUY_PRICE = "59000.0"  # rests: the best ask is 60,000.1
 
 
@@ -343,7 +344,7 @@ class FaultDesk:
         """The private line of the main account: orders and executions."""
         if self.exchange == "binance":
             key = (await self.ask("POST", "/fapi/v1/listenKey")).json["listenKey"]
-            return await self.open(f"/private/ws/{key}")
+            return await self.open(f"{PRIVATE}/ws/{key}")
         line = await self.open("/v5/private")
         await self._login(line)
         await self.subscribe(line, "order", "execution")

@@ -80,7 +80,9 @@ class ByHand:
 
     def order(self, account: Account, order_id: str, client_id: str) -> Order:
         """An order by either id."""
-        order = account.orders.get(order_id) or account.by_client_id.get(client_id)
+        order = account.orders.get(order_id)
+        if order is None and client_id:
+            order = account.by_client_id.get(client_id)
         if order is None:
             raise Refused(Why.ORDER_NOT_FOUND)
         return order

@@ -7,6 +7,7 @@ the reliability paper, what does it, what that is in one sentence, its parameter
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from hean.twin import fault_exchange as venue
@@ -38,7 +39,7 @@ HOLD = Param("hold_s", "number", 30.0, sentence="how long the line stays open")
 HOW = Param("how", "choice", "abort", choices=("abort", "close"))
 LASTS = Param("lasts_s", "number", 10.0)
 LATE = Param("delay_s", "number", 8.0, sentence="how late it arrives")
-LEFT = Param("left", "decimal", "0", sentence="what is left of it")
+LEFT = Param("left", "decimal", Decimal(0), sentence="what is left of it")
 LEVERAGE = Param("leverage_max", "count", None, 1, 200)
 LIFE = Param("life_s", "number", 86_400.0)
 OFFSET = Param("offset_s", "number", REQUIRED, -86_400.0, 86_400.0)
@@ -259,15 +260,13 @@ STREAMS = (
         58,
         wire.BookReset,
         "Books send a snapshot in mid-stream (Bybit), or their ids jump (Binance).",
-        Param("is_restart", "flag", False),
         timing=ONCE,
     ),
     _dial(
         "book_restart",
         58,
-        wire.BookReset,
+        wire.BookRestart,
         "Books begin again with update id 1 (Bybit), or their ids jump (Binance).",
-        Param("is_restart", "flag", True),
         timing=ONCE,
     ),
     _dial(
@@ -414,12 +413,17 @@ def markdown() -> str:
     lines = ["| Dial | Row | Acts on | What happens | Parameters |", "|---|---|---|---|---|"]
     for dial in DIALS.values():
         params = ", ".join(_told(param) for param in dial.params)
-        usual = ", ".join(
-            f"{key} `{value}`" for key, value in {**dial.match, **dial.timing}.items()
-        )
+        given = {**dial.match, **dial.timing}
+        usual = ", ".join(f"{key} `{_shown(value)}`" for key, value in given.items())
         sentence = dial.sentence + (f" Usually: {usual}." if usual else "")
         lines.append(f"| `{dial.name}` | {dial.row} | {dial.where} | {sentence} | {params} |")
     return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _told(param: Param) -> str:
@@ -429,5 +433,5 @@ def _told(param: Param) -> str:
     if param.default is REQUIRED:
         words += " required"
     elif param.default is not None:
-        words += f" = {str(param.default).lower()}"
+        words += f" = {_shown(param.default)}"
     return words + (f": {param.sentence}" if param.sentence else "")

@@ -116,7 +116,9 @@ class FrameReorder(Act):
 
 
 class BookReset(Act):
-    """Every book of a market begins again: in mid-stream, or as after a restart of the venue."""
+    """Every book of a market begins again, in mid-stream."""
+
+    is_restart = False
 
     def begin(self) -> None:
         """Have the dialect begin again."""
@@ -125,8 +127,14 @@ class BookReset(Act):
         for market in self.venue.markets.values():
             is_meant = symbol is None or market.symbol == symbol.upper()
             if is_meant and kind in (None, market.listing.market) and server is not None:
-                server.dialect.reset_books(market, is_restart=self["is_restart"])
+                server.dialect.reset_books(market, is_restart=self.is_restart)
                 self.acted(symbol=market.symbol, market=market.listing.market)
+
+
+class BookRestart(BookReset):
+    """The same as after a restart of the venue."""
+
+    is_restart = True
 
 
 class FrameDuplicate(Act):
