@@ -10,7 +10,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,13 +30,16 @@ from hean.cli_common import (
 )
 from hean.cli_values import period_of, symbols_of
 from hean.data.download import PROGRESS_STEPS, Downloaded, Wish, download, report
+from hean.data.fingerprint import sha256_of
+from hean.data.record_stream import Recorded, StreamRecording
 from hean.data.schema import Kind
 from hean.errors import ParameterInvalid
 from hean.feeds.rest import Market
 from hean.feeds.rest_binance import BinanceRest
 from hean.feeds.rest_bybit import BybitRest
 from hean.net.http import HttpClient
-from hean.venues.endpoints import endpoints_for
+from hean.venues.endpoints import Endpoints, endpoints_for
+from hean.watchdog import end_on_signals
 
 ANSWER_S = 30.0  # a page or a list of all symbols over a slow line; nothing trades on it
 REST_VARIABLE = {
@@ -45,6 +48,13 @@ REST_VARIABLE = {
     ("binance", "spot"): "BINANCE_REST_URL",
     ("binance", "linear"): "BINANCE_FUTURES_REST_URL",
 }
+STREAM_VARIABLE = {
+    ("bybit", "spot"): "BYBIT_WS_PUBLIC_URL",
+    ("bybit", "linear"): "BYBIT_WS_PUBLIC_URL",
+    ("binance", "spot"): "BINANCE_WS_URL",
+    ("binance", "linear"): "BINANCE_FUTURES_WS_URL",
+}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Exchange(StrEnum):
@@ -96,6 +106,11 @@ def mount(app: typer.Typer) -> None:
         epilog="Example: hean data download --exchange binance --market linear --kind candles "
         "--symbol BTCUSDT --timeframe 1m --start 2025-01-01 --end 2025-02-01",
     )(download_history)
+    app.command(
+        "record",
+        epilog="Example: hean data record --exchange bybit --market linear --symbols BTCUSDT,ETHUSDT "
+        "--out recordings --duration 3600",
+    )(record_stream)
 
 
 @run_command
@@ -104,7 +119,9 @@ def download_history(
     exchange: ExchangeOption,
     symbols: SymbolsOption,
     market: MarketOption = MarketName.LINEAR,
-    kind: Annotated[HistoryKind, typer.Option("--kind", help="Whose limits stand above.")] = HistoryKind.CANDLES,
+    kind: Annotated[
+        HistoryKind, typer.Option("--kind", help="Whose limits stand above.")
+    ] = HistoryKind.CANDLES,
     timeframe: Annotated[
         str | None, typer.Option("--timeframe", help="Bar length of candles, such as 1m.")
     ] = None,
@@ -201,6 +218,108 @@ def sentence(done: Downloaded, wish: Wish) -> str:
     return text
 
 
+@run_command
+def record_stream(
+    *,
+    exchange: ExchangeOption,
+    symbols: SymbolsOption,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="PATH", help="A folder; or FILE.jsonl.gz for one symbol."),
+    ],
+    market: MarketOption = MarketName.LINEAR,
+    duration: Annotated[
+        float | None, typer.Option("--duration", min=1.0, help="Seconds. Default: until Ctrl-C.")
+    ] = None,
+    testnet: TestnetOption = False,
+    rest_url: RestUrlOption = None,
+    ws_url: Annotated[
+        str | None,
+        typer.Option(
+            "--ws-url",
+            metavar="URL",
+            help="Another address of streams; that of --rest-url if it is on this machine. Also "
+            "BYBIT_WS_PUBLIC_URL, BINANCE_WS_URL, BINANCE_FUTURES_WS_URL.",
+        ),
+    ] = None,
+    json_to: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Keep a venue's public stream as it comes: books, trades, quotes, marks.
+
+    A folder gets one file a symbol and UTC day. It can be played at once:
+    hean backtest --data FOLDER, or kept: hean data import FILE.
+
+    Ctrl-C ends it in order. A crash costs the last second; started again
+    the same day, it goes on in the same files.
+    """
+    given = addresses(exchange.value, market.value, rest_url, ws_url, os.environ)
+    endpoints = endpoints_for(exchange.value, market.value, testnet=testnet, environment=given)
+    names = listed_of(symbols)
+    with progress("record (s)", int(duration or 0), is_shown=duration is not None) as advance:
+        recorded = asyncio.run(
+            _record(endpoints, names, out, exchange.value, testnet, duration, advance)
+        )
+    document = {
+        "files": [{"path": str(path), "sha256": sha256_of(path)} for path in recorded.files],
+        "frames": recorded.lines,
+        "connections_lost": recorded.lost,
+        "renewals": recorded.renewals,
+    }
+    for path in recorded.files:
+        say(f"recorded {path}", json_to=json_to)
+    say(
+        f"{recorded.lines:,} frames, {recorded.lost} connections lost, "
+        f"{recorded.renewals} books or topics asked for again",
+        json_to=json_to,
+    )
+    if json_to:
+        write_json(document, json_to)
+
+
+async def _record(
+    endpoints: Endpoints,
+    symbols: tuple[str, ...],
+    out: Path,
+    exchange: str,
+    testnet: bool,
+    duration_s: float | None,
+    advance: Callable[[int], None],
+) -> Recorded:
+    ended = asyncio.Event()
+    end_on_signals(ended)
+    recording = StreamRecording(
+        endpoints,
+        symbols,
+        out,
+        venue=exchange + ("testnet" if testnet else ""),
+        ended=ended,
+        now=time.time_ns,
+        rng=random.Random(),
+        told=lambda _: advance(1),
+    )
+    return await recording.run(duration_s)
+
+
+def addresses(
+    exchange: str,
+    market: Market,
+    rest_url: str | None,
+    ws_url: str | None,
+    environment: Mapping[str, str],
+) -> dict[str, str]:
+    """The environment with the addresses of the options. Who gives one address of this machine
+    means all: a twin has one port.
+    """
+    rest, stream = REST_VARIABLE[exchange, market], STREAM_VARIABLE[exchange, market]
+    given = dict(environment)
+    given |= {name: url for name, url in ((rest, rest_url), (stream, ws_url)) if url}
+    parts = urlsplit(given.get(rest, ""))
+    if parts.hostname in LOOPBACK and not given.get(stream):
+        given[stream] = f"ws://{parts.netloc}"
+    return given
+
+
 def listed_of(symbols: list[str]) -> tuple[str, ...]:
     """Symbols given one by one or with commas."""
     return symbols_of([name for text in symbols for name in text.split(",") if name])
@@ -218,7 +337,7 @@ def rest_url_of(
     if not url:
         return endpoints_for(exchange, market, testnet=testnet, environment={}).rest
     parts = urlsplit(url)
-    is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    is_local = parts.hostname in LOOPBACK
     if not parts.hostname or parts.scheme not in (("http", "https") if is_local else ("https",)):
         option = "--rest-url" if given else name
         raise ParameterInvalid(

@@ -9,7 +9,6 @@ import asyncio
 import ipaddress
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -24,7 +23,6 @@ from hean.cli_common import (
     STANDARD_OUTPUT,
     DataDirOption,
     DebugOption,
-    ExitCode,
     run_command,
     say,
     write_json,
@@ -35,7 +33,7 @@ from hean.errors import ParameterInvalid
 from hean.twin.build import Twin, TwinSettings
 from hean.twin.fault_file import load_faults
 from hean.twin.fault_settings import Setting
-from hean.watchdog import end_process
+from hean.watchdog import end_on_signals
 
 SPEED_MAX = 3600.0
 LIMITS_SCALE_MAX = 1_000_000.0
@@ -194,7 +192,7 @@ class Serving:
 
     async def _serve(self, duration_s: float | None) -> None:
         ended = asyncio.Event()
-        _end_on_signals(ended)
+        end_on_signals(ended)
         for dial in self.dials:
             self.twin.faults.set(dial)
         await self.twin.start()
@@ -296,19 +294,6 @@ def _loopback(host: str) -> str:
             "may do anything to the accounts."
         )
     return plain
-
-
-def _end_on_signals(ended: asyncio.Event) -> None:
-    """The first Ctrl-C or TERM ends it in order, the second at once."""
-
-    def asked() -> None:
-        if ended.is_set():
-            end_process(ExitCode.INTERRUPTED, "interrupted twice")
-        ended.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, asked)
 
 
 def _is_ours(path: Path) -> bool:
