@@ -188,8 +188,8 @@ def asked_by_rest(exchange: str, request: Request, keys: Mapping[str, Key]) -> A
     return asked
 
 
-def asked_by_message(path: str, text: str, account: str) -> Asked:
-    """What a WebSocket message asks."""
+def asked_by_message(path: str, text: str, account: str, keys: Mapping[str, Key]) -> Asked:
+    """What a WebSocket message asks. *account*: of the session; a message may bring its own key."""
     asked = Asked("ws", path, account=account)
     message = _json(text.encode())
     if not isinstance(message, dict):
@@ -206,6 +206,9 @@ def asked_by_message(path: str, text: str, account: str) -> Asked:
     given = message.get("args") or message.get("params")
     fields = given[0] if isinstance(given, list) and given else given
     _read(asked, fields if isinstance(fields, dict) else {})
+    key = keys.get(str(asked.fields.get("apiKey", "")))
+    if key is not None:
+        asked.account = key.account.name
     return asked
 
 

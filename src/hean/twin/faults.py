@@ -166,7 +166,7 @@ class Faults:
         """What shall happen to this message of a client, `None` for nothing."""
         if not self._requests:
             return None
-        fault = self._ask(asked_by_message(session.path, text, session.account))
+        fault = self._ask(asked_by_message(session.path, text, session.account, self.keys))
         if fault is not None:
             fault.session = session
         return fault
