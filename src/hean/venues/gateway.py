@@ -32,6 +32,7 @@ from hean.errors import (
     VenueRefused,
 )
 from hean.net.budget import Budget, Priority
+from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
 from hean.net.offset import EVERY_S, ROUND, ClockOffset
 from hean.net.socket import ConnectGovernor, Connection
@@ -77,7 +78,7 @@ class Gateway:
 
     *emit*: takes the answers; *now*: UTC nanoseconds; *client*: HTTP to the venue's REST address;
     *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
-    trading rules anew.
+    trading rules anew; *latency*: is given the stamps of each order.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Gateway:
         rng: random.Random,
         governor: ConnectGovernor,
         reload: Callable[[], Awaitable[None]] | None = None,
+        latency: PathLatency | None = None,
     ) -> None:
         self.codec = codec
         self.offset = ClockOffset()
@@ -124,6 +126,7 @@ class Gateway:
         self._budget = budget
         self._now = now
         self._reload = reload
+        self._latency = latency
         self._reloading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sockets = self._connections(rng, governor)
@@ -135,6 +138,9 @@ class Gateway:
 
         *Raises*: `DuplicateOrder` for an id that was sent before.
         """
+        latency = self._latency
+        if latency is not None:
+            latency.submit()
         if self.tracker.get(approved.order_id) is not None:
             raise DuplicateOrder(f"{approved.order_id} was sent before; ids are never used twice.")
         now_ns = self._now()
@@ -147,6 +153,8 @@ class Gateway:
         request_id = self.dispatch.next_id()
         if request_id:
             frame = self.codec.submit_frame(approved, request_id, self._venue_ms(now_ns))
+            if latency is not None:
+                latency.encoded()
         flight = Flight("submit", order, now_ns)
         if frame is None or not self.dispatch.sent(flight, request_id, frame):
             self.dispatch.send_by_rest(flight, self.codec.submit_call(approved))
@@ -362,13 +370,12 @@ class Gateway:
 
     async def _set_up(self) -> None:
         ask, settings = self.questions.ask, self._settings
-        if settings.account_id:
-            found = await self.codec.account_id(ask)
-            if found and found != settings.account_id:
-                raise ParameterInvalid(
-                    f"the key of {self.codec.key_label} belongs to account {found}, configured is "
-                    f"{settings.account_id}; no order was sent."
-                )
+        found = await self.codec.account_id(ask)  # the first signed question: is the key accepted?
+        if found and settings.account_id not in ("", found):
+            raise ParameterInvalid(
+                f"the key of {self.codec.key_label} belongs to account {found}, configured is "
+                f"{settings.account_id}; no order was sent."
+            )
         await self.codec.prepare(ask, settings.symbols, settings.leverage)
 
     # ------------------------------------------------------------ house-keeping

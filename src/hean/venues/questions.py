@@ -84,6 +84,8 @@ class Questions:
         verdict = reply.verdict
         if verdict.outcome is Outcome.YES or verdict.code in call.fine:
             return reply.data
+        if is_key_refused(reply):
+            raise KeyRefused(self._key_sentence(reply))
         raise verdict.error(f"{self._codec.name} {call.path}: {verdict.sentence()}.")
 
     async def send(self, call: Call) -> Reply:
@@ -111,8 +113,11 @@ class Questions:
             self._budget.hold(until_ns, is_ban=reply.silence.is_ban)
         if is_key_refused(reply):
             self._budget.hold(now_ns + int(KEY_PAUSE_S * S_NS), is_ban=True)
-            where = self._codec.endpoints
-            self._on_key_refused(
-                f"{KeyRefused.__name__}: {reply.verdict.sentence()}; {where.rest} ({where.network})"
-                f" does not accept the key of {self._codec.key_label}."
-            )
+            self._on_key_refused(self._key_sentence(reply))
+
+    def _key_sentence(self, reply: Reply) -> str:
+        where = self._codec.endpoints
+        return (
+            f"{where.rest} ({where.network}) does not accept the key of {self._codec.key_label}: "
+            f"{reply.verdict.sentence()}; is it a key of this network, with trade permission?"
+        )

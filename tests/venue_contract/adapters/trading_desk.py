@@ -26,6 +26,7 @@ from hean.core.types import (
     Side,
     TimeInForce,
 )
+from hean.errors import HeanError
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
 from hean.secret import Secret
@@ -83,13 +84,20 @@ class Desk:
 
     async def __aenter__(self) -> Self:
         await self.client.start()
-        await self.venue.start()
+        try:
+            await self.venue.start()
+        except HeanError:
+            await self.client.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.twin.control.post, "calm")
         for order in self.venue.tracker.open_orders():
             self.venue.cancel(order.order_id)
-        await self.until(lambda: not self.venue.tracker.open_orders())
+        await self.until(
+            lambda: all(order.is_unknown for order in self.venue.tracker.open_orders())
+        )
         await self.venue.stop()
         await self.client.stop()
 
