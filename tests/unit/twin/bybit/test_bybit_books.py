@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The five book rules of Bybit streams, against a naive reader that takes them to the letter."""
+
 from __future__ import annotations
 
 import random
