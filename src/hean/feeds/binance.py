@@ -32,7 +32,8 @@ ROUTES: Mapping[Market, Mapping[str, Mapping[str, str]]] = {
     "spot": {"": {"depth@100ms": "book", "trade": "trade", "bookTicker": "ticker"}},
     "linear": {
         "/public": {"depth@100ms": "book", "trade": "trade", "bookTicker": "ticker"},
-        "/market": {"aggTrade": "trade", "markPrice@1s": "mark"},
+        # Not aggTrade: the venue sends that up to 100 ms late, and twice the same trades help nobody.
+        "/market": {"markPrice@1s": "mark"},
     },
 }
 CANDLE_ROUTE: Mapping[Market, str] = {"spot": "", "linear": "/market"}
