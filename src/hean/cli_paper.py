@@ -47,7 +47,7 @@ from hean.paper import Paper
 from hean.paper_journal import finish_session_journal, start_session_journal
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
-from hean.venues.endpoints import endpoints_for
+from hean.venues.endpoints import Endpoints, endpoints_for
 from hean.watchdog import Watchdog, end_process
 
 FRACTION_MAX = 125.0
@@ -128,32 +128,39 @@ def paper(
     names = values.symbols_of([name for text in symbols for name in text.split(",") if name])
     times = values.amount_of(leverage, "--leverage", high=values.LEVERAGE_MAX)
     size = values.fraction_of(fraction, "--fraction", high=FRACTION_MAX)
-    settings = BacktestSettings(
-        strategy,
-        names,
-        values.params_of(param or ()),
-        AccountSettings(
-            values.amount_of(cash, "--cash"),
-            times,
-            Sizing(sizing, fraction=size, max_leverage=float(times)),
-            values.limits_of(limit or ()),
-        ),
-        values.assumptions_of(fees, latency, SLIPPAGE, queue=queue.value, leverage=times),
-        seed,
-        values.bar_of(bar),
+    account = AccountSettings(
+        values.amount_of(cash, "--cash"),
+        times,
+        Sizing(sizing, fraction=size, max_leverage=float(times)),
+        values.limits_of(limit or ()),
     )
+    exact = values.assumptions_of(fees, latency, SLIPPAGE, queue=queue.value, leverage=times)
+    given, length = values.params_of(param or ()), values.bar_of(bar)
+    settings = BacktestSettings(strategy, names, given, account, exact, seed, length)
     if depth not in DEPTHS:
         raise ParameterInvalid(f"--depth {depth}; allowed: {', '.join(map(str, DEPTHS))}.")
     place = endpoints_for(exchange.value, market.value, testnet=testnet, environment=os.environ)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
-    watchdog = Watchdog(TIMEOUT_S)
+    _trade(settings, place, outputs, duration_s=duration, depth=depth, is_quiet=quiet)
+
+
+def _trade(
+    settings: BacktestSettings,
+    place: Endpoints,
+    outputs: Outputs,
+    *,
+    duration_s: float | None,
+    depth: int,
+    is_quiet: bool,
+) -> None:
+    """Build, connect, trade, write, show."""
+    json_to, spec = outputs.json_to, settings.strategy
     with ExitStack() as stack:
         if json_to == STANDARD_OUTPUT:
             stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(watchdog)
-        built = build_strategy(strategy, names, settings.given, watchdog=watchdog)
-        show = None if quiet else _shower(stack)
+        watchdog = stack.enter_context(Watchdog(TIMEOUT_S))
+        built = build_strategy(spec, settings.symbols, settings.given, watchdog=watchdog)
         session = Paper(
             place,
             settings,
@@ -161,17 +168,18 @@ def paper(
             rng=random.Random(),
             strategy=built,
             depth=depth,
-            show=show,
+            show=None if is_quiet else _shower(stack),
         )
-        words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
-        say(words, json_to=STANDARD_OUTPUT if quiet or json_to else None)
-        with blamed(built, watchdog, spec=strategy):
-            summary, record, refusals = _run(session, journal, duration)
+        if not is_quiet:
+            words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
+            say(words, json_to=json_to)
+        with blamed(built, watchdog, spec=spec):
+            summary, record, refusals = _run(session, outputs.journal, duration_s)
     summary["refusals"] = refusals.document()
     outputs.write(summary, record)
     for line in refusals.warnings():
         typer.echo(line, err=True)
-    if not quiet:
+    if not is_quiet:
         table_console(json_to).print(summary_table(summary))
         say(_feed_line(summary["feed"]), json_to=json_to)
 

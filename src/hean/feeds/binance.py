@@ -32,7 +32,7 @@ ROUTES: Mapping[Market, Mapping[str, Mapping[str, str]]] = {
     "spot": {"": {"depth@100ms": "book", "trade": "trade", "bookTicker": "ticker"}},
     "linear": {
         "/public": {"depth@100ms": "book", "trade": "trade", "bookTicker": "ticker"},
-        # Not aggTrade: the venue sends that up to 100 ms late, and twice the same trades help nobody.
+        # Not aggTrade: it comes up to 100 ms late, and the same trades twice help nobody.
         "/market": {"markPrice@1s": "mark"},
     },
 }
@@ -90,7 +90,7 @@ class BinanceFeed(LiveFeed):
             ]
             if len(topics) > STREAMS_MAX:
                 raise ParameterInvalid(
-                    f"{len(topics)} streams; a connection carries {STREAMS_MAX}. Take fewer symbols."
+                    f"{len(topics)} streams; a connection has {STREAMS_MAX}. Take fewer symbols."
                 )
             self.connect(route.strip("/") or "public", f"{url}{route}/stream", topics)
 
