@@ -19,10 +19,11 @@ import msgspec
 
 from hean._core import Instrument, WireFeed
 from hean.core.bus import EventBus
-from hean.core.types import Book, EventType, Health, Payload
+from hean.core.types import Book, EventType, Health, Payload, Tick
 from hean.errors import EnvironmentFault, FrameInvalid, VenueRefused
 from hean.feeds.freshness import LOOK_S, STALE_S, Plausibility, Topic
 from hean.feeds.rest import Market
+from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
 from hean.net.socket import ConnectGovernor, Connection
 
@@ -55,7 +56,8 @@ class LiveFeed(ABC):
     *instruments*: by symbol. *take*: given the facts of each frame, and reports of health. *now*:
     UTC nanoseconds. *governor*: shared by all connections of the process. *candles*: timeframes of
     closed candles to subscribe. *is_crowded*: whether whoever takes the facts is behind; frames
-    then wait at the venue. *stale_s*: longest silence by stream, instead of `STALE_S`.
+    then wait at the venue. *stale_s*: longest silence by stream, instead of `STALE_S`. *latency*:
+    is given a stamp for each frame.
     """
 
     venue: ClassVar[str]
@@ -79,6 +81,7 @@ class LiveFeed(ABC):
         stale_s: Mapping[str, float] | None = None,
         silence_s: float = SILENCE_S,
         ready_s: float = READY_S,
+        latency: PathLatency | None = None,
     ) -> None:
         self.market = market
         self.name = f"feed.{self.venue}.{market}"
@@ -107,6 +110,7 @@ class LiveFeed(ABC):
         self._stale_s = {**STALE_S, **(stale_s or {})}
         self._silence_s = silence_s
         self._ready_s = ready_s
+        self._latency = latency
         self._connections: dict[Connection, list[Topic]] = {}
         self._due: dict[Topic, _Renewal] = {}
         self._broken: set[Topic] = set()
@@ -243,8 +247,8 @@ class LiveFeed(ABC):
         """Pass the facts of one frame on, but for what cannot be believed yet."""
         kind = facts[0].event_type
         if kind is EventType.TICK:
-            admits = self.plausible.admits
-            admitted = tuple([f for f in facts if admits(f.symbol, f.price)])  # type: ignore[attr-defined]
+            admits, ticks = self.plausible.admits, cast(tuple[Tick, ...], facts)
+            admitted = tuple([tick for tick in ticks if admits(tick.symbol, tick.price)])
             if admitted:
                 self._take(admitted)
         elif kind is EventType.BOOK:
@@ -259,6 +263,9 @@ class LiveFeed(ABC):
     # ------------------------------------------------------------ frames
 
     def _on_frame(self, connection: Connection, frame: bytes) -> None:
+        latency = self._latency
+        if latency is not None:
+            latency.frame()
         begin = frame.find(self.marker)
         if begin < 0:
             self.answered(connection, frame)
@@ -274,6 +281,8 @@ class LiveFeed(ABC):
             self.bad += 1
             self.last_bad = str(error)
             return
+        if latency is not None:
+            latency.facts()
         topic.heard += 1
         if facts:
             self.tell(facts)
