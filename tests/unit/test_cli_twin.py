@@ -19,6 +19,7 @@ import pytest
 
 from hean.cli_twin_keys import GivenKey, keys_of
 from hean.errors import ParameterInvalid
+from hean.twin.build import TwinSettings
 from unit.cli_runs import Ran, run_here, start_apart
 
 SECRET = "cafebabecafebabe0123456789abcdef"
@@ -151,6 +152,7 @@ def test_damaged_key_file_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_secret_is_not_in_the_repr_of_a_key() -> None:
     assert SECRET not in repr(GivenKey("k", SECRET))
+    assert SECRET not in repr(TwinSettings("bybit", {"main": ("k", SECRET)}))
 
 
 # ---------------------------------------------------------------- running

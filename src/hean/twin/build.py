@@ -56,6 +56,9 @@ class TwinSettings(msgspec.Struct, frozen=True):
     ledger: Path | None = None
     limits_scale: float = 1.0
 
+    def __repr__(self) -> str:
+        return f"TwinSettings({self.exchange}, keys of {', '.join(self.keys)})"
+
 
 class Twin:
     """A running twin. `port` is known after `start`.

@@ -24,6 +24,7 @@ ACK_DELAY_S = 0.003  # pybit registers its callback after it has sent; so does e
 PUSH_DELAY_S = 0.004  # the order of a real venue: acknowledged, then told on the stream
 TICK_S = 0.01
 QUEUE_FRAMES_MAX = 20_000  # a client that far behind does not read; venues cut it, so do we
+STORM_FRAMES_MAX = 200_000  # a dial may mean more than any client can take at once
 MESSAGE_BYTES_MAX = 1 << 20
 BODY_BYTES_MAX = 4 << 20
 SESSIONS_MAX = 1_000
@@ -49,6 +50,7 @@ class WebSocketSession:
         self._ready = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._last_due = 0.0
+        self._room = QUEUE_FRAMES_MAX
 
     def reply(self, frame: bytes) -> None:
         """Answer a request of this session."""
@@ -86,6 +88,7 @@ class WebSocketSession:
         self._apply(fault, delay_s)
 
     def _apply(self, fault: FrameFault, delay_s: float) -> None:
+        self._room = STORM_FRAMES_MAX
         for later_s, frame in fault.frames:
             if later_s:  # overtaken by what comes meanwhile
                 self._loop.call_later(delay_s + later_s, self._put, frame, 0.0)
@@ -95,7 +98,7 @@ class WebSocketSession:
             self.abort()
 
     def _put(self, item: bytes | str | tuple[int, str], delay_s: float) -> None:
-        if len(self._frames) >= QUEUE_FRAMES_MAX:
+        if len(self._frames) >= self._room:
             self.abort()
             return
         self._last_due = max(self._last_due, self._loop.time() + delay_s)
