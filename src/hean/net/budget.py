@@ -58,14 +58,16 @@ class Budget:
         nanoseconds to wait before asking again, and nothing is taken.
         """
         is_cancel = priority is Priority.CANCEL
-        until_ns = self._banned_until_ns if is_cancel else self._held_until_ns
-        wait_ns = max(0, until_ns - now_ns)
-        for meter, units in self._costs[kind]:
-            wait_ns = max(wait_ns, meter.wait_ns(units, priority, now_ns))
-        if wait_ns == 0:
-            for meter, units in self._costs[kind]:
-                meter.add(units, now_ns)
-        return wait_ns
+        wait_ns = (self._banned_until_ns if is_cancel else self._held_until_ns) - now_ns
+        costs = self._costs[kind]
+        for meter, units in costs:
+            if meter.units + units > meter.allowed[priority]:
+                wait_ns = max(wait_ns, meter.wait_ns(units, priority, now_ns))
+        if wait_ns > 0:
+            return wait_ns
+        for meter, units in costs:
+            meter.add(units, now_ns)
+        return 0
 
     def observe(self, name: str, now_ns: int, *, used: int, count: int | None = None) -> None:
         """The venue's own figures for a limit, from the headers of an answer. The larger use is
@@ -75,9 +77,11 @@ class Budget:
         meter = self._meters.get(name)
         if meter is None:
             return
-        if count is not None and count > 0:
-            meter.count = count
-        meter.raise_to(used, now_ns)
+        if count is not None and count > 0 and count != meter.count:
+            meter.set_count(count)
+        missing = used - meter.used(now_ns)
+        if missing > 0:
+            meter.add(missing, now_ns)
 
     def hold(self, until_ns: int, *, is_ban: bool) -> None:
         """The venue wants silence until then. Cancels may pass unless it *is_ban*."""
@@ -99,31 +103,38 @@ class Budget:
 
 class _Meter:
     """Units used in a sliding window, in slots. A slot is forgotten only when all of it is out of
-    the window, so the count is never too low.
+    the window, so the count is never too low. *units*: the count as of the last look; *allowed*:
+    by priority, how far it may be filled.
     """
 
-    __slots__ = ("_has_cancels", "_slot_ns", "_slots", "_used", "_window_ns", "count")
+    __slots__ = ("_has_cancels", "_slot_ns", "_slots", "_window_ns", "allowed", "count", "units")
 
     def __init__(self, limit: Limit) -> None:
-        self.count = limit.count
+        self.units = 0
         self._window_ns = limit.window_ns
         self._slot_ns = max(1, limit.window_ns // SLOTS)
         self._has_cancels = limit.has_cancels
         self._slots: deque[list[int]] = deque()  # [first ns after the slot, units]
-        self._used = 0
+        self.set_count(limit.count)
+
+    def set_count(self, count: int) -> None:
+        """So many units in the window from now on."""
+        self.count = count
+        share = 100 if self._has_cancels else int(Priority.REDUCE)
+        self.allowed = [min(100, each * 100 // share) * count // 100 for each in range(101)]
 
     def used(self, now_ns: int) -> int:
         """Units that still count."""
         slots = self._slots
         while slots and slots[0][0] + self._window_ns <= now_ns:
-            self._used -= slots.popleft()[1]
-        return self._used
+            self.units -= slots.popleft()[1]
+        return self.units
 
     def wait_ns(self, units: int, priority: Priority, now_ns: int) -> int:
-        """How long until *units* fit below what the priority may fill."""
-        share = 100 if self._has_cancels else int(Priority.REDUCE)
-        allowed = max(units, min(100, priority * 100 // share) * self.count // 100)
-        excess = self.used(now_ns) + units - allowed
+        """How long until *units* fit below what the priority may fill; a request larger than that
+        waits until nothing else counts.
+        """
+        excess = self.used(now_ns) + units - max(units, self.allowed[priority])
         if excess <= 0:
             return 0
         for end_ns, freed in self._slots:
@@ -134,15 +145,10 @@ class _Meter:
 
     def add(self, units: int, now_ns: int) -> None:
         """Count what is sent."""
-        end_ns = (now_ns // self._slot_ns + 1) * self._slot_ns
-        if self._slots and self._slots[-1][0] >= end_ns:
-            self._slots[-1][1] += units
+        slots = self._slots
+        if slots and slots[-1][0] > now_ns:
+            slots[-1][1] += units
         else:
-            self._slots.append([end_ns, units])
-        self._used += units
-
-    def raise_to(self, used: int, now_ns: int) -> None:
-        """Count what somebody else has sent."""
-        missing = used - self.used(now_ns)
-        if missing > 0:
-            self.add(missing, now_ns)
+            self.used(now_ns)
+            slots.append([(now_ns // self._slot_ns + 1) * self._slot_ns, units])
+        self.units += units

@@ -124,7 +124,7 @@ class BinanceSpotCodec(BinanceCodec):
             params["stopPrice"] = f"{approved.trigger_price:f}"
         return params
 
-    def amend_refusal(self, order: Tracked, price: Decimal | None, size: Decimal) -> str:
+    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
         """Only less quantity at the same price."""
         if price != order.price or size > order.size:
             return "Binance spot only makes an order smaller; cancel it and send another."

@@ -224,10 +224,10 @@ class BinanceUsdmCodec(BinanceCodec):
         path = f"{self.root}/algoOrder"
         return Call("cancel", "DELETE", path, text, priority=Priority.CANCEL)
 
-    def amend_refusal(self, order: Tracked, price: Decimal | None, size: Decimal) -> str:
-        """Limit orders only."""
-        if order.is_conditional or order.price is None:
-            return "Binance USD-M changes limit orders only; cancel it and send another."
+    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
+        """Plain limit orders only."""
+        if order.is_conditional:
+            return "Binance USD-M changes no conditional orders; cancel it and send another."
         return ""
 
     def amend_params(self, order: Tracked, price: Decimal, size: Decimal) -> Params:

@@ -26,7 +26,8 @@ from hean.venues.signing import BYBIT_WINDOW_MS, Signer, bybit_headers, bybit_lo
 CREATE, CANCEL, AMEND = "/v5/order/create", "/v5/order/cancel", "/v5/order/amend"
 
 _SECOND_NS = 1_000_000_000
-_IP = Limit("address", 600, 5 * _SECOND_NS)  # over everything; beyond it silence for ten minutes
+_ADDRESS = "address"  # over everything; beyond it silence for ten minutes
+_ADDRESS_COUNT, _ADDRESS_NS = 600, 5 * _SECOND_NS
 _PER_SECOND: dict[str, tuple[int, int]] = {  # path: requests a second of linear and of spot
     CREATE: (10, 20),
     CANCEL: (10, 20),
@@ -80,12 +81,12 @@ _decode_ids = msgspec.json.Decoder(_Ids).decode
 def bybit_budget(scale: int = 1) -> Budget:
     """The limits of one account from one address, over both markets. *scale*: for a venue that
     allows so many times the documented figures."""
-    limits, costs = [_IP], {}
+    limits, costs = [Limit(_ADDRESS, _ADDRESS_COUNT * scale, _ADDRESS_NS)], {}
     for path, counts in _PER_SECOND.items():
         for market, count in zip(("linear", "spot"), counts, strict=True):
             name = f"{market}{path}"
             limits.append(Limit(name, count * scale, _SECOND_NS, path == CANCEL))
-            costs[name] = {name: 1, _IP.name: 1}
+            costs[name] = {name: 1, _ADDRESS: 1}
     return Budget(limits, costs)
 
 
@@ -131,7 +132,7 @@ class BybitCodec(BybitAccount):
         """New terms by REST."""
         return self._order_call(AMEND, self._amend_text(order, price, size), Priority.NEW)
 
-    def amend_refusal(self, order: Tracked, price: Decimal | None, size: Decimal) -> str:
+    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
         """Bybit changes price and size of whatever is open."""
         return ""
 

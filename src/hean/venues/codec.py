@@ -100,7 +100,7 @@ class Codec(Protocol):
         """New terms by REST."""
         ...
 
-    def amend_refusal(self, order: Tracked, price: Decimal | None, size: Decimal) -> str:
+    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
         """Why this venue cannot change the order so; empty if it can."""
         ...
 
@@ -273,5 +273,7 @@ def _position(row: Mapping[str, Any]) -> Position:
 
 
 def _available(row: Mapping[str, Any]) -> Decimal:
-    """Free for orders; where the venue does not say it for a coin, what it says in all."""
-    return Decimal(row["available_text"] or row["total_text"])
+    """Free for orders; where the venue does not say it for a coin, all that spot orders leave."""
+    if row["available_text"] is not None:
+        return Decimal(row["available_text"])
+    return Decimal(row["total_text"]) - decimal(row["locked_text"])

@@ -32,6 +32,7 @@ from hean.errors import (
     VenueRefused,
 )
 from hean.net.budget import Budget, Priority
+from hean.net.http import HttpClient
 from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
 from hean.net.offset import EVERY_S, ROUND, ClockOffset
@@ -41,7 +42,7 @@ from hean.venues.dispatch import S_NS, Dispatch, Flight
 from hean.venues.halts import ACCOUNT, Halts
 from hean.venues.private import NAME as STREAM
 from hean.venues.private import PrivateStream
-from hean.venues.questions import Client, Questions
+from hean.venues.questions import Questions
 from hean.venues.reports import OrderReport, Reply, Tracked
 from hean.venues.search import Search
 from hean.venues.tracking import OrderTracker
@@ -57,7 +58,7 @@ CANCEL_AGAIN_S = 0.5  # after a cancel that did not leave
 DEAD_MAN_PARTS = 3  # the switch is wound again after a third of its time
 MS_NS = 1_000_000
 
-_WORD = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols as both venues allow them
+_is_word = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols at both venues
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Gateway:
         settings: GatewaySettings,
         *,
         emit: Callable[[Payload], None],
-        client: Client,
+        client: HttpClient,
         budget: Budget,
         now: Callable[[], int],
         rng: random.Random,
@@ -122,6 +123,9 @@ class Gateway:
         self._search = Search(
             codec, self.questions, self.tracker, self._run, on_found=self._cancel_if_wanted
         )
+        if not all(map(_is_word, settings.symbols)):
+            raise ParameterInvalid(f"symbols {settings.symbols}: write them as the venue does.")
+        self._symbols = frozenset(settings.symbols)
         self._settings = settings
         self._budget = budget
         self._now = now
@@ -186,12 +190,14 @@ class Gateway:
         order = self.tracker.get(order_id)
         if order is None or order.is_ended:
             return
+        if order.price is None:
+            self.tracker.request_refused(order, VenueRefused, "only limit orders can be changed.")
+            return
         new_price = order.price if price is None else price
         new_size = order.size if size is None else size
         refusal = self.codec.amend_refusal(order, new_price, new_size)
-        if new_price is None or refusal:
-            why = refusal or "a market order has no price to change"
-            self.tracker.request_refused(order, VenueRefused, why)
+        if refusal:
+            self.tracker.request_refused(order, VenueRefused, refusal)
             return
         now_ns = self._now()
         call = self.codec.amend_call(order, new_price, new_size)
@@ -298,9 +304,10 @@ class Gateway:
 
     def _problem(self, approved: OrderApproved, now_ns: int) -> HeanError | None:
         """Why this order may not leave; takes it from the budget if it may."""
-        if not _WORD(approved.order_id) or not _WORD(approved.symbol):
+        if approved.symbol not in self._symbols or not _is_word(approved.order_id):
             return ParameterInvalid(
-                "order id and symbol are 1 to 36 letters, digits, '-' and '_' at a venue."
+                f"this gateway trades {', '.join(sorted(self._symbols))}, and an order id is 1 to "
+                "36 letters, digits, '-' and '_'."
             )
         priority = Priority.REDUCE
         if not approved.reduce_only:

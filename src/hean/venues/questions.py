@@ -7,11 +7,12 @@ nothing: whether a question may be asked again is for the one who asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from hean.errors import KeyRefused, RateLimited
 from hean.net.budget import Budget
+from hean.net.http import HttpClient
 from hean.net.offset import ClockOffset
 from hean.venues.codec import Codec, is_key_refused
 from hean.venues.outcomes import Outcome
@@ -22,34 +23,13 @@ KEY_PAUSE_S = 60.0  # one try a minute with a key that was refused
 S_NS = 1_000_000_000
 
 
-class Answer(Protocol):
-    """What a venue answered. Header names are lower case."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class Client(Protocol):
-    """A connection to one host, as `hean.net.http` has it."""
-
-    async def request(
-        self, method: str, path: str, *, query: str, body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
-        """Send once. *Raises*: `NotSent`, `OutcomeUnknown`."""
-        ...
-
-
 class Questions:
     """REST for one market. *now*: UTC nanoseconds; *on_key_refused*: told why, in words."""
 
     def __init__(
         self,
         codec: Codec,
-        client: Client,
+        client: HttpClient,
         budget: Budget,
         offset: ClockOffset,
         *,

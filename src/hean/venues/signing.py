@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hmac
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any
 
 from hean.secret import Secret
 
@@ -71,18 +73,18 @@ def binance_frame(
     *params*: without key, timestamp and signature; values need no escaping, as symbols, decimals
     and client ids do not. Any order will do: the frame carries them sorted, as they are signed.
     """
-    text, frame, names = _shape(method, tuple(params))
-    values = {"apiKey": signer.key, "timestamp": timestamp_ms, **params}
-    ordered = tuple([values[name] for name in names])
+    text, frame, ordered_of = _shape(method, tuple(params))
+    ordered = ordered_of({"apiKey": signer.key, "timestamp": timestamp_ms, **params})
     signature = signer.sign((text % ordered).encode())
     return (frame % (request_id, *ordered, signature)).encode()
 
 
 @lru_cache(maxsize=_SHAPES_MAX)
-def _shape(method: str, given: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
-    """Text to sign and frame to send of requests with these fields, made once for each kind."""
+def _shape(method: str, given: tuple[str, ...]) -> tuple[str, str, itemgetter[Any]]:
+    """Text to sign and frame to send of requests with these fields, and what puts their values in
+    order; made once for each kind."""
     names = tuple(sorted((*given, "apiKey", "timestamp")))
     text = "&".join(f"{name}=%s" for name in names)
     fields = ",".join(f'"{name}":%s' if name == "timestamp" else f'"{name}":"%s"' for name in names)
     frame = f'{{"id":"%s","method":"{method}","params":{{{fields},"signature":"%s"}}}}'
-    return text, frame, names
+    return text, frame, itemgetter(*names)
