@@ -88,6 +88,35 @@ SymbolsOption = Annotated[
 TestnetOption = Annotated[
     bool, typer.Option("--testnet", help="The venue's test network; its data is kept apart.")
 ]
+KindOption = Annotated[HistoryKind, typer.Option("--kind", help="Whose limits stand above.")]
+TimeframeOption = Annotated[
+    str | None, typer.Option("--timeframe", help="Bar length of candles, such as 1m.")
+]
+StartOption = Annotated[
+    str | None, typer.Option("--start", metavar="TIME", help="First moment, ISO 8601, UTC.")
+]
+EndOption = Annotated[
+    str | None,
+    typer.Option("--end", metavar="TIME", help="End, exclusive, ISO 8601, UTC. Default: now."),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Begin anew and replace the entry that exists.")
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="PATH", help="A folder; or FILE.jsonl.gz for one symbol.")
+]
+DurationOption = Annotated[
+    float | None, typer.Option("--duration", min=1.0, help="Seconds. Default: until Ctrl-C.")
+]
+StreamUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ws-url",
+        metavar="URL",
+        help="Another address of streams; that of --rest-url if it is on this machine. Also "
+        "BYBIT_WS_PUBLIC_URL, BINANCE_WS_URL, BINANCE_FUTURES_WS_URL.",
+    ),
+]
 RestUrlOption = Annotated[
     str | None,
     typer.Option(
@@ -108,8 +137,8 @@ def mount(app: typer.Typer) -> None:
     )(download_history)
     app.command(
         "record",
-        epilog="Example: hean data record --exchange bybit --market linear --symbols BTCUSDT,ETHUSDT "
-        "--out recordings --duration 3600",
+        epilog="Example: hean data record --exchange bybit --market linear --out recordings "
+        "--symbols BTCUSDT,ETHUSDT --duration 3600",
     )(record_stream)
 
 
@@ -119,24 +148,13 @@ def download_history(
     exchange: ExchangeOption,
     symbols: SymbolsOption,
     market: MarketOption = MarketName.LINEAR,
-    kind: Annotated[
-        HistoryKind, typer.Option("--kind", help="Whose limits stand above.")
-    ] = HistoryKind.CANDLES,
-    timeframe: Annotated[
-        str | None, typer.Option("--timeframe", help="Bar length of candles, such as 1m.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--start", metavar="TIME", help="First moment, ISO 8601, UTC.")
-    ] = None,
-    end: Annotated[
-        str | None,
-        typer.Option("--end", metavar="TIME", help="End, exclusive, ISO 8601, UTC. Default: now."),
-    ] = None,
+    kind: KindOption = HistoryKind.CANDLES,
+    timeframe: TimeframeOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     testnet: TestnetOption = False,
     rest_url: RestUrlOption = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Begin anew and replace the entry that exists.")
-    ] = False,
+    force: ForceOption = False,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
     json_to: JsonOption = None,
     debug: DebugOption = False,
@@ -155,15 +173,7 @@ def download_history(
     """
     asked = Kind(kind.value)
     first, last = period_of(start, end)
-    if asked is Kind.CANDLES and timeframe is None:
-        raise ParameterInvalid("--kind candles needs --timeframe, such as 1m.")
-    if asked is not Kind.CANDLES and timeframe is not None:
-        raise ParameterInvalid(f"--timeframe {timeframe}: only candles have one.")
-    if asked is Kind.FUNDING and market is MarketName.SPOT:
-        raise ParameterInvalid("--kind funding: spot has none; give --market linear.")
-    is_all_there_is = asked is Kind.TRADES and exchange is Exchange.BYBIT
-    if first is None and not is_all_there_is:
-        raise ParameterInvalid("--start is needed: the first moment to download.")
+    check_kind(asked, exchange, market, timeframe, first)
     url = rest_url_of(exchange.value, market.value, testnet, rest_url, os.environ)
     wishes = [
         Wish(
@@ -187,6 +197,21 @@ def download_history(
             raise
     if json_to:
         write_json(documents, json_to)
+
+
+def check_kind(
+    kind: Kind, exchange: Exchange, market: MarketName, timeframe: str | None, start: int | None
+) -> None:
+    """*Raises*: `ParameterInvalid` for options that do not fit each other."""
+    if kind is Kind.CANDLES and timeframe is None:
+        raise ParameterInvalid("--kind candles needs --timeframe, such as 1m.")
+    if kind is not Kind.CANDLES and timeframe is not None:
+        raise ParameterInvalid(f"--timeframe {timeframe}: only candles have one.")
+    if kind is Kind.FUNDING and market is MarketName.SPOT:
+        raise ParameterInvalid("--kind funding: spot has none; give --market linear.")
+    is_all_there_is = kind is Kind.TRADES and exchange is Exchange.BYBIT
+    if start is None and not is_all_there_is:
+        raise ParameterInvalid("--start is needed: the first moment to download.")
 
 
 async def _download_all(
@@ -223,25 +248,12 @@ def record_stream(
     *,
     exchange: ExchangeOption,
     symbols: SymbolsOption,
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="PATH", help="A folder; or FILE.jsonl.gz for one symbol."),
-    ],
+    out: OutOption,
     market: MarketOption = MarketName.LINEAR,
-    duration: Annotated[
-        float | None, typer.Option("--duration", min=1.0, help="Seconds. Default: until Ctrl-C.")
-    ] = None,
+    duration: DurationOption = None,
     testnet: TestnetOption = False,
     rest_url: RestUrlOption = None,
-    ws_url: Annotated[
-        str | None,
-        typer.Option(
-            "--ws-url",
-            metavar="URL",
-            help="Another address of streams; that of --rest-url if it is on this machine. Also "
-            "BYBIT_WS_PUBLIC_URL, BINANCE_WS_URL, BINANCE_FUTURES_WS_URL.",
-        ),
-    ] = None,
+    ws_url: StreamUrlOption = None,
     json_to: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
