@@ -275,8 +275,7 @@ def record_stream(
     document = {
         "files": [{"path": str(path), "sha256": sha256_of(path)} for path in recorded.files],
         "frames": recorded.lines,
-        "connections_lost": recorded.lost,
-        "renewals": recorded.renewals,
+        "problems": {"connections_lost": recorded.lost, "renewals": recorded.renewals},
     }
     for path in recorded.files:
         say(f"recorded {path}", json_to=json_to)

@@ -6,6 +6,7 @@ and crashes cost what they must and are told in the file.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from typer.testing import CliRunner
 from hean.cli import app
 from hean.cli_download import addresses
 from hean.data.catalog import Catalog
+from hean.data.record import DAY_NS
 from hean.data.record_stream import Recorded, StreamRecording
 from hean.feeds.capture import CaptureReport, read_capture
 from hean.venues.endpoints import endpoints_for
@@ -42,7 +44,11 @@ def calm_after(bybit: TwinProcess, binance: TwinProcess) -> Iterator[None]:
 
 
 def record(
-    at: At, out: Path, *symbols: str, until: Callable[[int], bool] = lambda lines: lines >= 100
+    at: At,
+    out: Path,
+    *symbols: str,
+    until: Callable[[int], bool] = lambda lines: lines >= 100,
+    now: Callable[[], int] = time.time_ns,
 ) -> Recorded:
     """Record until the number of frames, or whatever else is looked at, suffices."""
     twin, market = at
@@ -56,7 +62,7 @@ def record(
             out,
             venue=twin.exchange,
             ended=ended,
-            now=time.time_ns,
+            now=now,
             rng=random.Random(0),
             told=lambda lines: ended.set() if until(lines) else None,
         )
@@ -145,6 +151,30 @@ def test_a_hole_in_the_book_is_healed_by_a_new_snapshot(at: At, tmp_path: Path) 
     assert recorded.renewals >= 1
 
 
+def test_a_new_day_begins_a_file_with_a_whole_book(at: At, tmp_path: Path) -> None:
+    """The recorder's clock is moved by a day while it records."""
+    turned_at: list[int] = []
+
+    def until(lines: int) -> bool:
+        if lines >= 50 and not turned_at:
+            turned_at.append(lines)
+        return bool(turned_at) and lines >= turned_at[0] + 100
+
+    recorded = record(
+        at, tmp_path, until=until, now=lambda: time.time_ns() + (DAY_NS if turned_at else 0)
+    )
+    assert len(recorded.files) == 2
+    for path in recorded.files:
+        with gzip.open(path, "rb") as lines:  # the moved stamps are left out: readers refuse them
+            frames = [line.split(b" ", 1)[1] for line in lines if not line.startswith(b"{")]
+        bare = tmp_path / "bare.jsonl"
+        bare.write_bytes(b"".join(frames))
+        report = report_of(bare)
+        assert (report.gaps, report.bad_lines) == ((0, []), (0, []))
+        assert report.snapshots >= 1
+        assert report.frames["depth_delta"] > 5
+
+
 def test_a_file_may_be_named_for_one_symbol(at: At, tmp_path: Path) -> None:
     out = tmp_path / "mine.jsonl.gz"
     assert record(at, out).files == (out,)
@@ -179,7 +209,9 @@ def test_ctrl_c_ends_it_in_order(at: At, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, errors
-    (file,) = json.loads(output)["files"]
+    document = json.loads(output)
+    assert document["problems"]["connections_lost"] == 0
+    (file,) = document["files"]
     assert report_of(Path(file["path"])).bad_lines == (0, [])
     assert not list(tmp_path.glob(".*.part"))
 
