@@ -106,8 +106,8 @@ class Account:
     open_orders: dict[int, Order] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     """By order id; the newest MAX_ORDERS_KEPT of the venue."""
-    by_client_id: dict[str, Order] = field(default_factory=dict)
-    """The newest order of each client id."""
+    by_client_id: dict[str, dict[str, Order]] = field(default_factory=dict)
+    """The newest order of each client id, by wallet: where markets are apart, so are their ids."""
     is_banned: bool = False
 
     def wallet(self, market: str) -> dict[str, Decimal]:
@@ -117,6 +117,16 @@ class Account:
     def wallet_name(self, market: str) -> str:
         """Its name."""
         return market if market in self.wallets else "unified"
+
+    def client_ids(self, market: str) -> dict[str, Order]:
+        """The newest order of each client id of a market, `spot` or `linear`."""
+        return self.by_client_id.setdefault(self.wallet_name(market), {})
+
+    def forget_client_id(self, order: Order) -> None:
+        """The order's client id names nothing any more, unless a later order has it."""
+        names = self.client_ids(order.market.listing.market)
+        if names.get(order.client_id) is order:
+            del names[order.client_id]
 
     def position(self, market: TwinMarket, side: str) -> Position:
         """The position of a symbol and side, flat if there is none yet."""

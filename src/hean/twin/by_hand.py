@@ -82,7 +82,8 @@ class ByHand:
         """An order by either id."""
         order = account.orders.get(order_id)
         if order is None and client_id:
-            order = account.by_client_id.get(client_id)
+            named = (account.client_ids(kind).get(client_id) for kind in ("linear", "spot"))
+            order = next((each for each in named if each is not None), None)
         if order is None:
             raise Refused(Why.ORDER_NOT_FOUND)
         return order
@@ -176,8 +177,7 @@ class ByHand:
         self.venue.release(order)
         order.status = Status.CANCELLED
         account.orders.pop(order.order_id, None)
-        if account.by_client_id.get(order.client_id) is order:
-            del account.by_client_id[order.client_id]
+        account.forget_client_id(order)
         self.venue.ledger.order("lost", order, self.venue.now())
 
     def move(

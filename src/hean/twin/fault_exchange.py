@@ -77,8 +77,7 @@ class Amnesia(Act):
                 if self._is_victim(order):
                     account.open_orders.pop(order.number, None)
                     account.orders.pop(order.order_id, None)
-                    if account.by_client_id.get(order.client_id) is order:
-                        del account.by_client_id[order.client_id]
+                    account.forget_client_id(order)
                     self._hidden.append(order)
                     self.acted(order_id=order.order_id, client_order_id=order.client_id)
 
@@ -99,7 +98,7 @@ class Amnesia(Act):
         for order in self._hidden:
             account = order.account
             account.orders[order.order_id] = order
-            account.by_client_id.setdefault(order.client_id, order)
+            account.client_ids(order.market.listing.market).setdefault(order.client_id, order)
             if order.is_open:
                 account.open_orders[order.number] = order
 

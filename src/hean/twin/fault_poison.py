@@ -126,6 +126,8 @@ def _places(value: Any, names: frozenset[str]) -> Any:
             for level in part:
                 if isinstance(level, list) and level:
                     yield level, 0
+        elif key == "i" and "S" in value:
+            continue  # Bybit's trade id, not Binance's index price
         elif key in names and isinstance(part, str) and NUMBER.fullmatch(part):
             yield value, key
         elif isinstance(part, dict | list):

@@ -108,7 +108,7 @@ class TwinVenue:
         if account.is_banned:
             raise Refused(Why.NOT_TRADING)
         self.quirks.before_place(account, new)
-        self._check_client_id(account, new.client_id)
+        self._check_client_id(account, market, new.client_id)
         checks.check_terms(account, where, new)
         quantity = self.quantity_of(account, where, new)
         if new.trigger is not None:
@@ -338,8 +338,8 @@ class TwinVenue:
 
     # --- inside
 
-    def _check_client_id(self, account: Account, client_id: str) -> None:
-        before = account.by_client_id.get(client_id) if client_id else None
+    def _check_client_id(self, account: Account, market: str, client_id: str) -> None:
+        before = account.client_ids(market).get(client_id) if client_id else None
         if before is not None and (self.refuses_reused_ids or before.is_open):
             raise Refused(Why.DUPLICATE_CLIENT_ID, text=client_id)
 
@@ -378,14 +378,15 @@ class TwinVenue:
     def _register(self, order: Order) -> None:
         account = order.account
         account.orders[order.order_id] = order
-        account.by_client_id[order.client_id] = order
+        names = account.client_ids(order.market.listing.market)
+        names[order.client_id] = order
         account.open_orders[order.number] = order
         if len(account.orders) > ORDERS_KEPT:
             oldest = next(iter(account.orders.values()))
             if not oldest.is_open:
                 del account.orders[oldest.order_id]
-        if len(account.by_client_id) > CLIENT_IDS_KEPT:
-            account.by_client_id.pop(next(iter(account.by_client_id)))
+        if len(names) > CLIENT_IDS_KEPT:
+            names.pop(next(iter(names)))
 
     def _wait(
         self, account: Account, market: TwinMarket, new: NewOrder, quantity: Decimal

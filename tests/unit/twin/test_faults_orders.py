@@ -60,7 +60,7 @@ async def test_order_filled_while_forgotten_is_remembered_as_filled(desk: FaultD
     assert size(desk) == BIG
     desk.faults.calm()
     assert await desk.listed() == []
-    assert desk.desk.main.by_client_id["a"].status == "FILLED"
+    assert desk.desk.main.client_ids("linear")["a"].status == "FILLED"
 
 
 # ---------------------------------------------------------------- 42: batches

@@ -130,7 +130,7 @@ def test_client_ids_are_unique_as_each_venue_has_it(exchange: str, is_reusable: 
     desk.venue.cancel(order)
     if is_reusable:
         again = desk.order("BUY", "0.5", "59900", client_id="one")
-        assert desk.main.by_client_id["one"] is again
+        assert desk.main.client_ids("linear")["one"] is again
     else:
         assert refusal(desk, "BUY", "0.5", "59900", client_id="one") is Why.DUPLICATE_CLIENT_ID
 
@@ -292,3 +292,9 @@ def test_a_banned_account_places_nothing(desk: StillExchange) -> None:
     desk.main.is_banned = True
     with pytest.raises(Refused):
         desk.venue.place(desk.main, NewOrder("BTCUSDT", "BUY", D(1)), market="linear")
+
+
+def test_binance_keeps_the_client_ids_of_spot_and_futures_apart() -> None:
+    desk = StillExchange("binance")
+    desk.order("BUY", "0.5", "59900", client_id="one")
+    assert desk.order("BUY", "0.5", "59900", client_id="one", market="spot").is_open

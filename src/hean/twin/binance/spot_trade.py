@@ -141,7 +141,7 @@ def find(
         if order is not None and own_id is not None and order.client_id != own_id:
             raise BinanceError(-2039, "Client order ID is not correct for this order ID.")
     else:
-        order = account.by_client_id.get(own_id or "")
+        order = account.client_ids("spot").get(own_id or "")
     if order is None or order.market is not market:
         raise BinanceError(*unknown)
     return order
@@ -245,7 +245,7 @@ def amend_order(call: Call) -> dict[str, Any]:
     call.dialect.venue.amend(order, quantity=quantity)
     if own_id is not None and own_id != order.client_id:
         order.client_id = own_id
-        call.account.by_client_id[own_id] = order
+        call.account.client_ids("spot")[own_id] = order
     return {
         "transactTime": call.now_ms,
         "executionId": call.dialect.spot_users.last_report,

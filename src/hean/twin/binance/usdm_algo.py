@@ -118,7 +118,7 @@ def _found(call: Call, refusal: tuple[int, str]) -> Order:
         rank = number - ALGO_BASE
         order = account.open_orders.get(rank) or _closed(call, number)
     else:
-        order = account.by_client_id.get(client_id or "")
+        order = account.client_ids("linear").get(client_id or "")
     if order is None or not is_algo(order) or order.market.listing.market != "linear":
         raise BinanceError(*refusal)
     return order

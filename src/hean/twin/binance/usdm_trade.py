@@ -187,7 +187,7 @@ def found(call: Call, refusal: tuple[int, str]) -> Order:
     if number is not None:
         order = account.orders.get(str(number))
     else:
-        order = account.by_client_id.get(client_id or "")
+        order = account.client_ids("linear").get(client_id or "")
     if order is None or order.market is not market or not is_working(order):
         raise BinanceError(*refusal)
     return order

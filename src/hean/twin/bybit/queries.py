@@ -153,7 +153,7 @@ def _named(call: Call, category: str) -> list[Order] | None:
     if not order_id and not link:
         return None
     account = call.account
-    order = account.orders.get(order_id) if order_id else account.by_client_id.get(link)
+    order = account.orders.get(order_id) if order_id else account.client_ids(category).get(link)
     symbol = call.text("symbol")
     if order is None or order.market.listing.market != category:
         return []

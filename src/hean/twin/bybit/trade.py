@@ -131,7 +131,7 @@ def find_order(call: Call, category: str) -> Order:
     if not number and not link:
         raise missing(category, "orderId")
     account = call.account
-    order = account.orders.get(number) if number else account.by_client_id.get(link)
+    order = account.orders.get(number) if number else account.client_ids(category).get(link)
     if order is None or order.market is not market:
         raise Refused(Why.ORDER_NOT_FOUND)
     return order
