@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from venue_contract.twin_process import TwinProcess
+
 SECONDS = float(os.environ.get("HEAN_FREQTRADE_S", "60"))
-HARMLESS = ("No leverage", "Fetching market")  # warnings it prints on the real exchange too
 pytestmark = [pytest.mark.server, pytest.mark.timeout(SECONDS + 900)]
 
 
@@ -31,13 +32,13 @@ def _bot() -> ModuleType:
 bot = _bot()
 
 
-def bybit(twin: Any) -> dict[str, Any]:
+def bybit(twin: TwinProcess) -> dict[str, Any]:
     base = twin.rest_url
     urls = {"api": {name: base for name in ("spot", "futures", "v2", "public", "private")}}
     return _exchange("bybit", twin, {"urls": urls})
 
 
-def binance(twin: Any) -> dict[str, Any]:
+def binance(twin: TwinProcess) -> dict[str, Any]:
     base = twin.rest_url
     api = {
         **{name: f"{base}/api/v3" for name in ("public", "private", "v1")},
@@ -55,11 +56,11 @@ def binance(twin: Any) -> dict[str, Any]:
     )
 
 
-def _exchange(name: str, twin: Any, ccxt: dict[str, Any]) -> dict[str, Any]:
+def _exchange(name: str, twin: TwinProcess, ccxt: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
-        "key": twin.key,
-        "secret": twin.secret,
+        "key": twin.main.key,
+        "secret": twin.main.secret,
         "enable_ws": False,
         "ccxt_config": ccxt,
         "ccxt_async_config": ccxt,
@@ -68,15 +69,18 @@ def _exchange(name: str, twin: Any, ccxt: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("is_dry", [True, False], ids=["dry", "live"])
 @pytest.mark.parametrize("name", ["bybit", "binance"])
-def test_freqtrade_trades(name: str, is_dry: bool, tmp_path: Path, request: Any) -> None:
-    twin = request.getfixturevalue(f"{name}_twin")
-    exchange = {"bybit": bybit, "binance": binance}[name](twin)
-    config = bot.settings(exchange, is_dry=is_dry, database=tmp_path / "trades.sqlite")
-    outcome = bot.trade(config, tmp_path, SECONDS)
+def test_freqtrade_trades(name: str, is_dry: bool, tmp_path: Path) -> None:
+    """A twin of its own, so that it finds the account as the exchange opens it."""
+    with TwinProcess(name, tmp_path) as twin:
+        exchange = {"bybit": bybit, "binance": binance}[name](twin)
+        config = bot.settings(exchange, is_dry=is_dry, database=tmp_path / "trades.sqlite")
+        outcome = bot.trade(config, tmp_path, SECONDS)
+        records = twin.control.ledger(limit=1_000_000)
     assert outcome.trades >= 2, outcome.log[-6_000:]
     assert outcome.closed >= 1, outcome.log[-6_000:]
     assert " - ERROR - " not in outcome.log, outcome.log[-6_000:]
-    if not is_dry:
-        ledger = twin.control.get("ledger", limit=1_000_000)["records"]
-        traded = {record["order_id"] for record in ledger if record["kind"] == "trade"}
+    traded = {record["order_id"] for record in records if record["kind"] == "trade"}
+    if is_dry:
+        assert not traded, "a dry run sends no order"
+    else:
         assert set(outcome.filled) <= traded, "the bot believes in fills the exchange never made"
