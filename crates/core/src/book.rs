@@ -61,7 +61,21 @@ impl Book {
         check_quotes(bids)?;
         check_quotes(asks)?;
         self.clear();
-        self.set_all(bids, asks)
+        for (side, quotes) in [(Side::Buy, bids), (Side::Sell, asks)] {
+            let ladder = self.side_mut(side);
+            let mut set = |&(price, lots): &Quote| set_level(ladder, price, lots);
+            // Venues send the best level first; a ladder grows at its best end.
+            let is_best_first = quotes.is_sorted_by(|(one, _), (next, _)| match side {
+                Side::Buy => one > next,
+                Side::Sell => one < next,
+            });
+            if is_best_first {
+                quotes.iter().rev().for_each(&mut set);
+            } else {
+                quotes.iter().for_each(&mut set);
+            }
+        }
+        self.drop_if_crossed()
     }
 
     /// Set the named levels; quantity 0 removes one, and removing an absent level is no error.
