@@ -3,8 +3,8 @@
 
     HEAN_SHARED=... python crates/core/fuzz/seed.py
 
-Each recorded or documented frame becomes one file of `corpus/<target>/`; recordings are cut to their
-first frames, because a fuzzer learns more from many small inputs than from a long one.
+Each recorded or documented frame becomes one file of `target/corpus/<target>/`; recordings are cut
+to their first frames, because a fuzzer learns more from many small inputs than from a long one.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ BYTES_MAX = 8_192  # of one seed; a book of 500 levels teaches nothing that one 
 
 def lines(path: Path) -> list[bytes]:
     """The first lines of a recording."""
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as stream:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
         return [line.rstrip(b"\n") for line, _ in zip(stream, range(FRAMES_MAX), strict=False)]
 
 
@@ -44,14 +43,14 @@ def frames(venue: Path) -> Iterator[bytes]:
 
 def write(target: str, number: int, seed: bytes) -> None:
     """One file of a target's corpus."""
-    folder = HERE / "corpus" / target
+    folder = HERE / "target" / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
     if 0 < len(seed) <= BYTES_MAX:
         (folder / f"seed-{number:04}").write_bytes(seed)
 
 
 def main() -> None:
-    """Fill `corpus/`."""
+    """Fill `target/corpus/`."""
     root = HERE.parent.parent.parent
     payloads = Path(os.environ.get("HEAN_SHARED") or root.parent / "shared") / "payloads"
     for venue, choices in (("bybit", b"\x00"), ("binance", b"\x01\x02")):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! No bytes may panic a parser, the live feed or the capture builder: arbitrary bytes, real frames
-//! cut at each byte, and real frames with bytes changed, doubled and removed. Every call must end in
-//! Ok or Err, and what the feed keeps stays within its limits.
+//! cut at each byte, and real frames with bytes changed, doubled and removed. Every call must end
+//! in Ok or Err, and what the feed keeps stays within its limits.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

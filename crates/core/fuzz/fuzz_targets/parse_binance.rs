@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Any bytes through `parse_binance`: an answer or an error, never a panic; the answer can be named.
+//! Any bytes through `parse_binance`: an answer or an error, never a panic; the answer can be
+//! named.
 
 #![no_main]
 
