@@ -271,6 +271,50 @@ class OrderEngine:
     def illegal_facts(self) -> int: ...
     def canonical_bytes(self) -> bytes: ...
 
+# --- desk.rs
+
+class Desk:
+    """One instrument of the venue twin: the recorded market with many accounts' orders in it.
+
+    Executions are (key, is buy, price ticks, lots, lots left, is maker), a taker's before its
+    maker's. Levels are text as the venue prints it; in changes, quantity zero removes.
+    """
+
+    def __init__(
+        self, instrument: Instrument, *, price_decimals: int, quantity_decimals: int
+    ) -> None: ...
+    def depth(
+        self, is_snapshot: bool, bids: list[tuple[int, int]], asks: list[tuple[int, int]]
+    ) -> list[tuple[int, bool, int, int, int, bool]]: ...
+    def trade(
+        self, price_ticks: int, lots: int, is_buy: bool
+    ) -> list[tuple[int, bool, int, int, int, bool]]: ...
+    def enter(
+        self,
+        key: int,
+        owner: int,
+        is_buy: bool,
+        lots: int,
+        limit: int | None,
+        life: str = "GTC",
+        self_match: str = "allow",
+    ) -> tuple[str, int, list[tuple[int, bool, int, int, int, bool]], list[int]]:
+        """(outcome, lots left, executions, keys that self-matching ended). Outcomes: filled,
+        resting, unfilled, would_trade, not_fillable, self_matched. Raises `ParameterInvalid`.
+        """
+
+    def cancel(self, key: int) -> int | None: ...
+    def shrink(self, key: int, lots: int) -> bool: ...
+    def open(self, key: int) -> int | None: ...
+    def best(self, is_buy: bool) -> tuple[int, int] | None: ...
+    def levels(self, depth: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]: ...
+    def add_reader(self, depth: int) -> int: ...
+    def changes(self, reader: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]: ...
+    @property
+    def last(self) -> int | None: ...
+    def count(self, price: float, quantity: float) -> tuple[int, int]:
+        """Nearest tick, and lots rounded down. Raises `NumberNotFinite`, `NumberOutOfRange`."""
+
 # --- ledger.rs
 
 class Ledger:

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from hean import __version__, cli_backtest, cli_data, cli_demo
+from hean import (
+    __version__,
+    cli_backtest,
+    cli_data,
+    cli_demo,
+    cli_download,
+    cli_paper,
+    cli_twin,
+)
 from hean.cli_common import leave_broken_pipe
 from hean.watchdog import end_on_second_interrupt
 
@@ -19,8 +27,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_data.app, name="data")
+cli_download.mount(cli_data.app)
 cli_backtest.mount(app)
 cli_demo.mount(app)
+cli_paper.mount(app)
+cli_twin.mount(app)
 
 
 def _show_version(is_asked: bool) -> None:

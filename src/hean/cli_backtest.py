@@ -39,6 +39,7 @@ from hean.cli_table import summary_table
 from hean.data.problems import shown
 from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged
 from hean.feeds.history import History, load_history
+from hean.paper_journal import is_session, replay_session
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
 from hean.watchdog import Watchdog
@@ -117,7 +118,7 @@ def backtest(
 def replay_journal(
     *,
     journal: Annotated[
-        Path, typer.Argument(metavar="JOURNAL", help="Written by hean backtest --journal.")
+        Path, typer.Argument(metavar="JOURNAL", help="Written by hean backtest or hean paper.")
     ],
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="Where the data is now, in its old order.")
@@ -129,7 +130,9 @@ def replay_journal(
     if json_to not in (None, STANDARD_OUTPUT):
         check_target("--json", Path(str(json_to)), is_ours=is_result)
     with _own_stdout(json_to):
-        result = replay(journal, data=data or ())
+        result = (
+            replay_session(journal) if is_session(journal) else replay(journal, data=data or ())
+        )
     if json_to is not None:
         write_json(result, json_to)
     say(

@@ -239,6 +239,54 @@ class WouldTrigger(VenueError):
     code = 4106
 
 
+class VenueRefused(VenueError):
+    """A request did not reach the venue's engine. Reaction: order rejected; decide anew."""
+
+    code = 4201
+
+
+class KeyRefused(VenueError):
+    """Key, permission or address not accepted. Reaction: nothing new, one try a minute."""
+
+    code = 4202
+
+
+class RateLimited(VenueError):
+    """Refused unheard, too many requests. Reaction: silence for as long as the venue says."""
+
+    code = 4203
+
+
+class ClockRefused(VenueError):
+    """Time outside the venue's window. Reaction: measure the offset; decide anew once."""
+
+    code = 4204
+
+
+class FilterRefused(VenueError):
+    """Another trading rule than the known ones. Reaction: order rejected, rules loaded again."""
+
+    code = 4205
+
+
+class NotConnected(VenueError):
+    """No open socket, so nothing was sent. Reaction: a definite no; another way or none."""
+
+    code = 4301
+
+
+class NotSent(VenueError, OSError):
+    """The host was not reached, so nothing was sent. Reaction: a definite no; ask later."""
+
+    code = 4302
+
+
+class OutcomeUnknown(VenueError, OSError):
+    """Sent, and no whole answer. Reaction: it may have happened; hold exposure and ask."""
+
+    code = 4303
+
+
 class LedgerError(HeanError):
     """Money does not suffice or does not add up. Reaction: by class."""
 

@@ -7,6 +7,7 @@ looks, so a run it never stops gives the same result with and without it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -146,6 +147,21 @@ def end_on_second_interrupt() -> None:
     # A parent that ignores Ctrl-C, such as nohup, has its way.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupted)
+
+
+def end_on_signals(ended: asyncio.Event) -> None:
+    """For what runs until it is told: the first Ctrl-C or TERM sets *ended*, the second ends the
+    process with 130. Called within the event loop.
+    """
+
+    def asked() -> None:
+        if ended.is_set():
+            end_process(130, "interrupted twice")
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, asked)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

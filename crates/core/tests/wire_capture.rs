@@ -114,6 +114,38 @@ fn after_a_gap_the_book_is_empty_until_the_next_snapshot() {
 }
 
 #[test]
+fn after_a_lost_connection_the_book_is_empty_until_the_next_snapshot() {
+    let book = |ms: i64, kind: &str, id: u64| {
+        let ts = T + ms;
+        at(
+            ms,
+            &format!(
+                r#"{{"topic":"orderbook.50.XUSDT","type":"{kind}","ts":{ts},"cts":{ts},
+                    "data":{{"s":"XUSDT","b":[["9","1"]],"a":[["11","1"]],"u":{id},"seq":{id}}}}}"#
+            ),
+        )
+    };
+    let lost = r#"{"t":"disconnect","ts":1}"#.to_owned();
+    let capture = read(&[
+        lost.clone(),
+        book(0, "snapshot", 7),
+        book(10, "delta", 8),
+        lost.clone(),
+        lost,
+        book(900, "snapshot", 1),
+        book(910, "delta", 2),
+    ])
+    .unwrap();
+    let begins: Vec<(i64, f64)> = (0..capture.depth.ts_ns.len())
+        .filter(|&row| capture.depth.flags[row] & SNAPSHOT_BEGIN != 0)
+        .map(|row| (capture.depth.ts_ns[row] / MS - T, capture.depth.price[row]))
+        .collect();
+    assert_eq!(begins, [(0, 9.0), (10, 0.0), (900, 9.0)]);
+    assert_eq!(capture.report.gaps.first, [(4, "connection lost".to_owned())]);
+    assert_eq!(capture.report.snapshots, 2);
+}
+
+#[test]
 fn a_continuation_has_depth_only_after_its_predecessor() {
     let (first, second) =
         ([snapshot(0, 5), delta(10, 6, 6, "")], [delta(20, 7, 7, r#"["8","1"]"#)]);

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 mod book;
 mod column;
 mod convert;
+mod desk;
 mod error;
 mod exact;
 mod exchange;
@@ -29,6 +30,7 @@ mod wire_account;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(module)?;
     convert::register(module)?;
+    desk::register(module)?;
     indicator::register(module)?;
     instrument::register(module)?;
     sim::register(module)?;

@@ -188,6 +188,11 @@ class Backtest:
         wall_s = time.perf_counter() - started
         if native is not None:
             hand_over(native, self.venue, self.recorder, strategy_id=self.system.strategy.name)
+        return self.finish(wall_s)
+
+    def finish(self, wall_s: float) -> tuple[dict[str, Any], RunRecord]:
+        """Close the books of a run that was played. *Returns*: as `run`."""
+        history, clock = self.history, self.clock
         # The market may have gone on after the last fact that somebody was told.
         clock.now_ns = max(clock.now_ns, self.venue.core.now_ns)
         self.recorder.end(clock.now_ns)

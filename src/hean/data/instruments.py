@@ -72,7 +72,7 @@ def instrument_for(venue: str, market: str, symbol: str, *, tick: str | None = N
         row["lot"],
         quantity_max=row.get("quantity_max"),
         notional_min=row["notional_min"],
-        tiers=_tiers(f"{venue}.{market}.{symbol}"),
+        tiers=tiers_of(f"{venue}.{market}.{symbol}"),
     )
 
 
@@ -121,8 +121,10 @@ def _table() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def _tiers(key: str) -> list[tuple[str, str, str, str]]:
-    """The tier table with the deductions that make maintenance margin continuous."""
+def tiers_of(key: str) -> list[tuple[str, str, str, str]]:
+    """The tier table of `venue.perp.SYMBOL`, empty if unknown, with the deductions that make
+    maintenance margin continuous.
+    """
     tiers: list[tuple[str, str, str, str]] = []
     floor, rate, deduction = Decimal(0), Decimal(0), Decimal(0)
     for row in _table()["tiers"].get(key, []):

@@ -36,6 +36,7 @@ from hean.data.schema import Kind, columns_of, timeframe_name
 from hean.data.table import Table
 
 OnBad = Literal["refuse", "drop"]
+IDS_WITH_HOLES = "bybit"  # begin of the venues whose trade ids do not count trades
 _DROPS_KEPT = 100_000
 _SIDE_NAMES = np.array(["buy", "sell"])
 
@@ -219,6 +220,10 @@ def _prove(
         problems.refuse("no good row is left" if nothing_left else _hint(problems))
     values = _cut(table, rows)
     key = np.sort(values["id"]) if table.kind is Kind.TRADES else ts_ns
+    gaps = checks.find_gaps(key, ts_ns, step or 1)
+    if table.kind is Kind.TRADES and (identity.venue or "").startswith(IDS_WITH_HOLES):
+        gaps = Gaps()
+        notes.append(f"trade ids of {identity.venue} have holes, so gaps are not known")
     ts_ns.flags.writeable = False
     return Columns(
         path=path,
@@ -231,7 +236,7 @@ def _prove(
         unit=unit,
         ts=ts_ns,
         values=values,
-        gaps=checks.find_gaps(key, ts_ns, step or 1),
+        gaps=gaps,
         duplicates=int(repeated.size),
         dropped_rows=problems.total,
         dropped=problems.first(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -94,8 +94,10 @@ def load_history(
     *,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    market: Literal["spot", "linear"] | None = None,
 ) -> History:
-    """Read and prove *files*; keep what belongs to *symbols* inside the period.
+    """Read and prove *files*; keep what belongs to *symbols* inside the period. *market*: needed
+    where a capture holds a symbol on both.
 
     A file that holds one other symbol is refused, not ignored. *Raises*: `DataInvalid`,
     `UnknownSymbol`.
@@ -108,7 +110,7 @@ def load_history(
     for path in files:
         if is_capture(path):
             for symbol in symbols:
-                capture = read_capture(path, symbol)
+                capture = read_capture(path, symbol, market=market)
                 captures[symbol].append(capture)
                 prints.append(_capture_print(path, capture))
             continue

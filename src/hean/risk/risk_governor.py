@@ -13,6 +13,7 @@ from hean.core.module import Module, on
 from hean.core.types import (
     Event,
     EventType,
+    Health,
     OrderApproved,
     OrderRejected,
     OrderRequest,
@@ -27,6 +28,7 @@ from hean.risk.sizing import (
     trigger_on_tick,
 )
 
+STALE = "STALE"  # the word of feeds; anything else about a symbol's data is good news
 Check = Callable[[OrderRequest], str | None]
 """A policy check: a reason to refuse, or `None`."""
 
@@ -59,6 +61,7 @@ class RiskGovernor(Module):
         """Orders refused since the start."""
         self.equity = equity
         self._sigma: dict[str, float] = {}
+        self._stale: dict[str, set[str]] = {}
         self._checks: list[tuple[str, Check]] = []
 
     def add_check(self, check: Check, *, name: str = "") -> None:
@@ -72,6 +75,19 @@ class RiskGovernor(Module):
     def on_forecast(self, event: Event) -> None:
         """Remember the daily volatility of a symbol for sizing."""
         self._sigma[event.data.symbol] = event.data.sigma
+
+    @on(EventType.HEALTH)
+    def on_health(self, event: Event) -> None:
+        """Remember which data of a symbol is old or doubtful."""
+        health: Health = event.data
+        symbol = health.extra.get("symbol") if health.extra else None
+        if symbol is None:
+            return
+        stale = self._stale.setdefault(symbol, set())
+        if health.state == STALE:
+            stale.add(health.component)
+        else:
+            stale.discard(health.component)
 
     @on(EventType.KILLSWITCH_TRIGGERED)
     def on_kill_switch(self, event: Event) -> None:
@@ -139,6 +155,7 @@ class RiskGovernor(Module):
         request: OrderRequest = event.data
         order_id = request.order_id or self.context.next_id(request.strategy_id or "manual")
         try:
+            self._require_fresh(request)
             if self._checks:
                 self._judge(request)
             ticket = self._approve(request, order_id)
@@ -162,6 +179,15 @@ class RiskGovernor(Module):
                 ticket,
             )
         )
+
+    def _require_fresh(self, request: OrderRequest) -> None:
+        """Nothing new on old data; what reduces may pass, its truth is the engine's to check."""
+        stale = self._stale.get(request.symbol)
+        if stale and not request.reduce_only:
+            names = ", ".join(sorted(stale))
+            raise NoReferencePrice(
+                f"{request.symbol}: stale data ({names}); only reductions until it is fresh."
+            )
 
     def _judge(self, request: OrderRequest) -> None:
         for name, check in self._checks:

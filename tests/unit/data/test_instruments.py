@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bad_data_files import candle, candles
-from hean.data.instruments import _table, _tiers, fees_for, instrument_for, on_grid, rules_for
+from hean.data.instruments import _table, fees_for, instrument_for, on_grid, rules_for, tiers_of
 from hean.data.reader import read_columns
 from hean.errors import UnknownSymbol
 
@@ -42,7 +42,7 @@ def test_every_row_of_the_table_is_a_valid_instrument() -> None:
 
 def test_tier_deductions_make_maintenance_margin_continuous() -> None:
     for key in _table()["tiers"]:
-        tiers = [tuple(map(Decimal, tier)) for tier in _tiers(key)]
+        tiers = [tuple(map(Decimal, tier)) for tier in tiers_of(key)]
         assert len(tiers) >= 2
         for (cap, initial, rate, cut), (_, _, next_rate, next_cut) in pairwise(tiers):
             assert cap * rate - cut == cap * next_rate - next_cut

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from desk import BTC, ETH, INSTRUMENTS, Desk
 from hean.core.types import (
     EventType,
+    Health,
     KillswitchTriggered,
     OrderRequest,
     OrderType,
@@ -316,3 +317,42 @@ def test_the_volatility_target_takes_no_position_before_a_forecast() -> None:
     desk.say(Signal(BTC, Side.BUY, strategy_id="s"))
     # 1 % of 10,000 over two deviations of 2 % is 2,500.
     assert desk.venue.sent[0].size == Decimal("0.041")
+
+
+# ---------------------------------------------------------------- old data
+
+
+def stale(stream: str = "book", symbol: str = BTC) -> Health:
+    return Health(f"feed.{stream}.{symbol}", "STALE", 0, {"symbol": symbol})
+
+
+def fresh(stream: str = "book", symbol: str = BTC) -> Health:
+    return Health(f"feed.{stream}.{symbol}", "FRESH", 0, {"symbol": symbol})
+
+
+def test_nothing_new_is_approved_on_stale_data_until_all_of_it_is_fresh() -> None:
+    desk = Desk()
+    desk.say(stale("book"), stale("ticker"))
+    desk.ask("0.1")
+    desk.say(fresh("book"))
+    desk.ask("0.1")
+    assert refusals(desk) == [(NoReferencePrice.code, "risk")] * 2
+    assert "feed.ticker.BTCUSDT" in desk.of(EventType.ORDER_REJECTED)[-1].reason
+    desk.say(fresh("ticker"))
+    desk.ask("0.1")
+    assert len(desk.venue.sent) == 1
+
+
+def test_stale_data_of_one_symbol_stops_no_other_and_no_reduction() -> None:
+    desk = long_desk("0.1")
+    desk.say(stale())
+    desk.ask("1", symbol=ETH)
+    desk.ask("0.1", Side.SELL, reduce_only=True)
+    assert [order.symbol for order in desk.venue.sent] == [BTC, ETH, BTC]
+
+
+def test_health_of_components_without_a_symbol_stops_nobody() -> None:
+    desk = Desk()
+    desk.say(Health("feed.public", "DOWN", 1, {"reason": "cut"}), Health("disk", "STALE"))
+    desk.ask("0.1")
+    assert len(desk.venue.sent) == 1

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The simulated exchange. `history` holds the recorded market, `market` finds executions in it,
-//! `venue` keeps time and messages, `bars` and `playback` play rows, `orders` judges, `booking`
-//! counts; `path`, `queue` and `latency` are the documented assumptions.
+//! `venue` keeps time and messages, `desk` lends the market to many accounts, `bars` and `playback`
+//! play rows, `orders` judges, `booking` counts; `path`, `queue` and `latency` are the documented
+//! assumptions.
 
 mod bars;
 mod booking;
+pub mod desk;
 pub mod fact;
 pub mod history;
 pub mod latency;
@@ -16,6 +18,7 @@ pub mod queue;
 pub mod venue;
 pub mod wake;
 
+pub use desk::{Arrival, Desk, Outcome, SelfMatch};
 pub use fact::{Command, Fact, Fill, NewOrder, Step};
 pub use history::{Column, Rows, Stream};
 pub use latency::Latency;

@@ -142,6 +142,9 @@ impl CaptureBuilder {
                 Ok(())
             }
             Line::Note(kind) => {
+                if kind == "disconnect" {
+                    self.book.lost(number);
+                }
                 count(&mut self.ignored, &kind);
                 Ok(())
             }

@@ -33,6 +33,12 @@ impl Monotone {
         self.last_ns = Some(kept);
         kept
     }
+
+    /// The latest time so far.
+    #[must_use]
+    pub const fn last_ns(&self) -> Option<i64> {
+        self.last_ns
+    }
 }
 
 /// Book changes, one row a level.

@@ -99,6 +99,18 @@ impl BookSeeding {
         }
     }
 
+    /// The recorder lost its connection: the book is unknown until the next snapshot.
+    pub fn lost(&mut self, line: u64) {
+        self.overflowed += self.buffer.len() as u64;
+        self.buffer.clear();
+        let seed_id = self.seed_id.take();
+        let had_book = self.sync.as_mut().map_or(seed_id.is_some(), BookSync::lost);
+        if let (true, Some(ts_ns)) = (had_book, self.monotone.last_ns()) {
+            self.gaps.add(line, "connection lost".to_owned());
+            self.columns.push(ts_ns, line as i64, true, std::iter::empty());
+        }
+    }
+
     fn offer(&mut self, kept: Kept, line: u64) {
         let step = match &mut self.sync {
             Some(sync) => sync.delta(kept.first_id, kept.last_id, kept.previous_id),

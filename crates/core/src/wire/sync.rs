@@ -93,6 +93,11 @@ impl BookSync {
         }
     }
 
+    /// The connection was lost: wait for a snapshot. *Returns*: whether there was a book.
+    pub fn lost(&mut self) -> bool {
+        std::mem::replace(&mut self.state, State::Waiting) != State::Waiting
+    }
+
     /// Offer a snapshot: `Apply` or `Stale`.
     pub fn snapshot(&mut self, last_id: u64) -> Step {
         if self.rule == BookRule::Bybit {

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean paper`: a strategy on a venue's live feed, with the simulated exchange for its orders. It
+needs no key and sends no order. Options become settings, the session's end becomes table, JSON,
+report and journal, as of a backtest; while it runs a table shows account, feed and reconnects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, redirect_stdout
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from hean import cli_options as options
+from hean import cli_values as values
+from hean.backtest.result import RunRecord
+from hean.backtest.run import BacktestSettings
+from hean.cli_common import (
+    STANDARD_OUTPUT,
+    DebugOption,
+    ExitCode,
+    run_command,
+    say,
+    table_console,
+)
+from hean.cli_output import Outputs, journal_in_progress
+from hean.cli_strategy import Refusals, blamed, build_strategy
+from hean.cli_table import summary_table
+from hean.core.journal import Journal
+from hean.errors import ParameterInvalid
+from hean.feeds.bybit import DEPTHS
+from hean.feeds.freshness import STALE
+from hean.paper import Paper
+from hean.paper_journal import finish_session_journal, start_session_journal
+from hean.risk.sizing import Sizing, SizingMethod
+from hean.system import AccountSettings
+from hean.venues.endpoints import Endpoints, endpoints_for
+from hean.watchdog import Watchdog, end_process
+
+FRACTION_MAX = 125.0
+TIMEOUT_S = 30.0  # of one event's handlers
+SLIPPAGE = "half_spread=0.00005,impact=0.5"
+
+
+class Exchange(StrEnum):
+    """Whose feed."""
+
+    BYBIT = "bybit"
+    BINANCE = "binance"
+
+
+class Market(StrEnum):
+    """Perpetual contracts paid in a stable coin, or coins."""
+
+    LINEAR = "linear"
+    SPOT = "spot"
+
+
+ExchangeOption = Annotated[Exchange, typer.Option("--exchange", help="Whose live feed.")]
+MarketOption = Annotated[Market, typer.Option("--market", help="linear perpetuals, or spot.")]
+TestnetOption = Annotated[bool, typer.Option("--testnet", help="The venue's test network.")]
+SymbolsOption = Annotated[
+    list[str],
+    typer.Option("--symbols", "--symbol", help="Such as BTCUSDT; may be repeated, or BTC,ETH."),
+]
+DurationOption = Annotated[
+    float | None, typer.Option(min=0.1, metavar="S", help="Ends it; otherwise Ctrl-C does.")
+]
+DepthOption = Annotated[
+    int, typer.Option(metavar="LEVELS", help=f"Of Bybit's books: {', '.join(map(str, DEPTHS))}.")
+]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(
+        "paper",
+        epilog="Example: hean paper --exchange bybit --strategy impulse --symbols BTCUSDT "
+        "--duration 600 --report paper.html. Addresses: BYBIT_REST_URL, BYBIT_WS_PUBLIC_URL, "
+        "BINANCE_REST_URL, BINANCE_WS_URL, BINANCE_FUTURES_REST_URL, BINANCE_FUTURES_WS_URL.",
+    )(paper)
+
+
+@run_command
+def paper(
+    *,
+    exchange: ExchangeOption,
+    strategy: options.StrategyOption,
+    symbols: SymbolsOption,
+    market: MarketOption = Market.LINEAR,
+    testnet: TestnetOption = False,
+    param: options.ParamOption = None,
+    bar: options.BarOption = "1m",
+    depth: DepthOption = 50,
+    cash: options.CashOption = "10000",
+    leverage: options.LeverageOption = "3",
+    sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
+    fraction: options.FractionOption = 0.5,
+    limit: options.LimitOption = None,
+    fees: options.FeesOption = None,
+    latency: options.LatencyOption = "50ms",
+    queue: options.QueueOption = options.Queue.LOG,
+    seed: options.SeedOption = 0,
+    duration: DurationOption = None,
+    json_to: options.JsonResultOption = None,
+    report: options.ReportOption = None,
+    trades: options.TradesOption = None,
+    equity: options.EquityOption = None,
+    journal: options.JournalOption = None,
+    force: options.ForceOption = False,
+    quiet: options.QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Trade on paper on a live feed: real prices, simulated fills, no key."""
+    names = values.symbols_of([name for text in symbols for name in text.split(",") if name])
+    times = values.amount_of(leverage, "--leverage", high=values.LEVERAGE_MAX)
+    size = values.fraction_of(fraction, "--fraction", high=FRACTION_MAX)
+    account = AccountSettings(
+        values.amount_of(cash, "--cash"),
+        times,
+        Sizing(sizing, fraction=size, max_leverage=float(times)),
+        values.limits_of(limit or ()),
+    )
+    exact = values.assumptions_of(fees, latency, SLIPPAGE, queue=queue.value, leverage=times)
+    given, length = values.params_of(param or ()), values.bar_of(bar)
+    settings = BacktestSettings(strategy, names, given, account, exact, seed, length)
+    if depth not in DEPTHS:
+        raise ParameterInvalid(f"--depth {depth}; allowed: {', '.join(map(str, DEPTHS))}.")
+    place = endpoints_for(exchange.value, market.value, testnet=testnet, environment=os.environ)
+    outputs = Outputs(json_to, report, trades, equity, journal, force)
+    outputs.check([])
+    _trade(settings, place, outputs, duration_s=duration, depth=depth, is_quiet=quiet)
+
+
+def _trade(
+    settings: BacktestSettings,
+    place: Endpoints,
+    outputs: Outputs,
+    *,
+    duration_s: float | None,
+    depth: int,
+    is_quiet: bool,
+) -> None:
+    """Build, connect, trade, write, show."""
+    json_to, spec = outputs.json_to, settings.strategy
+    with ExitStack() as stack:
+        if json_to == STANDARD_OUTPUT:
+            stack.enter_context(redirect_stdout(sys.stderr))
+        watchdog = stack.enter_context(Watchdog(TIMEOUT_S))
+        built = build_strategy(spec, settings.symbols, settings.given, watchdog=watchdog)
+        session = Paper(
+            place,
+            settings,
+            now=steady_now(),
+            rng=random.Random(),
+            strategy=built,
+            depth=depth,
+            show=None if is_quiet else _shower(stack),
+        )
+        if not is_quiet:
+            words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
+            say(words, json_to=json_to)
+        with blamed(built, watchdog, spec=spec):
+            summary, record, refusals = _run(session, outputs.journal, duration_s)
+    summary["refusals"] = refusals.document()
+    outputs.write(summary, record)
+    for line in refusals.warnings():
+        typer.echo(line, err=True)
+    if not is_quiet:
+        table_console(json_to).print(summary_table(summary))
+        say(_feed_line(summary["feed"]), json_to=json_to)
+
+
+def steady_now() -> Callable[[], int]:
+    """UTC nanoseconds that go on evenly whatever happens to the machine's clock."""
+    offset_ns = time.time_ns() - time.monotonic_ns()
+    return lambda: time.monotonic_ns() + offset_ns
+
+
+def _run(
+    session: Paper, journal: Path | None, duration_s: float | None
+) -> tuple[dict[str, Any], RunRecord, Refusals]:
+    """Trade until Ctrl-C, TERM or the end of *duration_s*, with the journal beside it."""
+    refusals = Refusals()
+    with ExitStack() as stack:
+        books: list[Journal] = []
+        temporary = stack.enter_context(journal_in_progress(journal)) if journal else None
+
+        def ready(paper: Paper) -> None:
+            refusals.watch(paper.session.run.bus)
+            if temporary is not None:
+                books.append(start_session_journal(temporary, paper.session, paper.terms))
+                stack.callback(books[0].close)
+
+        session.on_ready = ready
+        summary, record = asyncio.run(_until_ended(session, duration_s))
+        if books:
+            head = finish_session_journal(books[0], session.session, session.ended_ns)
+            summary["journal_hash"] = head
+    return summary, record, refusals
+
+
+async def _until_ended(
+    session: Paper, duration_s: float | None
+) -> tuple[dict[str, Any], RunRecord]:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def asked() -> None:
+        if ended.is_set():
+            end_process(ExitCode.INTERRUPTED, "interrupted twice")
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, asked)
+    if duration_s is not None:
+        loop.call_later(duration_s, ended.set)
+    return await session.run(ended)
+
+
+def _feed_line(feed: dict[str, Any]) -> str:
+    return (
+        f"feed {feed['venue']} {feed['market']} {feed['network']}: {feed['frames']:,} frames, "
+        f"{feed['reconnects']:,} reconnects, {feed['gaps']:,} holes, {feed['renewals']:,} topics "
+        f"asked for again, stale {feed['stale_reports']:,} times"
+    )
+
+
+def _shower(stack: ExitStack) -> Callable[[Paper], None] | None:
+    """A live table on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        return None
+    live = stack.enter_context(
+        Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+    )
+    return lambda session: live.update(_screen(session), refresh=True)
+
+
+def _screen(paper: Paper) -> Group:
+    """The live view: account on top, a row a symbol, then the feed."""
+    run, feed = paper.session.run, paper.feed
+    portfolio = run.system.portfolio
+    start, equity = float(run.settings.account.cash), portfolio.value()
+    colour = "green" if equity >= start else "red"
+    head = Text.assemble(
+        ("PAPER ", "bold blue"),
+        f"{paper.origin}  equity ",
+        (f"{equity:,.2f}", f"bold {colour}"),
+        (f" ({equity / start - 1:+.2%})", colour),
+    )
+    table = Table(expand=False)
+    for name in ("symbol", "price", "position", "unrealized", "realized", "data"):
+        table.add_column(name, justify="left" if name in ("symbol", "data") else "right")
+    for symbol in portfolio.symbols:
+        qty, _, unrealized, realized, _ = portfolio.ledger.position(symbol)
+        price = run.venue.last_price(symbol)
+        old = [
+            report.component.split(".")[-2]
+            for report in paper.session.health.values()
+            if report.state == STALE and (report.extra or {}).get("symbol") == symbol
+        ]
+        table.add_row(
+            symbol,
+            "–" if price is None else f"{price:,.2f}",
+            f"{qty:f}",
+            f"{unrealized:+,.2f}",
+            f"{realized:+,.2f}",
+            Text(f"stale: {', '.join(old)}", style="red") if old else Text("fresh", style="green"),
+        )
+    counts = Text(
+        f"orders {run.recorder.orders}  refused {run.recorder.rejected}  "
+        f"resting {run.venue.core.open_orders}  reconnects {feed.reconnects}  "
+        f"asked again {feed.renewals}"
+    )
+    return Group(head, table, counts)

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plumbing between HEAN and a venue, without knowledge of any: sockets, requests, budgets, clock.
+"""

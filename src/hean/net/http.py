@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`http.py`: requests to one host over connections that are kept. It sends exactly the bytes it is
+given, because they are what was signed, and reports what transport knows about the outcome: an
+answer; not sent, a definite no; or unknown, which is everything after the first byte may have left.
+It follows no redirect, uses no proxy, repeats nothing, keeps no cookie and says no secret: neither
+query nor headers appear in an error. What an answer means is for the venue's own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType, SimpleNamespace
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from hean.errors import EnvironmentFault, NotSent, OutcomeUnknown
+
+TIMEOUT_S = 5.0  # RELIABILITY 2.4: of an order's answer
+CONNECT_S = 3.0  # of name, TCP and TLS; part of the timeout
+BODY_BYTES_MAX = 16 << 20  # the longest list of instruments is 8 MB
+HEADER_BYTES_MAX = 8_190
+CONNECTIONS_MAX = 8  # of one host; more requests wait, within their timeout
+KEEP_S = 20.0  # an idle connection; shorter than any venue keeps its end: a request that meets a
+# closing connection has an unknown outcome
+READ_BYTES = 1 << 16
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a host answered. Header names are lower case; of a repeated one the last counts.
+
+    *sent_ns*, *received_ns*: just before the request and just after the answer.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    sent_ns: int = 0
+    received_ns: int = 0
+
+
+class HttpClient:
+    """One host. *base*: such as `https://api.bybit.com`, without path and query. *now*: UTC
+    nanoseconds, for the stamps of answers.
+    """
+
+    def __init__(self, base: str, *, now: Callable[[], int], timeout_s: float = TIMEOUT_S) -> None:
+        self.base = base.rstrip("/")
+        self._host = URL(self.base).host or self.base
+        self._now = now
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout_s, sock_connect=min(CONNECT_S, timeout_s)
+        )
+        self._session: aiohttp.ClientSession | None = None
+        self.requests = 0
+        """Requests so far."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Be ready; connects with the first request."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_S),
+            headers={"User-Agent": "hean"},  # some firewalls refuse who says nothing
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            trace_configs=[_leaving()],
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+        )
+        # A connection that turns out closed is no reason to send a signed request twice.
+        self._session._retry_connection = False
+
+    async def stop(self) -> None:
+        """Close all connections; safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: bytes = b"",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """Send one request, as it is: *query* is percent-encoded already.
+
+        *Raises*: `NotSent`, a definite no; `OutcomeUnknown` when no whole answer came;
+        `EnvironmentFault` before `start`.
+        """
+        if self._session is None:
+            raise EnvironmentFault(f"{self._host}: the client is not started; call start first.")
+        url = URL(f"{self.base}{path}{'?' if query else ''}{query}", encoded=True)
+        leaving = _Leaving()
+        sent_ns = self._now()
+        self.requests += 1
+        try:
+            async with self._session.request(
+                method,
+                url,
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+                skip_auto_headers=("Accept-Encoding", "Content-Type"),
+                trace_request_ctx=leaving,
+            ) as response:
+                content = await _body(response)
+        except (OSError, aiohttp.ClientError, ValueError) as error:
+            kind = OutcomeUnknown if leaving.has_begun else NotSent
+            raise kind(f"{method} {self._host}{path}: {_why(error)}.") from None
+        found = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, found, content, sent_ns, self._now())
+
+
+class _TooLong(ValueError):
+    """More bytes than anybody needs."""
+
+
+class _Leaving:
+    """Of one request: whether a byte may have left."""
+
+    __slots__ = ("has_begun",)
+
+    def __init__(self) -> None:
+        self.has_begun = False
+
+
+def _leaving() -> aiohttp.TraceConfig:
+    """Has aiohttp tell each request's `_Leaving` right before its first byte is written."""
+
+    async def begins(_session: object, context: SimpleNamespace, _params: object) -> None:
+        context.trace_request_ctx.has_begun = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(begins)
+    return trace
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body, within its limit."""
+    parts, size = [], 0
+    async for part in response.content.iter_chunked(READ_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise _TooLong
+    return b"".join(parts)
+
+
+def _why(error: Exception) -> str:
+    """What happened, without query, headers and body."""
+    if isinstance(error, TimeoutError):
+        return "no whole answer in time"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return f"TLS refused ({type(error).__name__})"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, _TooLong):
+        return f"an answer over {BODY_BYTES_MAX} bytes"
+    return type(error).__name__

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`paper.py`: trading on paper on a venue's live feed; no key, no order leaves. It is the run of a
+backtest whose market is still arriving: whenever frames have come, and a hundred times a second,
+the simulated venue is played up to the present with the backtest's own loop, so strategy, risk,
+router and portfolio cannot tell the difference. Its clock stands on the arrival times of facts.
+
+A session therefore depends on the facts and their moments alone, and the journal keeps both: one
+row a frame before it is played, beside the events. `replay_session` plays the rows again and
+compares every event and state hash. A connection that is down for days costs no state: what hangs
+on old data is refused by the governor until the data is fresh again, positions and resting orders
+stay, timers and funding go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from hean.backtest.result import RunRecord
+from hean.backtest.run import Backtest, BacktestSettings
+from hean.core.driver import run_simulated
+from hean.core.types import EventType, Health, Payload
+from hean.feeds.arriving import ArrivingMarket, ArrivingSource, LookBack, Terms, terms_of
+from hean.feeds.binance import BinanceFeed
+from hean.feeds.bybit import BybitFeed
+from hean.feeds.freshness import STALE
+from hean.feeds.listing import Listed, load_listing
+from hean.feeds.live import LiveFeed
+from hean.feeds.rest_binance import BinanceRest
+from hean.feeds.rest_bybit import BybitRest
+from hean.net.http import HttpClient
+from hean.net.socket import ConnectGovernor
+from hean.strategies.base import Strategy
+from hean.venues.endpoints import Endpoints
+
+PLAY_EVERY_S = 0.01  # without news: how late an order under way may be told
+LISTING_TIMEOUT_S = 20.0  # a list of all instruments is megabytes
+SHOW_EVERY_S = 0.25
+
+Summary = dict[str, Any]
+
+
+class PaperSession:
+    """The played part: facts in, a result out. It opens no connection, so a replay uses it too.
+
+    *terms*: of the symbols. *start_ns*: before the first fact. *origin*: what the
+    feed is, for people. *on_frame*: told moment and facts of each frame before they are played.
+    """
+
+    def __init__(
+        self,
+        settings: BacktestSettings,
+        terms: Sequence[Terms],
+        *,
+        start_ns: int,
+        origin: str,
+        strategy: Strategy | None = None,
+    ) -> None:
+        self.origin = origin
+        self.market = ArrivingMarket(terms, start_ns=start_ns, origin=origin)
+        self.run = Backtest(settings, self.market, strategy=strategy)
+        look_back = LookBack(self.run.venue, self.market.markets)
+        for module in self.run.system.modules:
+            module.context.market = look_back
+        self.run.source = self._source = ArrivingSource(self.run.venue, self.market, look_back)
+        self.on_frame: Callable[[int, tuple[Payload, ...]], None] | None = None
+        self.health: dict[str, Health] = {}
+        """The last report of each component."""
+        self.stale_reports = 0
+        """Times that data was fresh and became stale."""
+        self._began_s = time.perf_counter()
+        self.run.recorder.begin(start_ns)
+
+    def take(self, at_ns: int, facts: tuple[Payload, ...]) -> None:
+        """The facts of one frame that arrived at *at_ns*."""
+        at_ns = self.market.take(at_ns, facts)
+        if self.on_frame is not None:
+            self.on_frame(at_ns, facts)
+        for fact in facts:
+            if fact.event_type is EventType.HEALTH and isinstance(fact, Health):
+                before = self.health.get(fact.component)
+                self.stale_reports += fact.state == STALE and before is not None
+                self.health[fact.component] = fact
+
+    def play(self, until_ns: int) -> None:
+        """Play everything before *until_ns*. *Raises*: what a handler raises."""
+        until_ns = max(until_ns, self.market.free_ns)
+        self.market.hand_over(self.run.venue.core, until_ns)
+        self._source.until_ns = until_ns
+        run_simulated(self.run.bus, self.run.clock, self._source)
+
+    def finish(self) -> tuple[Summary, RunRecord]:
+        """*Returns*: summary and record, as of a backtest."""
+        clock = self.run.clock
+        self.market.end_ns = max(clock.now_ns, self.market.start_ns + 1)
+        return self.run.finish(time.perf_counter() - self._began_s)
+
+
+class Paper:
+    """A session on a live feed, from connecting to the result.
+
+    *endpoints*: of the market's public side. *now*: UTC nanoseconds that never go back. *rng*: of
+    waiting times. *on_ready*: told once the feed delivers, before the first fact is played.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        settings: BacktestSettings,
+        *,
+        now: Callable[[], int],
+        rng: random.Random,
+        strategy: Strategy | None = None,
+        depth: int = 50,
+        on_ready: Callable[[Paper], None] | None = None,
+        show: Callable[[Paper], None] | None = None,
+    ) -> None:
+        self.endpoints = endpoints
+        self.settings = settings
+        self.session: PaperSession
+        self.feed: LiveFeed
+        self.terms: list[Terms]
+        self.listed: dict[str, Listed] = {}
+        self.ended_ns = 0
+        """Up to when it was played."""
+        self._now = now
+        self._rng = rng
+        self._strategy = strategy
+        self._depth = depth
+        self.on_ready = on_ready
+        self._show = show
+        self._failed: asyncio.Future[None]
+        self._is_scheduled = False
+
+    @property
+    def origin(self) -> str:
+        """What the feed is, for people."""
+        place = self.endpoints
+        return f"{place.venue} {place.market} {place.network}"
+
+    async def run(self, stop: asyncio.Event) -> tuple[Summary, RunRecord]:
+        """Trade until *stop*. *Raises*: `EnvironmentFault`, `VenueError`, `UnknownSymbol` while
+        connecting, and whatever a handler raises."""
+        loop = asyncio.get_running_loop()
+        self._failed = loop.create_future()
+        async with AsyncExitStack() as stack:
+            client = HttpClient(self.endpoints.rest, now=self._now, timeout_s=LISTING_TIMEOUT_S)
+            await stack.enter_async_context(client)
+            make = BybitRest if self.endpoints.venue == "bybit" else BinanceRest
+            rest = make(client, self.endpoints.market, now=self._now, rng=self._rng)
+            self.listed = await load_listing(rest, self.settings.symbols)
+            self.terms = [terms_of(row) for row in self.listed.values()]
+            self.session = PaperSession(
+                self.settings,
+                self.terms,
+                start_ns=self._now(),
+                origin=self.origin,
+                strategy=self._strategy,
+            )
+            if self.on_ready is not None:
+                self.on_ready(self)
+            self.feed = self._made(rest)
+            await self.feed.start()
+            stack.push_async_callback(self.feed.stop)
+            playing = loop.create_task(self._keep_playing())
+            stopping = loop.create_task(stop.wait())
+            ends: list[asyncio.Future[Any]] = [stopping, self._failed]
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                playing.cancel()
+                stopping.cancel()
+            if self._failed.done():
+                self._failed.result()
+        self.ended_ns = max(self._now(), self.session.market.free_ns)
+        self.session.play(self.ended_ns)
+        summary, record = self.session.finish()
+        summary["feed"] = self._feed_facts()
+        return summary, record
+
+    def _made(self, rest: BybitRest | BinanceRest) -> LiveFeed:
+        place = self.endpoints
+        instruments = {symbol: row.instrument for symbol, row in self.listed.items()}
+        settings: dict[str, Any] = {
+            "take": self._take,
+            "now": self._now,
+            "rng": self._rng,
+            "governor": ConnectGovernor(),
+        }
+        if isinstance(rest, BybitRest):
+            return BybitFeed(place.public, place.market, instruments, depth=self._depth, **settings)
+        return BinanceFeed(place.public, place.market, instruments, rest=rest, **settings)
+
+    def _take(self, facts: tuple[Payload, ...]) -> None:
+        self.session.take(self._now(), facts)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._play)
+
+    def _play(self) -> None:
+        self._is_scheduled = False
+        if self._failed.done():
+            return
+        try:
+            self.session.play(self._now())
+        except Exception as error:  # noqa: BLE001  # reason: `run` ends the session and raises it
+            self._failed.set_exception(error)
+
+    async def _keep_playing(self) -> None:
+        """Timers fire and orders arrive although no frame comes."""
+        shown_s = 0.0
+        while True:
+            await asyncio.sleep(PLAY_EVERY_S)
+            self._play()
+            if self._show is not None and time.monotonic() - shown_s >= SHOW_EVERY_S:
+                shown_s = time.monotonic()
+                self._show(self)
+
+    def _feed_facts(self) -> Summary:
+        session = self.session
+        return {
+            "venue": self.endpoints.venue,
+            "market": self.endpoints.market,
+            "network": self.endpoints.network,
+            "stale_reports": session.stale_reports,
+            "off_grid": session.market.off_grid,
+            **self.feed.counters(),
+        }

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`paper_journal.py`: a session on a live feed that can be repeated. The header holds settings and
+trading rules; beside the events that may not be lost there is a row for each frame with its moment
+and facts, written before the frame is played. `replay_session` plays these rows with the same code,
+the simulated venue included, and compares every event byte for byte and every state hash.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hean import __version__
+from hean.backtest.run import BacktestSettings
+from hean.core.journal import STATE_HASH, Journal, Record, open_journal
+from hean.core.types import Delivery, Event, EventType, Payload, decode, encode
+from hean.data.fingerprint import iso_utc
+from hean.errors import InputError, ReplayDiverged
+from hean.feeds.arriving import Terms
+from hean.paper import PaperSession
+
+MARKET = "MARKET"  # kind of a frame's row
+END = "END"  # kind of the row that says up to when was played
+FINAL = "FINAL_STATE_HASH"
+PLAY_ROWS = 1_000  # frames of a replay that are played at once
+
+Facts = list[tuple[EventType, bytes]]
+_FACTS = msgspec.msgpack.Decoder(Facts)
+
+
+class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the header of a session's journal holds."""
+
+    settings: BacktestSettings
+    terms: list[Terms]
+    origin: str
+    start_ns: int
+    version: str = __version__
+
+
+def start_session_journal(path: Path, session: PaperSession, terms: list[Terms]) -> Journal:
+    """Open a new journal and record the session into it. *Raises*: `InputError` if it exists."""
+    if path.exists():
+        raise InputError(f"{path} exists; a journal is never written over. Choose another name.")
+    run = session.run
+    origin = session.origin
+    header = SessionHeader(run.settings, terms, origin, session.market.start_ns)
+    journal = open_journal(
+        path,
+        holder=str(os.getpid()),
+        meta=msgspec.to_builtins(header),
+        state_hash=lambda: run.system.state_hash().encode(),
+    )
+
+    def record(event: Event) -> None:
+        if event.data.delivery is Delivery.NEVER_DROPPED:
+            journal.append_event(event)
+
+    def record_frame(at_ns: int, facts: tuple[Payload, ...]) -> None:
+        rows = [(fact.event_type, encode(fact)) for fact in facts]
+        journal.append(MARKET, msgspec.msgpack.encode(rows), ts_ns=at_ns)
+
+    run.system.bus.tap(record)
+    session.on_frame = record_frame
+    return journal
+
+
+def finish_session_journal(journal: Journal, session: PaperSession, ended_ns: int) -> str:
+    """Write the end and close. *Returns*: the hash of the chain's head, in hex."""
+    seq = session.run.bus.seq
+    journal.append(END, b"", ts_ns=ended_ns, event_seq=seq)
+    state = session.run.system.state_hash().encode()
+    journal.append(FINAL, state, ts_ns=session.run.clock.now_ns, event_seq=seq)
+    journal.commit()
+    head = journal.head_hash.hex()
+    journal.close()
+    return head
+
+
+def is_session(path: Path) -> bool:
+    """Whether a journal is that of a session on a live feed."""
+    journal = open_journal(path)
+    journal.close()
+    return "terms" in journal.meta
+
+
+def replay_session(path: Path) -> dict[str, Any]:
+    """Play a session's journal again and compare.
+
+    *Returns*: counts of what was compared. *Raises*: `ReplayDiverged` at the first difference.
+    """
+    journal = open_journal(path)
+    try:
+        header = msgspec.convert(journal.meta, SessionHeader)
+        session = PaperSession(
+            header.settings, header.terms, start_ns=header.start_ns, origin=header.origin
+        )
+        comparison = _Comparison(journal.records(), session)
+        session.run.system.bus.tap(comparison.compare)
+        for number, record in enumerate(journal.records()):
+            if record.kind == MARKET:
+                session.take(record.ts_ns, _facts(record))
+                if number % PLAY_ROWS == 0:
+                    session.play(record.ts_ns)
+            elif record.kind == END:
+                session.play(record.ts_ns)
+        session.finish()
+        comparison.finish()
+        records, head = journal.head_seq, journal.head_hash.hex()
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: not the journal of a session ({error}).") from error
+    finally:
+        journal.close()
+    return {
+        "journal": path.name,
+        "journal_hash": head,
+        "records": records,
+        "events_compared": comparison.events,
+        "state_hashes_compared": comparison.hashes,
+        "state_hash": session.run.system.state_hash(),
+        "strategy": header.settings.strategy,
+        "start": iso_utc(header.start_ns),
+        "end": iso_utc(session.market.end_ns),
+    }
+
+
+def _facts(record: Record) -> tuple[Payload, ...]:
+    return tuple([decode(kind, data) for kind, data in _FACTS.decode(record.payload)])
+
+
+class _Comparison:
+    """Holds what happens now against the rows that are no frames."""
+
+    def __init__(self, records: Iterator[Record], session: PaperSession) -> None:
+        self._rows = (row for row in records if row.kind not in (MARKET, END))
+        self._session = session
+        self._next: Record | None = next(self._rows, None)
+        self.events = 0
+        self.hashes = 0
+
+    def compare(self, event: Event) -> None:
+        """A tap: every event that may not be lost must be the next of the journal."""
+        if event.data.delivery is not Delivery.NEVER_DROPPED:
+            return
+        self._compare_states()
+        record = self._take()
+        now = (event.event_type.value, event.ts_ns, event.seq, encode(event.data))
+        then = record and (record.kind, record.ts_ns, record.event_seq, record.payload)
+        if now != then:
+            found = f"{then[0]} at {then[1]}" if then else "the end of the journal"
+            raise ReplayDiverged(
+                f"event {record.event_seq if record else event.seq}: the journal has {found}, the "
+                f"replay emits {event.event_type} at {event.ts_ns}: {event.data}."
+            )
+        self.events += 1
+        # A hash in the very next row was taken before the event was handled, as now.
+        if record is not None and self._next is not None and self._next.seq == record.seq + 1:
+            self._compare_states()
+
+    def finish(self) -> None:
+        """Nothing may be left but state hashes, and the last must be the final one."""
+        self._compare_states()
+        final = self._take()
+        if final is None or final.kind != FINAL:
+            found = final.kind if final else "no final state"
+            raise ReplayDiverged(f"the replay ended before {found}.")
+        self._compare_state(final)
+
+    def _take(self) -> Record | None:
+        record, self._next = self._next, next(self._rows, None)
+        return record
+
+    def _compare_states(self) -> None:
+        while self._next is not None and self._next.kind == STATE_HASH:
+            self._compare_state(self._next)
+            self._take()
+
+    def _compare_state(self, record: Record) -> None:
+        state = self._session.run.system.state_hash().encode()
+        if record.payload != state:
+            raise ReplayDiverged(
+                f"event {record.event_seq}: state hash {state.decode()[:16]}, the journal has "
+                f"{record.payload.decode()[:16]}."
+            )
+        self.hashes += 1

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`spot_feeds.py`: the kinds of public spot stream and what each of them tells, as objects ready to
+be encoded. When they are asked, and who hears them, is `spot_streams.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hean.twin.binance.spot_market import DEPTH_MAX
+from hean.twin.binance.spot_tape import (
+    average_price,
+    closing_ms,
+    day_of,
+    number,
+    opening_ms,
+    read,
+)
+from hean.twin.market import TwinMarket
+from hean.twin.orders import TradePrint
+
+MS_NS = 1_000_000
+SECOND_NS = 1_000 * MS_NS
+KLINE_NS = 2 * SECOND_NS
+
+
+class Feed:
+    """A stream that somebody listens to. *period_ns*: its rhythm, 0 for none."""
+
+    period_ns = SECOND_NS
+
+    def __init__(self, name: str, market: TwinMarket) -> None:
+        self.name = name
+        self.market = market
+        self.due_ns = 0
+
+    def events(self, now_ns: int) -> list[Any]:
+        """What is to be told now."""
+        return []
+
+    def book(self, now_ns: int) -> dict[str, Any] | None:
+        """What a change of the book tells."""
+        return None
+
+    def trade(self, print_: TradePrint) -> dict[str, Any] | None:
+        """What a trade tells."""
+        return None
+
+
+class Trades(Feed):
+    """`trade`."""
+
+    period_ns = 0
+
+    def trade(self, print_: TradePrint) -> dict[str, Any]:
+        """Each trade."""
+        at = print_.ts_ns // MS_NS
+        return {
+            "e": "trade",
+            "E": at,
+            "s": self.market.symbol,
+            "t": print_.number,
+            "p": print_.price,
+            "q": print_.quantity,
+            "T": at,
+            "m": not print_.is_buy,
+            "M": True,
+        }
+
+
+class Aggregates(Feed):
+    """`aggTrade`: each trade is an aggregate of one."""
+
+    period_ns = 0
+
+    def trade(self, print_: TradePrint) -> dict[str, Any]:
+        """Each trade."""
+        at = print_.ts_ns // MS_NS
+        return {
+            "e": "aggTrade",
+            "E": at,
+            "s": self.market.symbol,
+            "a": print_.number,
+            "p": print_.price,
+            "q": print_.quantity,
+            "f": print_.number,
+            "l": print_.number,
+            "T": at,
+            "m": not print_.is_buy,
+            "M": True,
+        }
+
+
+class Touch(Feed):
+    """`bookTicker`: when the best price or its quantity changed."""
+
+    period_ns = 0
+
+    def __init__(self, name: str, market: TwinMarket) -> None:
+        super().__init__(name, market)
+        self._shown: tuple[str, ...] = ()
+
+    def book(self, now_ns: int) -> dict[str, Any] | None:
+        """The touch, if it is another."""
+        touch = self.market.touch()
+        if touch == self._shown:
+            return None
+        self._shown = touch
+        bid, bid_quantity, ask, ask_quantity = touch
+        return {
+            "u": self.market.update_id,
+            "s": self.market.symbol,
+            "b": bid,
+            "B": bid_quantity,
+            "a": ask,
+            "A": ask_quantity,
+        }
+
+
+class Difference(Feed):
+    """`depth`: what changed in the book. Its ids have no gap: each event begins where the last one
+    ended. A level that came and went between two events is in neither book, but a snapshot taken
+    meanwhile has it: `collect` then sees to it that the next event says that it is gone.
+    """
+
+    def __init__(self, name: str, market: TwinMarket, period_ns: int) -> None:
+        super().__init__(name, market)
+        self.period_ns = period_ns
+        self._reader = market.desk.add_reader(DEPTH_MAX)
+        self._last_id = market.update_id
+        self._bids: dict[str, str] = {}
+        self._asks: dict[str, str] = {}
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Forget what changed; the next event begins here."""
+        self._taken()
+        self._last_id = self.market.update_id
+
+    def collect(self) -> None:
+        """Remember what changed so far for the next event."""
+        bids, asks = self.market.desk.changes(self._reader)
+        self._bids.update(bids)
+        self._asks.update(asks)
+
+    def _taken(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        self.collect()
+        found = list(self._bids.items()), list(self._asks.items())
+        self._bids, self._asks = {}, {}
+        return found
+
+    def events(self, now_ns: int) -> list[Any]:
+        """One event, if anything changed."""
+        bids, asks = self._taken()
+        if not bids and not asks:
+            return []
+        first = self._last_id + 1
+        self.market.update_id = self._last_id = self.market.update_id + 1
+        return [
+            {
+                "e": "depthUpdate",
+                "E": now_ns // MS_NS,
+                "s": self.market.symbol,
+                "U": first,
+                "u": self._last_id,
+                "b": bids,
+                "a": asks,
+            }
+        ]
+
+
+class Partial(Feed):
+    """`depth5`, `depth10`, `depth20`: the top of the book, if it changed."""
+
+    def __init__(self, name: str, market: TwinMarket, period_ns: int, *, depth: int) -> None:
+        super().__init__(name, market)
+        self.period_ns = period_ns
+        self.depth = depth
+        self._shown: Any = None
+
+    def events(self, now_ns: int) -> list[Any]:
+        """The levels."""
+        levels = self.market.desk.levels(self.depth)
+        if levels == self._shown:
+            return []
+        self._shown = levels
+        return [{"lastUpdateId": self.market.update_id, "bids": levels[0], "asks": levels[1]}]
+
+
+class Kline(Feed):
+    """`kline_…`: the running candle, and once more when it closed."""
+
+    def __init__(self, name: str, market: TwinMarket, interval: str) -> None:
+        super().__init__(name, market)
+        self.interval = interval
+        self.period_ns = SECOND_NS if interval == "1s" else KLINE_NS
+        self._opening: int | None = None
+
+    def turned(self, now_ms: int) -> bool:
+        """Whether a candle closed since the last event."""
+        return self._opening is not None and opening_ms(now_ms, self.interval) != self._opening
+
+    def events(self, now_ns: int) -> list[Any]:
+        """The candle that closed and the one that runs."""
+        now_ms = now_ns // MS_NS
+        found = []
+        if self.turned(now_ms):
+            found.append(self._event(now_ms, self._opening, is_closed=True))
+        self._opening = opening_ms(now_ms, self.interval)
+        found.append(self._event(now_ms, self._opening, is_closed=False))
+        return [event for event in found if event is not None]
+
+    def _event(self, now_ms: int, start: int | None, *, is_closed: bool) -> dict[str, Any] | None:
+        rows = read(self.market, self.interval, start, start, limit=1, now_ms=now_ms)
+        if not rows:
+            return None
+        row, trades = rows[0], self.market.trades
+        last_id = trades[-1].number if trades and row.trades else -1
+        return {
+            "e": "kline",
+            "E": now_ms,
+            "s": self.market.symbol,
+            "k": {
+                "t": row.start_ms,
+                "T": closing_ms(row.start_ms, self.interval),
+                "s": self.market.symbol,
+                "i": self.interval,
+                "f": max(0, last_id - row.trades + 1) if last_id >= 0 else -1,
+                "L": last_id,
+                "o": number(row.open),
+                "c": number(row.close),
+                "h": number(row.high),
+                "l": number(row.low),
+                "v": number(row.volume),
+                "n": row.trades,
+                "x": is_closed,
+                "q": number(row.turnover),
+                "V": number(row.buy_volume),
+                "Q": number(row.buy_turnover),
+                "B": "0",
+            },
+        }
+
+
+class MiniTicker(Feed):
+    """`miniTicker`."""
+
+    def events(self, now_ns: int) -> list[Any]:
+        """The day in short."""
+        return [mini_ticker(self.market, now_ns)]
+
+
+class Ticker(Feed):
+    """`ticker`."""
+
+    def events(self, now_ns: int) -> list[Any]:
+        """The day."""
+        return [ticker(self.market, now_ns)]
+
+
+class Average(Feed):
+    """`avgPrice`."""
+
+    def events(self, now_ns: int) -> list[Any]:
+        """The average of the last minutes."""
+        last = self.market.trades[-1].ts_ns if self.market.trades else now_ns
+        return [
+            {
+                "e": "avgPrice",
+                "E": now_ns // MS_NS,
+                "s": self.market.symbol,
+                "i": "5m",
+                "w": average_price(self.market),
+                "T": last // MS_NS,
+            }
+        ]
+
+
+class AllTickers(Feed):
+    """`!miniTicker@arr`, `!ticker@arr`: every symbol."""
+
+    def __init__(self, name: str, markets: list[TwinMarket], shape: Any) -> None:
+        super().__init__(name, markets[0])
+        self._markets = markets
+        self._shape = shape
+
+    def events(self, now_ns: int) -> list[Any]:
+        """One list."""
+        return [[self._shape(market, now_ns) for market in self._markets]]
+
+
+def mini_ticker(market: TwinMarket, now_ns: int) -> dict[str, Any]:
+    """The day of a symbol in short."""
+    now_ms = now_ns // MS_NS
+    day = day_of(market, now_ms, is_mini=True)
+    return {
+        "e": "24hrMiniTicker",
+        "E": now_ms,
+        "s": market.symbol,
+        "c": day["lastPrice"],
+        "o": day["openPrice"],
+        "h": day["highPrice"],
+        "l": day["lowPrice"],
+        "v": day["volume"],
+        "q": day["quoteVolume"],
+    }
+
+
+def ticker(market: TwinMarket, now_ns: int) -> dict[str, Any]:
+    """The day of a symbol."""
+    now_ms = now_ns // MS_NS
+    day = day_of(market, now_ms, is_mini=False)
+    return {
+        "e": "24hrTicker",
+        "E": now_ms,
+        "s": market.symbol,
+        "p": day["priceChange"],
+        "P": day["priceChangePercent"],
+        "w": day["weightedAvgPrice"],
+        "x": day["prevClosePrice"],
+        "c": day["lastPrice"],
+        "Q": day["lastQty"],
+        "b": day["bidPrice"],
+        "B": day["bidQty"],
+        "a": day["askPrice"],
+        "A": day["askQty"],
+        "o": day["openPrice"],
+        "h": day["highPrice"],
+        "l": day["lowPrice"],
+        "v": day["volume"],
+        "q": day["quoteVolume"],
+        "O": day["openTime"],
+        "C": day["closeTime"],
+        "F": day["firstId"],
+        "L": day["lastId"],
+        "n": day["count"],
+    }
+
+
+PLAIN = {
+    "trade": Trades,
+    "aggTrade": Aggregates,
+    "bookTicker": Touch,
+    "miniTicker": MiniTicker,
+    "ticker": Ticker,
+    "avgPrice": Average,
+}
+ALL = {"!miniTicker@arr": mini_ticker, "!ticker@arr": ticker}

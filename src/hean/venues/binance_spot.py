@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`binance_spot.py`: Binance spot. The user's events come over the WebSocket API, on a connection
+of their own. There are no positions and no leverage, and an order can only be made smaller: another
+price is another order. There is no dead-man's switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from hean.core.types import Balance, OrderApproved, OrderType, Position, Side, TimeInForce
+from hean.net.budget import Budget, Priority
+from hean.venues.binance import (
+    MS_NS,
+    BinanceCodec,
+    OrderRow,
+    Params,
+    budget_of,
+    limits,
+    read,
+    text_of,
+    trades_of,
+)
+from hean.venues.reports import Ask, Call, Execution, Listing, OrderReport, Tracked
+from hean.venues.signing import binance_frame
+
+_TYPES = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.STOP: "STOP_LOSS",
+    OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
+    OrderType.TAKE_PROFIT: "TAKE_PROFIT",
+}
+_LIMITS = limits(6_000, ((10, 100), (86_400, 200_000)))
+_WEIGHTS = {
+    "submit": 1,
+    "cancel": 1,
+    "amend": 4,
+    "order": 4,
+    "orders": 80,
+    "trades": 20,
+    "account": 20,
+    "time": 1,
+    "login": 2,
+}
+
+
+class _Trade(msgspec.Struct):
+    symbol: str
+    id: int
+    orderId: int
+    price: str
+    qty: str
+    commission: str
+    commissionAsset: str
+    time: int
+    isBuyer: bool
+    isMaker: bool
+
+    def execution(self) -> Execution:
+        """As an execution; the venue does not repeat the client id here."""
+        return Execution(
+            self.symbol,
+            "",
+            str(self.orderId),
+            f"{self.symbol}-{self.id}",
+            Side.BUY if self.isBuyer else Side.SELL,
+            Decimal(self.price),
+            Decimal(self.qty),
+            Decimal(self.commission),
+            self.commissionAsset,
+            self.isMaker,
+            self.time * MS_NS,
+        )
+
+
+class _Asset(msgspec.Struct):
+    asset: str
+    free: str
+    locked: str
+
+    def balance(self) -> Balance:
+        """As a fact."""
+        free = Decimal(self.free)
+        return Balance(self.asset, free + Decimal(self.locked), free)
+
+
+class _Account(msgspec.Struct):
+    uid: int = 0
+    balances: list[_Asset] = []
+
+
+def spot_budget(scale: int = 1) -> Budget:
+    """The limits of spot. *scale*: for a venue that allows so many times the documented figures."""
+    return budget_of(_LIMITS, _WEIGHTS, scale)
+
+
+class BinanceSpotCodec(BinanceCodec):
+    """Binance spot."""
+
+    root = "/api/v3"
+    amend_method = "order.amend.keepPriority"
+
+    def order_params(self, approved: OrderApproved) -> Params:
+        """A new order. An acknowledgement is enough: what it traded comes over the user stream."""
+        is_post_only = approved.time_in_force is TimeInForce.POST_ONLY
+        kind = _TYPES[approved.type]
+        params = {
+            "newClientOrderId": approved.order_id,
+            "newOrderRespType": "ACK",
+            "quantity": f"{approved.size:f}",
+            "side": approved.side.value,
+            "symbol": approved.symbol,
+            "type": "LIMIT_MAKER" if is_post_only and kind == "LIMIT" else kind,
+        }
+        if approved.price is not None and approved.type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
+            params["price"] = f"{approved.price:f}"
+            if params["type"] != "LIMIT_MAKER":
+                params["timeInForce"] = approved.time_in_force.value
+        if approved.trigger_price is not None:
+            params["stopPrice"] = f"{approved.trigger_price:f}"
+        return params
+
+    def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
+        """Only less quantity at the same price."""
+        if price != order.price or size > order.size:
+            return "Binance spot only makes an order smaller; cancel it and send another."
+        return ""
+
+    def amend_params(self, order: Tracked, price: Decimal, size: Decimal) -> Params:
+        """Less quantity, keeping its place in the queue."""
+        return {
+            "symbol": order.symbol,
+            "origClientOrderId": order.order_id,
+            "newClientOrderId": order.order_id,
+            "newQty": f"{size:f}",
+        }
+
+    def amend_call(self, order: Tracked, price: Decimal, size: Decimal) -> Call:
+        """The same by REST."""
+        text = text_of(self.amend_params(order, price, size))
+        path = f"{self.root}/order/amend/keepPriority"
+        return Call("amend", "PUT", path, text, priority=Priority.NEW)
+
+    def private_steps(self, now_ms: int) -> tuple[bytes, ...]:
+        """One signed subscription."""
+        method = "userDataStream.subscribe.signature"
+        return (binance_frame(self._signer, "private", method, {}, now_ms),)
+
+    async def private_url(self, ask: Ask) -> str:
+        """The fixed address."""
+        return ""
+
+    async def keep_private(self, ask: Ask) -> None:
+        """Nothing runs out."""
+
+    async def account_id(self, ask: Ask) -> str:
+        """The user's number."""
+        return str((await self._account(ask)).uid or "")
+
+    async def prepare(self, ask: Ask, symbols: Sequence[str], leverage: int | None) -> None:
+        """Nothing to set."""
+
+    async def open_orders(self, ask: Ask) -> Listing[OrderReport]:
+        """All open orders; the venue sends them at once."""
+        body = await ask(Call("orders", "GET", f"{self.root}/openOrders", ""))
+        return Listing(tuple(row.report() for row in read(body, list[OrderRow])))
+
+    async def executions(
+        self, ask: Ask, since_ns: int, symbols: Sequence[str]
+    ) -> Listing[Execution]:
+        """What was executed since then, symbol by symbol."""
+        path = f"{self.root}/myTrades"
+        rows, is_complete = await trades_of(ask, path, symbols, since_ns, _Trade, "id")
+        return Listing(tuple(row.execution() for row in rows), is_complete)
+
+    async def positions(self, ask: Ask) -> Listing[Position]:
+        """Spot has none."""
+        return Listing(())
+
+    async def balances(self, ask: Ask) -> Listing[Balance]:
+        """Every asset that is not zero."""
+        account = await self._account(ask)
+        return Listing(tuple(asset.balance() for asset in account.balances))
+
+    async def arm(self, ask: Ask, seconds: int, symbols: Sequence[str]) -> bool:
+        """Spot offers nothing of the kind."""
+        return False
+
+    async def _account(self, ask: Ask) -> _Account:
+        path = f"{self.root}/account"
+        return read(await ask(Call("account", "GET", path, "omitZeroBalances=true")), _Account)

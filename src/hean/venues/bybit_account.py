@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`bybit_account.py`: questions about a Bybit account, page by page, and the few settings HEAN
+makes at start. A list that ends with an empty cursor is complete; one that repeats a page or has
+more pages than HEAN reads is told as incomplete, and proves nothing about what it does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from hean.core.types import Balance, Position, Side
+from hean.errors import FieldInvalid
+from hean.venues.codec import PAGES_MAX, decimal, status_of
+from hean.venues.endpoints import Market
+from hean.venues.reports import (
+    Ask,
+    Call,
+    Execution,
+    Listing,
+    OrderReport,
+    Status,
+    Tracked,
+)
+
+SETTLE_COIN = "USDT"  # of the perpetuals HEAN trades
+_MS_NS = 1_000_000
+_UNCHANGED = 110025, 110043  # mode or leverage already so: documented as an error
+_MOVED_WITHOUT_TRADE = ("Funding", "Settle", "Delivery")
+
+_STATUS = {
+    "New": Status.OPEN,
+    "PartiallyFilled": Status.OPEN,
+    "Untriggered": Status.OPEN,
+    "Triggered": Status.OPEN,
+    "Filled": Status.FILLED,
+    "Cancelled": Status.CANCELLED,
+    "PartiallyFilledCanceled": Status.CANCELLED,
+    "Deactivated": Status.CANCELLED,
+    "Rejected": Status.REJECTED,
+}
+
+Row = TypeVar("Row")
+
+
+class _Order(msgspec.Struct):
+    symbol: str
+    orderId: str
+    orderStatus: str
+    qty: str
+    orderLinkId: str = ""
+    cumExecQty: str = ""
+    rejectReason: str = ""
+    cancelType: str = ""
+    updatedTime: str = "0"
+
+    def report(self) -> OrderReport:
+        """As a report."""
+        reasons = (self.rejectReason, self.cancelType)
+        said = [reason for reason in reasons if reason not in ("", "EC_NoError", "UNKNOWN")]
+        return OrderReport(
+            self.symbol,
+            self.orderLinkId,
+            self.orderId,
+            status_of(self.orderStatus, _STATUS),
+            decimal(self.qty),
+            decimal(self.cumExecQty),
+            self.orderStatus,
+            ", ".join(said),
+            ts_ns=int(self.updatedTime) * _MS_NS,
+        )
+
+
+class _Execution(msgspec.Struct):
+    symbol: str
+    orderId: str
+    execId: str
+    side: str
+    execPrice: str
+    execQty: str
+    execTime: str
+    orderLinkId: str = ""
+    execFee: str = ""
+    feeCurrency: str = ""
+    isMaker: bool = False
+    execType: str = "Trade"
+
+    def execution(self, fee_asset: str) -> Execution:
+        """As an execution. *fee_asset*: where the venue leaves it out."""
+        return Execution(
+            self.symbol,
+            self.orderLinkId,
+            self.orderId,
+            f"{self.symbol}-{self.execId}",
+            Side.BUY if self.side == "Buy" else Side.SELL,
+            Decimal(self.execPrice),
+            Decimal(self.execQty),
+            decimal(self.execFee),
+            self.feeCurrency or fee_asset,
+            self.isMaker,
+            int(self.execTime) * _MS_NS,
+        )
+
+
+class _Position(msgspec.Struct):
+    symbol: str
+    side: str
+    size: str
+    avgPrice: str = ""
+    markPrice: str = ""
+    unrealisedPnl: str = ""
+    curRealisedPnl: str = ""
+    leverage: str = ""
+    liqPrice: str = ""
+
+    def position(self) -> Position:
+        """As a fact."""
+        size = decimal(self.size)
+        return Position(
+            self.symbol,
+            -size if self.side == "Sell" else size,
+            decimal(self.avgPrice),
+            decimal(self.markPrice) or None,
+            decimal(self.unrealisedPnl),
+            decimal(self.curRealisedPnl),
+            float(self.leverage) if self.leverage else None,
+            decimal(self.liqPrice) or None,
+        )
+
+
+class _Coin(msgspec.Struct):
+    coin: str
+    walletBalance: str = ""
+    locked: str = ""
+    totalOrderIM: str = ""
+    totalPositionIM: str = ""
+
+    def balance(self) -> Balance:
+        """As a fact; what orders and positions hold of the coin is not available."""
+        total = decimal(self.walletBalance)
+        held = sum(map(decimal, (self.locked, self.totalOrderIM, self.totalPositionIM)))
+        return Balance(self.coin, total, total - held)
+
+
+class _Wallet(msgspec.Struct):
+    coin: list[_Coin]
+
+
+class _Page(msgspec.Struct, rename={"rows": "list", "cursor": "nextPageCursor"}):
+    rows: list[msgspec.Raw]
+    cursor: str = ""
+
+
+class _Time(msgspec.Struct):
+    timeNano: str
+
+
+class _User(msgspec.Struct):
+    userID: int | str
+
+
+def _read(result: Any, kind: type[Row]) -> Row:
+    """A result, or a part of it. *Raises*: `FieldInvalid` naming what does not fit."""
+    try:
+        return msgspec.json.decode(result, type=kind)
+    except msgspec.MsgspecError as error:
+        raise FieldInvalid(f"Bybit answered a {kind.__name__.strip('_')}: {error}.") from None
+
+
+class BybitAccount:
+    """Questions of one market."""
+
+    def __init__(self, market: Market) -> None:
+        self._category = f"category={market}"
+        self._kind_prefix = market
+        self._is_linear = market == "linear"
+        self._scope = self._category
+        if self._is_linear:
+            self._scope += f"&settleCoin={SETTLE_COIN}"
+
+    async def private_url(self, ask: Ask) -> str:
+        """The fixed address."""
+        return ""
+
+    async def keep_private(self, ask: Ask) -> None:
+        """Nothing runs out."""
+
+    async def server_time_ns(self, ask: Ask) -> int:
+        """The venue's clock."""
+        call = Call(f"{self._kind_prefix}/v5/market/time", "GET", "/v5/market/time", "", False)
+        return int(_read(await ask(call), _Time).timeNano)
+
+    async def account_id(self, ask: Ask) -> str:
+        """The user the key belongs to."""
+        return str(_read(await ask(self._get("/v5/user/query-api", "")), _User).userID)
+
+    async def prepare(self, ask: Ask, symbols: Sequence[str], leverage: int | None) -> None:
+        """One-way mode over the settle coin, and leverage per symbol."""
+        if not self._is_linear:
+            return
+        mode = f'{{"category":"linear","coin":"{SETTLE_COIN}","mode":0}}'
+        await self._set(ask, "/v5/position/switch-mode", mode)
+        for symbol in symbols if leverage is not None else ():
+            both = f'"buyLeverage":"{leverage}","sellLeverage":"{leverage}"'
+            text = f'{{"category":"linear","symbol":"{symbol}",{both}}}'
+            await self._set(ask, "/v5/position/set-leverage", text)
+
+    async def order(self, ask: Ask, order: Tracked) -> OrderReport | None:
+        """Among recent orders, then in the history."""
+        scope = f"{self._category}&symbol={order.symbol}&orderLinkId={order.order_id}"
+        for path in ("/v5/order/realtime", "/v5/order/history"):
+            page = _read(await ask(self._get(path, scope)), _Page)
+            for raw in page.rows:
+                found = _read(raw, _Order)
+                if found.orderLinkId == order.order_id:
+                    return found.report()
+        return None
+
+    async def open_orders(self, ask: Ask) -> Listing[OrderReport]:
+        """All open orders, conditional ones too."""
+        pages = await self._pages(ask, "/v5/order/realtime", f"{self._scope}&limit=50", _Order)
+        return Listing(tuple(row.report() for row in pages.rows), pages.is_complete)
+
+    async def executions(
+        self, ask: Ask, since_ns: int, symbols: Sequence[str]
+    ) -> Listing[Execution]:
+        """What was executed since then, of all symbols."""
+        query = f"{self._category}&startTime={since_ns // _MS_NS}&limit=100"
+        pages = await self._pages(ask, "/v5/execution/list", query, _Execution)
+        rows = [row for row in pages.rows if row.execType not in _MOVED_WITHOUT_TRADE]
+        asset = SETTLE_COIN if self._is_linear else ""
+        return Listing(tuple(row.execution(asset) for row in rows), pages.is_complete)
+
+    async def positions(self, ask: Ask) -> Listing[Position]:
+        """All open positions; spot has none."""
+        if not self._is_linear:
+            return Listing(())
+        pages = await self._pages(ask, "/v5/position/list", f"{self._scope}&limit=200", _Position)
+        return Listing(tuple(row.position() for row in pages.rows), pages.is_complete)
+
+    async def balances(self, ask: Ask) -> Listing[Balance]:
+        """All coins of the unified account."""
+        result = await ask(self._get("/v5/account/wallet-balance", "accountType=UNIFIED"))
+        wallets = [_read(raw, _Wallet) for raw in _read(result, _Page).rows]
+        return Listing(tuple(coin.balance() for wallet in wallets for coin in wallet.coin))
+
+    async def arm(self, ask: Ask, seconds: int, symbols: Sequence[str]) -> bool:
+        """Cancel on disconnect; it holds for the connections subscribed to it, and stays."""
+        product = "DERIVATIVES" if self._is_linear else "SPOT"
+        if seconds:
+            text = f'{{"product":"{product}","timeWindow":{seconds}}}'
+            await self._set(ask, "/v5/order/disconnected-cancel-all", text)
+        return False
+
+    def _get(self, path: str, query: str) -> Call:
+        return Call(f"{self._kind_prefix}{path}", "GET", path, query)
+
+    async def _set(self, ask: Ask, path: str, text: str) -> None:
+        """Change a setting; that it is already so is no error."""
+        await ask(Call(f"{self._kind_prefix}{path}", "POST", path, text, fine=_UNCHANGED))
+
+    async def _pages(self, ask: Ask, path: str, query: str, kind: type[Row]) -> Listing[Row]:
+        """Every page of a list. The cursor goes back exactly as it came."""
+        rows: list[Row] = []
+        cursors = {""}
+        cursor = ""
+        for _ in range(PAGES_MAX):
+            tail = f"&cursor={cursor}" if cursor else ""
+            page = _read(await ask(self._get(path, query + tail)), _Page)
+            rows += [_read(raw, kind) for raw in page.rows]
+            cursor = page.cursor
+            if not cursor:
+                return Listing(tuple(rows))
+            if cursor in cursors:
+                break
+            cursors.add(cursor)
+        return Listing(tuple(rows), is_complete=False)

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`endpoints.py`: where a venue is reached and with which key. The addresses of both networks of
+Bybit and Binance, replaced by the environment only by the venue's own hosts or by loopback: a
+secret never goes anywhere else. All addresses of one venue belong to one network; a test network
+mixed with the real one is refused, because half of such a setup trades with money. The environment
+is a mapping that the caller hands in; nothing is read from the machine but the files it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_IMODE
+from typing import Literal
+from urllib.parse import urlsplit
+
+from hean.errors import ParameterInvalid
+from hean.secret import Secret
+from hean.venues.signing import Signer
+
+Market = Literal["spot", "linear"]
+Environment = Mapping[str, str]
+
+SECRET_BYTES_MAX = 4_096  # keys have below 100 characters; a larger file is some other file
+_PRIVATE_MODE = 0o077  # rights of group and others, which the file of a secret must not have
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_SLOTS = ("rest", "public", "private", "trade")
+
+_Row = tuple[str, ...]
+_BYBIT, _BYBIT_TESTNET = (
+    (f"https://api{suffix}.bybit.com", *[f"wss://stream{suffix}.bybit.com"] * 3)
+    for suffix in ("", "-testnet")
+)
+_URLS: dict[tuple[str, Market], tuple[_Row, _Row]] = {  # real network, test network
+    ("bybit", "spot"): (_BYBIT, _BYBIT_TESTNET),
+    ("bybit", "linear"): (_BYBIT, _BYBIT_TESTNET),
+    ("binance", "spot"): (
+        (
+            "https://api.binance.com",
+            "wss://stream.binance.com:9443",
+            *["wss://ws-api.binance.com:443"] * 2,
+        ),
+        (
+            "https://testnet.binance.vision",
+            "wss://stream.testnet.binance.vision",
+            *["wss://ws-api.testnet.binance.vision"] * 2,
+        ),
+    ),
+    ("binance", "linear"): (
+        (
+            "https://fapi.binance.com",
+            *["wss://fstream.binance.com"] * 2,
+            "wss://ws-fapi.binance.com",
+        ),
+        (
+            "https://testnet.binancefuture.com",
+            *["wss://stream.binancefuture.com"] * 2,
+            "wss://testnet.binancefuture.com",
+        ),
+    ),
+}
+_PATHS: dict[tuple[str, Market], _Row] = {
+    ("bybit", "spot"): ("", "/v5/public/spot", "/v5/private", "/v5/trade"),
+    ("bybit", "linear"): ("", "/v5/public/linear", "/v5/private", "/v5/trade"),
+    ("binance", "spot"): ("", "", "/ws-api/v3", "/ws-api/v3"),
+    ("binance", "linear"): ("", "", "/private", "/ws-fapi/v1"),
+}
+_VARIABLES: dict[tuple[str, Market], _Row] = {
+    **dict.fromkeys(
+        (("bybit", "spot"), ("bybit", "linear")),
+        ("BYBIT_REST_URL", "BYBIT_WS_PUBLIC_URL", "BYBIT_WS_PRIVATE_URL", "BYBIT_WS_TRADE_URL"),
+    ),
+    ("binance", "spot"): (
+        "BINANCE_REST_URL",
+        "BINANCE_WS_URL",
+        *["BINANCE_WS_API_URL"] * 2,
+    ),
+    ("binance", "linear"): (
+        "BINANCE_FUTURES_REST_URL",
+        *["BINANCE_FUTURES_WS_URL"] * 2,
+        "BINANCE_FUTURES_WS_API_URL",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The addresses of one market of a venue.
+
+    *public*, *private*, *trade*: base URLs of sockets with their path, but for Binance's streams,
+    whose path names what is wanted. *network*: `mainnet`, `testnet` or `local`.
+    """
+
+    venue: str
+    market: Market
+    network: str
+    rest: str
+    public: str
+    private: str
+    trade: str
+
+
+def endpoints_for(
+    venue: str, market: Market, *, testnet: bool, environment: Environment
+) -> Endpoints:
+    """The addresses to use; the environment's come before the venue's own.
+
+    An address the environment does not give is that of its other sockets when they are local.
+    *Raises*: `ParameterInvalid` for an unknown venue, a foreign host, an unencrypted connection
+    that leaves the machine, and addresses of different networks.
+    """
+    if (venue, market) not in _URLS:
+        known = ", ".join(f"{each} {kind}" for each, kind in _URLS)
+        raise ParameterInvalid(f"no venue {venue!r} with market {market!r}; known: {known}.")
+    wanted = "testnet" if testnet else "mainnet"
+    names, paths = _VARIABLES[venue, market], _PATHS[venue, market]
+    given = [environment.get(name, "").strip() for name in names]
+    defaults = list(_URLS[venue, market][testnet])
+    local = [url for url in given[1:] if url and _is_local(url)]
+    if local:
+        defaults[1:] = [_base(local[0])] * 3
+    urls, networks = [], []
+    for slot, name, override, default, path in zip(
+        _SLOTS, names, given, defaults, paths, strict=True
+    ):
+        url = override or default
+        networks.append(_network(venue, name, url, is_socket=slot != "rest"))
+        urls.append(url.rstrip("/").removesuffix(path) + path)
+    if len(set(networks)) > 1 or networks[0] not in (wanted, "local"):
+        shown = ", ".join(f"{name} is {network}" for name, network in zip(names, networks))
+        raise ParameterInvalid(
+            f"{venue} {market} with testnet={testnet} wants addresses of {wanted}, or all of "
+            f"them local; {shown}. Set or unset them together."
+        )
+    return Endpoints(venue, market, networks[0], *urls)
+
+
+def signer_for(venue: str, environment: Environment, *, warn: Callable[[str], None]) -> Signer:
+    """The key of a venue: `<VENUE>_API_KEY` and `<VENUE>_API_SECRET`, or without them the general
+    `API_KEY` and `API_SECRET`; each may be a file named by the same variable with `_FILE`.
+
+    *warn*: told, without the value, about blanks around a secret, which are cut off.
+    *Raises*: `ParameterInvalid` if a half is missing, given twice or readable for others.
+    """
+    prefix = f"{venue.upper()}_"
+    own = any(_given(environment, f"{prefix}{half}") for half in ("API_KEY", "API_SECRET"))
+    prefix = prefix if own else ""
+    key = _secret(environment, f"{prefix}API_KEY", warn)
+    secret = _secret(environment, f"{prefix}API_SECRET", warn)
+    return Signer(key, secret, label=_given(environment, f"{prefix}API_KEY")[0])
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _network(venue: str, name: str, url: str, *, is_socket: bool) -> str:
+    """Whose address this is: `mainnet`, `testnet` or `local`."""
+    parts = urlsplit(url)
+    schemes = ("wss", "ws") if is_socket else ("https", "http")
+    if parts.scheme not in schemes or not parts.hostname or parts.query or parts.username:
+        raise ParameterInvalid(
+            f"{name} is not an address; allowed: {schemes[0]}:// and a host, without user name "
+            f"and query."
+        )
+    if _is_local(url):
+        return "local"
+    if parts.scheme != schemes[0]:
+        raise ParameterInvalid(f"{name} leaves the machine unencrypted; use {schemes[0]}://.")
+    for (other, _), networks in _URLS.items():
+        for network, row in zip(("mainnet", "testnet"), networks, strict=True):
+            if other == venue and parts.hostname in {urlsplit(each).hostname for each in row}:
+                return network
+    raise ParameterInvalid(
+        f"{name} names the host {parts.hostname}, which is not {venue}'s; secrets go to the "
+        f"venue's own hosts and to loopback only."
+    )
+
+
+def _given(environment: Environment, name: str) -> list[str]:
+    """Which variables give this secret: the name, the name with `_FILE`, both or none."""
+    return [each for each in (name, f"{name}_FILE") if environment.get(each)]
+
+
+def _secret(environment: Environment, name: str, warn: Callable[[str], None]) -> Secret:
+    sources = _given(environment, name)
+    if len(sources) != 1:
+        found = f"{' and '.join(sources)} are both set" if sources else f"{name} is not set"
+        raise ParameterInvalid(f"{found}; give either {name} or {name}_FILE.")
+    source = sources[0]
+    text = environment[source]
+    if source != name:
+        text = _read(source, Path(text))
+    value = text.strip()
+    if value != text:
+        warn(f"{source}: blanks or a line end around the value were cut off.")
+    if not value.isascii() or not value.isprintable() or " " in value or not value:
+        raise ParameterInvalid(f"{source} is empty or holds more than one word of plain text.")
+    return Secret(value)
+
+
+def _read(source: str, path: Path) -> str:
+    """The text of a secret's file."""
+    try:
+        state = path.stat()
+        if S_IMODE(state.st_mode) & _PRIVATE_MODE:
+            raise ParameterInvalid(f"{source}: others may read {path}; chmod 600 it.")
+        if state.st_size > SECRET_BYTES_MAX:
+            raise ParameterInvalid(f"{source}: {path} is larger than {SECRET_BYTES_MAX} bytes.")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ParameterInvalid(f"{source}: cannot read {path}: {reason}.") from None

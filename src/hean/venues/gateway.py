@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gateway.py`: the last door before a venue, the same for all of them. From an approved order to
+the bytes on the socket it is one plain call: no task, no waiting, no log. An order whose bytes may
+have left is never sent again; without an answer it is UNKNOWN and is looked for. While the account's
+own stream has a hole, or key or clock are refused, nothing new leaves; cancels and reductions do.
+It knows no venue (see `codec.py`), keeps no journal and judges no risk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hean.core.types import OrderApproved, Payload
+from hean.errors import (
+    ClockRefused,
+    DuplicateOrder,
+    EnvironmentFault,
+    FilterRefused,
+    Halted,
+    HeanError,
+    NotSent,
+    OrderNotOpen,
+    ParameterInvalid,
+    RateLimited,
+    VenueRefused,
+)
+from hean.net.budget import Budget, Priority
+from hean.net.http import HttpClient
+from hean.net.latency import PathLatency
+from hean.net.line import Heartbeat
+from hean.net.offset import EVERY_S, ROUND, ClockOffset
+from hean.net.socket import ConnectGovernor, Connection
+from hean.venues.codec import Codec
+from hean.venues.dispatch import S_NS, Dispatch, Flight
+from hean.venues.halts import ACCOUNT, Halts
+from hean.venues.private import NAME as STREAM
+from hean.venues.private import PrivateStream
+from hean.venues.questions import Questions
+from hean.venues.reports import OrderReport, Reply, Tracked
+from hean.venues.search import Search
+from hean.venues.tracking import OrderTracker
+
+SWEEP_S = 0.25  # how exactly the time for an answer is kept
+PING_S = 20.0  # both venues close a connection that is silent for much longer
+SILENCE_S = 20.0  # RELIABILITY 2.4: then a ping, and half as long later another connection
+LIFE_S = 86_100.0  # both venues cut after 24 h; five minutes before that HEAN changes over
+RELOAD_S = 60.0  # trading rules are never older
+KEEP_S = 1_500.0  # a private address lives an hour; it is prolonged before half of that is over
+START_S = 30.0  # to log in and to read the account
+CANCEL_AGAIN_S = 0.5  # after a cancel that did not leave
+DEAD_MAN_PARTS = 3  # the switch is wound again after a third of its time
+MS_NS = 1_000_000
+
+_is_word = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols at both venues
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """*symbols*: what is traded; *leverage*: set at start, `None` leaves it; *dead_man_s*: after so
+    long without us the venue cancels everything, stops too, so `None` unless chosen; *account_id*:
+    refuse any other account, where the venue tells it.
+    """
+
+    symbols: tuple[str, ...]
+    leverage: int | None = None
+    dead_man_s: int | None = None
+    account_id: str = ""
+
+
+class Gateway:
+    """A venue with money: `Venue` and `RimTask` in one.
+
+    *emit*: takes the answers; *now*: UTC nanoseconds; *client*: HTTP to the venue's REST address;
+    *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
+    trading rules anew; *latency*: is given the stamps of each order.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        settings: GatewaySettings,
+        *,
+        emit: Callable[[Payload], None],
+        client: HttpClient,
+        budget: Budget,
+        now: Callable[[], int],
+        rng: random.Random,
+        governor: ConnectGovernor,
+        reload: Callable[[], Awaitable[None]] | None = None,
+        latency: PathLatency | None = None,
+    ) -> None:
+        self.codec = codec
+        self.offset = ClockOffset()
+        self.halts = Halts(
+            codec.name, emit, self._details, first=(STREAM, "the account has not been read yet")
+        )
+        self.tracker = OrderTracker(emit, self._strange)
+        self.questions = Questions(
+            codec,
+            client,
+            budget,
+            self.offset,
+            now=now,
+            on_key_refused=lambda why: self.halts.add("key", why),
+        )
+        self.dispatch = Dispatch(codec, self.questions, self, self._run)
+        self.private = PrivateStream(
+            codec,
+            self.questions,
+            self.tracker,
+            self.halts,
+            emit=emit,
+            symbols=settings.symbols,
+            run=self._run,
+        )
+        self._search = Search(
+            codec, self.questions, self.tracker, self._run, on_found=self._cancel_if_wanted
+        )
+        if not all(map(_is_word, settings.symbols)):
+            raise ParameterInvalid(f"symbols {settings.symbols}: write them as the venue does.")
+        self._symbols = frozenset(settings.symbols)
+        self._settings = settings
+        self._budget = budget
+        self._now = now
+        self._reload = reload
+        self._latency = latency
+        self._reloading: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sockets = self._connections(rng, governor)
+
+    # ------------------------------------------------------------ the port `Venue`
+
+    def submit(self, approved: OrderApproved) -> None:
+        """Send an approved order, once.
+
+        *Raises*: `DuplicateOrder` for an id that was sent before.
+        """
+        latency = self._latency
+        if latency is not None:
+            latency.submit()
+        if self.tracker.get(approved.order_id) is not None:
+            raise DuplicateOrder(f"{approved.order_id} was sent before; ids are never used twice.")
+        now_ns = self._now()
+        order = self.tracker.open(approved, now_ns)
+        problem = self._problem(approved, now_ns)
+        if problem is not None:
+            self.tracker.refused(order, type(problem), problem.message)
+            return
+        frame = None
+        request_id = self.dispatch.next_id()
+        if request_id:
+            frame = self.codec.submit_frame(approved, request_id, self._venue_ms(now_ns))
+            if latency is not None:
+                latency.encoded()
+        flight = Flight("submit", order, now_ns)
+        if frame is None or not self.dispatch.sent(flight, request_id, frame):
+            self.dispatch.send_by_rest(flight, self.codec.submit_call(approved))
+
+    def cancel(self, order_id: str) -> None:
+        """Ask for the cancellation of one order; asked again until the venue has decided."""
+        order = self.tracker.get(order_id)
+        if order is None or order.is_ended:
+            return
+        order.is_cancel_wanted = True
+        now_ns = self._now()
+        call = self.codec.cancel_call(order)
+        wait_ns = self._budget.try_take(call.kind, Priority.CANCEL, now_ns)
+        if wait_ns:
+            self._cancel_later(order_id, wait_ns / S_NS)
+            return
+        frame = None
+        request_id = self.dispatch.next_id()
+        if request_id:
+            frame = self.codec.cancel_frame(order, request_id, self._venue_ms(now_ns))
+        flight = Flight("cancel", order, now_ns)
+        if frame is None or not self.dispatch.sent(flight, request_id, frame):
+            self.dispatch.send_by_rest(flight, call)
+
+    def amend(
+        self, order_id: str, *, price: Decimal | None = None, size: Decimal | None = None
+    ) -> None:
+        """Ask for another price or another whole size; `None` keeps the old one."""
+        order = self.tracker.get(order_id)
+        if order is None or order.is_ended:
+            return
+        if order.price is None:
+            self.tracker.request_refused(order, VenueRefused, "only limit orders can be changed.")
+            return
+        new_price = order.price if price is None else price
+        new_size = order.size if size is None else size
+        refusal = self.codec.amend_refusal(order, new_price, new_size)
+        if refusal:
+            self.tracker.request_refused(order, VenueRefused, refusal)
+            return
+        now_ns = self._now()
+        call = self.codec.amend_call(order, new_price, new_size)
+        wait_ns = self._budget.try_take(call.kind, Priority.NEW, now_ns)
+        if wait_ns:
+            self.tracker.request_refused(order, RateLimited, _busy(wait_ns))
+            return
+        frame = None
+        request_id = self.dispatch.next_id()
+        if request_id:
+            now_ms = self._venue_ms(now_ns)
+            frame = self.codec.amend_frame(order, new_price, new_size, request_id, now_ms)
+        flight = Flight("amend", order, now_ns, new_price, new_size)
+        if frame is None or not self.dispatch.sent(flight, request_id, frame):
+            self.dispatch.send_by_rest(flight, call)
+
+    # ------------------------------------------------------------ the rim
+
+    async def start(self) -> None:
+        """Measure the clock, set up the account, log in and read the account.
+
+        *Raises*: `ParameterInvalid` for another account than the configured one, `KeyRefused`, and
+        `EnvironmentFault` when the venue is not there in time. Nothing is left running then.
+        """
+        try:
+            await self.measure_clock()
+            await self._set_up()
+            for socket in self._sockets:
+                await socket.start()
+            async with asyncio.timeout(START_S):
+                await self.private.caught_up.wait()
+        except TimeoutError:
+            why = self.halts.why(ACCOUNT)
+            await self.stop()
+            raise EnvironmentFault(
+                f"{self.codec.name} was not ready within {START_S:g} s: {why}."
+            ) from None
+        except HeanError:
+            await self.stop()
+            raise
+        self._keep_house()
+
+    async def stop(self) -> None:
+        """Close everything; open orders stay where they are. Safe to call twice."""
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._settings.dead_man_s and self.private.caught_up.is_set():
+            with suppress(HeanError):  # it then cancels when its time is over, as it was meant to
+                await self.codec.arm(self.questions.ask, 0, self._settings.symbols)
+        self.private.caught_up.clear()
+        for socket in reversed(self._sockets):
+            await socket.stop()
+
+    async def measure_clock(self) -> None:
+        """One estimate of the venue's clock. *Raises*: as `Questions.ask`."""
+        for _ in range(ROUND):
+            sent_ns = self._now()
+            server_ns = await self.codec.server_time_ns(self.questions.ask)
+            self.offset.sample(sent_ns, server_ns, self._now())
+        if self.offset.halts():
+            self.halts.add("clock", self.offset.warning())
+        else:
+            self.halts.lift("clock")
+
+    # ------------------------------------------------------------ how requests end (`Ends`)
+
+    def done(self, flight: Flight, reply: Reply) -> None:
+        """The venue took it on. That a cancel is done is told by the private stream."""
+        self.halts.lift("key")
+        if flight.kind == "submit":
+            self.tracker.placed(flight.order, reply.exchange_order_id)
+        elif flight.kind == "amend" and flight.size is not None:
+            self.tracker.amended(flight.order, flight.price, flight.size)
+
+    def refused(self, flight: Flight, error: type[HeanError], why: str) -> None:
+        """A definite no, and what it tells beyond this request."""
+        order = flight.order
+        if error is ClockRefused:
+            self._run(self._attempt(self.measure_clock), f"{self.codec.name} clock")
+        elif error is FilterRefused:
+            self._reload_now()
+        if flight.kind == "submit":
+            self.tracker.refused(order, error, why)
+        elif flight.kind == "cancel" and error in (RateLimited, NotSent):
+            self._cancel_later(order.order_id, CANCEL_AGAIN_S)
+        else:
+            self.tracker.request_refused(order, error, why)
+            if error is OrderNotOpen:  # a question, not an answer: filled, cancelled, or forgotten
+                order.is_cancel_wanted = False
+                self._search.look_for(order)
+
+    def lost(self, flight: Flight) -> None:
+        """Nobody knows what became of it: ask."""
+        if flight.kind == "submit":
+            self.tracker.unknown(flight.order, flight.sent_ns)
+        self._search.look_for(flight.order)
+
+    # ------------------------------------------------------------ inside
+
+    def _venue_ms(self, now_ns: int) -> int:
+        return (now_ns + self.offset.correction_ns) // MS_NS
+
+    def _problem(self, approved: OrderApproved, now_ns: int) -> HeanError | None:
+        """Why this order may not leave; takes it from the budget if it may."""
+        if approved.symbol not in self._symbols or not _is_word(approved.order_id):
+            return ParameterInvalid(
+                f"this gateway trades {', '.join(sorted(self._symbols))}, and an order id is 1 to "
+                "36 letters, digits, '-' and '_'."
+            )
+        priority = Priority.REDUCE
+        if not approved.reduce_only:
+            priority = Priority.NEW
+            why = self.halts.why(approved.symbol)
+            if why:
+                return Halted(why)
+        wait_ns = self._budget.try_take(self.codec.submit_kind, priority, now_ns)
+        return RateLimited(_busy(wait_ns)) if wait_ns else None
+
+    def _cancel_later(self, order_id: str, delay_s: float) -> None:
+        async def again() -> None:
+            await asyncio.sleep(delay_s)
+            self.cancel(order_id)
+
+        self._run(again(), f"{self.codec.name} cancels again")
+
+    def _cancel_if_wanted(self, order: Tracked) -> None:
+        if order.is_cancel_wanted:
+            self.cancel(order.order_id)
+
+    def _strange(self, report: OrderReport) -> None:
+        """The venue uses a word nobody here knows: a person has to look."""
+        sentence = (
+            f"{report.symbol}: order {report.client_order_id or report.exchange_order_id} has the "
+            f"unknown status {report.word!r}; look at the venue, then update HEAN."
+        )
+        self.halts.add("unknown word", sentence, report.symbol)
+        order = self.tracker.get(report.client_order_id)
+        if order is not None:
+            self.tracker.unknown(order, self._now())
+
+    def _details(self) -> dict[str, Any]:
+        return {
+            "headroom_fraction": self._budget.headroom_fraction(self._now()),
+            "clock_offset_ms": self.offset.offset_ns // MS_NS,
+            "in_flight": self.dispatch.in_flight,
+        }
+
+    def _connections(self, rng: random.Random, governor: ConnectGovernor) -> list[Connection]:
+        """The order socket and the private stream."""
+        codec = self.codec
+
+        async def private_url() -> str:
+            return await codec.private_url(self.questions.ask) or codec.endpoints.private
+
+        def connection(part: str, url: Any, owner: Any, on_silence: Any) -> Connection:
+            return Connection(
+                f"{codec.name} {part}",
+                url,
+                on_frame=owner.frame,
+                on_open=owner.opened,
+                on_down=owner.down,
+                heartbeat=Heartbeat(PING_S, codec.ping, proves_life=True),
+                silence_s=SILENCE_S,
+                now=self._now,
+                rng=rng,
+                governor=governor,
+                life_s=LIFE_S,
+                on_silence=on_silence,
+            )
+
+        return [
+            connection("orders", lambda: codec.endpoints.trade, self.dispatch, None),
+            connection("account", private_url, self.private, self.private.doubt),
+        ]
+
+    async def _set_up(self) -> None:
+        ask, settings = self.questions.ask, self._settings
+        found = await self.codec.account_id(ask)  # the first signed question: is the key accepted?
+        if found and settings.account_id not in ("", found):
+            raise ParameterInvalid(
+                f"the key of {self.codec.key_label} belongs to account {found}, configured is "
+                f"{settings.account_id}; no order was sent."
+            )
+        await self.codec.prepare(ask, settings.symbols, settings.leverage)
+
+    # ------------------------------------------------------------ house-keeping
+
+    def _keep_house(self) -> None:
+        async def sweep() -> None:
+            self.dispatch.sweep(self._now())
+
+        async def keep_private() -> None:
+            await self.codec.keep_private(self.questions.ask)
+
+        self._run(self._every(SWEEP_S, sweep), f"{self.codec.name} sweep")
+        self._run(self._every(EVERY_S, self.measure_clock), f"{self.codec.name} clock")
+        self._run(self._every(KEEP_S, keep_private), f"{self.codec.name} address")
+        if self._reload is not None:
+            self._run(self._every(RELOAD_S, self._reload), f"{self.codec.name} rules")
+        if self._settings.dead_man_s:
+            self._run(self._wind(self._settings.dead_man_s), f"{self.codec.name} dead-man")
+
+    async def _wind(self, seconds: int) -> None:
+        """Arm the dead-man's switch, again and again where the venue wants it so."""
+        while True:
+            must_repeat = True
+            with suppress(HeanError):  # what is not wound runs out, as it was meant to
+                must_repeat = await self.codec.arm(
+                    self.questions.ask, seconds, self._settings.symbols
+                )
+            if not must_repeat:
+                return
+            await asyncio.sleep(seconds / DEAD_MAN_PARTS)
+
+    def _reload_now(self) -> None:
+        """The rules have changed under us; one reload at a time."""
+        is_running = self._reloading is not None and not self._reloading.done()
+        if self._reload is not None and not is_running:
+            name = f"{self.codec.name} rules"
+            self._reloading = self._run(self._attempt(self._reload), name)
+
+    async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await self._attempt(step)
+
+    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
+        """One try; the next comes by itself."""
+        with suppress(HeanError):
+            await step()
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task of this gateway, ended by `stop`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _busy(wait_ns: int) -> str:
+    return f"the venue's rate limit is used up for {wait_ns / S_NS:.2f} s; decide anew then."

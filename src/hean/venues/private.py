@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`private.py`: the account's own stream, without holes. Whenever a socket has opened, frames are
+kept waiting while the account is read by REST: open orders, executions since the last one known,
+positions, balances. Only when all of that has been merged are the frames let go, so none is seen
+before the snapshot it must follow. Until then nothing new is opened. A frame that is not understood
+is not skipped: the account is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import chain, repeat
+
+from hean.core.types import Payload, Position
+from hean.errors import FrameInvalid, HeanError
+from hean.net.socket import Connection
+from hean.venues.codec import Codec, Told, told
+from hean.venues.dispatch import Run
+from hean.venues.halts import Halts
+from hean.venues.questions import Questions
+from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply
+from hean.venues.session import Session
+from hean.venues.tracking import OrderTracker
+
+OVERLAP_NS = 300_000_000_000  # executions are read from so long before the last one known
+WAITING_MAX = 100_000  # frames kept while the account is read: 10,000 fills a second for 10 s
+SETTLED_NS = 5_000_000_000  # an execution this old has reached a stream that works
+MS_NS = 1_000_000
+RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # pauses between attempts to read the account
+NAME = "private stream"
+
+
+class PrivateStream:
+    """One private stream and its account. *emit*: takes positions and balances; *symbols*: whose
+    executions are asked for; *run*: starts a task that the owner ends.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        questions: Questions,
+        tracker: OrderTracker,
+        halts: Halts,
+        *,
+        emit: Callable[[Payload], None],
+        symbols: Sequence[str],
+        run: Run,
+    ) -> None:
+        self.caught_up = asyncio.Event()
+        """Set while the stream is in step with the account."""
+        self.session = Session(
+            lambda: codec.private_steps(questions.venue_ms()),
+            on_ready=self.catch_up,
+            on_refused=self._refused,
+        )
+        self._codec = codec
+        self._questions = questions
+        self._tracker = tracker
+        self._halts = halts
+        self._emit = emit
+        self._symbols = tuple(symbols)
+        self._run = run
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: list[Told] | None = None
+        self._since_ns = questions.venue_ms() * MS_NS
+        self._last_execution_ns = 0
+        self._connection: Connection | None = None
+
+    def opened(self, connection: Connection) -> None:
+        """A socket is open: log in, and let nothing pass until the account has been read."""
+        self._connection = connection
+        self._stop_reading()
+        self._waiting = []
+        self.session.opened(connection)
+
+    def down(self, reason: str) -> None:
+        """The socket is gone: what happens from now on is not seen."""
+        self._stop_reading()
+        self.session.down()
+        self.caught_up.clear()
+        self._halts.add(NAME, f"the private stream is down ({reason})")
+
+    def frame(self, frame: bytes) -> None:
+        """One message of the stream."""
+        try:
+            parsed = self._codec.parse(frame)
+        except FrameInvalid as error:
+            self._halts.add(NAME, f"a frame was not understood ({error.message})")
+            self.catch_up()
+            return
+        if parsed is None:
+            return
+        if parsed["kind"] == "reply":
+            self.session.answered(self._codec.reply(parsed, self._questions.venue_ms()))
+            return
+        facts = told(parsed)
+        if facts.ends and self._connection is not None:
+            self._connection.restart(facts.ends)
+        elif self._waiting is None:
+            self._pass_on(facts)
+        elif len(self._waiting) < WAITING_MAX:
+            self._waiting.append(facts)
+        elif self._connection is not None:
+            self._connection.restart("more frames than can wait")
+
+    def doubt(self) -> None:
+        """Nothing was heard for long: has something happened that should have been?"""
+        if self.caught_up.is_set():
+            self._run(self._ask_around(), f"{self._codec.name} listens")
+
+    def catch_up(self) -> None:
+        """Read the account, then let the frames go that have waited."""
+        self._stop_reading()
+        self.caught_up.clear()
+        if self._waiting is None:
+            self._waiting = []
+        self._reading = self._run(self._catch_up(), f"{self._codec.name} catches up")
+
+    async def _ask_around(self) -> None:
+        """A stream that has forgotten us answers pings; only the account itself betrays it."""
+        with suppress(HeanError):
+            settled_ns = self._questions.venue_ms() * MS_NS - SETTLED_NS
+            found = await self._codec.executions(
+                self._questions.ask, self._first_ns(), self._symbols
+            )
+            unheard = [
+                each
+                for each in found.rows
+                if each.ts_ns < settled_ns and not self._tracker.has_seen(each)
+            ]
+            if unheard and self._connection is not None:
+                self._connection.restart("the stream left out an execution")
+
+    async def _catch_up(self) -> None:
+        pauses_s = chain(RETRY_S, repeat(RETRY_S[-1]))
+        while True:
+            try:
+                await self._read_account()
+                break
+            except HeanError as error:
+                self._halts.add(NAME, f"the account cannot be read ({error})")
+                await asyncio.sleep(next(pauses_s))
+        waiting, self._waiting, self._reading = self._waiting or [], None, None
+        for facts in waiting:
+            self._pass_on(facts)
+        self.caught_up.set()
+        self._halts.lift(NAME)
+
+    async def _read_account(self) -> None:
+        codec, ask = self._codec, self._questions.ask
+        orders = await codec.open_orders(ask)
+        reports = list(orders.rows)
+        listed = {report.client_order_id for report in reports}
+        for order in self._tracker.open_orders():
+            if order.order_id not in listed:
+                found = await codec.order(ask, order)
+                if found is not None:
+                    reports.append(found)
+        executions = await codec.executions(ask, self._first_ns(), self._symbols)
+        positions = await codec.positions(ask)
+        balances = await codec.balances(ask)
+        self._merge(reports, executions)
+        self._tell_positions(positions)
+        for balance in balances.rows:
+            self._emit(balance)
+        if not (orders.is_complete and executions.is_complete):
+            self._halts.add("paging", "a list of the account is incomplete; look at the account")
+        else:
+            self._halts.lift("paging")
+
+    def _first_ns(self) -> int:
+        """From when executions are of interest: never from before this process began."""
+        return max(self._since_ns, self._last_execution_ns - OVERLAP_NS)
+
+    def _merge(self, reports: list[OrderReport], executions: Listing[Execution]) -> None:
+        self._tracker.merge(reports, executions.rows)
+        for execution in executions.rows:
+            self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
+
+    def _tell_positions(self, positions: Listing[Position]) -> None:
+        """A complete list also says which of our symbols are flat; no other list does."""
+        for position in positions.rows:
+            self._emit(position)
+        if positions.is_complete and self._codec.endpoints.market == "linear":
+            held = {position.symbol for position in positions.rows}
+            for symbol in self._symbols:
+                if symbol not in held:
+                    self._emit(Position(symbol, ZERO, ZERO))
+
+    def _pass_on(self, facts: Told) -> None:
+        """Executions before the order's end, so that a fill and its end in one frame are told in
+        the order in which they happened."""
+        for execution in facts.executions:
+            self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
+            self._tracker.execution(execution)
+        for report in facts.orders:
+            self._tracker.report(report)
+        for position in facts.positions:
+            self._emit(position)
+        for balance in facts.balances:
+            self._emit(balance)
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _refused(self, reply: Reply) -> None:
+        self._halts.add(NAME, f"the login was refused: {reply.verdict.sentence()}")
+        self._questions.learn(reply)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`questions.py`: everything that goes to a venue by REST. A request waits its turn in the rate
+budget, is signed with the corrected time, sent once, and its answer teaches the budget. It repeats
+nothing: whether a question may be asked again is for the one who asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from hean.errors import KeyRefused, RateLimited
+from hean.net.budget import Budget
+from hean.net.http import HttpClient
+from hean.net.offset import ClockOffset
+from hean.venues.codec import Codec, is_key_refused
+from hean.venues.outcomes import Outcome
+from hean.venues.reports import Call, Reply
+
+WAIT_MAX_S = 5.0  # for the budget; who must wait longer is told so and decides anew
+KEY_PAUSE_S = 60.0  # one try a minute with a key that was refused
+S_NS = 1_000_000_000
+
+
+class Questions:
+    """REST for one market. *now*: UTC nanoseconds; *on_key_refused*: told why, in words."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        client: HttpClient,
+        budget: Budget,
+        offset: ClockOffset,
+        *,
+        now: Callable[[], int],
+        on_key_refused: Callable[[str], None],
+    ) -> None:
+        self._codec = codec
+        self._client = client
+        self._budget = budget
+        self._offset = offset
+        self._now = now
+        self._on_key_refused = on_key_refused
+
+    def venue_ms(self) -> int:
+        """The venue's time, as well as it is known."""
+        return (self._now() + self._offset.correction_ns) // 1_000_000
+
+    async def ask(self, call: Call) -> Any:
+        """The data of the answer. *Raises*: `VenueError` of the venue's reason, `NotSent`,
+        `OutcomeUnknown`, and `RateLimited` when the turn would come too late.
+        """
+        wait_ns = self._budget.try_take(call.kind, call.priority, self._now())
+        while wait_ns:
+            if wait_ns > WAIT_MAX_S * S_NS:
+                raise RateLimited(
+                    f"{call.kind} to {self._codec.name} must wait {wait_ns / S_NS:.1f} s; "
+                    f"at most {WAIT_MAX_S:g} s are waited."
+                )
+            await asyncio.sleep(wait_ns / S_NS)
+            wait_ns = self._budget.try_take(call.kind, call.priority, self._now())
+        reply = await self.send(call)
+        verdict = reply.verdict
+        if verdict.outcome is Outcome.YES or verdict.code in call.fine:
+            return reply.data
+        if is_key_refused(reply):
+            raise KeyRefused(self._key_sentence(reply))
+        raise verdict.error(f"{self._codec.name} {call.path}: {verdict.sentence()}.")
+
+    async def send(self, call: Call) -> Reply:
+        """Send a request whose turn it is. *Raises*: `NotSent`, `OutcomeUnknown`."""
+        request = self._codec.sign(call, self.venue_ms())
+        answer = await self._client.request(
+            request.method,
+            request.path,
+            query=request.query,
+            body=request.body,
+            headers=request.headers,
+        )
+        now_ms = self.venue_ms()
+        reply = self._codec.read(call, answer.status, answer.headers, answer.body, now_ms)
+        self.learn(reply)
+        return reply
+
+    def learn(self, reply: Reply) -> None:
+        """Take from an answer what it says about limits and about the key."""
+        now_ns = self._now()
+        for name, used, count in reply.used:
+            self._budget.observe(name, now_ns, used=used, count=count)
+        if reply.silence is not None:
+            until_ns = now_ns + int(reply.silence.seconds * S_NS)
+            self._budget.hold(until_ns, is_ban=reply.silence.is_ban)
+        if is_key_refused(reply):
+            self._budget.hold(now_ns + int(KEY_PAUSE_S * S_NS), is_ban=True)
+            self._on_key_refused(self._key_sentence(reply))
+
+    def _key_sentence(self, reply: Reply) -> str:
+        where = self._codec.endpoints
+        return (
+            f"{where.rest} ({where.network}) does not accept the key of {self._codec.key_label}: "
+            f"{reply.verdict.sentence()}; is it a key of this network, with trade permission?"
+        )

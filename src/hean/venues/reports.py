@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`reports.py`: what any venue says about an account, in one shape. A venue's file turns its own
+words into these; from here on nobody knows which venue it was. A word that the venue's file does
+not know becomes `Status.STRANGE`, never a status that looks like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from hean.core.types import Side
+from hean.net.budget import Priority
+from hean.venues.outcomes import Silence, Verdict
+
+Row = TypeVar("Row")
+ZERO = Decimal(0)
+
+
+class Status(Enum):
+    """Where an order stands by the venue's word."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    STRANGE = "strange"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """One look at an order. *filled*: what traded so far; *word*: the venue's own status;
+    *child_order_id*: that of the order which a triggered conditional order became.
+    """
+
+    symbol: str
+    client_order_id: str
+    exchange_order_id: str
+    status: Status
+    quantity: Decimal
+    filled: Decimal
+    word: str
+    reason: str = ""
+    child_order_id: str = ""
+    ts_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One piece that traded. *exec_id*: unique in the account; *fee*: positive when paid.
+    *client_order_id*: empty where the venue tells only its own id.
+    """
+
+    symbol: str
+    client_order_id: str
+    exchange_order_id: str
+    exec_id: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    is_maker: bool
+    ts_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Row]):
+    """A list from the venue. An incomplete one proves nothing about what it does not hold."""
+
+    rows: tuple[Row, ...]
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A REST request before it is signed. *kind*: its row in the rate budget; *text*: query of a
+    Binance request or of a GET, body of a Bybit POST; *fine*: codes of refusals that mean it is
+    already so.
+    """
+
+    kind: str
+    method: str
+    path: str
+    text: str = ""
+    is_signed: bool = True
+    priority: Priority = Priority.QUERY
+    fine: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request, by REST or socket. *data*: what the venue gave with a yes; *used*:
+    its figures for the budget, as (limit, used, count or `None`).
+    """
+
+    verdict: Verdict
+    data: Any = None
+    exchange_order_id: str = ""
+    request_id: str = ""
+    used: tuple[tuple[str, int, int | None], ...] = ()
+    silence: Silence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The answer to a login or subscription on a socket."""
+
+    is_accepted: bool
+    text: str = ""
+    is_key_refused: bool = False
+
+
+@dataclass(slots=True)
+class Tracked:
+    """An order under way, as its venue needs to know it. *size*: the whole order, as amended;
+    *child_order_id*: the venue's id of the order that a triggered conditional order became.
+    """
+
+    order_id: str
+    symbol: str
+    side: Side
+    size: Decimal
+    price: Decimal | None
+    strategy_id: str
+    is_conditional: bool
+    reduce_only: bool
+    opened_ns: int
+    exchange_order_id: str = ""
+    child_order_id: str = ""
+    filled: Decimal = ZERO
+    is_placed: bool = False
+    is_unknown: bool = False
+    is_ended: bool = False
+    is_cancel_wanted: bool = False
+
+
+Ask = Callable[[Call], Awaitable[Any]]
+"""Sends a question and returns the data of its answer. *Raises*: `VenueError` for anything else."""

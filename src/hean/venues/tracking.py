@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`tracking.py`: the orders under way at one venue, and what is told about them. Answers, stream
+frames and queries about one order arrive in any order and more than once; this file says each fact
+to the bus once. A fill that comes before the acknowledgement stands for it; an execution is known
+by its id. It decides nothing about money and sends nothing. What belongs to no order of ours is
+told under an id that begins with `venue-`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from hean.core.types import (
+    Liquidity,
+    OrderApproved,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    OrderRejected,
+    OrderType,
+    OrderUnknown,
+    Payload,
+)
+from hean.errors import HeanError, VenueRefused
+from hean.venues.reports import ZERO, Execution, OrderReport, Status, Tracked
+
+ENDED_MAX = 10_000  # closed orders remembered for a late fill: hours of trading
+EXECUTIONS_MAX = 100_000  # ids remembered; a reconnect reads five minutes back, a few thousand
+
+_CONDITIONAL = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
+
+
+class OrderTracker:
+    """The table of orders. *emit*: takes facts; *on_strange*: told of a status nobody knows."""
+
+    def __init__(
+        self, emit: Callable[[Payload], None], on_strange: Callable[[OrderReport], None]
+    ) -> None:
+        self._emit = emit
+        self._on_strange = on_strange
+        self._orders: dict[str, Tracked] = {}
+        self._by_exchange_id: dict[str, Tracked] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def open(self, approved: OrderApproved, now_ns: int) -> Tracked:
+        """Begin with an order that is about to leave."""
+        order = Tracked(
+            approved.order_id,
+            approved.symbol,
+            approved.side,
+            approved.size,
+            approved.price,
+            approved.strategy_id,
+            approved.type in _CONDITIONAL,
+            approved.reduce_only,
+            now_ns,
+        )
+        self._orders[approved.order_id] = order
+        return order
+
+    def get(self, order_id: str) -> Tracked | None:
+        """The order, if it is or was under way here."""
+        return self._orders.get(order_id)
+
+    def open_orders(self) -> list[Tracked]:
+        """Orders that have not ended, oldest first."""
+        return [order for order in self._orders.values() if not order.is_ended]
+
+    def placed(self, order: Tracked, exchange_order_id: str) -> None:
+        """The venue has it."""
+        if exchange_order_id and not order.exchange_order_id:
+            order.exchange_order_id = exchange_order_id
+            self._by_exchange_id[exchange_order_id] = order
+        order.is_unknown = False
+        if not order.is_placed:
+            order.is_placed = True
+            self._emit(OrderPlaced(order.order_id, order.exchange_order_id, order.symbol))
+
+    def refused(self, order: Tracked, error: type[HeanError], reason: str) -> None:
+        """It never reached the venue's book. After the venue has shown it, a refusal is stale."""
+        if order.is_ended or order.is_placed:
+            return
+        self._end(order)
+        self._emit(
+            OrderRejected(
+                order.order_id, reason, error.code, "venue", order.symbol, order.strategy_id
+            )
+        )
+
+    def amended(self, order: Tracked, price: Decimal | None, size: Decimal) -> None:
+        """The venue took new terms."""
+        order.price, order.size = price, size
+        self._emit(OrderPlaced(order.order_id, order.exchange_order_id, order.symbol))
+
+    def request_refused(self, order: Tracked, error: type[HeanError], reason: str) -> None:
+        """A cancel or amend was refused; the order is as it was."""
+        self._emit(
+            OrderRejected(
+                order.order_id,
+                reason,
+                error.code,
+                "venue-request",
+                order.symbol,
+                order.strategy_id,
+            )
+        )
+
+    def unknown(self, order: Tracked, since_ns: int) -> None:
+        """Nobody knows whether the venue has it."""
+        if order.is_placed or order.is_ended or order.is_unknown:
+            return
+        order.is_unknown = True
+        self._emit(OrderUnknown(order.order_id, since_ns, order.symbol))
+
+    def report(self, report: OrderReport) -> None:
+        """A look at an order, from a stream or a query."""
+        order = self._find(report.client_order_id, report.exchange_order_id)
+        if order is None:
+            return  # somebody else's; only its executions matter here
+        if report.status is Status.STRANGE:
+            self._on_strange(report)
+            return
+        if report.status is not Status.REJECTED:
+            self.placed(order, report.exchange_order_id)
+        if report.child_order_id and not order.child_order_id:
+            order.child_order_id = report.child_order_id
+            self._by_exchange_id[report.child_order_id] = order
+        if report.quantity > 0:
+            order.size = report.quantity
+        if order.is_ended or report.status is Status.OPEN:
+            return
+        if report.status is Status.REJECTED and not order.is_placed:
+            self.refused(order, VenueRefused, report.reason or report.word)
+            return
+        self._end(order)
+        if report.status is not Status.FILLED:
+            remaining = max(order.size - report.filled, ZERO)
+            reason = report.reason or report.word
+            self._emit(OrderCancelled(order.order_id, reason, order.symbol, remaining))
+
+    def has_seen(self, execution: Execution) -> bool:
+        """Whether this piece has been told."""
+        return execution.exec_id in self._seen
+
+    def execution(self, execution: Execution) -> None:
+        """A piece that traded; told once, whatever it arrives through."""
+        if execution.exec_id in self._seen:
+            return
+        self._seen[execution.exec_id] = None
+        if len(self._seen) > EXECUTIONS_MAX:
+            self._seen.popitem(last=False)
+        order = self._find(execution.client_order_id, execution.exchange_order_id)
+        strategy_id, order_id, remaining = "", f"venue-{execution.exchange_order_id}", ZERO
+        if order is not None:
+            self.placed(order, execution.exchange_order_id)
+            order.filled += execution.quantity
+            strategy_id, order_id = order.strategy_id, order.order_id
+            remaining = max(order.size - order.filled, ZERO)
+        self._emit(
+            OrderFilled(
+                order_id,
+                execution.price,
+                execution.quantity,
+                execution.symbol,
+                execution.side,
+                execution.fee,
+                execution.exec_id,
+                Liquidity.MAKER if execution.is_maker else Liquidity.TAKER,
+                remaining,
+                strategy_id,
+                execution.fee_asset,
+            )
+        )
+        if order is not None and order.filled >= order.size:
+            self._end(order)
+
+    def merge(self, reports: Iterable[OrderReport], executions: Iterable[Execution]) -> None:
+        """What was fetched after a hole in the stream. Orders come first: they tell which of the
+        venue's ids are ours.
+        """
+        looks = list(reports)
+        for report in looks:
+            order = self._find(report.client_order_id, report.exchange_order_id)
+            if order is not None and report.status not in (Status.STRANGE, Status.REJECTED):
+                self.placed(order, report.exchange_order_id)
+        for execution in sorted(executions, key=lambda each: (each.ts_ns, each.exec_id)):
+            self.execution(execution)
+        for report in looks:
+            self.report(report)
+
+    def _find(self, client_order_id: str, exchange_order_id: str) -> Tracked | None:
+        order = self._orders.get(client_order_id)
+        return order if order is not None else self._by_exchange_id.get(exchange_order_id)
+
+    def _end(self, order: Tracked) -> None:
+        if order.is_ended:
+            return
+        order.is_ended, order.is_unknown = True, False
+        self._ended[order.order_id] = None
+        if len(self._ended) > ENDED_MAX:
+            oldest, _ = self._ended.popitem(last=False)
+            forgotten = self._orders.pop(oldest)
+            self._by_exchange_id.pop(forgotten.exchange_order_id, None)
+            self._by_exchange_id.pop(forgotten.child_order_id, None)

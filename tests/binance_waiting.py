@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For contract tests of other people's Binance clients: prices near the market, ids nobody used,
+and waiting for a condition instead of for luck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+PATIENCE_S = 20.0  # a shared machine stalls; a condition that holds is seen at once
+
+
+def new_id() -> str:
+    """A client order id."""
+    return f"t-{uuid.uuid4().hex[:20]}"
+
+
+def near(price: float, factor: float) -> str:
+    """A price on the tick, some way from the market."""
+    return f"{price * factor:.2f}"
+
+
+async def take(read: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], what: str) -> Any:
+    """Read messages until one is wanted. *Returns*: it."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                message = await read()
+                if wanted(message):
+                    return message
+    except TimeoutError:
+        raise AssertionError(f"in {PATIENCE_S:g} s not seen: {what}") from None

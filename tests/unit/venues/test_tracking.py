@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One order, told in any order and more than once: each fact reaches the bus once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+
+from hean.core.types import (
+    OrderApproved,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    OrderRejected,
+    OrderType,
+    OrderUnknown,
+    Payload,
+    Side,
+)
+from hean.errors import KeyRefused, VenueRefused
+from hean.venues.reports import Execution, OrderReport, Status
+from hean.venues.tracking import OrderTracker
+
+ID, VENUE_ID = "h1-test-1", "777"
+APPROVED = OrderApproved(
+    "BTCUSDT",
+    Side.BUY,
+    Decimal("0.010"),
+    OrderType.LIMIT,
+    Decimal(50_000),
+    ID,
+    strategy_id="test",
+)
+
+
+class Told:
+    """A tracker and what it told."""
+
+    def __init__(self) -> None:
+        self.facts: list[Payload] = []
+        self.strange: list[OrderReport] = []
+        self.tracker = OrderTracker(self.facts.append, self.strange.append)
+        self.order = self.tracker.open(APPROVED, 5)
+
+    def kinds(self) -> list[type[Payload]]:
+        return [type(fact) for fact in self.facts]
+
+
+def look(status: Status, filled: str = "0", **more: object) -> OrderReport:
+    fields = {
+        "symbol": "BTCUSDT",
+        "client_order_id": ID,
+        "exchange_order_id": VENUE_ID,
+        "status": status,
+        "quantity": Decimal("0.010"),
+        "filled": Decimal(filled),
+        "word": status.value,
+    }
+    return OrderReport(**(fields | more))
+
+
+def piece(number: int, quantity: str, client_order_id: str = ID) -> Execution:
+    return Execution(
+        "BTCUSDT",
+        client_order_id,
+        VENUE_ID,
+        f"x{number}",
+        Side.BUY,
+        Decimal(50_000),
+        Decimal(quantity),
+        Decimal("0.1"),
+        "USDT",
+        True,
+        number,
+    )
+
+
+FILLED = {
+    "answer": lambda told: told.tracker.placed(told.order, VENUE_ID),
+    "new": lambda told: told.tracker.report(look(Status.OPEN)),
+    "first piece": lambda told: told.tracker.execution(piece(1, "0.004")),
+    "second piece": lambda told: told.tracker.execution(piece(2, "0.006")),
+    "filled": lambda told: told.tracker.report(look(Status.FILLED, "0.010")),
+}
+CANCELLED = {
+    "answer": FILLED["answer"],
+    "new": FILLED["new"],
+    "piece": FILLED["first piece"],
+    "cancelled": lambda told: told.tracker.report(look(Status.CANCELLED, "0.004")),
+}
+
+
+@pytest.mark.parametrize("names", list(permutations(FILLED)), ids=" ".join)
+def test_a_filled_order_is_told_the_same_whatever_comes_first_and_however_often(names):
+    told = Told()
+    for name in (*names, *names):
+        FILLED[name](told)
+    assert sorted(kind.__name__ for kind in told.kinds()) == [
+        "OrderFilled",
+        "OrderFilled",
+        "OrderPlaced",
+    ]
+    assert told.kinds()[0] is OrderPlaced
+    assert told.tracker.open_orders() == []
+
+
+@pytest.mark.parametrize("names", list(permutations(CANCELLED)), ids=" ".join)
+def test_a_cancelled_order_is_told_the_same_whatever_comes_first_and_however_often(names):
+    told = Told()
+    for name in (*names, *names):
+        CANCELLED[name](told)
+    kinds = told.kinds()
+    assert [kinds.count(kind) for kind in (OrderPlaced, OrderFilled, OrderCancelled)] == [1, 1, 1]
+    ended = next(fact for fact in told.facts if isinstance(fact, OrderCancelled))
+    assert ended.remaining_qty == Decimal("0.006")
+
+
+def test_a_fill_says_whose_it_is_and_what_is_left():
+    told = Told()
+    told.tracker.execution(piece(1, "0.004"))
+    fill = told.facts[-1]
+    assert (fill.order_id, fill.strategy_id, fill.side) == (ID, "test", Side.BUY)
+    assert (fill.remaining_qty, fill.fee, fill.fee_asset) == (
+        Decimal("0.006"),
+        Decimal("0.1"),
+        "USDT",
+    )
+
+
+def test_an_execution_without_a_client_id_is_found_by_the_venue_s_id():
+    told = Told()
+    told.tracker.placed(told.order, VENUE_ID)
+    told.tracker.execution(piece(1, "0.004", client_order_id=""))
+    assert told.facts[-1].order_id == ID
+
+
+def test_what_no_order_of_ours_asked_for_is_told_as_the_venue_s_own():
+    told = Told()
+    told.tracker.execution(piece(1, "0.004", client_order_id="web_123"))
+    assert told.facts[-1].order_id == f"venue-{VENUE_ID}"
+    assert told.facts[-1].is_forced
+    told.tracker.report(look(Status.OPEN, client_order_id="web_124", exchange_order_id="888"))
+    assert len(told.facts) == 1
+
+
+def test_a_refusal_that_comes_after_the_order_was_seen_is_stale():
+    told = Told()
+    told.tracker.report(look(Status.OPEN))
+    told.tracker.refused(told.order, KeyRefused, "late")
+    assert told.kinds() == [OrderPlaced]
+    assert told.tracker.open_orders() == [told.order]
+
+
+def test_a_refused_order_has_ended_and_says_why():
+    told = Told()
+    told.tracker.refused(told.order, KeyRefused, "no")
+    (refused,) = told.facts
+    assert isinstance(refused, OrderRejected)
+    assert (refused.code, refused.source, refused.reason) == (KeyRefused.code, "venue", "no")
+    assert told.tracker.open_orders() == []
+
+
+def test_a_refused_cancel_leaves_the_order_as_it_is():
+    told = Told()
+    told.tracker.placed(told.order, VENUE_ID)
+    told.tracker.request_refused(told.order, VenueRefused, "no")
+    assert told.facts[-1].source == "venue-request"
+    assert told.tracker.open_orders() == [told.order]
+
+
+def test_an_unknown_order_is_told_once_and_may_turn_out_either_way():
+    told = Told()
+    told.tracker.unknown(told.order, 5)
+    told.tracker.unknown(told.order, 5)
+    assert told.kinds() == [OrderUnknown]
+    told.tracker.report(look(Status.OPEN))
+    told.tracker.unknown(told.order, 5)
+    assert told.kinds() == [OrderUnknown, OrderPlaced]
+
+
+def test_a_word_that_nobody_knows_changes_nothing_and_is_passed_to_a_person():
+    told = Told()
+    told.tracker.report(look(Status.STRANGE, word="Simmering"))
+    assert told.facts == []
+    assert [report.word for report in told.strange] == ["Simmering"]
+    assert told.tracker.open_orders() == [told.order]
+
+
+def test_after_a_hole_orders_are_merged_before_executions_so_that_ids_are_known():
+    """The venue's list of executions has its own ids only; the list of orders has both."""
+    told = Told()
+    looks = [look(Status.CANCELLED, "0.004")]
+    pieces = [piece(2, "0.003", ""), piece(1, "0.001", "")]
+    told.tracker.merge(looks, pieces)
+    told.tracker.merge(looks, pieces)
+    assert told.kinds() == [OrderPlaced, OrderFilled, OrderFilled, OrderCancelled]
+    assert [fact.exec_id for fact in told.facts[1:3]] == ["x1", "x2"]
+    assert {fact.order_id for fact in told.facts} == {ID}
+
+
+def test_the_order_that_a_stop_became_belongs_to_the_stop():
+    told = Told()
+    told.tracker.report(look(Status.OPEN, child_order_id="999"))
+    child = Execution(
+        "BTCUSDT",
+        "autogenerated",
+        "999",
+        "x1",
+        Side.BUY,
+        Decimal(1),
+        Decimal("0.010"),
+        Decimal(0),
+        "",
+        False,
+        1,
+    )
+    told.tracker.execution(child)
+    assert told.facts[-1].order_id == ID
+    assert told.tracker.open_orders() == []
+
+
+def test_an_amended_size_decides_when_the_order_is_whole():
+    told = Told()
+    told.tracker.placed(told.order, VENUE_ID)
+    told.tracker.amended(told.order, Decimal(49_000), Decimal("0.004"))
+    told.tracker.execution(piece(1, "0.004"))
+    assert told.facts[-1].remaining_qty == 0
+    assert told.tracker.open_orders() == []

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The twins that other people's clients are tested against: one process of `hean twin` for each
+exchange and session, on free ports, with a generated market. Keys are for these tests only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from venue_contract.twin_process import TwinProcess
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here that uses a twin needs a server."""
+    for item in items:
+        if HERE in item.path.parents and "server" not in item.keywords:
+            item.add_marker(pytest.mark.server)
+
+
+@pytest.fixture(scope="session")
+def bybit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
+    """A running Bybit twin."""
+    with TwinProcess("bybit", tmp_path_factory.mktemp("bybit_twin")) as twin:
+        yield twin
+
+
+@pytest.fixture(scope="session")
+def binance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
+    """A running Binance twin."""
+    with TwinProcess("binance", tmp_path_factory.mktemp("binance_twin")) as twin:
+        yield twin
+
+
+@pytest.fixture(autouse=True)
+def calm_twins(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No dial outlives its test."""
+    used = [name for name in ("bybit", "binance") if name in request.fixturenames]
+    yield
+    for name in used:
+        request.getfixturevalue(name).control.post("calm")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs freqtrade, unmodified, in an environment of its own, for a while, and reads what it did from
+its database. Only URLs and keys of its configuration are ours.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+HOME = ROOT / ".cache" / "freqtrade"
+LOCK = ROOT / "requirements" / "freqtrade.txt"
+INSTALL_S, STOP_S = 600, 60
+
+
+def install() -> Path:
+    """Make the environment once per lock. *Returns*: the command. *Raises*: `CalledProcessError`
+    with the installer's words.
+    """
+    command, mark = HOME / "bin" / "freqtrade", HOME / "lock.txt"
+    if mark.exists() and mark.read_bytes() == LOCK.read_bytes():
+        return command
+    uv = shutil.which("uv") or str(ROOT / ".hean" / "boot" / "bin" / "uv")
+    python = HOME / "bin" / "python"
+    steps = [[sys.executable, "-m", "venv", "--clear", "--without-pip", str(HOME)]]
+    steps.append([uv, "pip", "install", "-q", "--python", str(python), "--require-hashes"])
+    steps[1] += ["-r", str(LOCK)]
+    for step in steps:
+        subprocess.run(step, check=True, capture_output=True, timeout=INSTALL_S)
+    mark.write_bytes(LOCK.read_bytes())
+    return command
+
+
+def settings(exchange: dict[str, Any], *, is_dry: bool, database: Path) -> dict[str, Any]:
+    """A configuration: two pairs, limit entries at the touch, everything else as people have it."""
+    return {
+        "max_open_trades": 2,
+        "stake_currency": "USDT",
+        "stake_amount": 1_000,
+        "dry_run": is_dry,
+        "dry_run_wallet": 10_000,
+        "cancel_open_orders_on_exit": True,
+        "trading_mode": "futures",
+        "margin_mode": "isolated",
+        "db_url": f"sqlite:///{database}",
+        "unfilledtimeout": {"entry": 1, "exit": 1, "unit": "minutes"},
+        "entry_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
+        "exit_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
+        "exchange": {
+            **exchange,
+            "pair_whitelist": ["BTC/USDT:USDT", "ETH/USDT:USDT"],
+            "pair_blacklist": [],
+        },
+        "pairlists": [{"method": "StaticPairList"}],
+        "internals": {"process_throttle_secs": 1},
+        "initial_state": "running",
+    }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left: closed trades, all trades, filled orders, log."""
+
+    closed: int
+    trades: int
+    filled: list[str]
+    log: str
+
+
+def trade(config: dict[str, Any], folder: Path, seconds: float) -> Outcome:
+    """Run the bot for *seconds*, end it as an operator does, read its database."""
+    path, log = folder / "config.json", folder / "log.txt"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    command = [str(install()), "trade", "--config", str(path), "--userdir", str(folder)]
+    command += ["--strategy", "Eager", "--strategy-path", str(Path(__file__).parent)]
+    with log.open("wb") as output:
+        bot = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            bot.wait(seconds)
+        except subprocess.TimeoutExpired:
+            bot.send_signal(signal.SIGTERM)
+            bot.wait(STOP_S)
+        finally:
+            bot.kill()
+            bot.wait()
+    return read(
+        Path(config["db_url"].removeprefix("sqlite:///")), log.read_text("utf-8", "replace")
+    )
+
+
+def read(database: Path, log: str) -> Outcome:
+    """Count what the database holds; nothing if the bot never got that far."""
+    if not database.exists():
+        return Outcome(0, 0, [], log)
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute("select is_open from trades").fetchall()
+        query = "select order_id from orders where status in ('closed', 'filled') and filled > 0"
+        filled = [str(row[0]) for row in connection.execute(query)]
+    return Outcome(sum(not row[0] for row in rows), len(rows), filled, log)
