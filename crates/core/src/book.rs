@@ -61,7 +61,21 @@ impl Book {
         check_quotes(bids)?;
         check_quotes(asks)?;
         self.clear();
-        self.set_all(bids, asks)
+        for (side, quotes) in [(Side::Buy, bids), (Side::Sell, asks)] {
+            let ladder = self.side_mut(side);
+            let mut set = |&(price, lots): &Quote| set_level(ladder, price, lots);
+            // Venues send the best level first; a ladder grows at its best end.
+            let is_best_first = quotes.is_sorted_by(|(one, _), (next, _)| match side {
+                Side::Buy => one > next,
+                Side::Sell => one < next,
+            });
+            if is_best_first {
+                quotes.iter().rev().for_each(&mut set);
+            } else {
+                quotes.iter().for_each(&mut set);
+            }
+        }
+        self.drop_if_crossed()
     }
 
     /// Set the named levels; quantity 0 removes one, and removing an absent level is no error.
@@ -81,6 +95,29 @@ impl Book {
     pub fn update(&mut self, side: Side, price: Ticks, lots: Lots) -> Result<()> {
         check_quotes(&[(price, lots)])?;
         set_level(self.side_mut(side), price, lots);
+        self.drop_if_crossed()
+    }
+
+    /// Set many levels in order. *buys*, *prices* (ticks), *lots*: one row a level; *ends*: the row
+    /// ends a message, after which crossing is judged; without it all rows are one message.
+    ///
+    /// # Errors
+    /// As [`Book::apply_delta`], and [`Code::DataInvalid`] for columns of different lengths.
+    pub fn apply_batch(
+        &mut self,
+        buys: &[bool],
+        prices: &[i64],
+        lots: &[i64],
+        ends: Option<&[bool]>,
+    ) -> Result<()> {
+        check_columns(buys, prices, lots, ends)?;
+        for (row, ((buy, price), lots)) in buys.iter().zip(prices).zip(lots).enumerate() {
+            let ladder = if *buy { &mut self.bids } else { &mut self.asks };
+            set_level(ladder, Ticks(*price), Lots(*lots));
+            if ends.is_some_and(|ends| ends[row]) {
+                self.drop_if_crossed()?;
+            }
+        }
         self.drop_if_crossed()
     }
 
@@ -237,6 +274,22 @@ fn check_quotes(quotes: &[Quote]) -> Result<()> {
     }
 }
 
+fn check_columns(buys: &[bool], prices: &[i64], lots: &[i64], ends: Option<&[bool]>) -> Result<()> {
+    let rows = buys.len();
+    let is_even = prices.len() == rows && lots.len() == rows;
+    if !is_even || ends.is_some_and(|ends| ends.len() != rows) {
+        let sentence = "columns of a batch have different lengths";
+        return Err(CoreError::new(Code::DataInvalid, sentence));
+    }
+    // One pass that the compiler can vectorise; the row is looked for only when there is one.
+    if prices.iter().all(|price| *price > 0) && lots.iter().all(|lots| *lots >= 0) {
+        return Ok(());
+    }
+    let quotes: Vec<Quote> =
+        prices.iter().zip(lots).map(|(price, lots)| (Ticks(*price), Lots(*lots))).collect();
+    check_quotes(&quotes)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -287,6 +340,27 @@ mod tests {
         let mut book = book();
         book.apply_delta(&quotes(&[(102, 1)]), &quotes(&[(101, 0)])).unwrap();
         assert_eq!(book.top(), Some(((Ticks(102), Lots(1)), (Ticks(104), Lots(4)))));
+    }
+
+    #[test]
+    fn a_batch_is_its_deltas_one_after_the_other() {
+        let (buys, prices, lots) = ([true, false, true, true], [100, 102, 102, 102], [1, 1, 2, 0]);
+        let mut batch = book();
+        batch.apply_batch(&buys, &prices, &lots, None).unwrap();
+        let mut single = book();
+        single.apply_delta(&quotes(&[(100, 1), (102, 2), (102, 0)]), &quotes(&[(102, 1)])).unwrap();
+        for side in [Side::Buy, Side::Sell] {
+            assert!(batch.levels(side).eq(single.levels(side)));
+        }
+        let ends = [true, true, true, true];
+        let error = book().apply_batch(&buys, &prices, &lots, Some(&ends)).unwrap_err();
+        assert_eq!(error.code, Code::BookCrossed, "row 3 ends a message with bid 102");
+        for (prices, lots) in [([1, 1, 1, 0], [1; 4]), ([1; 4], [1, 1, 1, -1])] {
+            let error = batch.apply_batch(&buys, &prices, &lots, None).unwrap_err();
+            assert_eq!(error.code, Code::DataInvalid);
+        }
+        assert!(batch.apply_batch(&buys, &prices[1..], &lots, None).is_err());
+        assert!(batch.levels(Side::Buy).eq(single.levels(Side::Buy)));
     }
 
     #[test]

@@ -80,6 +80,22 @@ impl PyBook {
         self.inner.update(side(buy), price, lots).map_err(|error| raise(&error))
     }
 
+    /// Set many levels in order, from columns; raises as `apply_snapshot`.
+    #[pyo3(signature = (buy, price_ticks, lots, ends=None))]
+    fn apply_batch(
+        &mut self,
+        py: Python<'_>,
+        buy: PyReadonlyArray1<'_, bool>,
+        price_ticks: PyReadonlyArray1<'_, i64>,
+        lots: PyReadonlyArray1<'_, i64>,
+        ends: Option<PyReadonlyArray1<'_, bool>>,
+    ) -> PyResult<()> {
+        let (buy, price, lots) = (buy.as_slice()?, price_ticks.as_slice()?, lots.as_slice()?);
+        let ends = ends.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+        let inner = &mut self.inner;
+        py.detach(|| inner.apply_batch(buy, price, lots, ends)).map_err(|error| raise(&error))
+    }
+
     /// Forget everything.
     fn clear(&mut self) {
         self.inner.clear();

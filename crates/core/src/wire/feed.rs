@@ -20,6 +20,12 @@ use super::{invalid, Market, Number, Venue};
 use crate::error::{Code, CoreError, Result};
 use crate::Instrument;
 
+/// Longest live message: three times Binance's deepest REST book (330 kB), far above any stream's.
+pub const LIVE_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Most levels a side of one message: twice the deepest REST book. More would keep one message busy
+/// for too long, since each level is put in its place.
+pub const LEVELS_PER_SIDE_MAX: usize = 10_000;
+
 /// What a feed counted; every number only grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -114,7 +120,7 @@ impl WireFeed {
     pub fn push(&mut self, bytes: &[u8]) -> Result<&Facts> {
         self.facts.clear();
         self.counters.frames += 1;
-        let done = self.venue.parse(bytes).and_then(|frame| self.take(&frame));
+        let done = self.parse(bytes).and_then(|frame| self.take(&frame));
         self.close(done)
     }
 
@@ -128,7 +134,7 @@ impl WireFeed {
         let of = self.index(symbol).ok_or_else(|| {
             CoreError::new(Code::UnknownSymbol, format!("{symbol:?} is not in this feed"))
         })?;
-        let done = match self.venue.parse(bytes) {
+        let done = match self.parse(bytes) {
             Ok(Frame::DepthSnapshot(snapshot)) if !snapshot.is_top_only => {
                 self.take_snapshot(of, &snapshot)
             }
@@ -136,6 +142,15 @@ impl WireFeed {
             Err(error) => Err(error),
         };
         self.close(done)
+    }
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>> {
+        if bytes.len() > LIVE_FRAME_BYTES_MAX {
+            let length = bytes.len();
+            let allowed = LIVE_FRAME_BYTES_MAX;
+            return Err(invalid(format!("live frame of {length} bytes, allowed {allowed}")));
+        }
+        self.venue.parse(bytes)
     }
 
     fn close(&mut self, done: Result<()>) -> Result<&Facts> {
@@ -260,9 +275,9 @@ impl WireFeed {
         update.last_id = delta.last_id;
         update.previous_id = delta.previous_id;
         update.ts_ns = delta.ts_ns;
-        fill(&mut update, delta.depth, &delta.bids, &delta.asks);
+        let filled = fill(&mut update, delta.depth, &delta.bids, &delta.asks);
         let stream = &mut self.streams[of];
-        let outcome = stream.book.delta(&update, &stream.grid);
+        let outcome = filled.and_then(|()| stream.book.delta(&update, &stream.grid));
         let outcome = outcome.map(|outcome| {
             let id = delta.sequence.unwrap_or(delta.last_id);
             self.tell_book(of, &update, outcome, false, id);
@@ -275,20 +290,29 @@ impl WireFeed {
         let mut update = std::mem::take(&mut self.update);
         update.last_id = snapshot.last_id;
         update.ts_ns = snapshot.ts_ns.unwrap_or(self.latest_ns);
-        fill(&mut update, snapshot.depth, &snapshot.bids, &snapshot.asks);
-        let id = snapshot.sequence.unwrap_or(snapshot.last_id);
-        let done = if snapshot.depth == Some(1) {
-            self.take_best(of, &update, id);
-            Ok(())
-        } else if snapshot.is_top_only {
-            let stream = &mut self.streams[of];
-            let outcome = stream.book.top(&update, &stream.grid);
-            outcome.map(|outcome| self.tell_book(of, &update, outcome, true, id))
-        } else {
-            self.seed(of, &update, id)
-        };
+        let filled = fill(&mut update, snapshot.depth, &snapshot.bids, &snapshot.asks);
+        let done = filled.and_then(|()| self.take_whole(of, &update, snapshot));
         self.update = update;
         done
+    }
+
+    fn take_whole(
+        &mut self,
+        of: usize,
+        update: &Update,
+        snapshot: &DepthSnapshot<'_>,
+    ) -> Result<()> {
+        let id = snapshot.sequence.unwrap_or(snapshot.last_id);
+        if snapshot.depth == Some(1) {
+            self.take_best(of, update, id);
+        } else if snapshot.is_top_only {
+            let stream = &mut self.streams[of];
+            let outcome = stream.book.top(update, &stream.grid)?;
+            self.tell_book(of, update, outcome, true, id);
+        } else {
+            self.seed(of, update, id)?;
+        }
+        Ok(())
     }
 
     /// Bybit's book of depth 1 is a quote: it must not replace the book of another topic.
@@ -421,10 +445,20 @@ fn float(number: Option<Number<'_>>) -> Option<f64> {
     number.map(|number| number.to_f64())
 }
 
-fn fill(update: &mut Update, depth: Option<u32>, bids: &[Level<'_>], asks: &[Level<'_>]) {
+fn fill(
+    update: &mut Update,
+    depth: Option<u32>,
+    bids: &[Level<'_>],
+    asks: &[Level<'_>],
+) -> Result<()> {
+    let most = bids.len().max(asks.len());
+    if most > LEVELS_PER_SIDE_MAX {
+        return Err(invalid(format!("{most} levels a side, allowed {LEVELS_PER_SIDE_MAX}")));
+    }
     update.depth = depth;
     update.bids.clear();
     update.bids.extend(bids.iter().map(floats));
     update.asks.clear();
     update.asks.extend(asks.iter().map(floats));
+    Ok(())
 }
