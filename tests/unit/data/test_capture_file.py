@@ -52,7 +52,7 @@ def test_a_recording_is_read_back_frame_by_frame(tmp_path: Path) -> None:
     assert not part_of(path).exists()
     capture = read_capture(path)
     assert (capture.report.symbol, capture.report.market) == ("BTCUSDT", None)
-    assert capture.report.gaps == (0, [])
+    assert capture.report.gaps == (1, [(52, "connection lost")])
     assert capture.report.frames == {"depth_snapshot": 1, "depth_delta": 49}
     assert capture.report.receive_unit == "ns"
     proven = prove_capture(path)
