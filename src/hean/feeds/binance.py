@@ -113,7 +113,7 @@ class BinanceFeed(LiveFeed):
     def renew(self, connection: Connection, topics: Sequence[Topic]) -> None:
         """Silent topics are subscribed again; of a book a snapshot is fetched, which repairs a hole
         and also tells whether a silent book has missed anything."""
-        silent = [topic for topic in topics if topic.is_silent]
+        silent = [topic for topic in topics if topic.is_wanted]
         if silent:
             connection.send(_request("UNSUBSCRIBE", next(self._numbers), silent))
             self.subscribe(connection, silent)
@@ -127,7 +127,7 @@ class BinanceFeed(LiveFeed):
         """An answer to `subscribe`; anything else that names no stream is of no interest."""
         try:
             reply = msgspec.json.decode(frame, type=Reply)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             self.bad += 1
             self.last_bad = str(error)
             return
@@ -160,7 +160,7 @@ class BinanceFeed(LiveFeed):
         if self.wire.book_id(topic.symbol) == before:
             for connection in self.carriers(topic):
                 connection.confirm()
-        self.tell(facts)
+        self.tell(topic, facts)
         topic.heard += 1
         if self.has_book(topic):
             topic.revive()

@@ -99,7 +99,7 @@ class BybitFeed(LiveFeed):
         """An answer to `subscribe`; anything else that bears no topic is of no interest."""
         try:
             reply = msgspec.json.decode(frame, type=Reply)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             self.bad += 1
             self.last_bad = str(error)
             return

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`freshness.py`: may a decision stand on this data? A topic is stale until it has delivered, again
-after it has been silent for too long, and as soon as its connection or its book is gone. A price is
-doubtful while it lies far from everything heard before and nothing else confirms it. Both are told
-as `HEALTH`, once per change; the governor takes no new exposure from what is stale. It asks for
+after it has been silent for too long, and as soon as its connection or its book is gone. Each
+change is told once, as `HEALTH`; the governor takes no new exposure from what is stale. It asks for
 nothing and repairs nothing.
 """
 
@@ -14,9 +13,8 @@ from typing import Any
 from hean.core.types import Health
 
 LOOK_S = 0.1  # how often silence is looked at
+ANSWER_S = 5.0  # until a subscription that nobody answered is made again
 STALE_S = {"book": 2.0, "ticker": 5.0, "mark": 5.0}  # RELIABILITY 2.4; trades may rightly pause
-JUMP_FRACTION = 0.10  # RELIABILITY 63: further off than this is doubtful
-CONFIRMATIONS = 3  # prices in a row that agree with a doubtful one make it true
 
 STALE, FRESH = "STALE", "FRESH"
 Tell = Callable[[Health], None]
@@ -33,6 +31,7 @@ class Topic:
         "_quiet_s",
         "_seen",
         "_tell",
+        "_unready_s",
         "component",
         "heard",
         "is_acknowledged",
@@ -67,12 +66,22 @@ class Topic:
         """Heard nothing for longer than allowed."""
         self._seen = 0
         self._quiet_s = 0.0
+        self._unready_s = 0.0
         self._tell = tell
 
     @property
     def is_ready(self) -> bool:
         """Acknowledged, or delivering."""
         return self.is_acknowledged or not self.is_stale
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether to ask for it again: silent for too long, or never answered."""
+        return (self.is_silent and self.is_acknowledged) or self._unready_s > ANSWER_S
+
+    def subscribed(self) -> None:
+        """It was asked for just now."""
+        self._unready_s = 0.0
 
     def begin(self) -> None:
         """Say that nothing has come yet."""
@@ -81,6 +90,7 @@ class Topic:
     def look(self, gap_s: float) -> None:
         """Count the silence since the last look; while a process stands still nothing is heard, so
         the caller bounds *gap_s*."""
+        self._unready_s = 0.0 if self.is_ready else self._unready_s + gap_s
         if self.limit_s is None:
             return
         if self.heard != self._seen:
@@ -110,52 +120,9 @@ class Topic:
         self._tell(health_of(self.component, state, self.symbol, reason, self.heard))
 
 
-class Plausibility:
-    """Keeps prices that cannot be true from being believed at once.
-
-    *component*: beginning of the name under which it reports; *tell*: takes the reports.
-    """
-
-    def __init__(self, component: str, tell: Tell) -> None:
-        self.doubted = 0
-        """Prices withheld so far."""
-        self._component = component
-        self._tell = tell
-        self._last: dict[str, float] = {}
-        self._doubts: dict[str, tuple[float, int]] = {}
-
-    def admits(self, symbol: str, price: float) -> bool:
-        """Whether a price may be passed on. The first of a symbol may."""
-        last = self._last.get(symbol, price)
-        if abs(price - last) <= JUMP_FRACTION * last and price > 0:
-            self._last[symbol] = price
-            if symbol in self._doubts:
-                self._settle(symbol)
-            return True
-        return self._doubt(symbol, price, last)
-
-    def _doubt(self, symbol: str, price: float, last: float) -> bool:
-        before, count = self._doubts.get(symbol, (0.0, 0))
-        agrees = price > 0 and abs(price - before) <= JUMP_FRACTION * before
-        count = count + 1 if agrees else 1
-        if count >= CONFIRMATIONS:
-            self._last[symbol] = price
-            self._settle(symbol)
-            return True
-        is_new = symbol not in self._doubts
-        self._doubts[symbol] = (price, count)
-        self.doubted += 1
-        if is_new:
-            reason = f"price {price:g} after {last:g}; not confirmed"
-            self._tell(health_of(f"{self._component}.price.{symbol}", STALE, symbol, reason))
-        return False
-
-    def _settle(self, symbol: str) -> None:
-        del self._doubts[symbol]
-        self._tell(health_of(f"{self._component}.price.{symbol}", FRESH, symbol, ""))
-
-
-def health_of(component: str, state: str, symbol: str, reason: str, watermark: int = 0) -> Health:
+def health_of(
+    component: str, state: str, symbol: str, reason: str = "", watermark: int = 0
+) -> Health:
     """A report about one symbol's data."""
     extra: dict[str, Any] = {"symbol": symbol}
     if reason:

@@ -19,9 +19,9 @@ import msgspec
 
 from hean._core import Instrument, WireFeed
 from hean.core.bus import EventBus
-from hean.core.types import Book, EventType, Health, Payload, Tick
+from hean.core.types import Book, EventType, Health, Payload
 from hean.errors import EnvironmentFault, FrameInvalid, VenueRefused
-from hean.feeds.freshness import LOOK_S, STALE_S, Plausibility, Topic
+from hean.feeds.freshness import FRESH, LOOK_S, STALE, STALE_S, Topic, health_of
 from hean.feeds.rest import Market
 from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
@@ -100,7 +100,6 @@ class LiveFeed(ABC):
         self.last_bad = ""
         self.refusals: list[str] = []
         """What the venue said to subscriptions it refused."""
-        self.plausible = Plausibility(self.name, self._tell)
         self._take = take
         self._now = now
         self._rng = rng
@@ -113,7 +112,8 @@ class LiveFeed(ABC):
         self._latency = latency
         self._connections: dict[Connection, list[Topic]] = {}
         self._due: dict[Topic, _Renewal] = {}
-        self._broken: set[Topic] = set()
+        self._doubts: set[str] = set()
+        self._suspects = 0
         self._books: dict[str, Topic] = {}
         self._watching: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -183,7 +183,6 @@ class LiveFeed(ABC):
             "unknown_topics": self.unknown,
             "renewals": self.renewals,
             "reconnects": self.reconnects,
-            "doubted": self.plausible.doubted,
         }
 
     # ------------------------------------------------------------ for the venues' files
@@ -243,22 +242,19 @@ class LiveFeed(ABC):
                 VenueRefused(f"{self.name}: {text!a} to the subscription of {names}.")
             )
 
-    def tell(self, facts: tuple[Payload, ...]) -> None:
-        """Pass the facts of one frame on, but for what cannot be believed yet."""
+    def tell(self, topic: Topic, facts: tuple[Payload, ...]) -> None:
+        """Pass the facts of one frame on."""
         kind = facts[0].event_type
-        if kind is EventType.TICK:
-            admits, ticks = self.plausible.admits, cast(tuple[Tick, ...], facts)
-            admitted = tuple([tick for tick in ticks if admits(tick.symbol, tick.price)])
-            if admitted:
-                self._take(admitted)
-        elif kind is EventType.BOOK:
-            if self._is_book_good(cast(Book, facts[0])):
-                self._take(facts)
-        elif kind is EventType.FUNDING:
+        if kind is EventType.FUNDING:
             # A rate to come is no payment: without a mark price nobody books it.
-            self._take(tuple([msgspec.structs.replace(fact, mark_price=None) for fact in facts]))
-        else:
-            self._take(facts)
+            facts = tuple([msgspec.structs.replace(fact, mark_price=None) for fact in facts])
+        elif kind is EventType.BOOK:
+            if topic in self._due and cast(Book, facts[0]).is_snapshot:
+                del self._due[topic]
+        elif kind is EventType.TICK and topic.symbol in self._doubts:
+            self._doubts.discard(topic.symbol)
+            self._tell(health_of(f"{self.name}.price.{topic.symbol}", FRESH, topic.symbol))
+        self._take(facts)
 
     # ------------------------------------------------------------ frames
 
@@ -285,37 +281,34 @@ class LiveFeed(ABC):
             latency.facts()
         topic.heard += 1
         if facts:
-            self.tell(facts)
+            self.tell(topic, facts)
         elif topic.stream == "book":
             for symbol in self.wire.resync():
                 self._book_lost(symbol)
+        else:
+            self._look_for_doubt(topic)
         if topic.is_stale and (topic.stream != "book" or self.has_book(topic)):
             topic.revive()
             self._check_ready()
         if self._is_crowded is not None and self._is_crowded():
             self._relieve(connection)
 
-    def _is_book_good(self, book: Book) -> bool:
-        """A change of a book is good once its whole is; the whole, if its middle is plausible."""
-        topic = self._books[book.symbol]
-        if topic in self._broken and not book.is_snapshot:
-            return False
-        touch = self.wire.touch(book.symbol)
-        if touch is not None and not self.plausible.admits(book.symbol, (touch[0] + touch[2]) / 2):
-            self._break(topic)
-            return False
-        if topic in self._due:
-            self.came(topic)
-        return True
-
-    def came(self, topic: Topic) -> None:
-        """A topic that was asked for again is good."""
-        self._broken.discard(topic)
-        self._due.pop(topic, None)
-
     def has_book(self, topic: Topic) -> bool:
-        """Whether its book is whole and believed."""
-        return topic not in self._broken and self.wire.book_id(topic.symbol) is not None
+        """Whether its book is whole."""
+        return self.wire.book_id(topic.symbol) is not None
+
+    def _look_for_doubt(self, topic: Topic) -> None:
+        """A frame without facts may hold a price that the parser holds back until it is confirmed:
+        nothing is decided before the next price that it believes."""
+        suspects = self.wire.counters()["suspects"]
+        if suspects == self._suspects:
+            return
+        self._suspects = suspects
+        if topic.symbol not in self._doubts:
+            self._doubts.add(topic.symbol)
+            reason = "a price far from all others, not confirmed yet"
+            name = f"{self.name}.price.{topic.symbol}"
+            self._tell(health_of(name, STALE, topic.symbol, reason))
 
     def _relieve(self, connection: Connection) -> None:
         """Read no more until the kernel has caught up: nothing is lost, the venue waits."""
@@ -337,6 +330,8 @@ class LiveFeed(ABC):
         if connection in self._is_down:
             self._is_down.discard(connection)
             self.reconnects += 1
+        for topic in topics:
+            topic.subscribed()
         self._tell(Health(connection.name, "UP", connection.opens))
         self.subscribe(connection, topics)
 
@@ -346,7 +341,7 @@ class LiveFeed(ABC):
         if any(topic.stream == "book" for topic in topics):
             self.wire.lost()
         for topic in topics:
-            self.came(topic)
+            self._due.pop(topic, None)
             topic.is_acknowledged = False
             topic.lose(reason)
         self._tell(Health(connection.name, "DOWN", connection.drops, {"reason": reason}))
@@ -363,12 +358,7 @@ class LiveFeed(ABC):
     def _book_lost(self, symbol: str) -> None:
         """A hole, or a crossed book: it was dropped; nothing is decided on it until it is back."""
         topic = self._books[symbol]
-        topic.lose("a hole in the book, or crossed")
-        self._break(topic)
-
-    def _break(self, topic: Topic) -> None:
-        """Nothing of a book is passed on until it has come anew."""
-        self._broken.add(topic)
+        topic.lose("the book has a hole, came out crossed, or cannot be believed")
         self._due.setdefault(topic, _Renewal())
 
     def _renew(self, at_s: float) -> None:
@@ -394,9 +384,9 @@ class LiveFeed(ABC):
             gap_s, before_s = min(at_s - before_s, GAP_MAX_S), at_s
             for topic in self.topics.values():
                 topic.look(gap_s)
-                if topic.is_silent and topic.is_acknowledged:
+                if topic.is_wanted:
                     self._due.setdefault(topic, _Renewal())
-                elif topic in self._due and topic not in self._broken:
+                elif topic in self._due and (topic.stream != "book" or self.has_book(topic)):
                     del self._due[topic]
             self._renew(at_s)
 

@@ -104,6 +104,10 @@ class FeedDesk:
             while not condition():
                 await asyncio.sleep(POLL_S)
 
+    def harm(self) -> int:
+        """Frames and lines lost so far."""
+        return self.feed.bad + self.feed.unknown + self.feed.reconnects
+
     def states(self) -> dict[str, str]:
         """The last word on each component that belongs to a symbol."""
         return {h.component: h.state for h in self.of(Health) if (h.extra or {}).get("symbol")}

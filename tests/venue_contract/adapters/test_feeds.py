@@ -4,7 +4,6 @@ fault table. After each trouble the feed is fresh again and has shown no wrong b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -30,8 +29,8 @@ async def recovered(desk: FeedDesk, since: int) -> None:
     await desk.until(desk.is_fresh)
     place = len(desk.facts)
     await desk.until(lambda: {b.symbol for b in desk.of(Book, place)} == set(SYMBOLS))
+    await desk.until(lambda: desk.feed.is_ready)
     assert desk.wrong == []
-    assert desk.feed.is_ready
 
 
 async def test_a_feed_tells_trades_quotes_and_whole_books(feeds: FeedDesk) -> None:
@@ -110,28 +109,26 @@ async def test_59_a_book_frame_that_comes_twice_changes_nothing(feeds: FeedDesk)
     assert feeds.feed.counters()["gaps"] == 0
 
 
-@pytest.mark.parametrize("form", FORMS)
 async def test_62_a_spoiled_frame_is_dropped_or_ends_the_line_and_nothing_else(
-    feeds: FeedDesk, form: str
+    feeds: FeedDesk,
 ) -> None:
-    place = len(feeds.facts)
-    await feeds.fault("poison", form=form, count=3, match={"which": "public"})
-    settings = await asyncio.to_thread(feeds.twin.control.get, "state")
-    assert settings
-    await feeds.until(
-        lambda: (
-            feeds.feed.bad + feeds.feed.unknown + feeds.feed.reconnects
-            or len(feeds.facts) > place + 60
-        )
-    )
-    await recovered(feeds, place)
+    """One form after the other; some are harmless to a reader that takes only what it needs."""
+    for form in FORMS:
+        place = len(feeds.facts)
+        harm = feeds.harm()
+        await feeds.fault("poison", form=form, count=3, match={"which": "public"})
+        await feeds.until(lambda: feeds.harm() > harm or len(feeds.facts) > place + 60)  # noqa: B023
+        await recovered(feeds, place)
+    assert feeds.feed.bad > 0
+    assert feeds.feed.reconnects > 0
 
 
 async def test_63_a_price_a_hundred_times_off_is_not_believed(feeds: FeedDesk) -> None:
-    prices = {t.symbol: t.price for t in feeds.of(Tick)}
+    touches = {symbol: feeds.feed.wire.touch(symbol) for symbol in SYMBOLS}
+    prices = {symbol: touch[0] for symbol, touch in touches.items() if touch}
     place = len(feeds.facts)
     await feeds.fault("outlier_price", factor=100.0, count=1, match={"topic": "trade"})
-    await feeds.until(lambda: feeds.feed.plausible.doubted)
+    await feeds.until(lambda: feeds.feed.counters()["suspects"])
     await recovered(feeds, place)
     later = feeds.of(Tick, place)
     assert all(abs(t.price / prices[t.symbol] - 1) < 0.1 for t in later)
@@ -180,7 +177,8 @@ async def test_65_a_session_that_is_cut_for_its_age_comes_back(feeds: FeedDesk) 
 
 async def test_66_a_storm_of_frames_is_followed_without_a_loss(feeds: FeedDesk) -> None:
     frames = feeds.feed.counters()["frames"]
-    await feeds.fault("frame_storm", times=200, for_s=2.0)
+    await feeds.fault("frame_storm", times=200)
     await feeds.until(lambda: feeds.feed.counters()["frames"] > frames + 10_000)
+    await feeds.calm()
     await recovered(feeds, 0)
     assert feeds.feed.counters()["gaps"] == 0
