@@ -271,3 +271,43 @@ def test_a_frame_becomes_a_dict_with_exact_texts() -> None:
             }
         ],
     }
+
+
+REST = ("/rest/", "http", "gocryptotrader/api_", "gocryptotrader/fapi_")
+"""REST answers and the envelopes of their recorder: no socket sends them."""
+
+
+def all_frames(path: Path) -> list[bytes]:
+    """Frames of any payload file; `|1|` stands for the id of a request."""
+    if path.suffix == ".gz":
+        with gzip.open(path, "rb") as stream:
+            return [line.split(b" ", 1)[1] for line in stream]
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix == ".json":
+        return [text.encode()]
+    if path.suffix == ".jsonl":
+        return [line.encode() for line in text.splitlines() if line.strip()]
+    if "cryptofeed" in path.parts:
+        lines = (line.split(": ", 1) for line in text.splitlines())
+        return [rest[0].encode() for _, *rest in lines if rest]
+    blocks = re.split(r"^(?=[<>=])", re.sub(r'"?\|\d+\|"?', "1", text), flags=re.MULTILINE)
+    return [block[1:].strip().encode() for block in blocks if block[:1] in {"<", "="}]
+
+
+def test_every_payload_that_is_a_frame_is_read(shared: Path) -> None:
+    """All files of the folder, so that a new one is not forgotten; the one frame that is refused
+    names a topic that cannot be (see above)."""
+    refused, read = Counter[str](), 0
+    for venue, parse in (("bybit", parse_bybit), ("binance", parse_binance)):
+        for path in sorted((shared / "payloads" / venue).rglob("*.*")):
+            name = str(path.relative_to(shared / "payloads"))
+            if not path.is_file() or any(mark in name for mark in REST):
+                continue
+            for frame in all_frames(path):
+                try:
+                    parse(frame)
+                except FrameInvalid:
+                    refused[name] += 1
+                read += 1
+    assert refused == {"bybit/recorded/gocryptotrader/ws-tickers.jsonl": 1}
+    assert read > 38_000
