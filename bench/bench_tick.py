@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tick to trade on loopback. This process is the exchange: it sends a trade frame on a WebSocket and
+"""Tick to trade on loopback. This process is the exchange: it sends a trade frame on a socket and
 takes the time when the bytes of the order that it caused have been read. One frame under way, the
 next one a millisecond later. Three clients, each in a process of its own: a C++ epoll loop (the
-machine's floor: no checks, no signature, order by HTTP), an ordinary Python bot (websockets, orjson,
+machine's floor: no checks, no signature, order by HTTP), a usual Python bot (websockets, orjson,
 aiohttp, uvloop), and HEAN whole, signing every order. No disk. HEAN also says what its part inside
-the process was, frame bytes to signed order bytes, from its own stamps.
+the process was, frame bytes to signed order bytes, from its own stamps: on the loopback, where a
+millisecond of rest has cooled the caches, and in one go, without sockets.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from bench_twin import twin
-from measure import BENCH, Result, percentile, say, turns
+from measure import BENCH, Result, percentile, say, turns, worker
+from tick_clients import trade_frame
 
 FRAMES, WARM_UP, GAP_S = 2_000, 300, 0.001
 READY_S, ORDER_S, MISSES_MAX = 40.0, 3.0, 3
@@ -32,6 +34,7 @@ OPENING = {
     "btcusdt@markPrice@1s": b'{"e":"markPriceUpdate","E":%(now)d,"s":"BTCUSDT","p":"60000.00",'
     b'"i":"60000.00","P":"60000.00","r":"0.0001","T":%(now)d}',
 }
+SHOWN = ("p50_us", "p99_us")
 CLIENTS = ("c++ epoll", "python", "hean")
 
 
@@ -146,10 +149,7 @@ class Exchange:
                 b'"s":"BTCUSDT","U":%d,"u":%d,"pu":%d,"b":[["%.2f","%d.000"]],"a":[]}}'
                 % (stamp, stamp, self.last_id, self.last_id, before, price - 50, number % 9 + 1),
             )
-        frame = (
-            b'{"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"T":%d,"s":"BTCUSDT","t":%d,'
-            b'"p":"%.2f","q":"0.120","X":"MARKET","m":false}}' % (stamp, stamp, number + 1, price)
-        )
+        frame = trade_frame(number)
         self.sent_ns = time.perf_counter_ns()
         self.ticks.send(WSMsgType.TEXT, frame)
 
@@ -225,7 +225,7 @@ def figures_of(client: str, taken: list[int], said: str) -> dict[str, float]:
     }
     if said.strip():
         for stage, seen in json.loads(said.strip().splitlines()[-1]).items():
-            out |= {f"hean inside, {stage} {name}": seen[name] for name in ("p50_us", "p99_us")}
+            out |= {f"hean on loopback, {stage} {name}": seen[name] for name in SHOWN}
     return out
 
 
@@ -248,6 +248,9 @@ def run(rounds: int, quick: bool = False) -> Result:
                 start = starter(client, peer, running["port"])
                 taken, said = uvloop.run(play(start, frames))
                 figures |= figures_of(client, taken, said)
+            for stage, seen in worker("tick_clients:inside", frames=10 * frames).items():
+                if isinstance(seen, dict):
+                    figures |= {f"hean inside, {stage} {name}": seen[name] for name in SHOWN}
             hean = figures["hean p50 us"]
             ratios = {
                 "hean p50 / c++ epoll": hean / figures["c++ epoll p50 us"],

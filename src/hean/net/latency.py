@@ -14,8 +14,8 @@ STEP_NS = 100  # resolution: a hundredth of what is measured
 STEPS = 100_000  # up to 10 ms; what is slower counts as the last step
 
 STAGES = ("parse", "decide", "encode", "total")
-"""frame to facts; facts to approved order (bus, strategy, risk, router); order to signed bytes (budget,
-encoding, signature); frame to signed bytes. The socket's own work is not in it."""
+"""Frame to facts; facts to approved order (bus, strategy, risk, router); order to signed bytes
+(budget, encoding, signature); frame to signed bytes. The socket's own work is not in it."""
 
 
 class PathLatency:
@@ -24,6 +24,10 @@ class PathLatency:
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self.now_ns = now_ns
         self._frame_ns = self._facts_ns = self._submit_ns = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin to count anew."""
         self._counts = {stage: array("q", bytes(8 * (STEPS + 1))) for stage in STAGES}
 
     def frame(self) -> None:
