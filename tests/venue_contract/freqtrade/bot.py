@@ -11,6 +11,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / ".cache" / "freqtrade"
 LOCK = ROOT / "requirements" / "freqtrade.txt"
-INSTALL_S, STOP_S = 600, 60
+INSTALL_S, STOP_S = 600, 120
+PATIENCE_S, POLL_S = 400, 0.5  # a start takes ten seconds, on a busy machine minutes
+CLOSED = 2
 
 
 def install() -> Path:
@@ -76,32 +80,41 @@ class Outcome:
 
 
 def trade(config: dict[str, Any], folder: Path, seconds: float) -> Outcome:
-    """Run the bot for *seconds*, end it as an operator does, read its database."""
+    """Run the bot until it has closed CLOSED trades, and at least for *seconds*; end it as an
+    operator does and read its database. A bot that ends by itself or takes too long is told by what
+    it left.
+    """
     path, log = folder / "config.json", folder / "log.txt"
+    database = Path(config["db_url"].removeprefix("sqlite:///"))
     path.write_text(json.dumps(config), encoding="utf-8")
     command = [str(install()), "trade", "--config", str(path), "--userdir", str(folder)]
     command += ["--strategy", "Eager", "--strategy-path", str(Path(__file__).parent)]
+    began = time.monotonic()
     with log.open("wb") as output:
         bot = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
         try:
-            bot.wait(seconds)
-        except subprocess.TimeoutExpired:
+            while bot.poll() is None and time.monotonic() - began < seconds + PATIENCE_S:
+                is_enough = read(database, "").closed >= CLOSED
+                if is_enough and time.monotonic() - began >= seconds:
+                    break
+                time.sleep(POLL_S)
             bot.send_signal(signal.SIGTERM)
             bot.wait(STOP_S)
         finally:
             bot.kill()
             bot.wait()
-    return read(
-        Path(config["db_url"].removeprefix("sqlite:///")), log.read_text("utf-8", "replace")
-    )
+    return read(database, log.read_text("utf-8", "replace"))
 
 
 def read(database: Path, log: str) -> Outcome:
     """Count what the database holds; nothing if the bot never got that far."""
     if not database.exists():
         return Outcome(0, 0, [], log)
-    with sqlite3.connect(database) as connection:
-        rows = connection.execute("select is_open from trades").fetchall()
-        query = "select order_id from orders where status in ('closed', 'filled') and filled > 0"
-        filled = [str(row[0]) for row in connection.execute(query)]
+    query = "select order_id from orders where status in ('closed', 'filled') and filled > 0"
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("select is_open from trades").fetchall()
+            filled = [str(row[0]) for row in connection.execute(query)]
+    except sqlite3.OperationalError:  # not made yet, or the bot is writing
+        return Outcome(0, 0, [], log)
     return Outcome(sum(not row[0] for row in rows), len(rows), filled, log)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody else's bot trades on the twin, dry and with the twin's money. HEAN_FREQTRADE_S sets how
-long each run lasts.
+"""Somebody else's bot trades on the twin, dry and with the twin's money. Each run ends when
+the bot has closed some trades; HEAN_FREQTRADE_S makes it last longer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 from venue_contract.twin_process import TwinProcess
 
-SECONDS = float(os.environ.get("HEAN_FREQTRADE_S", "60"))
+SECONDS = float(os.environ.get("HEAN_FREQTRADE_S", "0"))
 pytestmark = [pytest.mark.server, pytest.mark.timeout(SECONDS + 900)]
 
 
@@ -76,8 +76,7 @@ def test_freqtrade_trades(name: str, is_dry: bool, tmp_path: Path) -> None:
         config = bot.settings(exchange, is_dry=is_dry, database=tmp_path / "trades.sqlite")
         outcome = bot.trade(config, tmp_path, SECONDS)
         records = twin.control.ledger()
-    assert outcome.trades >= 2, outcome.log[-6_000:]
-    assert outcome.closed >= 1, outcome.log[-6_000:]
+    assert outcome.closed >= bot.CLOSED, outcome.log[-6_000:]
     assert " - ERROR - " not in outcome.log, outcome.log[-6_000:]
     traded = {record["order_id"] for record in records if record["kind"] == "trade"}
     if is_dry:
