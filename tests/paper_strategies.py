@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies for sessions on a live feed that trade without waiting for an opportunity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hean.core.module import on
+from hean.core.types import Event, EventType, Side, Signal
+from hean.strategies.base import Strategy
+
+
+class Steady(Strategy):
+    """In and out again, every four facts; keeps what it was told."""
+
+    name = "steady"
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self.facts = 0
+        self.told: list[tuple[str, str]] = []
+
+    @on(EventType.TICK)
+    def on_tick(self, event: Event) -> None:
+        """Trade."""
+        symbol = event.data.symbol
+        self.facts += 1
+        if self.facts % 4 or self.is_waiting(symbol):
+            return
+        if self.position[symbol]:
+            self.leave(symbol)
+        else:
+            price = event.data.price
+            self.enter(symbol, Side.BUY, stop_loss=price * 0.9, take_profit=price * 1.1)
+
+    @on(EventType.HEALTH)
+    def on_health(self, event: Event) -> None:
+        """Remember."""
+        self.told.append((event.data.component, event.data.state))
+
+
+class Eager(Steady):
+    """Wants more of each symbol whenever its data becomes stale, which nobody may give it."""
+
+    name = "eager"
+
+    @on(EventType.HEALTH)
+    def on_stale(self, event: Event) -> None:
+        """Ask for more."""
+        symbol = (event.data.extra or {}).get("symbol")
+        if symbol and event.data.state == "STALE":
+            self.context.emit(Signal(symbol, Side.BUY, None, 1.0, self.name))
+
+
+class Broken(Strategy):
+    """Fails at its third fact."""
+
+    name = "broken"
+    facts = 0
+
+    @on(EventType.TICK)
+    def on_tick(self, event: Event) -> None:
+        """Fail."""
+        self.facts += 1
+        if self.facts == 3:
+            raise ZeroDivisionError("a bug")
