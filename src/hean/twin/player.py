@@ -25,7 +25,8 @@ from hean.twin.venue import TwinVenue
 
 STEP_S = 0.005  # how finely the twin's time is cut; a socket's jitter is coarser
 SNAPSHOT_BEGIN, EVENT_END = 1, 2
-Act = Callable[[], None]
+Act = Callable[[int], None]
+"""Told the moment it was due, in the host's time."""
 Moment = tuple[int, Act]
 
 
@@ -49,9 +50,10 @@ async def play(
     """Play a script to its end from this moment on."""
     began_ns = now()
     for ts_ns, act in script.moments():
-        while (ahead_s := ((ts_ns - script.start_ns) / speed - (now() - began_ns)) / 1e9) > 0:
+        due_ns = began_ns + int((ts_ns - script.start_ns) / speed)
+        while (ahead_s := (due_ns - now()) / 1e9) > 0:
             await sleep(min(max(ahead_s, STEP_S), 1.0))
-        act()
+        act(due_ns)
 
 
 class GeneratedScript:
@@ -129,15 +131,15 @@ def _quote(
     *,
     index: float,
 ) -> Act:
-    return lambda: script.quote(market, bid, ask, index)
+    return lambda _: script.quote(market, bid, ask, index)
 
 
 def _trade(venue: TwinVenue, market: TwinMarket, ticks: int, lots: int, *, is_buy: bool) -> Act:
-    return lambda: venue.market_trade(market, ticks, lots, is_buy=is_buy)
+    return lambda at_ns: venue.market_trade(market, ticks, lots, is_buy=is_buy, at_ns=at_ns)
 
 
 def _funding(market: TwinMarket, rate: float) -> Act:
-    def act() -> None:
+    def act(_: int) -> None:
         market.funding_rate = Decimal(f"{rate:.8f}")
 
     return act
@@ -172,7 +174,7 @@ class RecordedScript:
         has_depth = len(capture.depth["ts_ns"]) > 0
         market.is_recorded = has_depth
         if has_depth:
-            for ts_ns, rank, is_snapshot, bids, asks in _depth_events(market, capture.depth):
+            for ts_ns, rank, is_snapshot, bids, asks in depth_events(market.desk, capture.depth):
                 yield ts_ns, rank, self._depth(market, bids, asks, is_snapshot=is_snapshot)
         trades = capture.trades
         for ts, arrival, price, qty, side in _rows(
@@ -227,7 +229,7 @@ class RecordedScript:
         *,
         is_snapshot: bool,
     ) -> Act:
-        def act() -> None:
+        def act(_: int) -> None:
             if not market.last and bids:
                 market.opened(float(market.price(max(bids)[0])), self.venue.now())
             self.venue.market_depth(market, bids, asks, is_snapshot=is_snapshot, is_event=True)
@@ -238,7 +240,7 @@ class RecordedScript:
     def _taped(
         self, market: TwinMarket, ticks: int, lots: int, *, is_buy: bool, has_depth: bool
     ) -> Act:
-        def act() -> None:
+        def act(at_ns: int) -> None:
             if not market.last:
                 market.opened(float(market.price(ticks)), self.venue.now())
             if not has_depth:
@@ -247,12 +249,12 @@ class RecordedScript:
                 level = ladder.quote((bid, ladder.lots(bid)), (bid + 1, ladder.lots(bid + 1)))
                 self.venue.market_depth(market, level[1], level[2], is_snapshot=level[0])
                 self._mark_middle(market)
-            self.venue.market_trade(market, ticks, lots, is_buy=is_buy)
+            self.venue.market_trade(market, ticks, lots, is_buy=is_buy, at_ns=at_ns)
 
         return act
 
     def _marked(self, market: TwinMarket, mark: float, index: float, *, rate: float) -> Act:
-        def act() -> None:
+        def act(_: int) -> None:
             self._marked_symbols.add(market.symbol)
             price = market.price(market.desk.count(mark, 1.0)[0])
             other = mark if math.isnan(index) else index
@@ -273,8 +275,16 @@ def _rows(table: Mapping[str, npt.NDArray[Any]], *names: str) -> Iterator[tuple[
     return zip(*(table[name].tolist() for name in names), strict=True)
 
 
-def _depth_events(
-    market: TwinMarket, depth: Mapping[str, npt.NDArray[Any]]
+class Grid(Protocol):
+    """What turns recorded floats into counts."""
+
+    def count(self, price: float, quantity: float) -> tuple[int, int]:
+        """Ticks and lots."""
+        ...
+
+
+def depth_events(
+    grid: Grid, depth: Mapping[str, npt.NDArray[Any]]
 ) -> Iterator[tuple[int, int, bool, list[tuple[int, int]], list[tuple[int, int]]]]:
     """Recorded book events: time, rank, is snapshot, bids, asks in ticks and lots."""
     is_snapshot, bids, asks = False, list[tuple[int, int]](), list[tuple[int, int]]()
@@ -283,7 +293,7 @@ def _depth_events(
     ):
         is_snapshot |= bool(flags & SNAPSHOT_BEGIN)
         if price:
-            (bids if side == 0 else asks).append(market.desk.count(price, qty))
+            (bids if side == 0 else asks).append(grid.count(price, qty))
         if flags & EVENT_END:
             yield ts, int(arrival), is_snapshot, bids, asks
             is_snapshot, bids, asks = False, [], []

@@ -74,6 +74,7 @@ class TwinVenue:
         """Orders at a desk, by key."""
         self.conditional: dict[tuple[str, str], dict[int, Order]] = {}
         self.deadlines: dict[Any, tuple[int, Callable[[], object]]] = {}
+        """When to do what; an order that is a key takes its deadline along when it ends."""
         self.books = Books(self)
         self._last_key = 0
         self._last_number = 0
@@ -115,14 +116,13 @@ class TwinVenue:
             return self._wait(account, where, new, quantity)
         locked = checks.check_money(account, where, new, quantity)
         order = self._order(account, where, new, quantity)
-        order.locked = locked
-        self._enter(order, is_new=True)
+        self._enter(order, is_new=True, locks=locked)
         return order
 
     def quantity_of(self, account: Account, market: TwinMarket, new: NewOrder) -> Decimal:
         """Base quantity of a request: given, reducible, or bought with an amount of money."""
         if new.quote_quantity is not None:
-            return self._swept(market, new.side, new.quote_quantity)
+            return checks.swept_quantity(market, new.side, new.quote_quantity)
         quantity = new.quantity or ZERO
         if (new.reduce_only or new.close_all) and new.trigger is None:
             there = checks.reducible(account, market, new.side, new.position_side)
@@ -160,6 +160,8 @@ class TwinVenue:
         checks.check_quantity(market, new_quantity, is_market=new_price is None)
         if not order.reduce_only:
             checks.check_value(market, new_quantity, new_price)
+        elif order.status is not Status.UNTRIGGERED:
+            checks.check_fits(order, new_quantity - order.filled)
         if order.status is Status.UNTRIGGERED:
             if order.trigger is not None and new_trigger is not None:
                 checks.check_price(market, new_trigger, side=None)
@@ -213,14 +215,15 @@ class TwinVenue:
         self.emit(BookChange(market, now_ns, is_event))
 
     def market_trade(
-        self, market: TwinMarket, ticks: int, lots: int, *, is_buy: bool, number: int | None = None
+        self, market: TwinMarket, ticks: int, lots: int, *, is_buy: bool, at_ns: int | None = None
     ) -> None:
-        """Somebody traded; orders of accounts that it reaches are filled from it."""
+        """Somebody traded; orders of accounts that it reaches are filled from it. *at_ns*: when, if
+        it was due before now.
+        """
         ticks = max(1, ticks + market.shift_ticks)
         rows = market.desk.trade(ticks, lots, is_buy)
-        print_ = self.print(
-            market, market.price(ticks), market.quantity(lots), is_buy=is_buy, number=number
-        )
+        price, quantity = market.price(ticks), market.quantity(lots)
+        print_ = self.print(market, price, quantity, is_buy=is_buy, at_ns=at_ns)
         if rows:
             self.books.book(market, rows, prints=False, trade_number=print_.number)
             self.emit(BookChange(market, self.now()))
@@ -233,15 +236,15 @@ class TwinVenue:
         quantity: Decimal,
         *,
         is_buy: bool,
-        number: int | None = None,
+        at_ns: int | None = None,
     ) -> TradePrint:
         """Publish a trade."""
-        self.last_trade = self.last_trade + 1 if number is None else number
+        self.last_trade += 1
         listing = market.listing
         print_ = TradePrint(
             market,
             self.last_trade,
-            self.now(),
+            self.now() if at_ns is None else at_ns,
             listing.price_text(price),
             listing.quantity_text(quantity),
             is_buy,
@@ -265,6 +268,7 @@ class TwinVenue:
         account.open_orders.pop(order.number, None)
         self.orders.pop(order.number, None)
         self.conditional.get(order.market.key, {}).pop(order.number, None)
+        self.deadlines.pop(order, None)
         if order.locked:
             self.lock(order, -order.locked)
 
@@ -319,8 +323,7 @@ class TwinVenue:
         except Refused as refusal:
             self.finish(order, Status.REJECTED, refusal.why)
             return
-        order.locked = locked
-        self._enter(order, is_new=False)
+        self._enter(order, is_new=False, locks=locked)
 
     def step(self) -> None:
         """Let time do its work: deadlines, trailing stops, funding, liquidation."""
@@ -402,10 +405,10 @@ class TwinVenue:
         self.note("new", order, self.now())
         return order
 
-    def _enter(self, order: Order, *, is_new: bool) -> None:
-        """Bring an order to its desk and book what comes of it."""
+    def _enter(self, order: Order, *, is_new: bool, locks: Decimal = ZERO) -> None:
+        """Bring an order to its desk and book what comes of it. *locks*: what it holds back."""
         market = order.market
-        limit = order.price if order.price is not None else self._bound(market, order.side)
+        limit = order.price if order.price is not None else checks.market_bound(market, order.side)
         life = "IOC" if order.price is None else order.life
         word, _, rows, ended = market.desk.enter(
             order.number,
@@ -420,15 +423,16 @@ class TwinVenue:
             if word in REFUSES.get((self.exchange, market.listing.market), ()):
                 raise Refused(ENDINGS[word])
             self._register(order)
-        if order.locked:
-            locked, order.locked = order.locked, ZERO
-            self.lock(order, locked)
+        if locks:
+            self.lock(order, locks)
         self.orders[order.number] = order
         if is_new:
             self.note("new", order, self.now())
         self.books.book(market, rows, prints=True)
         for number in ended:
-            self.finish(self.orders[number], Status.EXPIRED, Why.SELF_MATCH)
+            met = self.orders.get(number)  # a fill may have ended it meanwhile
+            if met is not None:
+                self.finish(met, Status.EXPIRED, Why.SELF_MATCH)
         if word in ENDINGS and order.is_open:
             is_spent = order.quote_quantity is not None and order.filled
             if not is_spent:
@@ -471,29 +475,3 @@ class TwinVenue:
         )
         if not order.reduce_only and more > max(ZERO, order.account.available()):
             raise Refused(Why.INSUFFICIENT)
-
-    def _bound(self, market: TwinMarket, side: str) -> Decimal | None:
-        """The protective bound of a market order."""
-        listing = market.listing
-        reference = market.mark if listing.market == "linear" else market.last
-        if not reference or listing.market == "spot":
-            return None
-        up = 1 + listing.band_fraction
-        price = reference * up if side == "BUY" else reference / up
-        return price // listing.tick * listing.tick
-
-    def _swept(self, market: TwinMarket, side: str, money: Decimal) -> Decimal:
-        """Quantity that *money* buys or must be sold for it, at the book as it stands."""
-        levels = market.desk.levels(checks.SWEEP_LEVELS)[1 if side == "BUY" else 0]
-        left, quantity = money, ZERO
-        for price_text, quantity_text in levels:
-            price, there = Decimal(price_text), Decimal(quantity_text)
-            take = min(there, left / price)
-            quantity += take
-            left -= take * price
-            if left <= 0:
-                break
-        quantity = quantity // market.listing.lot * market.listing.lot
-        if not quantity:
-            raise Refused(Why.QUANTITY_TOO_SMALL, allowed=market.listing.quantity_min)
-        return quantity
