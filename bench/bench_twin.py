@@ -224,7 +224,7 @@ def run(rounds: int, quick: bool = False) -> Result:
     count = 400 if quick else ORDERS
     result = Result(
         f"{count} signed market orders over {CONNECTIONS} keep-alive connections, twin in a "
-        f"process of its own; {READERS} WebSocket clients on orderbook.50 and publicTrade of two symbols"
+        f"process of its own; {READERS} WebSocket clients on books and trades of two symbols"
     )
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")

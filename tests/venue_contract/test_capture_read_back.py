@@ -59,12 +59,13 @@ def feed_of(
         "silence_s": 1e6,
     }
     rules = {symbol: instrument}
+    kind: Any = settings.market
     feed: LiveFeed
     if settings.exchange == "bybit":
         url = f"{base}/v5/public/{settings.market}"
-        feed = BybitFeed(url, settings.market, rules, depth=1000, **line)  # type: ignore[arg-type]
+        feed = BybitFeed(url, kind, rules, depth=1000, **line)
     else:
-        feed = BinanceFeed(base, settings.market, rules, rest=rest, **line)  # type: ignore[arg-type]
+        feed = BinanceFeed(base, kind, rules, rest=rest, **line)
     return feed
 
 
@@ -121,7 +122,7 @@ def books_of(capture: Capture, grid: Desk) -> tuple[list[Any], Any]:
 
 
 def changed(tops: list[Any]) -> list[Any]:
-    """Without repetitions: an event that changed nothing among the best levels is not a new book."""
+    """Without repetitions: what changed nothing among the best levels made no new book."""
     return [top for index, top in enumerate(tops) if not index or top != tops[index - 1]]
 
 

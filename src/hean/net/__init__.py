@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plumbing between HEAN and a venue, without knowledge of any: sockets, requests, budgets, clock."""
+"""Plumbing between HEAN and a venue, any venue: sockets, requests, budgets, clock."""
