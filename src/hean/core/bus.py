@@ -66,6 +66,8 @@ class EventBus:
         self.on_failure = on_failure
         self.on_truth_failure = on_truth_failure
         self.on_work = on_work
+        self.on_burst: Callable[[], None] | None = None
+        """Set by a driver that can deliver on the spot; see `offer`."""
         self.seq = 0
         """Number of the last event delivered, as of the end of the last `drain`."""
         self.merged = 0
@@ -158,6 +160,15 @@ class EventBus:
         queue.append(fact)
         if self.on_work is not None and self._blocked is None:
             self.on_work()
+
+    def offer(self, facts: Iterable[Fact]) -> None:
+        """Emit what one frame of the rim brought, and have it delivered before this returns where
+        the driver can: between a frame and the order it causes lies no turn of the event loop.
+        """
+        for fact in facts:
+            self.emit(fact)
+        if self.on_burst is not None and self._blocked is None:
+            self.on_burst()
 
     async def publish(self, event: Fact) -> None:
         """`emit`, as the integration guide spells it.

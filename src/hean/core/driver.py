@@ -148,6 +148,7 @@ class _Pump:
         self._alarm: asyncio.TimerHandle | None = None
         self.failed: asyncio.Future[None] = self._loop.create_future()
         bus.on_work = self.wake
+        bus.on_burst = self._burst
         clock.on_change = self.wake
 
     def wake(self) -> None:
@@ -157,7 +158,7 @@ class _Pump:
 
     def close(self) -> None:
         """Deliver what the stopping rim said last, then let go of bus and clock."""
-        self._bus.on_work = self._clock.on_change = None
+        self._bus.on_work = self._bus.on_burst = self._clock.on_change = None
         for handle in (self._scheduled, self._alarm):
             if handle is not None:
                 handle.cancel()
@@ -166,7 +167,11 @@ class _Pump:
             self._bus.drain(limit=self._bus.max_queue)
 
     def _burst(self) -> None:
-        self._scheduled = None
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        if self.failed.done():
+            return
         try:
             now_ns = self._clock.refresh()
             while (payload := self._clock.pop_due(now_ns)) is not None:

@@ -261,3 +261,51 @@ def test_live_gives_the_rim_its_turn_between_slices() -> None:
 
     assert 20 <= loop.run_until_complete(main()) <= 100
     loop.close()
+
+
+async def test_what_a_frame_brings_is_delivered_before_the_socket_goes_on() -> None:
+    """Offered outside a handler it is handled at once, with the clock at that moment; offered by a
+    handler it waits its turn; what was emitted before comes first.
+    """
+    now = [1 * S]
+    clock = LiveClock(lambda: now[0])
+    bus = EventBus(clock=clock)
+    seen: list[tuple[str, int]] = []
+
+    def handle(event: Event) -> None:
+        seen.append((event.data.symbol, event.ts_ns))
+        if event.data.symbol == "frame":
+            bus.offer([Tick("answer", 1.0, 1.0, 0)])
+            seen.append(("handled", event.ts_ns))
+
+    bus.subscribe(EventType.TICK, handle)
+
+    async def stop() -> None:
+        bus.emit(Tick("before", 1.0, 1.0, 0))
+        now[0] = 2 * S
+        bus.offer([Tick("frame", 1.0, 1.0, 0)])
+        assert [name for name, _ in seen] == ["before", "frame", "handled", "answer"]
+        assert {ts_ns for _, ts_ns in seen} == {2 * S}
+
+    await run_live(bus, clock, [], stop=stop)
+    assert bus.on_burst is None
+    bus.offer([Tick("late", 1.0, 1.0, 0)])
+    assert len(bus) == 1, "without a driver it waits like anything else"
+
+
+async def test_a_handler_that_fails_on_an_offered_fact_ends_the_run_not_the_socket() -> None:
+    clock = LiveClock(lambda: S)
+    bus = EventBus(clock=clock)
+
+    def handle(event: Event) -> None:
+        raise RuntimeError("no")
+
+    bus.subscribe(EventType.TICK, handle)
+
+    async def stop() -> None:
+        bus.offer([Tick("A", 1.0, 1.0, 0)])  # the socket's callback does not learn of it
+        bus.offer([Tick("B", 1.0, 1.0, 0)])
+        await asyncio.sleep(10)
+
+    with pytest.raises(RuntimeError, match="no"):
+        await run_live(bus, clock, [], stop=stop)
