@@ -74,6 +74,8 @@ class BinanceFeed(LiveFeed):
         self._numbers = count(1)
         self._asked: dict[int, list[Topic]] = {}
         self._wanted: list[Topic] = []
+        self._missed: dict[Topic, int] = {}
+        """Silent books that had moved, with the frames heard of them by then."""
         self._fetching: asyncio.Task[None] | None = None
         for timeframe in self._candles:
             if timeframe not in INTERVALS:
@@ -157,11 +159,16 @@ class BinanceFeed(LiveFeed):
         if not facts:
             self.wire.resync()  # it names the symbol, which is due still
             return
+        if self._missed.pop(topic, -1) == topic.heard:
+            for connection in self.carriers(topic):
+                connection.restart(f"{topic.name} has moved and the line did not tell")
+            return
         if self.wire.book_id(topic.symbol) == before:
             for connection in self.carriers(topic):
                 connection.confirm()
+        elif topic.is_silent:  # a frame may be on its way; if none comes the line is dead
+            self._missed[topic] = topic.heard
         self.tell(topic, facts)
-        topic.heard += 1
         if self.has_book(topic):
             topic.revive()
 

@@ -121,6 +121,10 @@ class FeedDesk:
         """Facts of one kind, in order, from a place on."""
         return [fact for fact in self.facts[since:] if isinstance(fact, kind)]
 
+    def downs(self, since: int = 0) -> list[Any]:
+        """Reports of lost lines."""
+        return [health for health in self.of(Health, since) if health.state == "DOWN"]
+
     def words(self, since: int = 0) -> list[tuple[str, str]]:
         """Health since then, as (last two parts of the component, state)."""
         return [(".".join(h.component.split(".")[3:]), h.state) for h in self.of(Health, since)]
