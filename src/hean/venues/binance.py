@@ -281,12 +281,13 @@ async def trades_of(
     skips nor repeats. *Returns*: the rows, and whether these are all.
     """
     rows: list[Row] = []
+    pages: Any = list[kind]  # type: ignore[valid-type]  # a type made at run time
     is_complete = True
     for symbol in symbols:
         where = f"startTime={since_ns // MS_NS}"
         for _ in range(PAGES_OF_TRADES):
             text = f"symbol={symbol}&{where}&limit={ORDER_PAGE}"
-            page = read(await ask(Call("trades", "GET", path, text)), list[kind])  # type: ignore[valid-type]
+            page: list[Row] = read(await ask(Call("trades", "GET", path, text)), pages)
             rows += page
             if len(page) < ORDER_PAGE:
                 break

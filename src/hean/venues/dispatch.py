@@ -2,7 +2,8 @@
 """`dispatch.py`: requests about orders under way. Each leaves once, over the order socket or, when
 that is not open, by REST, and ends in one of three ways: yes, no with a reason, or lost. Lost is
 what has no answer in five seconds, what the socket took with it when it died, and every answer that
-proves nothing, such as a yes to an order that does not name it. A late answer still counts. What follows from an end is decided elsewhere.
+proves nothing, such as a yes to an order that does not name it. A late answer still counts. What
+follows from an end is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Run = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 @dataclass(slots=True)
 class Flight:
-    """A request. *kind*: `submit`, `cancel` or `amend`; *price*, *size*: what an amendment wants."""
+    """A request. *kind*: `submit`, `cancel` or `amend`; *price*, *size*: wanted by an amendment."""
 
     kind: str
     order: Tracked

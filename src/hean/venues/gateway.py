@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gateway.py`: the last door before a venue, the same for all of them. From an approved order to
 the bytes on the socket it is one plain call: no task, no waiting, no log. An order whose bytes may
-have left is never sent again; without an answer it is UNKNOWN and is looked for. While the account's
-own stream has a hole, or key or clock are refused, nothing new leaves; cancels and reductions do.
-It knows no venue (see `codec.py`), keeps no journal and judges no risk.
+have left is never sent again; without an answer it is UNKNOWN and is looked for. While the stream
+of the account has a hole, or key or clock are refused, nothing new leaves; cancels and reductions
+do. It knows no venue (see `codec.py`), keeps no journal and judges no risk.
 """
 
 from __future__ import annotations
@@ -229,6 +229,8 @@ class Gateway:
                 await socket.start()
             async with asyncio.timeout(START_S):
                 await self.private.caught_up.wait()
+            if self._settings.dead_man_s:
+                await self._arm(self._settings.dead_man_s)
         except TimeoutError:
             why = self.halts.why(ACCOUNT)
             await self.stop()
@@ -399,20 +401,18 @@ class Gateway:
         self._run(self._every(KEEP_S, keep_private), f"{self.codec.name} address")
         if self._reload is not None:
             self._run(self._every(RELOAD_S, self._reload), f"{self.codec.name} rules")
-        if self._settings.dead_man_s:
-            self._run(self._wind(self._settings.dead_man_s), f"{self.codec.name} dead-man")
 
-    async def _wind(self, seconds: int) -> None:
-        """Arm the dead-man's switch, again and again where the venue wants it so."""
-        while True:
-            must_repeat = True
-            with suppress(HeanError):  # what is not wound runs out, as it was meant to
-                must_repeat = await self.codec.arm(
-                    self.questions.ask, seconds, self._settings.symbols
-                )
-            if not must_repeat:
-                return
-            await asyncio.sleep(seconds / DEAD_MAN_PARTS)
+    async def _arm(self, seconds: int) -> None:
+        """Set the dead-man's switch, and wind it again and again where the venue wants it so. What
+        cannot be wound runs out, as it was meant to.
+        """
+
+        async def wind() -> None:
+            await self.codec.arm(self.questions.ask, seconds, self._settings.symbols)
+
+        if await self.codec.arm(self.questions.ask, seconds, self._settings.symbols):
+            name = f"{self.codec.name} dead-man"
+            self._run(self._every(seconds / DEAD_MAN_PARTS, wind), name)
 
     def _reload_now(self) -> None:
         """The rules have changed under us; one reload at a time."""

@@ -17,7 +17,7 @@ from hean.core.types import Payload, Position
 from hean.errors import FrameInvalid, HeanError
 from hean.net.socket import Connection
 from hean.venues.codec import Codec, Told, told
-from hean.venues.dispatch import Run
+from hean.venues.dispatch import S_NS, Run
 from hean.venues.halts import Halts
 from hean.venues.questions import Questions
 from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply
@@ -26,7 +26,7 @@ from hean.venues.tracking import OrderTracker
 
 OVERLAP_NS = 300_000_000_000  # executions are read from so long before the last one known
 WAITING_MAX = 100_000  # frames kept while the account is read: 10,000 fills a second for 10 s
-SETTLED_NS = 5_000_000_000  # an execution this old has reached a stream that works
+SETTLED_S = 5.0  # an execution this old has reached a stream that works
 MS_NS = 1_000_000
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # pauses between attempts to read the account
 NAME = "private stream"
@@ -105,10 +105,10 @@ class PrivateStream:
         elif self._connection is not None:
             self._connection.restart("more frames than can wait")
 
-    def doubt(self) -> None:
+    def doubt(self, settled_s: float = SETTLED_S) -> None:
         """Nothing was heard for long: has something happened that should have been?"""
         if self.caught_up.is_set():
-            self._run(self._ask_around(), f"{self._codec.name} listens")
+            self._run(self._ask_around(settled_s), f"{self._codec.name} listens")
 
     def catch_up(self) -> None:
         """Read the account, then let the frames go that have waited."""
@@ -118,17 +118,17 @@ class PrivateStream:
             self._waiting = []
         self._reading = self._run(self._catch_up(), f"{self._codec.name} catches up")
 
-    async def _ask_around(self) -> None:
+    async def _ask_around(self, settled_s: float) -> None:
         """A stream that has forgotten us answers pings; only the account itself betrays it."""
         with suppress(HeanError):
-            settled_ns = self._questions.venue_ms() * MS_NS - SETTLED_NS
+            settled_ns = self._questions.venue_ms() * MS_NS - int(settled_s * S_NS)
             found = await self._codec.executions(
                 self._questions.ask, self._first_ns(), self._symbols
             )
             unheard = [
                 each
                 for each in found.rows
-                if each.ts_ns < settled_ns and not self._tracker.has_seen(each)
+                if each.ts_ns <= settled_ns and not self._tracker.has_seen(each)
             ]
             if unheard and self._connection is not None:
                 self._connection.restart("the stream left out an execution")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`session.py`: a socket one has to log in to. After each opening the venue's steps are sent one by
 one, each after the answer to the one before; when the last is answered the session is ready. A
-refused step leaves the session unready and is told; a minute later the socket is opened anew.
+refused step leaves the session unready and is told; for the next minute nothing is sent, however
+often the socket opens, and then the login is tried once more.
 """
 
 from __future__ import annotations
@@ -38,22 +39,26 @@ class Session:
         self._on_refused = on_refused
         self._left: deque[bytes] = deque()
         self._connection: Connection | None = None
-        self._retry: asyncio.TimerHandle | None = None
+        self._later: asyncio.TimerHandle | None = None
+        self._not_before_s = 0.0
 
     def opened(self, connection: Connection) -> None:
-        """A socket is open: begin."""
+        """A socket is open: begin, at once or when the pause after a refusal is over."""
         self.down()
         self._connection = connection
-        self._left.extend(self._steps())
-        self._next()
+        if self._not_before_s:
+            loop = asyncio.get_running_loop()
+            self._later = loop.call_at(self._not_before_s, self._begin)
+        else:
+            self._begin()
 
     def down(self) -> None:
         """The socket is gone."""
         self.is_ready = False
         self._left.clear()
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
     def answered(self, reply: Reply) -> None:
         """An answer that belongs to no request is one to a step."""
@@ -64,13 +69,15 @@ class Session:
             self._next()
             return
         self._left.clear()
-        connection = self._connection
-        if connection is not None:
-            loop = asyncio.get_running_loop()
-            self._retry = loop.call_later(
-                REFUSED_PAUSE_S, connection.restart, "the login was refused"
-            )
+        loop = asyncio.get_running_loop()
+        self._not_before_s = loop.time() + REFUSED_PAUSE_S
+        self._later = loop.call_at(self._not_before_s, self._begin)
         self._on_refused(reply)
+
+    def _begin(self) -> None:
+        self._not_before_s = 0.0
+        self._left.extend(self._steps())
+        self._next()
 
     def _next(self) -> None:
         if not self._left:

@@ -43,7 +43,7 @@ class Signer:
 
 
 def bybit_headers(signer: Signer, timestamp_ms: int, payload: bytes) -> dict[str, str]:
-    """Headers of a Bybit REST request. *payload*: the raw query of a GET, the raw body of a POST."""
+    """Headers of a Bybit REST request. *payload*: the raw query of a GET, the body of a POST."""
     signed = b"%d%b%d%b" % (timestamp_ms, signer.key.encode(), BYBIT_WINDOW_MS, payload)
     return {
         "X-BAPI-API-KEY": signer.key,

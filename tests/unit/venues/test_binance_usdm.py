@@ -113,7 +113,7 @@ async def test_the_private_stream_has_an_address_that_is_asked_for_and_prolonged
     script = Script(USDM, [{"listenKey": "abc"}, {"listenKey": "abc"}])
     url = await USDM.private_url(script.ask)
     await USDM.keep_private(script.ask)
-    assert url.endswith("/private/ws/abc")
+    assert url == f"{USDM.endpoints.private}/ws/abc"
     assert [call.method for call in script.asked] == ["POST", "PUT"]
     assert USDM.private_steps(NOW_MS) == ()
 

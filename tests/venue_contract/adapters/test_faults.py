@@ -18,7 +18,7 @@ from hean.core.types import (
     OrderUnknown,
     Side,
 )
-from hean.errors import Halted, KeyRefused
+from hean.errors import Halted, KeyRefused, ParameterInvalid
 from venue_contract.adapters.trading_desk import Desk
 from venue_contract.twin_process import Account, TwinProcess
 
@@ -80,9 +80,8 @@ async def test_34_too_busy_as_documented_is_a_refusal(desk: Desk) -> None:
     assert await desk.created(order_id) == 0
 
 
-@pytest.mark.parametrize("form", ["html", "truncated", "empty", "empty_list", "missing_id"])
+@pytest.mark.parametrize("form", ["truncated", "missing_id"])
 async def test_35_a_success_that_says_nothing_is_unknown(desk: Desk, form: str) -> None:
-    """Over the socket and, when that is closed, by REST."""
     await desk.fault("garbage_body", accepted=False, form=form, count=1)
     order_id = desk.send(price=await desk.price(FAR))
     await desk.first(OrderUnknown, order_id)
@@ -157,7 +156,7 @@ async def test_51_56_fills_in_a_hole_of_the_stream_are_told_once(desk: Desk) -> 
     await desk.first(OrderPlaced, order_id)
     await desk.by_hand("fill", order_id, qty="0.001")
     await desk.filled(order_id, "0.001")
-    await desk.fault("private_cut", refuses_s=1.0, count=1)
+    await desk.hole(1.0)
     await desk.health("HALT_NEW")
     await desk.by_hand("fill", order_id, qty="0.002")
     await desk.health("READY")
@@ -171,7 +170,7 @@ async def test_51_56_fills_in_a_hole_of_the_stream_are_told_once(desk: Desk) -> 
 async def test_51_an_order_that_ended_in_a_hole_is_told(desk: Desk) -> None:
     order_id = desk.send(price=await desk.price(FAR))
     await desk.first(OrderPlaced, order_id)
-    await desk.fault("private_cut", refuses_s=1.0, count=1)
+    await desk.hole(1.0)
     await desk.health("HALT_NEW")
     await desk.by_hand("cancel", order_id)
     assert (await desk.first(OrderCancelled, order_id)).remaining_qty == Decimal("0.002")
@@ -180,7 +179,7 @@ async def test_51_an_order_that_ended_in_a_hole_is_told(desk: Desk) -> None:
 async def test_56_in_a_hole_nothing_new_leaves_and_cancels_do(desk: Desk) -> None:
     order_id = desk.send(price=await desk.price(FAR))
     await desk.first(OrderPlaced, order_id)
-    await desk.fault("private_cut", refuses_s=2.0, count=1)
+    await desk.hole(2.0)
     await desk.health("HALT_NEW")
     refused = await desk.first(OrderRejected, desk.send(price=await desk.price(FAR)))
     assert (refused.code, refused.source) == (Halted.code, "venue")
@@ -209,6 +208,57 @@ async def test_60_a_fill_before_its_answer_stands_for_it(desk: Desk) -> None:
     assert desk.facts.index(placed) < desk.facts.index(fill)
     await desk.until(lambda: desk.venue.dispatch.in_flight == 0)
     assert len(desk.of(OrderPlaced, order_id)) == 1
+
+
+@pytest.mark.parametrize("form", ["nan", "missing", "array", "truncated", "nul", "deep"])
+async def test_62_a_spoiled_private_frame_loses_no_fill_and_tells_none_twice(
+    desk: Desk, form: str
+) -> None:
+    """The account is read again, whatever the frame would have said."""
+    await desk.fault("poison", form=form, match={"which": "private"}, count=1)
+    order_id = desk.send()
+    await desk.filled(order_id, "0.002")
+    await desk.until(lambda: desk.venue.private.caught_up.is_set())
+    fills = desk.of(OrderFilled, order_id)
+    assert sum(fill.filled_qty for fill in fills) == Decimal("0.002")
+    assert all(fill.fill_price.is_finite() and fill.fill_price > 0 for fill in fills)
+
+
+async def test_57_a_stream_that_has_gone_deaf_is_found_out_and_opened_anew(desk: Desk) -> None:
+    order_id = desk.send(price=await desk.price(FAR))
+    await desk.first(OrderPlaced, order_id)
+    await desk.fault("stall", pongs=True, match={"which": "private"})
+    await desk.by_hand("fill", order_id)
+    desk.venue.private.doubt(settled_s=0.0)  # what twenty silent seconds lead to
+    await desk.health("HALT_NEW")
+    await asyncio.to_thread(desk.twin.control.post, "calm")
+    await desk.filled(order_id, "0.002")
+    assert (await desk.health("READY")).extra["reasons"] == {}
+
+
+async def test_78_another_account_than_the_configured_one_is_refused_at_start(
+    at: tuple[TwinProcess, str],
+) -> None:
+    twin, market = at
+    if (twin.exchange, market) == ("binance", "linear"):
+        pytest.skip("USD-M futures do not tell whose key it is")
+    with pytest.raises(ParameterInvalid, match="belongs to account"):
+        async with Desk(twin, market, account_id="no such account"):
+            pass
+
+
+async def test_an_armed_switch_cancels_when_hean_is_silent(at: tuple[TwinProcess, str]) -> None:
+    twin, market = at
+    if (twin.exchange, market) == ("binance", "spot"):
+        pytest.skip("spot has no such switch")
+    async with Desk(twin, market, dead_man_s=3 if twin.exchange == "bybit" else None) as desk:
+        order_id = desk.send(price=await desk.price(FAR))
+        await desk.first(OrderPlaced, order_id)
+        if twin.exchange == "bybit":
+            await desk.hole(5.0)
+        else:
+            await desk.venue.codec.arm(desk.venue.questions.ask, 1, ("BTCUSDT",))
+        await desk.first(OrderCancelled, order_id)
 
 
 async def test_without_the_order_socket_orders_go_by_rest(desk: Desk) -> None:

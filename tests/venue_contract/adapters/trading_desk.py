@@ -119,6 +119,11 @@ class Desk:
         """Set a dial of the twin."""
         await asyncio.to_thread(self.twin.control.fault, dial, **more)
 
+    async def hole(self, seconds: float) -> None:
+        """The private stream is cut, and cannot come back for a while."""
+        await self.fault("connection_refused", match={"which": "private"}, for_s=seconds)
+        await asyncio.to_thread(self.twin.control.post, "cut", which="private")
+
     async def created(self, order_id: str) -> int:
         """How many orders of this id the venue has really made."""
         records = await asyncio.to_thread(self.twin.control.ledger)
