@@ -631,6 +631,26 @@ class Five(_Indicator):
 
 def five(closes: _Column, out: _Column | None = None) -> _Column: ...
 
+# --- sign.rs
+
+class RequestSigner:
+    """HMAC-SHA256 under a secret that cannot be read back."""
+
+    def __init__(self, secret: str) -> None: ...
+    def sign(self, text: bytes) -> str:
+        """The lower-case hexadecimal signature."""
+
+    def binance_frame(
+        self,
+        api_key: str,
+        request_id: str,
+        method: str,
+        fields: Sequence[tuple[str, str]],
+        timestamp_ms: int,
+        /,
+    ) -> bytes:
+        """A signed request of Binance's WebSocket API; *fields* in any order, none to escape."""
+
 # --- sim.rs
 
 class SimVenue:

@@ -20,6 +20,7 @@ mod order;
 mod order_payload;
 mod order_terms;
 mod program;
+mod sign;
 mod sim;
 mod sim_payload;
 mod sim_terms;
@@ -33,6 +34,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     desk::register(module)?;
     indicator::register(module)?;
     instrument::register(module)?;
+    sign::register(module)?;
     sim::register(module)?;
     ledger::register(module)?;
     wire::register(module)?;

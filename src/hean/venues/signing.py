@@ -7,39 +7,32 @@ reads no clock and sends nothing.
 
 from __future__ import annotations
 
-import hmac
-from functools import lru_cache
-from operator import itemgetter
-from typing import Any
-
+from hean._core import RequestSigner
 from hean.secret import Secret
 
 BYBIT_WINDOW_MS = 5_000  # Bybit's default; an order older than this must not be accepted
 AUTH_LIFE_MS = 10_000  # a login frame reaches the venue well within this time
-_SHAPES_MAX = 256  # kinds of Binance requests: a dozen methods by a handful of optional fields
 
 
 class Signer:
-    """HMAC-SHA256 under one API key. The key is prepared once; a signature copies that state.
+    """HMAC-SHA256 under one API key. The secret goes to the core and does not come back.
 
     *key*: the public half, which travels with each request. *label*: how messages call it.
     """
 
-    __slots__ = ("_mac", "key", "label")
+    __slots__ = ("core", "key", "label")
 
     def __init__(self, key: Secret, secret: Secret, label: str = "") -> None:
         self.key = key.reveal()
         self.label = label
-        self._mac = hmac.new(secret.reveal().encode(), digestmod="sha256")
+        self.core = RequestSigner(secret.reveal())
 
     def __repr__(self) -> str:
         return f"Signer({self.label})"
 
     def sign(self, text: bytes) -> str:
         """The lower-case hexadecimal digest of *text*."""
-        mac = self._mac.copy()
-        mac.update(text)
-        return mac.hexdigest()
+        return self.core.sign(text)
 
 
 def bybit_headers(signer: Signer, timestamp_ms: int, payload: bytes) -> dict[str, str]:
@@ -73,18 +66,5 @@ def binance_frame(
     *params*: without key, timestamp and signature; values need no escaping, as symbols, decimals
     and client ids do not. Any order will do: the frame carries them sorted, as they are signed.
     """
-    text, frame, ordered_of = _shape(method, tuple(params))
-    ordered = ordered_of({"apiKey": signer.key, "timestamp": timestamp_ms, **params})
-    signature = signer.sign((text % ordered).encode())
-    return (frame % (request_id, *ordered, signature)).encode()
-
-
-@lru_cache(maxsize=_SHAPES_MAX)
-def _shape(method: str, given: tuple[str, ...]) -> tuple[str, str, itemgetter[Any]]:
-    """Text to sign and frame to send of requests with these fields, and what puts their values in
-    order; made once for each kind."""
-    names = tuple(sorted((*given, "apiKey", "timestamp")))
-    text = "&".join(f"{name}=%s" for name in names)
-    fields = ",".join(f'"{name}":%s' if name == "timestamp" else f'"{name}":"%s"' for name in names)
-    frame = f'{{"id":"%s","method":"{method}","params":{{{fields},"signature":"%s"}}}}'
-    return text, frame, itemgetter(*names)
+    fields = list(params.items())
+    return signer.core.binance_frame(signer.key, request_id, method, fields, timestamp_ms)

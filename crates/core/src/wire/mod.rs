@@ -31,6 +31,7 @@ pub mod scalar;
 mod scan;
 pub mod seeding;
 pub mod seen;
+pub mod sign;
 pub mod stream;
 pub mod sync;
 mod tables;
