@@ -13,12 +13,14 @@ from hean.twin.market import TwinMarket
 from hean.twin.orders import ZERO, Order
 
 SIDES = {"one_way": ("BOTH",), "hedge": ("LONG", "SHORT")}
+COST_STEP = Decimal("1e-12")  # finer than any amount a venue shows
 PERMISSIONS = frozenset({"read", "trade"})
 
 
 @dataclass(slots=True)
 class Position:
-    """Holdings of one symbol on one side. *size*: signed, positive long. *entry*: average price.
+    """Holdings of one symbol on one side. *size*: signed, positive long. *cost*: what it was bought
+    or sold for; kept instead of the average price, so that no rounding ever makes or loses money.
 
     *realized*: profit since it was opened, fees and funding in it; *realized_total*: for ever.
     """
@@ -26,7 +28,7 @@ class Position:
     market: TwinMarket
     side: str
     size: Decimal = ZERO
-    entry: Decimal = ZERO
+    cost: Decimal = ZERO
     realized: Decimal = ZERO
     realized_total: Decimal = ZERO
     created_ns: int = 0
@@ -37,9 +39,9 @@ class Position:
     trailing_stop: Decimal | None = None
 
     @property
-    def value(self) -> Decimal:
-        """Entry value, never negative."""
-        return abs(self.size) * self.entry
+    def entry(self) -> Decimal:
+        """Average price."""
+        return self.cost / abs(self.size) if self.size else ZERO
 
     @property
     def mark_value(self) -> Decimal:
@@ -49,7 +51,10 @@ class Position:
     @property
     def unrealized(self) -> Decimal:
         """Profit at the mark price."""
-        return self.size * (self.market.mark - self.entry) if self.size else ZERO
+        if not self.size:
+            return ZERO
+        value = self.mark_value
+        return value - self.cost if self.size > 0 else self.cost - value
 
     @property
     def maintenance(self) -> Decimal:
@@ -66,14 +71,15 @@ class Position:
         if self.size and (self.size > 0) != (signed > 0):
             closed = min(abs(self.size), abs(signed))
             direction = 1 if self.size > 0 else -1
-            profit = closed * (price - self.entry) * direction
+            share = self.cost
+            if closed < abs(self.size):
+                share = (self.cost * closed / abs(self.size)).quantize(COST_STEP)
+            profit = (closed * price - share) * direction
+            self.cost -= share
             self.size -= closed * direction
             signed += closed * direction
-            if not self.size:
-                self.entry = ZERO
         if signed:
-            held = abs(self.size)
-            self.entry = (held * self.entry + abs(signed) * price) / (held + abs(signed))
+            self.cost += abs(signed) * price
             self.size += signed
         return profit, closed
 

@@ -108,11 +108,12 @@ class ByHand:
         return orders
 
     def transfer(self, account: Account, coin: str, amount: Decimal, market: str) -> None:
-        """Bring coins to a wallet, or take them away (negative)."""
+        """Bring coins to a wallet, or take away (negative) what no order holds."""
         wallet = account.wallet(market)
-        if wallet.get(coin, ZERO) + amount < 0:
-            there = wallet.get(coin, ZERO)
-            raise ParameterInvalid(f"{coin} {amount:f}: the wallet has {there:f}.")
+        held = ZERO if account.wallet_name(market) == "linear" else account.locked.get(coin, ZERO)
+        there = wallet.get(coin, ZERO) - held
+        if amount < 0 and there + amount < 0:
+            raise ParameterInvalid(f"{coin} {amount:f}: the wallet has {there:f} to take.")
         wallet[coin] = wallet.get(coin, ZERO) + amount
         name, now_ns = account.wallet_name(market), self.venue.now()
         self.venue.ledger.add(
@@ -179,6 +180,7 @@ class ByHand:
         account.orders.pop(order.order_id, None)
         account.forget_client_id(order)
         self.venue.ledger.order("lost", order, self.venue.now())
+        self.venue.emit(BookChange(order.market, self.venue.now()))
 
     def move(
         self, market: TwinMarket, *, price: Decimal | None = None, fraction: Decimal | None = None

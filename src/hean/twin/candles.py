@@ -131,11 +131,13 @@ class CandleStore:
             len(self.rows), (following(opening(high, interval_ms), interval_ms) - base) // MINUTE_MS
         )
         current: Candle | None = None
+        next_ms = 0
         for row in self.rows[index:end]:
-            start = opening(row.start_ms, interval_ms)
-            if current is None or start != current.start_ms:
+            if current is None or row.start_ms >= next_ms:
                 if current is not None:
                     yield current
+                start = opening(row.start_ms, interval_ms)
+                next_ms = following(start, interval_ms)
                 current = Candle(start, row.open, row.high, row.low, row.close)
                 current.volume, current.turnover, current.trades = (
                     row.volume,

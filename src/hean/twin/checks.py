@@ -10,7 +10,7 @@ from decimal import Decimal
 from hean.twin.account import Account
 from hean.twin.listing import CONDITIONAL_MAX, OPEN_ORDERS_MAX
 from hean.twin.market import TwinMarket
-from hean.twin.orders import ZERO, NewOrder, Refused, Status, Trigger, Why
+from hean.twin.orders import ZERO, NewOrder, Order, Refused, Status, Trigger, Why
 
 SWEEP_LEVELS = 1_000  # levels of a book that a market order is thought through
 
@@ -75,6 +75,8 @@ def check_terms(account: Account, market: TwinMarket, new: NewOrder) -> None:
             raise Refused(Why.POSITION_SIDE)
         if new.trigger is None:
             check_reducing(account, market, new)
+    elif new.reduce_only or new.position_side != "BOTH":
+        raise Refused(Why.POSITION_SIDE)  # there are no positions in spot
     check_ceilings(account, market, is_conditional=new.trigger is not None)
 
 
@@ -117,6 +119,13 @@ def check_reducing(account: Account, market: TwinMarket, new: NewOrder) -> None:
         raise Refused(Why.REDUCE_ONLY, allowed=there)
 
 
+def check_fits(order: Order, quantity: Decimal) -> None:
+    """What is left of an open order that reduces may not be more than there is to reduce."""
+    there = reducible(order.account, order.market, order.side, order.position_side)
+    if quantity > there:
+        raise Refused(Why.REDUCE_ONLY, allowed=there)
+
+
 def check_ceilings(account: Account, market: TwinMarket, *, is_conditional: bool) -> None:
     """Number of open orders per symbol."""
     exchange = market.listing.exchange
@@ -145,6 +154,32 @@ def swept_cost(market: TwinMarket, quantity: Decimal) -> Decimal:
         if not left:
             break
     return cost + left * price
+
+
+def swept_quantity(market: TwinMarket, side: str, money: Decimal) -> Decimal:
+    """Quantity that *money* buys or must be sold for it, at the book as it stands."""
+    left, quantity = money, ZERO
+    for price_text, quantity_text in market.desk.levels(SWEEP_LEVELS)[1 if side == "BUY" else 0]:
+        price, there = Decimal(price_text), Decimal(quantity_text)
+        take = min(there, left / price)
+        quantity += take
+        left -= take * price
+        if left <= 0:
+            break
+    quantity = quantity // market.listing.lot * market.listing.lot
+    if not quantity:
+        raise Refused(Why.QUANTITY_TOO_SMALL, allowed=market.listing.quantity_min)
+    return quantity
+
+
+def market_bound(market: TwinMarket, side: str) -> Decimal | None:
+    """The worst price a market order of contracts may trade at; spot has none."""
+    listing = market.listing
+    if not market.mark or listing.market == "spot":
+        return None
+    up = 1 + listing.band_fraction
+    price = market.mark * up if side == "BUY" else market.mark / up
+    return price // listing.tick * listing.tick
 
 
 def check_money(account: Account, market: TwinMarket, new: NewOrder, quantity: Decimal) -> Decimal:

@@ -52,16 +52,32 @@ class Books:
         that the public has not seen yet.
         """
         for key, is_buy, ticks, lots, left, is_maker in rows:
-            order = self.venue.orders[key]
+            order = self.venue.orders.get(key)
             price, quantity = market.price(ticks), market.quantity(lots)
             is_pair = is_maker and trade_number and self._previous == (ticks, lots, not is_buy)
             if prints and not is_pair:
                 taker_buys = is_buy != is_maker
                 trade_number = self.venue.print(market, price, quantity, is_buy=taker_buys).number
             self._previous = (ticks, lots, is_buy) if not is_maker else None
+            if order is None:
+                continue  # a fill before this one ended it; somebody else made this trade
+            quantity = self._bounded(order, quantity)
             self.fill(order, price, quantity, left=left, is_maker=is_maker, trade=trade_number)
 
     _previous: tuple[int, int, bool] | None = None
+
+    @staticmethod
+    def _bounded(order: Order, quantity: Decimal) -> Decimal:
+        """What a fill may be: several orders that reduce may be reached at once, and each of them
+        was bounded by a position that the first of them ends.
+        """
+        if not order.reduce_only:
+            return quantity
+        there = checks.reducible(order.account, order.market, order.side, order.position_side)
+        if there >= quantity:
+            return quantity
+        order.quantity = order.filled + there
+        return there
 
     def fill(
         self,
@@ -77,6 +93,8 @@ class Books:
         market, account = order.market, order.account
         listing, now_ns = market.listing, self.venue.now()
         rate = listing.maker_fee if is_maker else listing.taker_fee
+        if order.extra.get("forced") == "liquidation":
+            rate += LIQUIDATION_FEE
         is_spot = listing.market == "spot"
         profit = closed = ZERO
         fee_coin = listing.base if is_spot and order.side == "BUY" else listing.quote
@@ -116,6 +134,8 @@ class Books:
         )
         order.fills.append(execution)
         if is_done:
+            if left:
+                market.desk.cancel(order.number)
             self.venue.release(order)
         self._tell(execution, order)
 
@@ -279,6 +299,21 @@ class Books:
         self.venue.cancel_all(linear, Why.LIQUIDATION)
         for position in sorted(held, key=lambda each: -each.mark_value):
             self.close_by_force(account, position, "liquidation")
+        if not any(position.size for position in held):
+            self._insure(account, held[0].market.listing.quote)
+
+    def _insure(self, account: Account, coin: str) -> None:
+        """What a liquidated account still owes, the venue's fund pays."""
+        wallet, now_ns = account.wallet("linear"), self.venue.now()
+        owed = -wallet.get(coin, ZERO)
+        if owed <= 0:
+            return
+        wallet[coin] = ZERO
+        name = account.wallet_name("linear")
+        self.venue.ledger.add(
+            "insurance", now_ns, account=account.name, coin=coin, amount=f"{owed:f}"
+        )
+        self.venue.emit(BalanceEvent(account, name, (coin,), "INSURANCE", now_ns, owed))
 
     def close_by_force(self, account: Account, position: Position, kind: str) -> None:
         """The venue closes a position at the market: a liquidation or an auto-deleveraging."""
@@ -299,7 +334,5 @@ class Books:
         except Refused:
             return  # nobody to trade with; the next step tries again
         if kind == "liquidation" and order.filled:
-            quote = market.listing.quote
-            account.wallet("linear")[quote] -= order.value * LIQUIDATION_FEE
             price = order.average or market.mark
             self.venue.emit(ForcedPrint(market, side, price, order.filled, self.venue.now()))

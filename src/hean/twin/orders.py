@@ -247,7 +247,8 @@ class PositionEvent:
 
 @dataclass(slots=True, frozen=True)
 class BalanceEvent:
-    """Balances of *coins* changed. *reason*: ORDER, FUNDING, TRANSFER; *wallet*: which."""
+    """Balances of *coins* changed. *reason*: ORDER, FUNDING, TRANSFER, INSURANCE; *wallet*:
+    which."""
 
     account: Account
     wallet: str

@@ -437,8 +437,7 @@ class TwinVenue:
             is_spent = order.quote_quantity is not None and order.filled
             if not is_spent:
                 self.finish(order, Status.EXPIRED, ENDINGS[word])
-        if rows or word == "resting":
-            self.emit(BookChange(market, self.now()))
+        self.emit(BookChange(market, self.now()))
         self.books.wake(market)
 
     def _amend_working(

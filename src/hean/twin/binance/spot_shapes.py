@@ -68,9 +68,16 @@ def working_ms(order: Order) -> int:
     return int(order.extra.get("workingTime") or ms(order.created_ns))
 
 
+def _words(order: Order) -> dict[str, Any]:
+    """What a client asked for; an order placed by hand has the plain words."""
+    kind = "MARKET" if order.is_market else "LIMIT"
+    plain = {"type": kind, "timeInForce": "GTC", "selfTradePreventionMode": "NONE"}
+    return plain | order.extra
+
+
 def _terms(order: Order) -> dict[str, Any]:
     """What all shapes of an order share, in Binance's order."""
-    extra = order.extra
+    extra = _words(order)
     return {
         "price": text(order.price),
         "origQty": text(order.quantity),
@@ -125,7 +132,7 @@ def result(order: Order) -> dict[str, Any]:
         **_stops(order),
         "workingTime": working_ms(order),
         **_options(order),
-        "selfTradePreventionMode": order.extra["selfTradePreventionMode"],
+        "selfTradePreventionMode": _words(order)["selfTradePreventionMode"],
     }
 
 
@@ -146,7 +153,7 @@ def _fill(execution: Execution) -> dict[str, Any]:
 
 def queried(order: Order) -> dict[str, Any]:
     """An order as queries and lists show it."""
-    extra = order.extra
+    extra = _words(order)
     return {
         "symbol": order.market.symbol,
         "orderId": int(order.order_id),
@@ -184,7 +191,7 @@ def cancelled(order: Order) -> dict[str, Any]:
         **_terms(order),
         **_stops(order),
         **_options(order),
-        "selfTradePreventionMode": order.extra["selfTradePreventionMode"],
+        "selfTradePreventionMode": _words(order)["selfTradePreventionMode"],
     }
 
 
@@ -211,7 +218,7 @@ def trade(execution: Execution) -> dict[str, Any]:
 def execution_report(event: OrderEvent, number: int) -> dict[str, Any]:
     """What the user stream says of a change. *number*: rises with every report."""
     order, execution = event.order, event.execution
-    extra, kind = order.extra, KINDS[event.kind]
+    extra, kind = _words(order), KINDS[event.kind]
     is_cancel = event.kind == "cancelled" and bool(order.cancel_id)
     is_prevented = event.kind == "expired" and order.why is Why.SELF_MATCH
     report = {

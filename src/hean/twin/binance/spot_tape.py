@@ -21,6 +21,7 @@ INTERVALS = {
     "1M": 0,
 }
 AVERAGE_MINUTES = 5
+SECONDS_KEPT = 1_000  # candles of a second: as many as one answer holds
 DAY_MS = 86_400_000
 
 
@@ -55,7 +56,7 @@ def read(
 
 
 def _seconds(market: TwinMarket, now_ms: int) -> list[Candle]:
-    """The seconds since the oldest trade that is remembered."""
+    """The newest seconds since the oldest trade that is remembered."""
     rows: list[Candle] = []
     for print_ in market.trades:
         at = print_.ts_ns // 1_000_000 // SECOND_MS * SECOND_MS
@@ -71,13 +72,15 @@ def _seconds(market: TwinMarket, now_ms: int) -> list[Candle]:
         else:
             rows[-1].add(part)
     _fill_seconds(rows, now_ms // SECOND_MS * SECOND_MS)
-    return rows
+    return rows[-SECONDS_KEPT:]
 
 
 def _fill_seconds(rows: list[Candle], until_ms: int) -> None:
-    while rows and rows[-1].start_ms < until_ms:
-        close = rows[-1].close
-        rows.append(Candle(rows[-1].start_ms + SECOND_MS, close, close, close, close))
+    if not rows:
+        return
+    close, after = rows[-1].close, rows[-1].start_ms + SECOND_MS
+    for start in range(max(after, until_ms - SECONDS_KEPT * SECOND_MS), until_ms + 1, SECOND_MS):
+        rows.append(Candle(start, close, close, close, close))
 
 
 def closing_ms(start_ms: int, interval: str) -> int:

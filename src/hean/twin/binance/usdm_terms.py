@@ -19,7 +19,7 @@ from hean.twin.binance.call import Call
 from hean.twin.binance.errors import BinanceError
 from hean.twin.listing import Listing
 from hean.twin.market import TwinMarket
-from hean.twin.orders import ZERO, NewOrder, Order, Refused, Status, Trigger, Why
+from hean.twin.orders import ZERO, BookChange, NewOrder, Order, Refused, Status, Trigger, Why
 from hean.twin.venue import TwinVenue
 
 PLAIN_TYPES = frozenset({"LIMIT", "MARKET"})
@@ -124,14 +124,14 @@ def arm(venue: TwinVenue, order: Order) -> None:
     """Set the end of a GTD order."""
     until_ms = order.extra.get("goodTillDate", 0)
     if until_ms and order.is_open:
-        key = ("usdm good till", order.number)
-        venue.deadlines[key] = (until_ms * 1_000_000, partial(_expire, venue, order))
+        venue.deadlines[order] = (until_ms * 1_000_000, partial(_expire, venue, order))
 
 
 def _expire(venue: TwinVenue, order: Order) -> None:
     if order.is_open:
         order.market.desk.cancel(order.number)
         venue.finish(order, Status.EXPIRED, Why.COUNTDOWN)
+        venue.emit(BookChange(order.market, venue.now()))
 
 
 # --- parameters, one each

@@ -33,7 +33,12 @@ LIFE_NS = 3_600 * 1_000_000_000
 LOOK_NS = 1_000_000_000  # keys are looked at once a second
 KEY_LENGTH = 64
 KEY_CHARACTERS = string.ascii_letters + string.digits
-REASONS = {"ORDER": "ORDER", "FUNDING": "FUNDING_FEE", "TRANSFER": "DEPOSIT"}
+REASONS = {
+    "ORDER": "ORDER",
+    "FUNDING": "FUNDING_FEE",
+    "TRANSFER": "DEPOSIT",
+    "INSURANCE": "INSURANCE_CLEAR",
+}
 
 
 @dataclass(slots=True)

@@ -110,7 +110,7 @@ def adl_quantile(account: Account, position: Position) -> int:
     """Place in the queue of auto-deleveraging, 0 to 4: by profit, as nobody else is there."""
     if not position.size or position.unrealized <= 0:
         return 0
-    gain = position.unrealized / position.value * account.leverage_of(position.market.symbol)
+    gain = position.unrealized / position.cost * account.leverage_of(position.market.symbol)
     return min(4, 1 + int(gain * 4))
 
 

@@ -205,7 +205,7 @@ def position_fields(account: Account, position: Position, *, price_name: str) ->
         "side": "" if not size else "Buy" if position.size > 0 else "Sell",
         "size": words.number(size),
         price_name: words.number(entry),
-        "positionValue": words.amount(position.value) if size else "",
+        "positionValue": words.amount(position.cost) if size else "",
         "tradeMode": 0,
         "positionStatus": "Normal",
         "autoAddMargin": 0,

@@ -38,8 +38,8 @@ def test_the_books_served_are_the_books_recorded(shared: Path) -> None:
     twin.dialect.opened(session)
     topic = "orderbook.500.XRPUSDT"
     twin.dialect.received(session, json.dumps({"op": "subscribe", "args": [topic]}))
-    for _, act in twin.script.moments():
-        act()
+    for at_ns, act in twin.script.moments():
+        act(at_ns)
     served = [frame for frame in session.frames if frame.get("topic") == topic]
     assert books(served)[-len(recorded) :] == books(recorded)
     numbers = [frame["data"]["u"] for frame in served]
