@@ -34,6 +34,7 @@ from venue_contract.adapters.trading_desk import SYMBOL, Desk
 FAR = "-0.05"  # below the market, within every price band
 
 
+@pytest.mark.promise(206)
 async def test_a_market_order_is_placed_filled_and_paid_for(desk: Desk) -> None:
     order_id = desk.send(Side.BUY, "0.002")
     await desk.filled(order_id, "0.002")

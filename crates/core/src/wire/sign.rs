@@ -46,9 +46,9 @@ impl Signer {
         to_hex(&self.outer.clone().chain_update(inner).finalize())
     }
 
-    /// A signed request of Binance's WebSocket API. *fields*: without key, time and signature, in any
-    /// order; values that need no escaping, as symbols, decimals and client ids do not. The frame
-    /// carries them sorted by name, as they are signed.
+    /// A signed request of Binance's WebSocket API. *fields*: without key, time and signature, in
+    /// any order; values that need no escaping, as symbols, decimals and client ids do not. The
+    /// frame carries them sorted by name, as they are signed.
     #[must_use]
     pub fn binance_frame(
         &self,
