@@ -126,6 +126,7 @@ def test_an_unknown_venue_names_the_known_ones():
         endpoints_for("kraken", "spot", testnet=False, environment={})
 
 
+@pytest.mark.promise(113)
 def test_a_key_comes_from_the_venue_s_own_variables_before_the_general_ones():
     general = {"API_KEY": "general", "API_SECRET": "x"}
     own = {"BYBIT_API_KEY": "own", "BYBIT_API_SECRET": "y"}
