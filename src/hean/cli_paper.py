@@ -131,7 +131,7 @@ def paper(
     account = AccountSettings(
         values.amount_of(cash, "--cash"),
         times,
-        Sizing(sizing, fraction=size, max_leverage=float(times)),
+        Sizing(sizing, size),
         values.limits_of(limit or ()),
     )
     exact = values.assumptions_of(fees, latency, SLIPPAGE, queue=queue.value, leverage=times)

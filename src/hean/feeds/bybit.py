@@ -22,7 +22,7 @@ from hean.feeds.rest_bybit import INTERVALS
 from hean.net.line import Heartbeat
 from hean.net.socket import Connection
 
-DEPTHS = (1, 50, 200, 1000)  # levels a side; a frame every 10, 20, 100, 200 ms
+DEPTHS = (50, 200, 1000)  # levels a side; a frame every 20, 100, 200 ms. Depth 1 is no book
 ARGS_MAX = 10  # topics of one request: what spot accepts
 ARGS_CHARACTERS_MAX = 21_000  # of all topics of a connection
 

@@ -206,7 +206,7 @@ async def test_trades_and_closed_candles_become_facts(server: ScriptedServer) ->
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ({"depth": 25}, "book depth 25; Bybit has 1, 50, 200, 1000"),
+        ({"depth": 25}, "book depth 25; Bybit has 50, 200, 1000"),
         ({"candles": ["7m"]}, "candles of '7m'; Bybit has 1m"),
     ],
 )

@@ -53,6 +53,7 @@ async def test_every_topic_is_stale_until_it_delivers_and_says_so_once(feeds: Fe
     assert all(words == ["STALE", "FRESH"] for words in streams)
 
 
+@pytest.mark.promise(77)
 async def test_55_a_cut_line_makes_everything_stale_until_it_is_back(feeds: FeedDesk) -> None:
     place = len(feeds.facts)
     await feeds.fault("public_cut", refuses_s=2.5)
@@ -118,7 +119,7 @@ async def test_62_a_spoiled_frame_is_dropped_or_ends_the_line_and_nothing_else(
         place = len(feeds.facts)
         harm = feeds.harm()
         await feeds.fault("poison", form=form, count=3, match={"which": "public"})
-        await feeds.until(lambda: feeds.harm() > harm or len(feeds.facts) > place + 60)  # noqa: B023
+        await feeds.until(lambda h=harm, p=place: feeds.harm() > h or len(feeds.facts) > p + 60)
         await recovered(feeds, place)
     assert feeds.feed.bad > 0
     assert feeds.feed.reconnects > 0

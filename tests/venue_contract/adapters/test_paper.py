@@ -170,7 +170,7 @@ def _is_connected(twin: TwinProcess) -> bool:
     ("more", "code", "text"),
     [
         (["--symbols", "NOSUCHUSDT"], 2, "does not list 'NOSUCHUSDT'"),
-        (["--depth", "7"], 2, "--depth 7; allowed: 1, 50, 200, 1000"),
+        (["--depth", "7"], 2, "--depth 7; allowed: 50, 200, 1000"),
         (["--cash", "-5"], 2, "--cash"),
         (["--param", "nonsense=1"], 2, "nonsense"),
         (["--journal", "there"], 2, "never written over"),
