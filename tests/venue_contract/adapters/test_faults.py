@@ -19,7 +19,7 @@ from hean.core.types import (
     Side,
 )
 from hean.errors import Halted, KeyRefused, ParameterInvalid
-from venue_contract.adapters.trading_desk import Desk
+from venue_contract.adapters.trading_desk import Desk, all_but
 from venue_contract.twin_process import Account, TwinProcess
 
 FAR = "-0.05"
@@ -236,21 +236,19 @@ async def test_57_a_stream_that_has_gone_deaf_is_found_out_and_opened_anew(desk:
     assert (await desk.health("READY")).extra["reasons"] == {}
 
 
+@all_but(("binance", "linear"))  # USD-M futures do not tell whose key it is
 async def test_78_another_account_than_the_configured_one_is_refused_at_start(
     at: tuple[TwinProcess, str],
 ) -> None:
     twin, market = at
-    if (twin.exchange, market) == ("binance", "linear"):
-        pytest.skip("USD-M futures do not tell whose key it is")
     with pytest.raises(ParameterInvalid, match="belongs to account"):
         async with Desk(twin, market, account_id="no such account"):
             pass
 
 
+@all_but(("binance", "spot"))  # it has no such switch
 async def test_an_armed_switch_cancels_when_hean_is_silent(at: tuple[TwinProcess, str]) -> None:
     twin, market = at
-    if (twin.exchange, market) == ("binance", "spot"):
-        pytest.skip("spot has no such switch")
     async with Desk(twin, market, dead_man_s=3 if twin.exchange == "bybit" else None) as desk:
         order_id = desk.send(price=await desk.price(FAR))
         await desk.first(OrderPlaced, order_id)
@@ -261,11 +259,8 @@ async def test_an_armed_switch_cancels_when_hean_is_silent(at: tuple[TwinProcess
         await desk.first(OrderCancelled, order_id)
 
 
+@all_but(("binance", "spot"))  # its sockets cannot be cut apart
 async def test_without_the_order_socket_orders_go_by_rest(desk: Desk) -> None:
-    if desk.venue.codec.name == "binance.spot":
-        pytest.skip(
-            "the twin cannot cut its order socket alone: the user's events are the same kind"
-        )
     await desk.fault("connection_refused", match={"which": "trade"})
     await asyncio.to_thread(desk.twin.control.post, "cut", which="trade")
     await desk.until(lambda: not desk.venue.dispatch.session.is_ready)

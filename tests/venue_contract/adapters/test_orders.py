@@ -29,7 +29,7 @@ from hean.errors import (
     ParameterInvalid,
     VenueRefused,
 )
-from venue_contract.adapters.trading_desk import SYMBOL, Desk
+from venue_contract.adapters.trading_desk import SYMBOL, Desk, only
 
 FAR = "-0.05"  # below the market, within every price band
 
@@ -210,9 +210,8 @@ async def test_the_account_is_told_before_anything_else_and_after_a_trade(desk: 
     await desk.until(lambda: len(desk.of(Balance)) > count)
 
 
+@only(("bybit", "linear"), ("binance", "linear"))
 async def test_a_position_is_told_as_it_opens_and_closes(desk: Desk) -> None:
-    if desk.market != "linear":
-        pytest.skip("spot has no positions")
     before = desk.of(Position)[-1].qty
     await desk.filled(desk.send(Side.BUY, "0.003"), "0.003")
     await desk.until(lambda: desk.of(Position)[-1].qty == before + Decimal("0.003"))

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Self, TypeVar
 
+import pytest
+
 from hean.core.bus import EventBus
 from hean.core.clock import LiveClock
 from hean.core.module import IdSequence
@@ -40,6 +42,18 @@ SYMBOL = "BTCUSDT"
 WAIT_S = 15.0
 POLL_S = 0.005
 MARKETS = [("bybit", "linear"), ("bybit", "spot"), ("binance", "spot"), ("binance", "linear")]
+
+
+def only(*pairs: tuple[str, str]) -> pytest.MarkDecorator:
+    """A test of these markets: the others do not have what it is about."""
+    ids = ["-".join(pair) for pair in pairs]
+    return pytest.mark.parametrize("at", pairs, ids=ids, indirect=True)
+
+
+def all_but(*pairs: tuple[str, str]) -> pytest.MarkDecorator:
+    """A test of all markets but these, which do not have what it is about."""
+    return only(*(pair for pair in MARKETS if pair not in pairs))
+
 
 Fact = TypeVar("Fact", bound=Payload)
 _epochs = itertools.count(time.time_ns() // 1_000_000)  # client ids are never used twice
