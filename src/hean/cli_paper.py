@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shlex
 import signal
 import sys
 import time
@@ -176,12 +177,20 @@ def _trade(
         with blamed(built, watchdog, spec=spec):
             summary, record, refusals = _run(session, outputs.journal, duration_s)
     summary["refusals"] = refusals.document()
+    summary["command"] = _again(outputs.journal)
     outputs.write(summary, record)
     for line in refusals.warnings():
         typer.echo(line, err=True)
     if not is_quiet:
         table_console(json_to).print(summary_table(summary))
         say(_feed_line(summary["feed"]), json_to=json_to)
+
+
+def _again(journal: Path | None) -> str:
+    """What repeats the session: its market passes only once, its journal keeps it."""
+    if journal is None:
+        return "# a live market passes once; with --journal FILE a session can be replayed"
+    return shlex.join(["hean", "replay", str(journal)])
 
 
 def steady_now() -> Callable[[], int]:

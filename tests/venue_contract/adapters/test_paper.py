@@ -139,6 +139,8 @@ def test_the_command_trades_for_a_while_and_writes_what_it_was_asked_for(
     assert result["orders"] > 0
     assert result["feed"]["venue"] == exchange
     assert result["journal_hash"]
+    assert result["command"] == "hean replay run.journal"
+    assert "hean replay run.journal" in (tmp_path / "r.html").read_text()
     assert (tmp_path / "r.html").read_text().startswith("<!DOCTYPE html>")
     replay = subprocess.run(
         [sys.executable, "-m", "hean", "replay", "run.journal", "--json", "-"],
