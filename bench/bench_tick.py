@@ -5,7 +5,8 @@ next one a millisecond later. Three clients, each in a process of its own: a C++
 machine's floor: no checks, no signature, order by HTTP), a usual Python bot (websockets, orjson,
 aiohttp, uvloop), and HEAN whole, signing every order. No disk. HEAN also says what its part inside
 the process was, frame bytes to signed order bytes, from its own stamps: on the loopback, where a
-millisecond of rest has cooled the caches, and in one go, without sockets.
+millisecond of rest has cooled the caches, and in one go, without sockets. The core alone, with a
+native strategy, does the same from bytes to bytes in `crates/core/benches/tick.rs`.
 """
 
 from __future__ import annotations
@@ -229,6 +230,13 @@ def figures_of(client: str, taken: list[int], said: str) -> dict[str, float]:
     return out
 
 
+def native(frames: int) -> dict[str, float]:
+    """The core with a native strategy."""
+    command = ["cargo", "bench", "-q", "-p", "hean-core", "--bench", "tick", "--", str(frames)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=BENCH.parent)
+    return {f"native inside, total {name}": v for name, v in json.loads(done.stdout).items()}
+
+
 def run(rounds: int, quick: bool = False) -> Result:
     """One value a round."""
     import uvloop
@@ -251,6 +259,7 @@ def run(rounds: int, quick: bool = False) -> Result:
             for stage, seen in worker("tick_clients:inside", frames=10 * frames).items():
                 if isinstance(seen, dict):
                     figures |= {f"hean inside, {stage} {name}": seen[name] for name in SHOWN}
+            figures |= native(10 * frames)
             hean = figures["hean p50 us"]
             ratios = {
                 "hean p50 / c++ epoll": hean / figures["c++ epoll p50 us"],
@@ -261,6 +270,7 @@ def run(rounds: int, quick: bool = False) -> Result:
         "hean p50 / c++ epoll": ("<=", 2.0),
         "hean p50 / python bot": ("<=", 0.4),
         "hean inside, total p50_us": ("<=", 10.0),
+        "native inside, total p50_us": ("<=", 3.0),
     }
     return result
 
