@@ -201,13 +201,24 @@ class Serving:
         showing = asyncio.get_running_loop().create_task(self._show())
         try:
             async with asyncio.timeout(duration_s):
-                await ended.wait()
+                await self._until(ended)
         except TimeoutError:
             pass
         finally:
             showing.cancel()
             await self.twin.stop()
         self._tell_totals(document)
+
+    async def _until(self, ended: asyncio.Event) -> None:
+        """Wait for the end. *Raises*: what broke the twin, if something did."""
+        waits = [asyncio.ensure_future(each) for each in (ended.wait(), self.twin.watch())]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        for each in done:
+            each.result()
 
     def _tell_ready(self, document: dict[str, Any]) -> None:
         if self.json_to == STANDARD_OUTPUT:

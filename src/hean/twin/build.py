@@ -132,6 +132,11 @@ class Twin:
             await self.stop()
             raise
 
+    async def watch(self) -> None:
+        """Return never, unless something of the twin breaks: then raise what broke it."""
+        ticker = self.server.ticker
+        await asyncio.gather(*self._tasks, *([] if ticker is None else [ticker]))
+
     async def stop(self) -> None:
         """Close every connection; the ledger is complete."""
         for task in self._tasks:

@@ -112,6 +112,8 @@ class CandleStore:
         if not rows:
             return []
         first, last = rows[0].start_ms, rows[-1].start_ms
+        if start_ms is not None and start_ms > last:
+            return []  # also what is too far away to be a time
         low = first if start_ms is None else max(first, opening(start_ms, interval_ms))
         if start_ms is not None and low < start_ms:
             low = following(low, interval_ms)

@@ -27,6 +27,7 @@ from hean.twin.fault_settings import (
 from hean.twin.fault_streams import cut
 from hean.twin.hand_actions import ACTIONS, HandActions
 from hean.twin.orders import Refused
+from hean.twin.server import quiet_logger
 
 if TYPE_CHECKING:
     from hean.twin.build import Twin
@@ -84,7 +85,7 @@ class Control:
             ("/manual", self._manual),
         ):
             app.router.add_post(path, _with_body(act))
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, logger=quiet_logger())
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port).start()

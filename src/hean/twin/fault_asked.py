@@ -12,10 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from hean.twin.account import Key
-from hean.twin.wire import Request
+from hean.twin.wire import Request, decoded
 
 BYBIT_OPS = {
     "/v5/order/create": "create",
@@ -177,7 +175,7 @@ def asked_by_rest(exchange: str, request: Request, keys: Mapping[str, Key]) -> A
     asked.account = "" if key is None else key.account.name
     if exchange == "bybit":
         asked.op = BYBIT_OPS.get(request.path, "")
-        fields = _json(request.body) if request.body else dict(parse_qsl(request.query))
+        fields = decoded(request.body) if request.body else dict(parse_qsl(request.query))
     else:
         last = request.path.rsplit("/", 1)[-1]
         asked.op = BINANCE_OPS.get(f"{request.method} {last}", "")
@@ -191,7 +189,7 @@ def asked_by_rest(exchange: str, request: Request, keys: Mapping[str, Key]) -> A
 def asked_by_message(path: str, text: str, account: str, keys: Mapping[str, Key]) -> Asked:
     """What a WebSocket message asks. *account*: of the session; a message may bring its own key."""
     asked = Asked("ws", path, account=account)
-    message = _json(text.encode())
+    message = decoded(text.encode())
     if not isinstance(message, dict):
         return asked
     asked.message = message
@@ -216,7 +214,7 @@ def _read(asked: Asked, fields: dict[str, Any]) -> None:
     asked.fields = fields
     legs = fields.get("request") or fields.get("batchOrders")
     if isinstance(legs, str):
-        legs = _json(legs.encode())
+        legs = decoded(legs.encode())
     rows = [fields]
     if isinstance(legs, list):
         rows += [leg for leg in legs if isinstance(leg, dict)]
@@ -233,10 +231,3 @@ def _read(asked: Asked, fields: dict[str, Any]) -> None:
 
 def _found(rows: list[dict[str, Any]], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(row[name]) for row in rows for name in names if row.get(name))
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return None

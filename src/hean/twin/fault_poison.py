@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from hean.twin.wire import decoded
+
 LARGE_BYTES = 10 << 20
 DEEP_LEVELS = 10_000
 VALUES: dict[str, Any] = {
@@ -70,7 +72,7 @@ def poisoned(data: bytes, form: str) -> bytes | None:
             return data[:-1] + b',"padding":"' + b"x" * LARGE_BYTES + b'"}'
         case "array":
             return b"[" + data + b"]"
-    body = _decoded(data)
+    body = decoded(data)
     if not isinstance(body, dict):
         return None
     if form == "extra":
@@ -95,7 +97,7 @@ def _spoiled(body: dict[str, Any], form: str) -> bytes | None:
 
 def outlier(data: bytes, *, factor: float | None, price: Decimal | None) -> bytes | None:
     """Every price of a frame times *factor*, or *price* instead; `None` if there is none."""
-    body = _decoded(data)
+    body = decoded(data)
     found = list(_places(body, PRICES))
     if not found:
         return None
@@ -105,13 +107,6 @@ def outlier(data: bytes, *, factor: float | None, price: Decimal | None) -> byte
         else:
             holder[key] = f"{Decimal(holder[key]) * Decimal(str(factor or 1)):f}"
     return msgspec.json.encode(body)
-
-
-def _decoded(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def _places(value: Any, names: frozenset[str]) -> Any:

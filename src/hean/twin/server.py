@@ -7,14 +7,16 @@ done here, so that neither exchange nor dialect knows of faults on the wire.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket as socket_module
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hean.twin.fault_act import REPLY, FrameFault, RequestFault
 from hean.twin.faults import Faults
@@ -24,7 +26,9 @@ ACK_DELAY_S = 0.003  # pybit registers its callback after it has sent; so does e
 PUSH_DELAY_S = 0.004  # the order of a real venue: acknowledged, then told on the stream
 TICK_S = 0.01
 QUEUE_FRAMES_MAX = 20_000  # a client that far behind does not read; venues cut it, so do we
+QUEUE_BYTES_MAX = 8 << 20  # of one client; a book of a thousand levels has 50 kB
 STORM_FRAMES_MAX = 200_000  # a dial may mean more than any client can take at once
+STORM_BYTES_MAX = 256 << 20
 MESSAGE_BYTES_MAX = 1 << 20
 BODY_BYTES_MAX = 4 << 20
 SESSIONS_MAX = 1_000
@@ -50,7 +54,8 @@ class WebSocketSession:
         self._ready = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._last_due = 0.0
-        self._room = QUEUE_FRAMES_MAX
+        self._room, self._room_bytes = QUEUE_FRAMES_MAX, QUEUE_BYTES_MAX
+        self._bytes = 0
 
     def reply(self, frame: bytes) -> None:
         """Answer a request of this session."""
@@ -68,7 +73,7 @@ class WebSocketSession:
     def ping(self, payload: bytes) -> None:
         """Send a protocol ping."""
         if not self._socket.closed:
-            self._loop.create_task(self._quietly(self._socket.ping(payload)))
+            self._loop.create_task(self.quietly(self._socket.ping(payload)))
 
     def close(self, code: int, reason: str) -> None:
         """Close after what is queued has left."""
@@ -78,6 +83,8 @@ class WebSocketSession:
         """Cut the connection without a word."""
         if self._transport is not None:
             self._transport.abort()
+        self._frames.clear()
+        self._bytes = 0
         self._ready.set()
 
     def _offer(self, frame: bytes, *, topic: str, delay_s: float, is_private: bool = False) -> None:
@@ -88,7 +95,7 @@ class WebSocketSession:
         self._apply(fault, delay_s)
 
     def _apply(self, fault: FrameFault, delay_s: float) -> None:
-        self._room = STORM_FRAMES_MAX
+        self._room, self._room_bytes = STORM_FRAMES_MAX, STORM_BYTES_MAX
         for later_s, frame in fault.frames:
             if later_s:  # overtaken by what comes meanwhile
                 self._loop.call_later(delay_s + later_s, self._put, frame, 0.0)
@@ -98,9 +105,11 @@ class WebSocketSession:
             self.abort()
 
     def _put(self, item: bytes | str | tuple[int, str], delay_s: float) -> None:
-        if len(self._frames) >= self._room:
+        size = 0 if isinstance(item, tuple) else len(item)
+        if len(self._frames) >= self._room or self._bytes + size > self._room_bytes:
             self.abort()
             return
+        self._bytes += size
         self._last_due = max(self._last_due, self._loop.time() + delay_s)
         self._frames.append((self._last_due, item))
         self._ready.set()
@@ -121,6 +130,7 @@ class WebSocketSession:
             if isinstance(item, tuple):
                 await self._socket.close(code=item[0], message=item[1].encode())
                 return
+            self._bytes -= len(item)
             await self._send(item)
 
     async def _send(self, item: bytes | str) -> None:
@@ -129,7 +139,8 @@ class WebSocketSession:
             return
         await self._socket.send_frame(item, WSMsgType.TEXT)
 
-    async def _quietly(self, sending: Any) -> None:
+    async def quietly(self, sending: Awaitable[object]) -> None:
+        """Wait for something to be sent; a line that is down is nobody's mistake."""
         try:
             await sending
         except (ConnectionError, RuntimeError):
@@ -149,7 +160,8 @@ class TwinServer:
         self.sessions_opened = 0
         self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
-        self._ticker: asyncio.Task[None] | None = None
+        self.ticker: asyncio.Task[None] | None = None
+        """Gives the dialect its time, while it runs."""
 
     def next_session(self) -> int:
         """A new session number."""
@@ -158,18 +170,25 @@ class TwinServer:
 
     async def start(self, host: str, port: int) -> None:
         """Listen. *Raises*: `OSError` if the port is taken."""
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        server = web.Server(
+            self._handle,
+            access_log=None,
+            logger=quiet_logger(),
+            request_factory=_request,
+            auto_decompress=False,  # what is signed is what was sent; nothing here swells
+        )
+        self._runner = web.ServerRunner(server)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        self._ticker = asyncio.get_running_loop().create_task(self._tick())
+        self.ticker = asyncio.get_running_loop().create_task(self._tick())
 
     async def stop(self) -> None:
         """Close every connection and the port."""
         self._stopping.set()
-        if self._ticker is not None:
-            self._ticker.cancel()
+        if self.ticker is not None:
+            self.ticker.cancel()
         for session in list(self.sessions.values()):
             session.abort()
         if self._runner is not None:
@@ -189,7 +208,10 @@ class TwinServer:
         path, _, query = request.raw_path.partition("?")
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._session(request, path)
-        body = await request.read() if request.can_read_body else b""
+        try:
+            body = await request.read() if request.can_read_body else b""
+        except web.RequestPayloadError:
+            return web.Response(status=400, text="malformed body")
         asked = Request(
             request.method, path, query, body, request.headers, request.remote or "127.0.0.1"
         )
@@ -232,7 +254,7 @@ class TwinServer:
         await socket.prepare(request)
         session = WebSocketSession(socket, request, server=self)
         self.sessions[session.number] = session
-        pump = asyncio.get_running_loop().create_task(session.pump())
+        pump = asyncio.get_running_loop().create_task(session.quietly(session.pump()))
         try:
             self.dialect.opened(session)
             await self._listen(socket, session)
@@ -270,6 +292,32 @@ class TwinServer:
             self.later(fault.wait_s, hear)
         else:
             hear()
+
+
+class _OwnErrors(logging.Filter):
+    """Lets through what went wrong here, not what a client sent that is no HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is to be shown."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+def quiet_logger() -> logging.Logger:
+    """For an HTTP server that strangers send junk to."""
+    logger = logging.getLogger(__name__)
+    if not logger.filters:
+        logger.addFilter(_OwnErrors())
+    return logger
+
+
+def _request(
+    message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(
+        message, payload, protocol, writer, task, loop, client_max_size=BODY_BYTES_MAX
+    )
 
 
 async def _break_off(request: web.BaseRequest, reply: Reply | None, cut_at: int | None) -> None:

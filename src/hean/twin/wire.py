@@ -10,10 +10,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from hean.twin.market import TwinMarket
 from hean.twin.orders import Event
 
 JSON_TYPE = "application/json;charset=UTF-8"
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What bytes raise that are no sane JSON."""
+
+
+def decoded(data: bytes | str) -> Any:
+    """JSON as objects; `None` for what is no sane JSON."""
+    try:
+        return msgspec.json.decode(data)
+    except MALFORMED:
+        return None
+
+
+def readable(text: str) -> str:
+    """Text that may go into an answer; bytes of a header that are no UTF-8 are question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hean.twin.orders import Refused, Why
+from hean.twin.wire import readable
 
 Refusals = dict[Why, tuple[int, str]]
 """What the exchange's refusals are called in one family."""
@@ -31,7 +32,7 @@ class BinanceError(Exception):
     ) -> None:
         super().__init__(f"{code} {msg}")
         self.code = code
-        self.msg = msg
+        self.msg = readable(msg)
         self.status = status
         self.data = data
         self.retry_after_s = retry_after_s

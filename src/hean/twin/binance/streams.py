@@ -14,7 +14,7 @@ import msgspec
 
 from hean.twin.market import TwinMarket
 from hean.twin.orders import Event
-from hean.twin.wire import Session
+from hean.twin.wire import MALFORMED, Session, decoded
 
 SECOND_NS = 1_000_000_000
 STREAMS_MAX = 1_024
@@ -25,7 +25,6 @@ LIFE_NS = 24 * 3_600 * SECOND_NS
 ROUTES = frozenset({"public", "market", "private"})
 POLICY_VIOLATION = 1008
 GOING_AWAY = 1001
-MALFORMED = (msgspec.DecodeError, RecursionError)  # what a frame that is no sane JSON raises
 MICROSECONDS = "#us"  # marks a stream whose listener wants microseconds
 METHODS = frozenset(
     {"SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY"}
@@ -185,10 +184,7 @@ def parse_message(text: str) -> tuple[Any, str, list[Any]]:
 
 def id_of(text: str) -> Any:
     """The id to answer a broken message with; `None` where there is none to be read."""
-    try:
-        message = msgspec.json.decode(text)
-    except MALFORMED:
-        return None
+    message = decoded(text)
     found = message.get("id") if isinstance(message, dict) else None
     return found if isinstance(found, int | str) else None
 

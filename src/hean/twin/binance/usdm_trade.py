@@ -31,6 +31,7 @@ from hean.twin.binance.usdm_tape import AMENDS_MAX
 from hean.twin.binance.usdm_terms import SIDES, arm, plain_order
 from hean.twin.market import TwinMarket
 from hean.twin.orders import Order, Refused, Why
+from hean.twin.wire import MALFORMED
 
 PLACED_MAX, CANCELLED_MAX = 5, 10  # legs of a batch
 ROWS, ROWS_MAX = 500, 1_000
@@ -258,7 +259,7 @@ def _legs(call: Call, name: str, most: int) -> list[dict[str, str]]:
 def _list(call: Call, name: str, most: int) -> list[Any]:
     try:
         rows = msgspec.json.decode(call.required(name), type=list[Any])
-    except msgspec.DecodeError:
+    except MALFORMED:
         raise errors.invalid(name) from None
     if not 1 <= len(rows) <= most:
         raise BinanceError(-4082, "Invalid number of batch orders.")

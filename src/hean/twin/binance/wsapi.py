@@ -16,8 +16,7 @@ from hean.twin.account import Account
 from hean.twin.binance import errors
 from hean.twin.binance.call import PARAMETERS_MAX, Call, Route
 from hean.twin.binance.errors import BinanceError
-from hean.twin.binance.streams import MALFORMED
-from hean.twin.wire import Session
+from hean.twin.wire import MALFORMED, Session, decoded
 
 if TYPE_CHECKING:
     from hean.twin.binance.dialect import BinanceDialect
@@ -135,10 +134,7 @@ def _text(raw: msgspec.Raw) -> str:
 
 
 def _id_of(text: str) -> Any:
-    try:
-        message = msgspec.json.decode(text)
-    except MALFORMED:
-        return None
+    message = decoded(text)
     found = message.get("id") if isinstance(message, dict) else None
     is_text = isinstance(found, str) and len(found) <= ID_LENGTH_MAX
     return found if is_text or (isinstance(found, int) and not isinstance(found, bool)) else None

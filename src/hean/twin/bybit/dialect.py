@@ -34,7 +34,7 @@ from hean.twin.market import TwinMarket
 from hean.twin.orders import Event, ExecutionEvent, Refused
 from hean.twin.quirks import Quirks
 from hean.twin.venue import TwinVenue
-from hean.twin.wire import Reply, Request, Session
+from hean.twin.wire import MALFORMED, Reply, Request, Session, decoded
 
 SECOND_NS = 1_000_000_000
 SOCKETS = {
@@ -265,10 +265,7 @@ class BybitDialect:
     def received(self, session: Session, text: str) -> None:
         """A client sent a text frame."""
         client: Client = session.state
-        try:
-            request = decode(text)
-        except (msgspec.DecodeError, RecursionError):
-            request = None
+        request = decoded(text)
         if not isinstance(request, dict):
             client.failed("", {}, "error:invalid json")
             return
@@ -337,7 +334,7 @@ def _params(request: Request) -> Mapping[str, Any]:
         return dict(parse_qsl(request.query, keep_blank_values=True))
     try:
         body = decode(request.body or b"{}")
-    except (msgspec.DecodeError, RecursionError):
+    except MALFORMED:
         raise Denied(10001, "request parameter error: invalid json", status=400) from None
     if not isinstance(body, dict):
         raise wrong("request parameter error: a JSON object is expected")

@@ -10,6 +10,7 @@ from typing import Any
 
 from hean.twin.bybit.words import number
 from hean.twin.orders import Refused, Why
+from hean.twin.wire import readable
 
 OUT_OF_BAND = "Order price exceeds the allowable range."
 LINEAR: dict[Why, tuple[int, str]] = {
@@ -99,7 +100,7 @@ class Denied(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = readable(message)
         self.status = status
         self.result = result or {}
 

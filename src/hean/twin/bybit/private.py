@@ -69,9 +69,8 @@ class PrivateStreams:
         if client.key is None:
             return
         account = client.key.account
-        others = self._clients.get(account.number, [])
-        if client in others:
-            others.remove(client)
+        others = self._clients[account.number]
+        others.remove(client)
         for topic in client.topics & DISCONNECT_TOPICS.keys():
             if not any(topic in other.topics for other in others):
                 self._arm(account, DISCONNECT_TOPICS[topic])
@@ -162,8 +161,9 @@ class PrivateStreams:
             client.failed("auth", request, refusal.message)
             client.session.close(POLICY_VIOLATION, "authentication failed")
             return
-        if client.key is None:
-            self._clients.setdefault(key.account.number, []).append(client)
+        if client.key is not None:
+            self._clients[client.key.account.number].remove(client)
+        self._clients.setdefault(key.account.number, []).append(client)
         client.key = key
         client.session.account = key.account.name
         client.done("auth", request)

@@ -24,6 +24,7 @@ from hean.twin.orders import BookChange, Event, ForcedPrint, TradePrint
 from hean.twin.venue import TwinVenue
 
 STATUS_TOPIC = "system.status"
+DEPTHS = {str(depth): depth for depth in RHYTHM_NS}
 
 
 class PublicStreams:
@@ -135,8 +136,8 @@ class PublicStreams:
 
     def _of_market(self, market: TwinMarket, name: str, detail: str) -> Callable[[], Stream] | None:
         match name, detail:
-            case "orderbook", depth if depth.isdigit() and int(depth) in RHYTHM_NS:
-                return lambda: self._books.get(market, int(depth))
+            case "orderbook", depth if depth in DEPTHS:
+                return lambda: self._books.get(market, DEPTHS[depth])
             case "publicTrade", "":
                 return lambda: Trades(market)
             case "tickers", "":
