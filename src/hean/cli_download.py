@@ -38,6 +38,7 @@ from hean.feeds.rest import Market
 from hean.feeds.rest_binance import BinanceRest
 from hean.feeds.rest_bybit import BybitRest
 from hean.net.http import HttpClient
+from hean.net.loop import run as run_loop
 from hean.venues.endpoints import Endpoints, endpoints_for
 from hean.watchdog import end_on_signals
 
@@ -191,7 +192,7 @@ def download_history(
     with progress("download", PROGRESS_STEPS * len(wishes)) as advance:
         work = _download_all(wishes, url, data_dir.expanduser(), force, advance, json_to)
         try:
-            documents = asyncio.run(work)
+            documents = run_loop(work)
         except KeyboardInterrupt:
             say("Complete pages are kept; the same command goes on from there.", json_to="-")
             raise
@@ -269,7 +270,7 @@ def record_stream(
     endpoints = endpoints_for(exchange.value, market.value, testnet=testnet, environment=given)
     names = listed_of(symbols)
     with progress("record (s)", int(duration or 0), is_shown=duration is not None) as advance:
-        recorded = asyncio.run(
+        recorded = run_loop(
             _record(endpoints, names, out, exchange.value, testnet, duration, advance)
         )
     document = {

@@ -44,6 +44,7 @@ from hean.core.journal import Journal
 from hean.errors import ParameterInvalid
 from hean.feeds.bybit import DEPTHS
 from hean.feeds.freshness import STALE
+from hean.net.loop import run as run_loop
 from hean.paper import Paper
 from hean.paper_journal import finish_session_journal, start_session_journal
 from hean.risk.sizing import Sizing, SizingMethod
@@ -215,7 +216,7 @@ def _run(
                 stack.callback(books[0].close)
 
         session.on_ready = ready
-        summary, record = asyncio.run(_until_ended(session, duration_s))
+        summary, record = run_loop(_until_ended(session, duration_s))
         if books:
             head = finish_session_journal(books[0], session.session, session.ended_ns)
             summary["journal_hash"] = head
