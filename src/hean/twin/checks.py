@@ -16,12 +16,14 @@ SWEEP_LEVELS = 1_000  # levels of a book that a market order is thought through
 
 
 def check_price(market: TwinMarket, price: Decimal, *, side: str | None) -> None:
-    """Tick, sign and band of a price; *side* `None` leaves the band out (trigger prices). A band
+    """Tick, bounds and band of a price; *side* `None` leaves the band out (trigger prices). A band
     bounds how far a buyer goes up and a seller down; Binance's spot bounds both ways for both.
     """
     listing = market.listing
     if price <= 0:
         raise Refused(Why.PRICE_TOO_LOW, allowed=listing.tick)
+    if price > listing.price_max:
+        raise Refused(Why.PRICE_TOO_HIGH, allowed=listing.price_max)
     if price % listing.tick:
         raise Refused(Why.PRICE_OFF_TICK, allowed=listing.tick)
     reference = market.mark or market.last

@@ -24,6 +24,12 @@ LOTS_MAX = {
     ("binance", "linear"): 1_000_000,
     ("binance", "spot"): 900_000_000,
 }
+PRICES_MAX = {  # in ticks
+    ("bybit", "linear"): 1_999_998,
+    ("bybit", "spot"): 1_999_998,
+    ("binance", "linear"): 45_000_000,
+    ("binance", "spot"): 100_000_000,
+}
 LIQUIDATION_FEE = Decimal("0.0125")
 FUNDING_HOURS = 8
 
@@ -63,6 +69,11 @@ class Listing:
     def leverage_max(self) -> Decimal:
         """Of the lowest tier."""
         return (1 / self.tiers[0][1]).quantize(Decimal(1)) if self.tiers else Decimal(1)
+
+    @property
+    def price_max(self) -> Decimal:
+        """The highest price of any order."""
+        return PRICES_MAX[self.exchange, self.market] * self.tick
 
     @property
     def band_low(self) -> Decimal:

@@ -32,7 +32,6 @@ from hean.twin.orders import TradePrint
 
 DEPTH_MAX = 5_000
 ROWS_MAX = 1_000
-PRICE_MAX = "1000000.00000000"
 NOTIONAL_MAX = "9000000.00000000"
 DAY_MS = 86_400_000
 WINDOWS = {"m": (60_000, 59), "h": (3_600_000, 23), "d": (DAY_MS, 7)}
@@ -108,7 +107,7 @@ def filters(listing: Listing) -> list[dict[str, Any]]:
         {
             "filterType": "PRICE_FILTER",
             "minPrice": tick,
-            "maxPrice": PRICE_MAX,
+            "maxPrice": f"{listing.price_max:.8f}",
             "tickSize": tick,
         },
         {

@@ -31,7 +31,6 @@ AMENDS_MAX = 10_000
 FAR_DELIVERY_MS = 4_133_404_800_000  # how a perpetual's delivery date is printed
 ONBOARD_MS = 1_569_398_400_000
 MARK_DIGITS = 8
-PRICE_MAX_FACTOR = 45_000_000  # ticks; a bound nobody reaches
 INTEREST_RATE = "0.00010000"
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
@@ -74,7 +73,7 @@ def _filters(listing: Listing, conditional_max: int) -> list[dict[str, Any]]:
         {
             "filterType": "PRICE_FILTER",
             "minPrice": listing.price_text(listing.tick),
-            "maxPrice": listing.price_text(listing.tick * PRICE_MAX_FACTOR),
+            "maxPrice": listing.price_text(listing.price_max),
             "tickSize": listing.price_text(listing.tick),
         },
         _sizes("LOT_SIZE", listing, listing.quantity_max, lot),

@@ -16,7 +16,6 @@ LAUNCHED_MS = "1585526400000"
 FUNDING_CAP = "0.00375"
 SPOT_QUOTE_STEP = "0.00000001"
 SPOT_AMOUNT_MAX = "8000000"
-PRICE_STEPS = 1_999_998  # the highest price is this many ticks
 
 
 def instrument(market: TwinMarket, number: int) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def _linear(listing: Listing, number: int) -> dict[str, Any]:
         },
         "priceFilter": {
             "minPrice": listing.price_text(listing.tick),
-            "maxPrice": listing.price_text(listing.tick * PRICE_STEPS),
+            "maxPrice": listing.price_text(listing.price_max),
             "tickSize": listing.price_text(listing.tick),
         },
         "lotSizeFilter": {
