@@ -30,6 +30,7 @@ from hean.cli_common import (
 from hean.cli_output import check_target
 from hean.cli_twin_keys import GivenKey, keys_of, wipe_from_title
 from hean.errors import ParameterInvalid
+from hean.net.loop import run as run_loop
 from hean.twin.build import Twin, TwinSettings
 from hean.twin.fault_file import load_faults
 from hean.twin.fault_settings import Setting
@@ -188,7 +189,7 @@ class Serving:
 
     def run(self, duration_s: float | None) -> None:
         """Serve until Ctrl-C or the end of *duration_s*."""
-        asyncio.run(self._serve(duration_s))
+        run_loop(self._serve(duration_s))
 
     async def _serve(self, duration_s: float | None) -> None:
         ended = asyncio.Event()
