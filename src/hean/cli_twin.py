@@ -38,6 +38,7 @@ from hean.watchdog import end_on_signals
 
 SPEED_MAX = 3600.0
 LIMITS_SCALE_MAX = 1_000_000.0
+DURATION_S_MAX = 366 * 86_400.0  # longer than any process is left alone
 PROGRESS_S = 1.0
 SEED_MAX = 2**63 - 1
 EPILOG = (
@@ -100,7 +101,8 @@ LedgerOption = Annotated[
 ]
 FaultsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Fault dials: TOML, JSON.")]
 DurationOption = Annotated[
-    float | None, typer.Option(min=0.1, metavar="S", help="Ends it; otherwise Ctrl-C does.")
+    float | None,
+    typer.Option(min=0.1, max=DURATION_S_MAX, metavar="S", help="Ends it; otherwise Ctrl-C does."),
 ]
 JsonLinesOption = Annotated[
     str | None,
@@ -291,6 +293,8 @@ def _ws_urls(exchange: str, base: str) -> dict[str, str]:
 
 def _symbols(given: Sequence[str]) -> tuple[str, ...]:
     names = [name for text in given for name in text.split(",") if name]
+    if given and not names:
+        raise ParameterInvalid("--symbols: got nothing; give BTCUSDT or several with commas.")
     return values.symbols_of(names)
 
 

@@ -13,6 +13,8 @@ from hean.twin.market import TwinMarket
 from hean.twin.orders import ZERO, Order
 
 SIDES = {"one_way": ("BOTH",), "hedge": ("LONG", "SHORT")}
+ORDERS_KEPT = 20_000  # ended orders an account can still look up: 60 MB of them
+SPENT_IDS_KEPT = 200_000
 COST_STEP = Decimal("1e-12")  # finer than any amount a venue shows
 PERMISSIONS = frozenset({"read", "trade"})
 
@@ -111,9 +113,11 @@ class Account:
     margin_mode: dict[str, str] = field(default_factory=dict)
     open_orders: dict[int, Order] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
-    """By order id; the newest MAX_ORDERS_KEPT of the venue."""
+    """By order id: the open ones and the newest ORDERS_KEPT that have ended."""
     by_client_id: dict[str, dict[str, Order]] = field(default_factory=dict)
     """The newest order of each client id, by wallet: where markets are apart, so are their ids."""
+    spent_ids: dict[str, None] = field(default_factory=dict)
+    """Client ids of forgotten orders, oldest first, where one may never be used twice."""
     is_banned: bool = False
 
     def wallet(self, market: str) -> dict[str, Decimal]:
@@ -127,6 +131,22 @@ class Account:
     def client_ids(self, market: str) -> dict[str, Order]:
         """The newest order of each client id of a market, `spot` or `linear`."""
         return self.by_client_id.setdefault(self.wallet_name(market), {})
+
+    def remember(self, order: Order) -> None:
+        """Keep an order for look-ups. The oldest that has ended is forgotten for it."""
+        self.orders[order.order_id] = order
+        self.open_orders[order.number] = order
+        if order.client_id:
+            self.client_ids(order.market.listing.market)[order.client_id] = order
+        if len(self.orders) - len(self.open_orders) <= ORDERS_KEPT:
+            return
+        oldest = next(each for each in self.orders.values() if not each.is_open)
+        del self.orders[oldest.order_id]
+        self.forget_client_id(oldest)
+        if oldest.client_id:
+            self.spent_ids[oldest.client_id] = None
+        if len(self.spent_ids) > SPENT_IDS_KEPT:
+            del self.spent_ids[next(iter(self.spent_ids))]
 
     def forget_client_id(self, order: Order) -> None:
         """The order's client id names nothing any more, unless a later order has it."""

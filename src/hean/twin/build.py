@@ -63,7 +63,8 @@ class TwinSettings(msgspec.Struct, frozen=True):
 class Twin:
     """A running twin. `port` is known after `start`.
 
-    *Raises*: `ParameterInvalid`, `DataInvalid`, `UnknownSymbol` at construction.
+    *Raises*: `ParameterInvalid`, `DataInvalid`, `UnknownSymbol`, `EnvironmentFault` at
+    construction.
     """
 
     def __init__(self, settings: TwinSettings) -> None:
@@ -158,15 +159,19 @@ class Twin:
         while True:
             await asyncio.sleep(STEP_S)
             self.venue.step()
+            self.ledger.check()
 
     def _script(self) -> Script:
         settings = self.settings
         if settings.files:
             return self._recorded()
+        known = [model.symbol for model in DEFAULT]
+        for symbol in settings.symbols:
+            if symbol not in known:
+                raise ParameterInvalid(
+                    f"--symbols: got {symbol!r}; the generated market has {', '.join(known)}."
+                )
         models = [m for m in DEFAULT if not settings.symbols or m.symbol in settings.symbols]
-        if not models:
-            known = ", ".join(model.symbol for model in DEFAULT)
-            raise ParameterInvalid(f"the generated market has {known}; got {settings.symbols}.")
         for kind in MARKETS:
             for model in models:
                 self._list(kind, model.symbol)

@@ -7,6 +7,7 @@ price; it is drawn, not recorded, and has no other purpose.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,11 @@ class CandleStore:
     def __init__(self) -> None:
         self._rows: list[Candle] = []
         self._past: Callable[[], list[Candle]] | None = None
+        self._dropped = 0
+        """Rows there were in front of the first."""
+        self._running: dict[int, tuple[int, int, Candle]] = {}
+        """By interval: start of the running candle's first row, number of the row after those that
+        are in it already, and what they make."""
 
     @property
     def rows(self) -> list[Candle]:
@@ -59,6 +65,7 @@ class CandleStore:
         if self._past is not None:
             make, self._past = self._past, None
             self._rows = make() + self._rows
+            self._running.clear()
         return self._rows
 
     def make_past(
@@ -79,6 +86,7 @@ class CandleStore:
             close = rows[-1].close
             rows.append(Candle(rows[-1].start_ms + MINUTE_MS, close, close, close, close))
             if len(rows) > KEPT_MINUTES:
+                self._dropped += len(rows) - KEPT_MINUTES + 1440
                 del rows[: len(rows) - KEPT_MINUTES + 1440]
         row = rows[-1]
         row.high, row.low, row.close = max(row.high, price), min(row.low, price), price
@@ -132,25 +140,31 @@ class CandleStore:
         end = min(
             len(self.rows), (following(opening(high, interval_ms), interval_ms) - base) // MINUTE_MS
         )
-        current: Candle | None = None
-        next_ms = 0
-        for row in self.rows[index:end]:
-            if current is None or row.start_ms >= next_ms:
-                if current is not None:
-                    yield current
-                start = opening(row.start_ms, interval_ms)
-                next_ms = following(start, interval_ms)
-                current = Candle(start, row.open, row.high, row.low, row.close)
-                current.volume, current.turnover, current.trades = (
-                    row.volume,
-                    row.turnover,
-                    row.trades,
-                )
-                current.buy_volume, current.buy_turnover = row.buy_volume, row.buy_turnover
-            else:
-                current.add(row)
-        if current is not None:
-            yield current
+        while index < end:
+            candle, index = self._one(index, end, interval_ms)
+            yield candle
+
+    def _one(self, index: int, end: int, interval_ms: int) -> tuple[Candle, int]:
+        """The candle that begins in a row, and the row after it. Of the running one everything but
+        its last minute is remembered: a month has 44,000, and streams look every second.
+        """
+        rows = self._rows
+        first = rows[index]
+        start = opening(first.start_ms, interval_ms)
+        stop = min(end, index + (following(start, interval_ms) - first.start_ms) // MINUTE_MS)
+        known = self._running.get(interval_ms)
+        if known is not None and known[0] == first.start_ms and known[1] < stop + self._dropped:
+            candle, at = copy(known[2]), known[1] - self._dropped
+        else:
+            candle, at = copy(first), index + 1
+            candle.start_ms = start
+        for row in rows[at : stop - 1]:
+            candle.add(row)
+        if stop == len(rows) and at < stop:
+            self._running[interval_ms] = (first.start_ms, stop - 1 + self._dropped, copy(candle))
+        if at < stop:
+            candle.add(rows[stop - 1])
+        return candle, stop
 
 
 def _walk(

@@ -8,38 +8,54 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from hean.errors import EnvironmentFault
 from hean.twin.orders import Execution, Order, Why
 
-KEPT = 1_000_000  # records in memory; the file keeps all
+KEPT = 100_000  # records in memory, 40 MB of them; the file keeps all
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
 class TwinLedger:
     """The record of one run. *path*: `None` keeps it in memory only.
 
-    *Raises*: `OSError` if the file cannot be opened or written.
+    *Raises*: `EnvironmentFault`, `OSError` if the file cannot be opened.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.records: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._kept: deque[bytes] = deque(maxlen=KEPT)
         self.seq = 0
         self.counts: Counter[str] = Counter()
         """Records by kind."""
+        if path is not None and path.exists() and not path.is_file():
+            raise EnvironmentFault(f"--ledger {path}: not a regular file; choose another place.")
+        self._path = path
         self._file = None if path is None else path.open("ab", buffering=0)
+        self._failure: OSError | None = None
 
     def add(self, kind: str, ts_ns: int, **facts: Any) -> None:
         """Append one record; it is in the file when this returns."""
         self.seq += 1
         self.counts[kind] += 1
-        record = {"seq": self.seq, "ts_ns": ts_ns, "kind": kind, **facts}
-        self.records.append(record)
-        if self._file is not None:
-            self._file.write(_ENCODER.encode(record) + b"\n")
+        record = _ENCODER.encode({"seq": self.seq, "ts_ns": ts_ns, "kind": kind, **facts})
+        self._kept.append(record)
+        if self._file is None or self._failure is not None:
+            return
+        try:
+            self._file.write(record + b"\n")
+        except OSError as error:  # what it tells has happened; the twin ends at the next step
+            self._failure = error
+
+    def check(self) -> None:
+        """*Raises*: `EnvironmentFault` if a record could not be written."""
+        if self._failure is not None:
+            why = self._failure.strerror
+            raise EnvironmentFault(f"--ledger {self._path}: {why}; the record is not complete.")
 
     def order(self, kind: str, order: Order, ts_ns: int, why: Why | None = None) -> None:
         """An order was accepted, amended, triggered or ended."""
@@ -80,9 +96,14 @@ class TwinLedger:
         )
 
     def since(self, seq: int, limit: int) -> list[dict[str, Any]]:
-        """Records after *seq*, oldest first."""
-        found = [record for record in self.records if record["seq"] > seq]
-        return found[:limit]
+        """Records after *seq*, oldest first; their numbers have no gap."""
+        start = max(0, seq - (self.seq - len(self._kept)))
+        return [msgspec.json.decode(row) for row in islice(self._kept, start, start + limit)]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """All that are remembered."""
+        return self.since(0, KEPT)
 
     def close(self) -> None:
         """Let go of the file."""

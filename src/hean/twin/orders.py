@@ -6,6 +6,7 @@ and quantities are `Decimal`, times are ns UTC. Nothing here decides anything.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from hean.twin.market import TwinMarket
 
 ZERO = Decimal(0)
+FILLS_KEPT = 1_000  # of one order: as many as any answer lists
 
 
 class Status(StrEnum):
@@ -156,7 +158,7 @@ class Order:
     value: Decimal = ZERO
     fees: dict[str, Decimal] = field(default_factory=dict)
     realized: Decimal = ZERO
-    fills: list[Execution] = field(default_factory=list)
+    fills: deque[Execution] = field(default_factory=lambda: deque(maxlen=FILLS_KEPT))
     why: Why | None = None
     updates: int = 0
     was_triggered: bool = False

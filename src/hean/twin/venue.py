@@ -34,8 +34,6 @@ from hean.twin.orders import (
 )
 from hean.twin.quirks import Quirks
 
-ORDERS_KEPT = 200_000  # finished orders an account can still look up
-CLIENT_IDS_KEPT = 1_000_000
 # Where an order that cannot do what it asks is refused before it exists.
 REFUSES: dict[tuple[str, str], frozenset[str]] = {
     ("binance", "spot"): frozenset({"would_trade"}),
@@ -109,7 +107,7 @@ class TwinVenue:
         if account.is_banned:
             raise Refused(Why.NOT_TRADING)
         self.quirks.before_place(account, new)
-        self._check_client_id(account, market, new.client_id)
+        self.check_client_id(account, market, new.client_id)
         checks.check_terms(account, where, new)
         quantity = self.quantity_of(account, where, new)
         if new.trigger is not None:
@@ -341,10 +339,21 @@ class TwinVenue:
 
     # --- inside
 
-    def _check_client_id(self, account: Account, market: str, client_id: str) -> None:
-        before = account.client_ids(market).get(client_id) if client_id else None
-        if before is not None and (self.refuses_reused_ids or before.is_open):
+    def check_client_id(self, account: Account, market: str, client_id: str) -> None:
+        """*Raises*: `Refused` (DUPLICATE_CLIENT_ID)."""
+        if not client_id:
+            return
+        before = account.client_ids(market).get(client_id)
+        is_taken = before is not None and (self.refuses_reused_ids or before.is_open)
+        if is_taken or (self.refuses_reused_ids and client_id in account.spent_ids):
             raise Refused(Why.DUPLICATE_CLIENT_ID, text=client_id)
+
+    def rename(self, order: Order, client_id: str) -> None:
+        """Give an order another client id. *Raises*: `Refused` (DUPLICATE_CLIENT_ID)."""
+        self.check_client_id(order.account, order.market.listing.market, client_id)
+        order.account.forget_client_id(order)
+        order.client_id = client_id
+        order.account.client_ids(order.market.listing.market)[client_id] = order
 
     def _order(
         self, account: Account, market: TwinMarket, new: NewOrder, quantity: Decimal
@@ -378,19 +387,6 @@ class TwinVenue:
         base = 1_900_000_000_000_000_000 if self.exchange == "bybit" else 28_000_000_000
         return str(base + self._last_number)
 
-    def _register(self, order: Order) -> None:
-        account = order.account
-        account.orders[order.order_id] = order
-        names = account.client_ids(order.market.listing.market)
-        names[order.client_id] = order
-        account.open_orders[order.number] = order
-        if len(account.orders) > ORDERS_KEPT:
-            oldest = next(iter(account.orders.values()))
-            if not oldest.is_open:
-                del account.orders[oldest.order_id]
-        if len(names) > CLIENT_IDS_KEPT:
-            names.pop(next(iter(names)))
-
     def _wait(
         self, account: Account, market: TwinMarket, new: NewOrder, quantity: Decimal
     ) -> Order:
@@ -398,7 +394,7 @@ class TwinVenue:
         locked = checks.check_money(account, market, new, quantity) if is_locking else ZERO
         order = self._order(account, market, new, quantity)
         order.status = Status.UNTRIGGERED
-        self._register(order)
+        order.account.remember(order)
         if locked:
             self.lock(order, locked)
         self.conditional.setdefault(market.key, {})[order.number] = order
@@ -422,7 +418,7 @@ class TwinVenue:
         if is_new:
             if word in REFUSES.get((self.exchange, market.listing.market), ()):
                 raise Refused(ENDINGS[word])
-            self._register(order)
+            order.account.remember(order)
         if locks:
             self.lock(order, locks)
         self.orders[order.number] = order

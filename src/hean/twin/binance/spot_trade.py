@@ -240,12 +240,14 @@ def amend_order(call: Call) -> dict[str, Any]:
         raise BinanceError(*UNKNOWN_ORDER)
     if quantity > order.quantity:
         raise BinanceError(-2038, "Order amend (quantity increase) is not supported.")
-    if own_id is not None:
+    venue = call.dialect.venue
+    is_renamed = own_id is not None and own_id != order.client_id
+    if is_renamed:
         own_id = client_id(call, "newClientOrderId")
-    call.dialect.venue.amend(order, quantity=quantity)
-    if own_id is not None and own_id != order.client_id:
-        order.client_id = own_id
-        call.account.client_ids("spot")[own_id] = order
+        venue.check_client_id(call.account, "spot", own_id)
+    venue.amend(order, quantity=quantity)
+    if is_renamed and own_id is not None:
+        venue.rename(order, own_id)
     return {
         "transactTime": call.now_ms,
         "executionId": call.dialect.spot_users.last_report,

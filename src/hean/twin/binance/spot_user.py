@@ -30,7 +30,7 @@ from hean.twin.wire import Session
 if TYPE_CHECKING:
     from hean.twin.binance.dialect import BinanceDialect
 
-EXECUTIONS_KEPT = 100_000  # of one account in one symbol
+EXECUTIONS_KEPT = 20_000  # of one account in one symbol
 _ENCODER = msgspec.json.Encoder()
 
 

@@ -16,8 +16,8 @@ from hean.twin.orders import Execution
 if TYPE_CHECKING:
     from hean.twin.binance.call import Call
 
-FILLS_KEPT = 200_000  # per account
-INCOMES_KEPT = 200_000
+FILLS_KEPT = 20_000  # per account, as many as its orders
+INCOMES_KEPT = 20_000
 
 
 @dataclass(slots=True)

@@ -15,8 +15,8 @@ from hean.twin.account import Account
 from hean.twin.bybit import words
 from hean.twin.orders import ZERO, Execution, Order
 
-EXECUTIONS_KEPT = 50_000  # an account's; a day of two orders a second
-LOG_KEPT = 50_000
+EXECUTIONS_KEPT = 20_000  # an account's, as many as its orders
+LOG_KEPT = 20_000
 CLOSED_KEPT = 10_000
 
 
