@@ -239,10 +239,11 @@ class TwinVenue:
         """Publish a trade."""
         self.last_trade += 1
         listing = market.listing
+        before_ns = market.trades[-1].ts_ns if market.trades else 0
         print_ = TradePrint(
             market,
             self.last_trade,
-            self.now() if at_ns is None else at_ns,
+            max(self.now() if at_ns is None else at_ns, before_ns),
             listing.price_text(price),
             listing.quantity_text(quantity),
             is_buy,

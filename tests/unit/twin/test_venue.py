@@ -298,3 +298,12 @@ def test_binance_keeps_the_client_ids_of_spot_and_futures_apart() -> None:
     desk = StillExchange("binance")
     desk.order("BUY", "0.5", "59900", client_id="one")
     assert desk.order("BUY", "0.5", "59900", client_id="one", market="spot").is_open
+
+
+def test_public_trades_never_run_backwards_in_time(desk: StillExchange) -> None:
+    """The market's are printed a little after they were due; an account's may come between."""
+    desk.venue.market_trade(desk.linear, 600_001, 5, is_buy=True, at_ns=desk.now_ns - 9_000_000)
+    desk.order("BUY", "0.1")
+    desk.venue.market_trade(desk.linear, 600_001, 5, is_buy=True, at_ns=desk.now_ns - 5_000_000)
+    times = [print_.ts_ns - desk.now_ns for print_ in desk.linear.trades]
+    assert times == [-9_000_000, 0, 0]
