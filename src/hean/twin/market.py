@@ -6,7 +6,6 @@ funding. Facts of the recorded or generated market enter here; own orders only t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -27,6 +26,41 @@ class Settlement:
     ts_ns: int
     rate: Decimal
     mark: Decimal
+
+
+class BookDiff:
+    """What changes in a book from one frame of a diff stream to the next. A level that comes and
+    goes between two frames is in neither look at the book, but a snapshot taken meanwhile has it:
+    so before one is shown changes are collected, and the next frame says that the level is gone.
+    """
+
+    def __init__(self, market: TwinMarket, depth: int) -> None:
+        self._market = market
+        self._reader = market.desk.add_reader(depth)
+        self._bids: dict[str, str] = {}
+        self._asks: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Begin here: what changed while nobody listened is forgotten."""
+        self.taken()
+        self._market.diffs.add(self)
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+        self._market.diffs.discard(self)
+
+    def collect(self) -> None:
+        """Remember what changed so far for the next frame."""
+        bids, asks = self._market.desk.changes(self._reader)
+        self._bids.update(bids)
+        self._asks.update(asks)
+
+    def taken(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Bids and asks that changed since the last time, as text; no quantity is no level."""
+        self.collect()
+        found = list(self._bids.items()), list(self._asks.items())
+        self._bids, self._asks = {}, {}
+        return found
 
 
 class TwinMarket:
@@ -59,9 +93,8 @@ class TwinMarket:
         self.sequence = 10_000_000
         self.open_interest = Decimal(50_000)
         self.is_recorded = False
-        self.before_snapshot: list[Callable[[], None]] = []
-        """Called before a snapshot is taken: diff streams take in what changed until then, because
-        a level that comes and goes between two frames may stand in the snapshot."""
+        self.diffs: set[BookDiff] = set()
+        """Of the streams that somebody listens to."""
         self.shift_ticks = 0
         """How far a hand has moved what the player brings."""
         self._lot = listing.lot
@@ -116,8 +149,8 @@ class TwinMarket:
 
     def snapshot(self, depth: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Bids and asks as text, for somebody who will apply a diff stream to them."""
-        for collect in self.before_snapshot:
-            collect()
+        for diff in self.diffs:
+            diff.collect()
         return self.desk.levels(depth)
 
     def opened(self, price: float, now_ns: int) -> None:

@@ -16,7 +16,7 @@ from hean.twin.binance.spot_tape import (
     opening_ms,
     read,
 )
-from hean.twin.market import TwinMarket
+from hean.twin.market import BookDiff, TwinMarket
 from hean.twin.orders import TradePrint
 
 MS_NS = 1_000_000
@@ -119,39 +119,23 @@ class Touch(Feed):
 
 class Difference(Feed):
     """`depth`: what changed in the book. Its ids have no gap: each event begins where the last one
-    ended. A level that came and went between two events is in neither book, but a snapshot taken
-    meanwhile has it: `collect` then sees to it that the next event says that it is gone.
+    ended.
     """
 
     def __init__(self, name: str, market: TwinMarket, period_ns: int) -> None:
         super().__init__(name, market)
         self.period_ns = period_ns
-        self._reader = market.desk.add_reader(DEPTH_MAX)
-        self._last_id = market.update_id
-        self._bids: dict[str, str] = {}
-        self._asks: dict[str, str] = {}
+        self.diff = BookDiff(market, DEPTH_MAX)
         self.catch_up()
 
     def catch_up(self) -> None:
         """Forget what changed; the next event begins here."""
-        self._taken()
+        self.diff.start()
         self._last_id = self.market.update_id
-
-    def collect(self) -> None:
-        """Remember what changed so far for the next event."""
-        bids, asks = self.market.desk.changes(self._reader)
-        self._bids.update(bids)
-        self._asks.update(asks)
-
-    def _taken(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        self.collect()
-        found = list(self._bids.items()), list(self._asks.items())
-        self._bids, self._asks = {}, {}
-        return found
 
     def events(self, now_ns: int) -> list[Any]:
         """One event, if anything changed."""
-        bids, asks = self._taken()
+        bids, asks = self.diff.taken()
         if not bids and not asks:
             return []
         first = self._last_id + 1

@@ -187,8 +187,7 @@ def one_or_many(call: Call, shape: Any) -> Any:
 def depth(call: Call) -> dict[str, Any]:
     """GET depth."""
     market, limit = call.market(), call.limit(100, DEPTH_MAX)
-    call.dialect.spot_streams.collect(market)
-    bids, asks = market.desk.levels(limit)
+    bids, asks = market.snapshot(limit)
     return {"lastUpdateId": market.update_id, "bids": bids, "asks": asks}
 
 

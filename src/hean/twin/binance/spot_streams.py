@@ -42,7 +42,7 @@ class SpotStreams:
         self.venue = venue
         self.hub = hub
         self._feeds: dict[str, Feed] = {}
-        self._differences: dict[tuple[str, int], Difference] = {}
+        self._differences: dict[str, Difference] = {}
         self._recorded_ns: dict[str, int] = {}
 
     def carries(self, route: str, stream: str) -> bool:
@@ -64,19 +64,15 @@ class SpotStreams:
 
     def stopped(self, stream: str) -> None:
         """The last listener left."""
-        self._feeds.pop(stream, None)
+        feed = self._feeds.pop(stream, None)
+        if isinstance(feed, Difference):
+            feed.diff.stop()
 
     def lose(self, market: TwinMarket) -> None:
         """The ids have jumped: books of this market go on from there."""
-        for feed in self._differences.values():
-            if feed.market is market:
+        for feed in self._of(market):
+            if isinstance(feed, Difference):
                 feed.catch_up()
-
-    def collect(self, market: TwinMarket) -> None:
-        """Somebody takes a snapshot of this market's book."""
-        for feed in self._feeds.values():
-            if isinstance(feed, Difference) and feed.market is market:
-                feed.collect()
 
     def on_event(self, event: Event) -> None:
         """The exchange did something public."""
@@ -140,12 +136,11 @@ class SpotStreams:
         depth, period_ns = _depth_of(kind) or (0, SECOND_NS)
         if depth:
             return Partial(stream, market, period_ns, depth=depth)
-        key = (stream, period_ns)
-        if key in self._differences:
-            self._differences[key].catch_up()
+        if stream in self._differences:
+            self._differences[stream].catch_up()
         else:
-            self._differences[key] = Difference(stream, market, period_ns)
-        return self._differences[key]
+            self._differences[stream] = Difference(stream, market, period_ns)
+        return self._differences[stream]
 
 
 def _all_of(stream: str) -> str:

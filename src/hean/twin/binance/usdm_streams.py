@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from hean.twin.binance import usdm_tape as tape
 from hean.twin.binance.streams import Hub
 from hean.twin.binance.usdm_market import INTERVALS
-from hean.twin.market import TwinMarket
+from hean.twin.market import BookDiff, TwinMarket
 from hean.twin.orders import BookChange, Event, ForcedPrint, TradePrint
 from hean.twin.venue import TwinVenue
 
@@ -64,40 +64,27 @@ class Rhythm:
 @dataclass(slots=True)
 class DiffChain:
     """One diff stream of a market. *first*: where its next frame begins; *previous*: where the last
-    one ended; *bids*, *asks*: what changed so far, price to quantity.
+    one ended.
     """
 
     market: TwinMarket
-    reader: int
+    diff: BookDiff
     first: int = 0
     previous: int = 0
-    bids: dict[str, str] = field(default_factory=dict)
-    asks: dict[str, str] = field(default_factory=dict)
 
     def restart(self) -> None:
         """Forget what changed while nobody listened."""
-        self.collect()
-        self.bids, self.asks = {}, {}
+        self.diff.start()
         self.previous = self.first = self.market.update_id
-
-    def collect(self) -> None:
-        """Take in what changed. Needed wherever a snapshot is taken between two frames: a level it
-        shows may be gone by the next frame, which has to say so.
-        """
-        bids, asks = self.market.desk.changes(self.reader)
-        self.bids.update(bids)
-        self.asks.update(asks)
 
     def next(self, now_ns: int) -> Any:
         """What changed. A snapshot between two frames lies within the second one: its id is at
         least where that begins, and below where it ends.
         """
         market = self.market
-        self.collect()
-        if not self.bids and not self.asks:
+        bids, asks = self.diff.taken()
+        if not bids and not asks:
             return None
-        bids, asks = list(self.bids.items()), list(self.asks.items())
-        self.bids, self.asks = {}, {}
         market.update_id += 1
         ids = (self.first, market.update_id, self.previous)
         self.previous = market.update_id
@@ -114,7 +101,7 @@ class STREAMS:
         self._rhythms: dict[str, Rhythm] = {}
         self._depths: dict[str, dict[str, Rhythm]] = {}
         """Of these, the book streams, by symbol."""
-        self._chains: dict[tuple[str, int], DiffChain] = {}
+        self._chains: dict[str, DiffChain] = {}
         self._touches: dict[str, tuple[str, str, str, str]] = {}
         self._forced: dict[str, tuple[int, ForcedPrint | None]] = {}
 
@@ -130,7 +117,7 @@ class STREAMS:
     def started(self, stream: str) -> None:
         """The first listener of a stream came."""
         found = self._parse(stream)
-        rhythm = None if found is None else self._rhythm(found)
+        rhythm = None if found is None else self._rhythm(stream, found)
         if found is None or rhythm is None:
             return
         self._rhythms[stream] = rhythm
@@ -140,6 +127,8 @@ class STREAMS:
     def stopped(self, stream: str) -> None:
         """The last listener left."""
         self._rhythms.pop(stream, None)
+        if stream in self._chains:
+            self._chains[stream].diff.stop()
         for streams in self._depths.values():
             streams.pop(stream, None)
 
@@ -159,8 +148,8 @@ class STREAMS:
 
     def lose(self, market: TwinMarket) -> None:
         """The next frames of a market's books do not follow the last ones."""
-        for chain in self._chains.values():
-            if chain.market is market:
+        for stream, chain in self._chains.items():
+            if chain.market is market and stream in self._rhythms:
                 chain.restart()
 
     # --- events
@@ -224,7 +213,7 @@ class STREAMS:
 
     # --- what a stream with a rhythm says
 
-    def _rhythm(self, parts: dict[str, Any]) -> Rhythm | None:
+    def _rhythm(self, stream: str, parts: dict[str, Any]) -> Rhythm | None:
         rhythm_ns = RHYTHMS.get(parts["rhythm"] or "")
         if parts["symbol"] == "!":
             return self._all_markets(parts["kind"], rhythm_ns)
@@ -234,7 +223,7 @@ class STREAMS:
                 every_ns = DEPTH_NS if rhythm_ns is None else rhythm_ns
                 if parts["depth"]:
                     return Rhythm(_partial(market, int(parts["depth"])), every_ns)
-                return Rhythm(self._chain(market, every_ns).next, every_ns)
+                return Rhythm(self._chain(stream, market).next, every_ns)
             case "kline" | "continuousKline":
                 make = _candles(market, parts["interval"])
                 if parts["kind"] == "continuousKline":
@@ -261,13 +250,10 @@ class STREAMS:
         markets = self.venue.markets_of
         return Rhythm(lambda now_ns: [frame(m, now_ns) for m in markets("linear")], every_ns)
 
-    def _chain(self, market: TwinMarket, every_ns: int) -> DiffChain:
-        key = (market.symbol, every_ns)
-        if key not in self._chains:
-            chain = DiffChain(market, market.desk.add_reader(DIFF_LEVELS))
-            market.before_snapshot.append(chain.collect)
-            self._chains[key] = chain
-        chain = self._chains[key]
+    def _chain(self, stream: str, market: TwinMarket) -> DiffChain:
+        chain = self._chains.get(stream)
+        if chain is None:
+            chain = self._chains[stream] = DiffChain(market, BookDiff(market, DIFF_LEVELS))
         chain.restart()
         return chain
 
