@@ -87,8 +87,12 @@ def _from_environment(variable: str, environment: Mapping[str, str]) -> str | No
         raise ParameterInvalid(f"{variable} and {variable}_FILE are both set; set one.")
     if file is None:
         return direct
+    path = Path(file).expanduser()
     try:
-        data = Path(file).expanduser().read_bytes()[: SECRET_FILE_BYTES_MAX + 1]
+        if path.exists() and not path.is_file():
+            raise ParameterInvalid(f"{variable}_FILE {file}: not a regular file.")
+        with path.open("rb") as stream:
+            data = stream.read(SECRET_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise ParameterInvalid(f"{variable}_FILE {file}: {error.strerror or error}.") from None
     text = data.decode("ascii", "replace")

@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ OPTIONS = [
     ("--seed -1", 2, "seed"),
     ("--symbols BTC-USDT", 2, "letters and digits"),
     ("--symbols NOPEUSDT", 2, "the generated market has"),
+    ("--symbols BTCUSDT,NOPEUSDT", 2, "got 'NOPEUSDT'; the generated market has"),
+    ("--symbols ,", 2, "--symbols: got nothing"),
     ("--data none.csv --generate", 2, "exclude each other"),
     ("--data none.csv --symbols BTCUSDT", 2, "none.csv"),
     ("--faults none.toml", 2, "none.toml"),
@@ -50,6 +53,7 @@ OPTIONS = [
     ("--key2 k --secret2 s", 2, "give --key and --secret"),
     ("--key k --secret s --key2 k --secret2 t", 2, "same key"),
     ("--duration 0", 2, "duration"),
+    ("--duration inf", 2, "duration"),
     ("--json .", 2, "a directory"),
     ("--json none/x.json", 3, "no folder"),
     ("--ledger none/x.jsonl --key k --secret s", 3, "none/x.jsonl"),
@@ -134,6 +138,19 @@ def test_keys_come_from_variables_and_secret_files(tmp_path: Path) -> None:
     assert (pairs, path) == ({"main": ("k1", "file-secret"), "second": ("k2", "s2")}, None)
     pairs, _ = keys(environment, tmp_path, main=GivenKey("own", "given"))
     assert pairs["main"] == ("own", "given")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_secret_or_a_ledger_that_is_no_file_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "odd")
+    environment = {"HEAN_TWIN_KEY": "k", "HEAN_TWIN_SECRET_FILE": str(tmp_path / "odd")}
+    with pytest.raises(ParameterInvalid, match="not a regular file"):
+        keys(environment, tmp_path)
+    ran = twin("--key", "k", "--secret", "s", "--ledger", tmp_path / "odd")
+    assert ran.code == 3
+    assert "not a regular file" in ran.stderr
 
 
 def test_two_places_for_one_secret_are_refused(tmp_path: Path) -> None:

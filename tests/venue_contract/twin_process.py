@@ -159,6 +159,12 @@ class TwinProcess:
             process.kill()
             process.wait()
 
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self._process is not None
+        return self._process.pid
+
     def _first_line(self) -> str:
         process = self._process
         assert process is not None

@@ -5,6 +5,7 @@ ledger records. A ledger that cannot be written ends the twin.
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,11 +15,17 @@ from binance_desk import BinanceDesk
 from hean.errors import EnvironmentFault
 from hean.twin import account as accounts
 from hean.twin import ledger as ledgers
+from hean.twin.build import Twin, TwinSettings
 from hean.twin.ledger import TwinLedger
 from hean.twin.orders import Refused, Why
 from twin_desk import StillExchange
 
 FULL = Path("/dev/full")
+
+
+def lose_the_disk(ledger: TwinLedger) -> None:
+    ledger.close()
+    ledger._file = FULL.open("ab", buffering=0)
 
 
 @pytest.mark.parametrize("exchange", ["bybit", "binance"])
@@ -81,12 +88,25 @@ def test_a_ledger_that_cannot_be_written_ends_the_twin(tmp_path: Path) -> None:
     desk = StillExchange()
     desk.venue.ledger = ledger
     ledger.check()
-    ledger.close()
-    ledger._file = FULL.open("ab", buffering=0)
+    lose_the_disk(ledger)
     order = desk.order("BUY", "0.01", "59000")
     assert order.quantity == Decimal("0.01"), "what happened has happened"
     with pytest.raises(EnvironmentFault, match="No space left"):
         ledger.check()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
+async def test_a_twin_that_breaks_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    twin = Twin(TwinSettings("bybit", {"main": ("k", "s")}, symbols=("BTCUSDT",), ledger=path))
+    await twin.start()
+    try:
+        lose_the_disk(twin.ledger)
+        twin.ledger.add("note", 0)
+        with pytest.raises(EnvironmentFault, match="not complete"):
+            await asyncio.wait_for(twin.watch(), 30)
+    finally:
+        await twin.stop()
 
 
 def test_a_ledger_is_a_regular_file(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from binance_desk import BinanceDesk
 from bybit_desk import BybitDesk
 from hean.twin.binance.spot_tape import SECONDS_KEPT, read
 from hean.twin.by_hand import ByHand
-from hean.twin.orders import BookChange, Refused, Status, Why
+from hean.twin.orders import BookChange, Refused, Status, Trigger, Why
 from twin_desk import StillExchange
 from usdm_desk import UsdmDesk
 
@@ -162,3 +162,13 @@ def test_a_silent_market_has_no_more_seconds_than_an_answer_holds() -> None:
     assert len(rows) == SECONDS_KEPT
     assert rows[-1].start_ms == now_ms // 1_000 * 1_000
     assert {b.start_ms - a.start_ms for a, b in pairwise(rows)} == {1_000}
+
+
+@pytest.mark.parametrize("price", ["200000.0", "999999999999999999"])
+def test_no_price_lies_above_the_highest_that_is_listed(desk: StillExchange, price: str) -> None:
+    """Also not of an order that waits, which no band bounds."""
+    trigger = Trigger(Decimal(61000), rising=True)
+    for more in ({"trigger": trigger}, {"trigger": Trigger(Decimal(price), rising=True)}, {}):
+        with pytest.raises(Refused) as refused:
+            desk.order("SELL", "1", price, **more)
+        assert refused.value.why is Why.PRICE_TOO_HIGH

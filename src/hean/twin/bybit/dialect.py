@@ -86,7 +86,7 @@ def _orders() -> dict[str, Route]:
     }
 
 
-def _routes(market: MarketCalls) -> dict[tuple[str, str], Route]:
+def bybit_routes(market: MarketCalls) -> dict[tuple[str, str], Route]:
     """Every call there is."""
     settings = {
         "position/set-leverage": account.set_leverage,
@@ -163,7 +163,7 @@ class BybitDialect:
         self._floor = Floor(venue, Records(), self._stops, self.quirks)
         tickers, books = Tickers(), Books(venue.now)
         self._books = books
-        self._routes = _routes(MarketCalls(tickers, books))
+        self._routes = bybit_routes(MarketCalls(tickers, books))
         self._public = PublicStreams(venue, books, tickers)
         self._private = PrivateStreams(self._floor, self._gate)
         self._desk = OrderDesk(self._floor, self._gate, self._limits, self._bucket)

@@ -215,3 +215,26 @@ def test_a_socket_batch_answers_leg_by_leg(desk: BybitDesk, trade: Any) -> None:
     assert answer["retCode"] == 0
     assert [row["code"] for row in answer["retExtInfo"]["list"]] == [0, 10001, 10001]
     assert answer["data"]["list"][1]["orderId"] == ""
+
+
+def test_a_socket_that_logs_in_as_another_hears_of_the_other_alone(desk: BybitDesk) -> None:
+    session = desk.private("order")
+    assert desk.login(session, "DeskKey2")["success"] is True
+    desk.placed("Buy", "0.01", "59000")
+    assert session.taken() == []
+    desk.tell(
+        "order/create",
+        "DeskKey2",
+        category="linear",
+        symbol="BTCUSDT",
+        side="Buy",
+        orderType="Limit",
+        qty="0.01",
+        price="59000",
+        orderLinkId="others",
+    )
+    told = [row["orderLinkId"] for frame in session.taken() for row in frame["data"]]
+    assert told == ["others"]
+    desk.dialect.closed(session)
+    desk.placed("Buy", "0.01", "59000")
+    assert session.taken() == []
