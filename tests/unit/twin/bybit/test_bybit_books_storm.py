@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bybit's books under a storm: whoever subscribed, and whenever, has the exchange's book after every
-beat and never misses a number, also when others come, REST asks, or a dial makes it begin again.
+"""Bybit's books under a storm: whoever subscribed, and whenever, has the exchange's book after
+every beat and never misses a number, also when others come, REST asks, or a dial begins it again.
 """
 
 from __future__ import annotations
