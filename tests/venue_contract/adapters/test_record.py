@@ -91,7 +91,7 @@ def test_each_symbol_becomes_a_file_whose_book_is_whole(at: At, tmp_path: Path) 
         assert (report.gaps, report.bad_lines) == ((0, []), (0, []))
         assert report.snapshots == 1
         assert report.unseeded_deltas == 0
-        assert report.frames["depth_delta"] > 10
+        assert report.frames["depth_delta"] > 0  # how many is the market's affair
         assert report.receive_unit == "ns"
     assert (recorded.lost, len(recorded.files)) == (0, 2)
 
@@ -111,7 +111,7 @@ def test_a_recording_is_imported_and_played(at: At, tmp_path: Path) -> None:
             + ["--data-dir", str(home), "--json", "-"],
         )
         assert played.exit_code == 0, played.output
-        assert json.loads(played.stdout)["events"] > 20
+        assert json.loads(played.stdout)["events"] > 0
 
 
 def test_a_cut_is_a_gap_and_the_recording_goes_on(at: At, tmp_path: Path) -> None:
