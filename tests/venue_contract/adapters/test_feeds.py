@@ -54,6 +54,7 @@ async def test_every_topic_is_stale_until_it_delivers_and_says_so_once(feeds: Fe
 
 
 @pytest.mark.promise(77)
+@pytest.mark.promise(77)
 async def test_55_a_cut_line_makes_everything_stale_until_it_is_back(feeds: FeedDesk) -> None:
     place = len(feeds.facts)
     await feeds.fault("public_cut", refuses_s=2.5)
