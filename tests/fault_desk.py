@@ -21,9 +21,9 @@ from yarl import URL
 from binance_desk import BinanceDesk
 from bybit_desk import SECRETS, BybitDesk
 from hean.twin.account import Key
-from hean.twin.fault_dials import DIALS
-from hean.twin.fault_settings import read_setting
-from hean.twin.faults import Faults
+from hean.twin.faults.board import Faults
+from hean.twin.faults.dials import DIALS
+from hean.twin.faults.settings import read_setting
 from hean.twin.server import TwinServer
 
 PATIENCE_S = 15.0  # a shared machine stalls; a condition that holds is seen at once

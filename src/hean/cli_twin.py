@@ -32,8 +32,8 @@ from hean.cli_twin_keys import GivenKey, keys_of, wipe_from_title
 from hean.errors import ParameterInvalid
 from hean.net.loop import run as run_loop
 from hean.twin.build import Twin, TwinSettings
-from hean.twin.fault_file import load_faults
-from hean.twin.fault_settings import Setting
+from hean.twin.faults.file import load_faults
+from hean.twin.faults.settings import Setting
 from hean.watchdog import end_on_signals
 
 SPEED_MAX = 3600.0

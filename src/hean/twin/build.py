@@ -20,7 +20,7 @@ from hean.feeds.generated import DEFAULT, GeneratedMarket
 from hean.feeds.history import load_history
 from hean.twin.account import Account, Key
 from hean.twin.control import Control
-from hean.twin.faults import Faults
+from hean.twin.faults.board import Faults
 from hean.twin.ledger import TwinLedger
 from hean.twin.listing import listing_for
 from hean.twin.market import TwinMarket

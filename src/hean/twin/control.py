@@ -14,8 +14,9 @@ from aiohttp import web
 
 from hean.errors import EnvironmentFault, HeanError
 from hean.twin.control_state import state_of
-from hean.twin.fault_dials import DIALS, HOW
-from hean.twin.fault_settings import (
+from hean.twin.faults.dials import DIALS, HOW
+from hean.twin.faults.hand_actions import ACTIONS, HandActions
+from hean.twin.faults.settings import (
     REQUIRED,
     Param,
     Problem,
@@ -24,8 +25,7 @@ from hean.twin.fault_settings import (
     read_setting,
     shown,
 )
-from hean.twin.fault_streams import cut
-from hean.twin.hand_actions import ACTIONS, HandActions
+from hean.twin.faults.streams import cut
 from hean.twin.orders import Refused
 from hean.twin.server import quiet_logger
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hean.twin.account import Account
-from hean.twin.fault_act import FaultSession, kinds_of
+from hean.twin.faults.act import FaultSession, kinds_of
 from hean.twin.market import TwinMarket
 from hean.twin.orders import Order
 

@@ -18,8 +18,8 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from hean.twin.fault_act import REPLY, FrameFault, RequestFault
-from hean.twin.faults import Faults
+from hean.twin.faults.act import REPLY, FrameFault, RequestFault
+from hean.twin.faults.board import Faults
 from hean.twin.wire import JSON_TYPE, Dialect, Reply, Request
 
 ACK_DELAY_S = 0.003  # pybit registers its callback after it has sent; so does everybody, a bit

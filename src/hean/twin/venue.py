@@ -15,6 +15,7 @@ from typing import Any
 
 from hean.twin import checks
 from hean.twin.account import Account
+from hean.twin.faults.quirks import Quirks
 from hean.twin.fills import Books
 from hean.twin.ledger import TwinLedger
 from hean.twin.market import TwinMarket
@@ -32,7 +33,6 @@ from hean.twin.orders import (
     TradePrint,
     Why,
 )
-from hean.twin.quirks import Quirks
 
 # Where an order that cannot do what it asks is refused before it exists.
 REFUSES: dict[tuple[str, str], frozenset[str]] = {

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hean.twin.hand_actions import ACTIONS
+from hean.twin.faults.hand_actions import ACTIONS
 from venue_contract.twin_process import Control, ControlError, TwinProcess, wait_until
 
 pytestmark = pytest.mark.server

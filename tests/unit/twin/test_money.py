@@ -14,7 +14,7 @@ import pytest
 from binance_desk import BinanceDesk
 from bybit_desk import BybitDesk
 from hean.twin.binance.spot_tape import SECONDS_KEPT, read
-from hean.twin.by_hand import ByHand
+from hean.twin.faults.by_hand import ByHand
 from hean.twin.orders import BookChange, Refused, Status, Trigger, Why
 from twin_desk import StillExchange
 from usdm_desk import UsdmDesk

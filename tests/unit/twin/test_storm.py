@@ -18,7 +18,7 @@ from binance_desk import BinanceDesk
 from bybit_desk import BybitDesk
 from hean.errors import HeanError
 from hean.twin.account import Account
-from hean.twin.by_hand import ByHand
+from hean.twin.faults.by_hand import ByHand
 from hean.twin.orders import (
     BalanceEvent,
     Event,

@@ -10,7 +10,7 @@ import pytest
 
 from hean.core.types import Book, Funding, Health, Tick
 from hean.errors import EnvironmentFault, VenueRefused
-from hean.twin.fault_poison import FORMS
+from hean.twin.faults.poison import FORMS
 from venue_contract.adapters.feed_desk import SYMBOLS, FeedDesk
 from venue_contract.twin_process import TwinProcess
 

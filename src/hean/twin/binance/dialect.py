@@ -33,6 +33,7 @@ from hean.twin.binance.limits import Limits
 from hean.twin.binance.sockets import StreamSockets
 from hean.twin.binance.streams import Hub, Publisher, door_of, keep_alive
 from hean.twin.binance.wsapi import PATHS, WebSocketApi
+from hean.twin.faults.quirks import Quirks
 from hean.twin.market import TwinMarket
 from hean.twin.orders import (
     BookChange,
@@ -41,7 +42,6 @@ from hean.twin.orders import (
     Refused,
     TradePrint,
 )
-from hean.twin.quirks import Quirks
 from hean.twin.venue import TwinVenue
 from hean.twin.wire import Reply, Request, Session
 

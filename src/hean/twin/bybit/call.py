@@ -15,8 +15,8 @@ from hean.twin.bybit.limits import Budget
 from hean.twin.bybit.records import Records
 from hean.twin.bybit.stops import Stops
 from hean.twin.bybit.words import MS_NS
+from hean.twin.faults.quirks import Quirks
 from hean.twin.market import TwinMarket
-from hean.twin.quirks import Quirks
 from hean.twin.venue import TwinVenue
 
 CATEGORIES = ("linear", "spot", "inverse", "option")

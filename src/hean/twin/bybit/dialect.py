@@ -30,9 +30,9 @@ from hean.twin.bybit.sockets import Client, encode
 from hean.twin.bybit.stops import Stops
 from hean.twin.bybit.tickers import Tickers
 from hean.twin.bybit.words import MS_NS
+from hean.twin.faults.quirks import Quirks
 from hean.twin.market import TwinMarket
 from hean.twin.orders import Event, ExecutionEvent, Refused
-from hean.twin.quirks import Quirks
 from hean.twin.venue import TwinVenue
 from hean.twin.wire import MALFORMED, Reply, Request, Session, decoded
 

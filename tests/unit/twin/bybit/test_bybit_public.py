@@ -184,7 +184,7 @@ def test_unsubscribing_ends_a_topic(desk: BybitDesk) -> None:
 
 
 def test_announced_maintenance_is_told_to_those_who_listen(desk: BybitDesk) -> None:
-    from hean.twin.quirks import Maintenance
+    from hean.twin.faults.quirks import Maintenance
 
     session = desk.connect("/v5/public/misc/status")
     assert desk.subscribe(session, "system.status")["success"] is True

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_file.py`: a file of fault dials, TOML or JSON: a list `fault` of settings, each with an
-optional `at_s`. All of it is right or none of it is set; up to fifty mistakes are told at once.
+"""`file.py`: a file of fault dials, TOML or JSON: a list `fault` of settings, each with an optional
+`at_s`. All of it is right or none of it is set; up to fifty mistakes are told at once.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hean.errors import ParameterInvalid
-from hean.twin.fault_dials import DIALS
-from hean.twin.fault_settings import Problem, Setting, nearest_of, read_setting, shown
+from hean.twin.faults.dials import DIALS
+from hean.twin.faults.settings import Problem, Setting, nearest_of, read_setting, shown
 
 FILE_BYTES_MAX = 1 << 20  # a thousand dials fit in a tenth of it
 PROBLEMS_MAX = 50

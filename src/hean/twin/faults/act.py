@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_act.py`: the form of everything a dial does. An `Act` lives as long as its dial is set and
+"""`act.py`: the form of everything a dial does. An `Act` lives as long as its dial is set and
 overrides the places where it takes part: a request, a frame, a connection, the exchange itself. The
 first act that fits a request or a frame has it; acts are never combined.
 """
@@ -12,14 +12,14 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hean.twin.account import Account
-from hean.twin.fault_asked import Asked
-from hean.twin.fault_settings import Setting
-from hean.twin.fault_voices import Trouble
+from hean.twin.faults.asked import Asked
+from hean.twin.faults.settings import Setting
+from hean.twin.faults.voices import Trouble
 from hean.twin.orders import NewOrder, Order
 from hean.twin.wire import Dialect, Reply
 
 if TYPE_CHECKING:
-    from hean.twin.faults import Faults
+    from hean.twin.faults.board import Faults
 
 REPLY = "reply"
 """Topic of frames that answer a request."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_streams.py`: what goes wrong with WebSockets: lines that die or fall silent, frames that
-are lost, doubled, late, out of order, or poisoned. A frame is changed as bytes on its way out, so
-what the exchange believes stays true and the ledger can prove it.
+"""`streams.py`: what goes wrong with WebSockets: lines that die or fall silent, frames that are
+lost, doubled, late, out of order, or poisoned. A frame is changed as bytes on its way out, so what
+the exchange believes stays true and the ledger can prove it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hean.twin.fault_act import (
+from hean.twin.faults.act import (
     Act,
     FaultSession,
     Frame,
@@ -21,9 +21,9 @@ from hean.twin.fault_act import (
     fits_topic,
     kinds_of,
 )
-from hean.twin.fault_asked import Asked
-from hean.twin.fault_poison import outlier, poisoned
-from hean.twin.fault_voices import Trouble, http_trouble, reply_of
+from hean.twin.faults.asked import Asked
+from hean.twin.faults.poison import outlier, poisoned
+from hean.twin.faults.voices import Trouble, http_trouble, reply_of
 from hean.twin.wire import Reply
 
 NS = 1_000_000_000

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_poison.py`: frames that no parser should have to meet, made of frames that were good. A
-number is spoiled where a price or quantity stands, whatever the venue calls it; ids and times stay,
-so that a client finds the frame plausible until it reads the number.
+"""`poison.py`: frames that no parser should have to meet, made of frames that were good. A number
+is spoiled where a price or quantity stands, whatever the venue calls it; ids and times stay, so
+that a client finds the frame plausible until it reads the number.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_exchange.py`: what goes wrong at the exchange itself, or is done there without the
-client: changed rules, forgotten orders, maintenance, forced closes, a hand on the account, storms
-of trades. What these dials do is true: it is in the books, and streams tell it as ever. Turning
-one back undoes what can be undone: rules, bans, hidden orders, money taken away.
+"""`exchange.py`: what goes wrong at the exchange itself, or is done there without the client:
+changed rules, forgotten orders, maintenance, forced closes, a hand on the account, storms of
+trades. What these dials do is true: it is in the books, and streams tell it as ever. Turning one
+back undoes what can be undone: rules, bans, hidden orders, money taken away.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from hean.errors import ParameterInvalid
 from hean.twin.account import Account
-from hean.twin.by_hand import ByHand
-from hean.twin.fault_act import Act, RequestFault
-from hean.twin.fault_asked import Asked
-from hean.twin.fault_voices import http_trouble, reply_of, trouble_of
+from hean.twin.faults.act import Act, RequestFault
+from hean.twin.faults.asked import Asked
+from hean.twin.faults.by_hand import ByHand
+from hean.twin.faults.quirks import Maintenance as Announced
+from hean.twin.faults.voices import http_trouble, reply_of, trouble_of
 from hean.twin.market import TwinMarket
 from hean.twin.orders import ZERO, NewOrder, Order, Refused, Status, Why
-from hean.twin.quirks import Maintenance as Announced
 from hean.twin.wire import Reply
 
 NS = 1_000_000_000

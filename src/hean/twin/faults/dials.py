@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_dials.py`: every fault that can be set, one row each: name, number in the fault table of
-the reliability paper, what does it, what that is in one sentence, its parameters. The table in
+"""`dials.py`: every fault that can be set, one row each: name, number in the fault table of the
+reliability paper, what does it, what that is in one sentence, its parameters. The table in
 `docs/twin.md` is made of this one (`markdown`), and a test compares them.
 """
 
@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from hean.twin import fault_exchange as venue
-from hean.twin import fault_orders as orders
-from hean.twin import fault_requests as asked
-from hean.twin import fault_streams as wire
-from hean.twin.fault_act import Act
-from hean.twin.fault_poison import FORMS
-from hean.twin.fault_settings import REQUIRED, Dial, Param
+from hean.twin.faults import exchange, orders, requests, streams
+from hean.twin.faults.act import Act
+from hean.twin.faults.poison import FORMS
+from hean.twin.faults.settings import REQUIRED, Dial, Param
 
 NEW = {"op": "create"}
 PRIVATE = {"which": "private"}
@@ -69,7 +66,7 @@ def _dial(
     match: Mapping[str, str] | None = None,
     timing: Mapping[str, float] | None = None,
 ) -> Dial:
-    where = {asked: "request", orders: "order", wire: "stream", venue: "exchange"}
+    where = {requests: "request", orders: "order", streams: "stream", exchange: "exchange"}
     place = next(word for module, word in where.items() if module.__name__ == act.__module__)
     return Dial(name, row, place, sentence, act, params, match or {}, timing or {})
 
@@ -79,12 +76,14 @@ BODIES = _choice(
     "form", "html", "html", "truncated", "encoding", "empty", "empty_list", "missing_id"
 )
 REQUESTS = (
-    _dial("timeout_accepted", 29, asked.TimeoutAccepted, "Done; no answer comes.", HOLD, match=NEW),
-    _dial("timeout_lost", 30, asked.TimeoutLost, "Not done; no answer comes.", HOLD, match=NEW),
+    _dial(
+        "timeout_accepted", 29, requests.TimeoutAccepted, "Done; no answer comes.", HOLD, match=NEW
+    ),
+    _dial("timeout_lost", 30, requests.TimeoutLost, "Not done; no answer comes.", HOLD, match=NEW),
     _dial(
         "timeout_late",
         31,
-        asked.TimeoutLate,
+        requests.TimeoutLate,
         "Done late, held by the network or at the engine (checked in time); no answer comes.",
         *(LATE, _choice("held", "network", "network", "engine"), HOLD),
         match=NEW,
@@ -92,7 +91,7 @@ REQUESTS = (
     _dial(
         "reset_after_request",
         32,
-        asked.ResetAfterRequest,
+        requests.ResetAfterRequest,
         "The connection is reset after the request was read, or within its answer.",
         *(ACCEPTED, CUT_AT),
         match=NEW,
@@ -100,16 +99,18 @@ REQUESTS = (
     _dial(
         "server_error",
         33,
-        asked.ServerError,
+        requests.ServerError,
         "A 5xx, or the venue's code for an outcome that nobody knows.",
         *(ACCEPTED, CODES, Param("status", "count", 502, 500, 599, sentence="of http")),
         match=NEW,
     ),
-    _dial("overloaded", 34, asked.Overloaded, "Too busy, documented as not accepted.", match=NEW),
+    _dial(
+        "overloaded", 34, requests.Overloaded, "Too busy, documented as not accepted.", match=NEW
+    ),
     _dial(
         "garbage_body",
         35,
-        asked.GarbageBody,
+        requests.GarbageBody,
         "Status 200 and a body that is no answer, or lacks the ids.",
         *(ACCEPTED, BODIES),
         match=NEW,
@@ -117,7 +118,7 @@ REQUESTS = (
     _dial(
         "rate_limited",
         36,
-        asked.RateLimited,
+        requests.RateLimited,
         "Too many requests, with or without word when to come again.",
         Param("retry_after_s", "number", 2.0),
         Param("tells_when", "flag", True),
@@ -126,12 +127,14 @@ REQUESTS = (
     _dial(
         "ip_banned",
         37,
-        asked.IpBanned,
+        requests.IpBanned,
         "Every request and new connection is answered with the ban.",
         timing={"for_s": 120.0},
     ),
-    _dial("clock_skew", 38, asked.ClockSkew, "The venue's clock is off for everybody.", OFFSET),
-    _dial("clock_jump", 38, asked.ClockJump, "Some requests meet a clock that has jumped.", OFFSET),
+    _dial("clock_skew", 38, requests.ClockSkew, "The venue's clock is off for everybody.", OFFSET),
+    _dial(
+        "clock_jump", 38, requests.ClockJump, "Some requests meet a clock that has jumped.", OFFSET
+    ),
     _dial(
         "duplicate_id",
         39,
@@ -143,7 +146,7 @@ REQUESTS = (
     _dial(
         "key_refused",
         40,
-        asked.KeyRefused,
+        requests.KeyRefused,
         "The key is revoked, lost its permission or address, or has expired.",
         _choice("reason", "revoked", "revoked", "permission", "ip", "expired"),
     ),
@@ -194,20 +197,20 @@ REQUESTS = (
         Param("survivors", "count", 1, 1, 1_000),
         match={"op": "cancel_all"},
     ),
-    _dial("stop_refused", 52, asked.StopRefused, "A stop is refused."),
+    _dial("stop_refused", 52, requests.StopRefused, "A stop is refused."),
     _dial("stop_lost", 52, orders.StopLost, "A stop is acknowledged and then does not exist."),
-    _dial("page_repeats", 53, asked.PageRepeats, "A further page shows the page before again."),
+    _dial("page_repeats", 53, requests.PageRepeats, "A further page shows the page before again."),
     _dial(
         "page_skips",
         53,
-        asked.PageSkips,
+        requests.PageSkips,
         "A further page lacks its first rows.",
         Param("rows", "count", 1, 1, 1_000),
     ),
     _dial(
         "position_query_fails",
         54,
-        asked.PositionQueryFails,
+        requests.PositionQueryFails,
         "Nobody can say what the positions are.",
         _choice("form", "venue", "venue", "http", "timeout", "garbage"),
         match={"op": "positions"},
@@ -220,18 +223,20 @@ REQUESTS = (
         *(FRACTION, DELAY),
         match=NEW,
     ),
-    _dial("ack_lost", 60, asked.TimeoutAccepted, "The answer is lost.", HOLD, match=NEW),
-    _dial("subscription_refused", 64, wire.SubscriptionRefused, "A subscription is refused whole."),
+    _dial("ack_lost", 60, requests.TimeoutAccepted, "The answer is lost.", HOLD, match=NEW),
+    _dial(
+        "subscription_refused", 64, streams.SubscriptionRefused, "A subscription is refused whole."
+    ),
     _dial(
         "subscription_partial",
         64,
-        wire.SubscriptionPartial,
+        streams.SubscriptionPartial,
         "A subscription is acknowledged; every second topic never delivers.",
     ),
     _dial(
         "subscription_silent",
         64,
-        wire.Subscribing,
+        streams.Subscribing,
         "A subscription is acknowledged; its topics never deliver.",
     ),
 )
@@ -239,7 +244,7 @@ STREAMS = (
     _dial(
         "public_cut",
         55,
-        wire.Cut,
+        streams.Cut,
         "Public lines die; none comes back for a while.",
         *(HOW, CODE, REFUSES),
         match=PUBLIC,
@@ -247,48 +252,48 @@ STREAMS = (
     _dial(
         "private_cut",
         56,
-        wire.Cut,
+        streams.Cut,
         "Private lines die; none comes back for a while, and what happens meanwhile is not told.",
         *(HOW, CODE, REFUSES),
         match=PRIVATE,
     ),
-    _dial("stall", 57, wire.Stall, "Lines stand and nothing comes.", PONGS),
-    _dial("book_gap", 58, wire.FrameLost, "A book frame is lost.", match=BOOK),
-    _dial("book_reorder", 58, wire.FrameReorder, "A book frame overtakes another.", match=BOOK),
+    _dial("stall", 57, streams.Stall, "Lines stand and nothing comes.", PONGS),
+    _dial("book_gap", 58, streams.FrameLost, "A book frame is lost.", match=BOOK),
+    _dial("book_reorder", 58, streams.FrameReorder, "A book frame overtakes another.", match=BOOK),
     _dial(
         "book_snapshot",
         58,
-        wire.BookReset,
+        streams.BookReset,
         "Books send a snapshot in mid-stream (Bybit), or their ids jump (Binance).",
         timing=ONCE,
     ),
     _dial(
         "book_restart",
         58,
-        wire.BookRestart,
+        streams.BookRestart,
         "Books begin again with update id 1 (Bybit), or their ids jump (Binance).",
         timing=ONCE,
     ),
     _dial(
         "frame_duplicate",
         59,
-        wire.FrameDuplicate,
+        streams.FrameDuplicate,
         "A frame comes again.",
         Param("times", "count", 2, 2, 1_000),
     ),
     _dial(
         "frame_replay",
         59,
-        wire.FrameReplay,
+        streams.FrameReplay,
         "A new private line is told the last frames of the one before.",
         *(Param("last", "count", 10, 1, 1_000), DELAY),
         match=PRIVATE,
     ),
-    _dial("frame_lost", 60, wire.FrameLost, "A frame is lost.", match=PRIVATE),
+    _dial("frame_lost", 60, streams.FrameLost, "A frame is lost.", match=PRIVATE),
     _dial(
         "status_reversed",
         61,
-        wire.StatusReversed,
+        streams.StatusReversed,
         "Order frames are held for a moment and come in reverse.",
         Param("hold_s", "number", 0.3, high=60.0),
         match={"topic": "order"},
@@ -296,33 +301,33 @@ STREAMS = (
     _dial(
         "poison",
         62,
-        wire.Poison,
+        streams.Poison,
         "A frame is spoiled, or a spoiled copy is added to it.",
         *(FORM, Param("adds", "flag", False)),
     ),
     _dial(
         "outlier_price",
         63,
-        wire.OutlierPrice,
+        streams.OutlierPrice,
         "The prices of a frame are absurd.",
         Param("factor", "number", 100.0, -1e6, 1e6),
         Param("price", "decimal", sentence="instead of a factor"),
         match=PUBLIC,
     ),
-    _dial("connection_refused", 65, wire.ConnectionRefused, "No WebSocket is let in.", STATUS),
+    _dial("connection_refused", 65, streams.ConnectionRefused, "No WebSocket is let in.", STATUS),
     _dial(
         "connection_limit",
         65,
-        wire.ConnectionLimit,
+        streams.ConnectionLimit,
         "Only so many new WebSockets in so much time.",
         Param("limit", "count", 300, 0, 100_000),
         *(Param("window_s", "number", 300.0), STATUS),
     ),
-    _dial("daily_cut", 65, wire.LifeCut, "Sessions end at a certain age.", *(LIFE, HOW, CODE)),
+    _dial("daily_cut", 65, streams.LifeCut, "Sessions end at a certain age.", *(LIFE, HOW, CODE)),
     _dial(
         "frame_storm",
         66,
-        wire.FrameDuplicate,
+        streams.FrameDuplicate,
         "Every frame comes many times.",
         Param("times", "count", 20, 2, 1_000),
     ),
@@ -331,29 +336,29 @@ EXCHANGE = (
     _dial(
         "amnesia",
         41,
-        venue.Amnesia,
+        exchange.Amnesia,
         "Open orders cannot be found, cancelled or amended; they live, and come back.",
         timing={"for_s": 1_800.0},
     ),
     _dial(
         "maintenance",
         46,
-        venue.Maintenance,
+        exchange.Maintenance,
         "Closed for a while, announced or not; recently closed orders may be forgotten.",
         *(ANNOUNCED, LASTS, Param("clears_recent", "flag", True)),
     ),
     _dial(
         "filter_change",
         47,
-        venue.FilterChange,
+        exchange.FilterChange,
         "The rules of a symbol change.",
         *(*RULES, LEVERAGE, _choice("status", None, "trading", "halted")),
     ),
-    _dial("balance_short", 48, venue.BalanceShort, "Money is gone.", COIN, LEFT),
+    _dial("balance_short", 48, exchange.BalanceShort, "Money is gone.", COIN, LEFT),
     _dial(
         "mode_by_hand",
         48,
-        venue.ModeByHand,
+        exchange.ModeByHand,
         "Position or margin mode is changed by hand.",
         _choice("mode", REQUIRED, "hedge", "one_way", "isolated", "cross"),
         timing=ONCE,
@@ -361,7 +366,7 @@ EXCHANGE = (
     _dial(
         "order_by_hand",
         49,
-        venue.OrderByHand,
+        exchange.OrderByHand,
         "Somebody places an order by hand.",
         *(SIDE, TYPE, QTY, PRICE, CLIENT_ID),
         timing=ONCE,
@@ -369,35 +374,35 @@ EXCHANGE = (
     _dial(
         "transfer_by_hand",
         49,
-        venue.TransferByHand,
+        exchange.TransferByHand,
         "Somebody moves coins by hand.",
         *(COIN, AMOUNT),
         timing=ONCE,
     ),
-    _dial("liquidation", 50, venue.Forced, "A position is liquidated.", timing=ONCE),
-    _dial("adl", 50, venue.Deleveraged, "A position is auto-deleveraged.", timing=ONCE),
-    _dial("reduce_only", 50, venue.ReduceOnly, "Only orders that reduce are taken."),
-    _dial("trading_ban", 50, venue.TradingBan, "An account may not trade."),
+    _dial("liquidation", 50, exchange.Forced, "A position is liquidated.", timing=ONCE),
+    _dial("adl", 50, exchange.Deleveraged, "A position is auto-deleveraged.", timing=ONCE),
+    _dial("reduce_only", 50, exchange.ReduceOnly, "Only orders that reduce are taken."),
+    _dial("trading_ban", 50, exchange.TradingBan, "An account may not trade."),
     _dial(
         "stop_while_away",
         51,
-        venue.StopWhileAway,
+        exchange.StopWhileAway,
         "Private lines die, and while nobody listens the price passes a stop.",
         AWAY,
         match=PRIVATE,
     ),
-    _dial("trade_storm", 66, venue.TradeStorm, "The market trades so often a second.", PER_S),
+    _dial("trade_storm", 66, exchange.TradeStorm, "The market trades so often a second.", PER_S),
     _dial(
         "fill_storm",
         66,
-        venue.FillStorm,
+        exchange.FillStorm,
         "Resting orders are filled in the smallest pieces, so often a second.",
         PER_S,
     ),
     _dial(
         "foreign_order",
         67,
-        venue.ForeignOrder,
+        exchange.ForeignOrder,
         "An order appears with an id such as ours that we never made.",
         *(Param("prefix", "text", "h"), SIDE, TYPE, QTY, PRICE),
         timing=ONCE,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_orders.py`: what happens to orders while a request about them is on its way: races with
-fills, batches that half succeed, cancels that do not, stops that vanish. The request itself arrives
-and is answered by the dialect; the dial acts beside it, inside the exchange.
+"""`orders.py`: what happens to orders while a request about them is on its way: races with fills,
+batches that half succeed, cancels that do not, stops that vanish. The request itself arrives and is
+answered by the dialect; the dial acts beside it, inside the exchange.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from decimal import Decimal
 import msgspec
 
 from hean.twin.account import Account
-from hean.twin.by_hand import ByHand
-from hean.twin.fault_act import Act, RequestFault
-from hean.twin.fault_asked import Asked
-from hean.twin.fault_voices import trouble_of
+from hean.twin.faults.act import Act, RequestFault
+from hean.twin.faults.asked import Asked
+from hean.twin.faults.by_hand import ByHand
+from hean.twin.faults.voices import trouble_of
 from hean.twin.orders import NewOrder, Order, Refused, Status, Why
 
 UNKNOWN = {"bybit": Why.ORDER_NOT_FOUND, "binance": Why.ORDER_CLOSED}

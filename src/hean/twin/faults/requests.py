@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_requests.py`: what goes wrong with a request or an order-socket message: no answer, a
-lie, garbage, a refusal that is none of the client's fault. Whether the exchange got the request is
+"""`requests.py`: what goes wrong with a request or an order-socket message: no answer, a lie,
+garbage, a refusal that is none of the client's fault. Whether the exchange got the request is
 always said by the dial, never left open, so that the ledger can prove what the client had to find
 out.
 """
@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from hean.twin.fault_act import Act, RequestFault
-from hean.twin.fault_asked import Asked
-from hean.twin.fault_voices import Trouble, http_trouble, reply_of, trouble_of
+from hean.twin.faults.act import Act, RequestFault
+from hean.twin.faults.asked import Asked
+from hean.twin.faults.voices import Trouble, http_trouble, reply_of, trouble_of
 from hean.twin.wire import Reply
 
 NS = 1_000_000_000

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from hean.twin.account import Account
-from hean.twin.by_hand import ByHand
-from hean.twin.fault_settings import REQUIRED, Param
+from hean.twin.faults.by_hand import ByHand
+from hean.twin.faults.settings import REQUIRED, Param
 from hean.twin.venue import TwinVenue
 
 ACCOUNT = Param("account", "text", "main")

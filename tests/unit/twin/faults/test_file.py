@@ -12,10 +12,10 @@ import pytest
 
 from fault_desk import FaultDesk
 from hean.errors import ParameterInvalid
-from hean.twin.fault_dials import DIALS, markdown
-from hean.twin.fault_file import FILE_BYTES_MAX, load_faults
-from hean.twin.fault_settings import REQUIRED, read_setting
-from hean.twin.faults import SET_MAX
+from hean.twin.faults.board import SET_MAX
+from hean.twin.faults.dials import DIALS, markdown
+from hean.twin.faults.file import FILE_BYTES_MAX, load_faults
+from hean.twin.faults.settings import REQUIRED, read_setting
 
 GOOD = """
 [[fault]]

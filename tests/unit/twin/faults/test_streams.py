@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from fault_desk import SILENCE_S, FaultDesk, Line, is_answer, until
-from hean.twin.fault_poison import DEEP_LEVELS, FORMS, LARGE_BYTES
+from hean.twin.faults.poison import DEEP_LEVELS, FORMS, LARGE_BYTES
 
 
 @pytest.fixture(params=["bybit", "binance"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`faults.py`: the dials that are set, and who asks them: the server about requests, frames and
+"""`board.py`: the dials that are set, and who asks them: the server about requests, frames and
 connections, the exchange about orders. Chance comes from the twin's seed, a stream of its own for
 each dial, so that the same seed and the same requests meet the same faults. Whatever a dial does is
 in the ledger (kind `fault`).
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from hean.errors import HeanError, ParameterInvalid
 from hean.twin.account import Account, Key
-from hean.twin.fault_act import (
+from hean.twin.faults.act import (
     REPLY,
     Act,
     FaultServer,
@@ -26,9 +26,9 @@ from hean.twin.fault_act import (
     family_of,
     kinds_of,
 )
-from hean.twin.fault_asked import Asked, asked_by_message, asked_by_rest
-from hean.twin.fault_settings import Setting
-from hean.twin.fault_voices import frame_of, reply_of
+from hean.twin.faults.asked import Asked, asked_by_message, asked_by_rest
+from hean.twin.faults.settings import Setting
+from hean.twin.faults.voices import frame_of, reply_of
 from hean.twin.orders import Event, NewOrder, Order, OrderEvent, Refused
 from hean.twin.venue import TwinVenue
 from hean.twin.wire import Reply, Request

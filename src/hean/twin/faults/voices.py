@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_voices.py`: how each venue says that something is wrong: code, text, HTTP status and
-headers of every trouble a fault dial can cause, in the form of a REST answer or of an answer on the
-order socket. Texts are the venues' own where they are known.
+"""`voices.py`: how each venue says that something is wrong: code, text, HTTP status and headers of
+every trouble a fault dial can cause, in the form of a REST answer or of an answer on the order
+socket. Texts are the venues' own where they are known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hean.twin.fault_asked import Asked
+from hean.twin.faults.asked import Asked
 from hean.twin.wire import Reply
 
 

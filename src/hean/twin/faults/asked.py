@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_asked.py`: what a request or a WebSocket message asks for, read only as far as a fault
-dial must know to find its victim: the operation in one word for both venues, symbol, side, client
-ids. Whatever cannot be read matches nothing; the dialect will tell the client.
+"""`asked.py`: what a request or a WebSocket message asks for, read only as far as a fault dial must
+know to find its victim: the operation in one word for both venues, symbol, side, client ids.
+Whatever cannot be read matches nothing; the dialect will tell the client.
 """
 
 from __future__ import annotations

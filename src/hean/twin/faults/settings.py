@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fault_settings.py`: how a fault dial is set: which dial, on what it acts (`match`), how often,
-how long, and its own parameters. One reader for the control port and for files; it names what was
+"""`settings.py`: how a fault dial is set: which dial, on what it acts (`match`), how often, how
+long, and its own parameters. One reader for the control port and for files; it names what was
 wrong, where, what came, what was expected and the nearest right word, and never sets half a dial.
 """
 
@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hean.twin.fault_act import Act
+    from hean.twin.faults.act import Act
 
 SHOWN_MAX = 80  # characters of a wrong value that are repeated
 TEXT_MAX = 200
