@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
 PAST_MINUTES = 60 * 24 * 45
 PAST_MOVE_SD = 5e-4  # of a minute's log return, as the generated market's
 KEPT_MINUTES = PAST_MINUTES + 60 * 24 * 30
-WEEK_OFFSET_MS = 4 * 86_400_000  # the epoch was a Thursday; weeks open on Monday
-WEEK_MS = 7 * 86_400_000
+WEEK_OFFSET_MS = 4 * DAY_MS  # the epoch was a Thursday; weeks open on Monday
+WEEK_MS = 7 * DAY_MS
 
 
 @dataclass(slots=True)
@@ -126,7 +127,7 @@ class CandleStore:
         if start_ms is not None and low < start_ms:
             low = following(low, interval_ms)
         high = last if end_ms is None else min(last, end_ms)
-        span = max(interval_ms, 31 * 86_400_000 if interval_ms == 0 else 0)
+        span = max(interval_ms, 31 * DAY_MS if interval_ms == 0 else 0)
         if newest:
             low = max(low, opening(high, interval_ms) - (limit - 1) * span)
         else:
@@ -201,5 +202,5 @@ def opening(ts_ms: int, interval_ms: int) -> int:
 def following(start_ms: int, interval_ms: int) -> int:
     """Start of the candle after the one that starts at *start_ms*."""
     if interval_ms == 0:
-        return opening(start_ms + 32 * 86_400_000, 0)
+        return opening(start_ms + 32 * DAY_MS, 0)
     return start_ms + interval_ms

@@ -16,6 +16,7 @@ from urllib.parse import unquote_plus
 from hean.twin.account import Account, Key
 from hean.twin.binance import errors
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.words import ms
 from hean.twin.market import TwinMarket
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Call:
     @property
     def now_ms(self) -> int:
         """The exchange's clock in ms."""
-        return self.now_ns // 1_000_000
+        return ms(self.now_ns)
 
     @property
     def account(self) -> Account:

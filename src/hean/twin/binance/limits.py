@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.words import ms
 
 SECOND_NS = 1_000_000_000
 SPANS_S = {"SECOND": 1, "MINUTE": 60, "DAY": 86_400}
@@ -181,8 +182,7 @@ class Limits:
 def _banned(until_ns: int, now_ns: int) -> BinanceError:
     return BinanceError(
         -1003,
-        f"Way too much request weight used; IP banned until {until_ns // 1_000_000}. "
-        f"{ADVICE} bans.",
+        f"Way too much request weight used; IP banned until {ms(until_ns)}. {ADVICE} bans.",
         418,
         retry_after_s=(until_ns - now_ns) // SECOND_NS + 1,
     )

@@ -11,11 +11,12 @@ from typing import Any
 from hean.twin.binance import spot_shapes
 from hean.twin.binance.call import Call, Route, Security
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.words import ms
+from hean.twin.candles import DAY_MS
 from hean.twin.listing import Listing
 from hean.twin.orders import ZERO, Order
 
 ROWS_MAX = 1_000
-DAY_MS = 86_400_000
 ZERO_TEXT = "0.00000000"
 CREATED_MS = 1_600_000_000_000  # of the key, as far as anybody asks
 
@@ -121,7 +122,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
 
 
 def _is_within(order: Order, first: int | None, start: int | None, end: int | None) -> bool:
-    at = spot_shapes.ms(order.created_ns)
+    at = ms(order.created_ns)
     return (
         (first is None or int(order.order_id) >= first)
         and (start is None or at >= start)
@@ -142,9 +143,9 @@ def my_trades(call: Call) -> list[dict[str, Any]]:
     if first is not None:
         found = [each for each in found if each.trade_number >= first]
     if start is not None:
-        found = [each for each in found if spot_shapes.ms(each.ts_ns) >= start]
+        found = [each for each in found if ms(each.ts_ns) >= start]
     if end is not None:
-        found = [each for each in found if spot_shapes.ms(each.ts_ns) <= end]
+        found = [each for each in found if ms(each.ts_ns) <= end]
     is_newest = first is None and start is None
     rows = found[-limit:] if is_newest else found[:limit]
     return [spot_shapes.trade(each) for each in rows]

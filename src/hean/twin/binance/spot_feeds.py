@@ -16,10 +16,10 @@ from hean.twin.binance.spot_tape import (
     opening_ms,
     read,
 )
+from hean.twin.binance.words import MS_NS, aggregate, ms
 from hean.twin.market import BookDiff, TwinMarket
 from hean.twin.orders import TradePrint
 
-MS_NS = 1_000_000
 SECOND_NS = 1_000 * MS_NS
 KLINE_NS = 2 * SECOND_NS
 
@@ -54,7 +54,7 @@ class Trades(Feed):
 
     def trade(self, print_: TradePrint) -> dict[str, Any]:
         """Each trade."""
-        at = print_.ts_ns // MS_NS
+        at = ms(print_.ts_ns)
         return {
             "e": "trade",
             "E": at,
@@ -75,18 +75,11 @@ class Aggregates(Feed):
 
     def trade(self, print_: TradePrint) -> dict[str, Any]:
         """Each trade."""
-        at = print_.ts_ns // MS_NS
         return {
             "e": "aggTrade",
-            "E": at,
+            "E": ms(print_.ts_ns),
             "s": self.market.symbol,
-            "a": print_.number,
-            "p": print_.price,
-            "q": print_.quantity,
-            "f": print_.number,
-            "l": print_.number,
-            "T": at,
-            "m": not print_.is_buy,
+            **aggregate(print_),
             "M": True,
         }
 
@@ -143,7 +136,7 @@ class Difference(Feed):
         return [
             {
                 "e": "depthUpdate",
-                "E": now_ns // MS_NS,
+                "E": ms(now_ns),
                 "s": self.market.symbol,
                 "U": first,
                 "u": self._last_id,
@@ -186,7 +179,7 @@ class Kline(Feed):
 
     def events(self, now_ns: int) -> list[Any]:
         """The candle that closed and the one that runs."""
-        now_ms = now_ns // MS_NS
+        now_ms = ms(now_ns)
         found = []
         if self.turned(now_ms):
             found.append(self._event(now_ms, self._opening, is_closed=True))
@@ -251,11 +244,11 @@ class Average(Feed):
         return [
             {
                 "e": "avgPrice",
-                "E": now_ns // MS_NS,
+                "E": ms(now_ns),
                 "s": self.market.symbol,
                 "i": "5m",
                 "w": average_price(self.market),
-                "T": last // MS_NS,
+                "T": ms(last),
             }
         ]
 
@@ -275,7 +268,7 @@ class AllTickers(Feed):
 
 def mini_ticker(market: TwinMarket, now_ns: int) -> dict[str, Any]:
     """The day of a symbol in short."""
-    now_ms = now_ns // MS_NS
+    now_ms = ms(now_ns)
     day = day_of(market, now_ms, is_mini=True)
     return {
         "e": "24hrMiniTicker",
@@ -292,7 +285,7 @@ def mini_ticker(market: TwinMarket, now_ns: int) -> dict[str, Any]:
 
 def ticker(market: TwinMarket, now_ns: int) -> dict[str, Any]:
     """The day of a symbol."""
-    now_ms = now_ns // MS_NS
+    now_ms = ms(now_ns)
     day = day_of(market, now_ms, is_mini=False)
     return {
         "e": "24hrTicker",

@@ -15,8 +15,6 @@ from hean.twin.binance.call import Call, Route
 from hean.twin.binance.errors import BinanceError
 from hean.twin.binance.spot_request import (
     ICEBERG_PARTS_MAX,
-    SELF_MATCH_DEFAULT,
-    SELF_MATCHES,
     TYPES,
 )
 from hean.twin.binance.spot_tape import (
@@ -26,6 +24,8 @@ from hean.twin.binance.spot_tape import (
     day_of,
     window_of,
 )
+from hean.twin.binance.words import SELF_MATCH_DEFAULT, SELF_MATCHES, aggregate, ms
+from hean.twin.candles import DAY_MS
 from hean.twin.listing import CONDITIONAL_MAX, OPEN_ORDERS_MAX, Listing
 from hean.twin.market import TwinMarket
 from hean.twin.orders import TradePrint
@@ -33,7 +33,6 @@ from hean.twin.orders import TradePrint
 DEPTH_MAX = 5_000
 ROWS_MAX = 1_000
 NOTIONAL_MAX = "9000000.00000000"
-DAY_MS = 86_400_000
 WINDOWS = {"m": (60_000, 59), "h": (3_600_000, 23), "d": (DAY_MS, 7)}
 STATUSES = {"trading": "TRADING", "halted": "HALT", "break": "BREAK"}
 
@@ -205,7 +204,7 @@ def trade_row(print_: TradePrint) -> dict[str, Any]:
         "price": print_.price,
         "qty": print_.quantity,
         "quoteQty": f"{Decimal(print_.price) * Decimal(print_.quantity):.8f}",
-        "time": print_.ts_ns // 1_000_000,
+        "time": ms(print_.ts_ns),
         "isBuyerMaker": not print_.is_buy,
         "isBestMatch": True,
     }
@@ -226,20 +225,6 @@ def historical_trades(call: Call) -> list[dict[str, Any]]:
     return [trade_row(print_) for print_ in found if print_.number >= first][:limit]
 
 
-def aggregate_row(print_: TradePrint) -> dict[str, Any]:
-    """A public trade as an aggregate of one."""
-    return {
-        "a": print_.number,
-        "p": print_.price,
-        "q": print_.quantity,
-        "f": print_.number,
-        "l": print_.number,
-        "T": print_.ts_ns // 1_000_000,
-        "m": not print_.is_buy,
-        "M": True,
-    }
-
-
 def aggregate_trades(call: Call) -> list[dict[str, Any]]:
     """GET aggTrades."""
     found, limit = list(call.market().trades), call.limit(500, ROWS_MAX)
@@ -249,10 +234,10 @@ def aggregate_trades(call: Call) -> list[dict[str, Any]]:
     if first is not None:
         found = [print_ for print_ in found if print_.number >= first][:limit]
     if end is not None:
-        found = [print_ for print_ in found if print_.ts_ns // 1_000_000 <= end]
+        found = [print_ for print_ in found if ms(print_.ts_ns) <= end]
     if start is not None:
-        found = [print_ for print_ in found if print_.ts_ns // 1_000_000 >= start][:limit]
-    return [aggregate_row(print_) for print_ in found[-limit:]]
+        found = [print_ for print_ in found if ms(print_.ts_ns) >= start][:limit]
+    return [{**aggregate(print_), "M": True} for print_ in found[-limit:]]
 
 
 # --- candles and prices

@@ -6,13 +6,20 @@ forbids, in which words Binance says so. It checks syntax; what the exchange thi
 
 from __future__ import annotations
 
-import string
 from decimal import Decimal
 from typing import Any
 
 from hean.twin.binance import errors
 from hean.twin.binance.call import Call
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.words import (
+    ID_ALPHABET,
+    ID_LENGTH_MAX,
+    SELF_MATCH_DEFAULT,
+    SELF_MATCHES,
+    SIDES,
+    made_id,
+)
 from hean.twin.market import TwinMarket
 from hean.twin.orders import NewOrder, Trigger
 
@@ -25,39 +32,23 @@ TYPES = (
     "TAKE_PROFIT",
     "TAKE_PROFIT_LIMIT",
 )
-SIDES = ("BUY", "SELL")
 LIVES = ("GTC", "IOC", "FOK")
-SELF_MATCHES = {
-    "NONE": "allow",
-    "EXPIRE_TAKER": "cancel_taker",
-    "EXPIRE_MAKER": "cancel_maker",
-    "EXPIRE_BOTH": "cancel_both",
-}
-SELF_MATCH_DEFAULT = "EXPIRE_MAKER"
 STOPS = frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"})
 TIMED = frozenset({"LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"})
 PRICED = TIMED | {"LIMIT_MAKER"}
 ID_LEGAL = "^[a-zA-Z0-9-_]{1,36}$"
-ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_")
-ID_LENGTH_MAX = 36
-ID_ALPHABET = string.ascii_letters + string.digits
-ID_LENGTH = 22  # of the ids Binance makes itself
+ID_CHARACTERS = frozenset(ID_ALPHABET + "-_")
 TRAILING_BASIS_POINTS = (10, 2_000)
 BASIS_POINTS = Decimal(10_000)
 ICEBERG_PARTS_MAX = 10
 STRATEGY_TYPE_MIN = 1_000_000
 
 
-def new_id(call: Call) -> str:
-    """A client order id as Binance makes one."""
-    return "".join(call.dialect.venue.rng.choices(ID_ALPHABET, k=ID_LENGTH))
-
-
 def client_id(call: Call, name: str) -> str:
     """A client's own id, or a made one."""
     sent = call.text(name)
     if sent is None:
-        return new_id(call)
+        return made_id(call.dialect.venue.rng)
     if len(sent) > ID_LENGTH_MAX or not ID_CHARACTERS.issuperset(sent):
         raise errors.illegal(name, ID_LEGAL)
     return sent

@@ -9,17 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from hean.twin.binance.words import ms, status
 from hean.twin.orders import ZERO, Execution, Order, OrderEvent, Status, Why
 
-STATUSES = {
-    Status.UNTRIGGERED: "NEW",
-    Status.NEW: "NEW",
-    Status.PARTIALLY_FILLED: "PARTIALLY_FILLED",
-    Status.FILLED: "FILLED",
-    Status.CANCELLED: "CANCELED",
-    Status.EXPIRED: "EXPIRED",
-    Status.REJECTED: "REJECTED",
-}
 EXPIRY_REASONS = {
     Why.NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY",
     Why.NOT_FILLABLE: "INSUFFICIENT_LIQUIDITY",
@@ -42,18 +34,6 @@ EXTRAS = ("strategyId", "strategyType")
 def text(value: Decimal | None) -> str:
     """A price or amount; zero where there is none."""
     return f"{value or ZERO:.8f}"
-
-
-def ms(ts_ns: int) -> int:
-    """A time."""
-    return ts_ns // 1_000_000
-
-
-def status_of(order: Order) -> str:
-    """An order's status in Binance's words."""
-    if order.status is Status.EXPIRED and order.why is Why.SELF_MATCH:
-        return "EXPIRED_IN_MATCH"
-    return STATUSES[order.status]
 
 
 def is_working(order: Order) -> bool:
@@ -84,7 +64,7 @@ def _terms(order: Order) -> dict[str, Any]:
         "executedQty": text(order.filled),
         "origQuoteOrderQty": text(order.quote_quantity),
         "cummulativeQuoteQty": text(order.value),
-        "status": status_of(order),
+        "status": status(order),
         "timeInForce": extra["timeInForce"],
         "type": extra["type"],
         "side": order.side,
@@ -163,7 +143,7 @@ def queried(order: Order) -> dict[str, Any]:
         "origQty": text(order.quantity),
         "executedQty": text(order.filled),
         "cummulativeQuoteQty": text(order.value),
-        "status": status_of(order),
+        "status": status(order),
         "timeInForce": extra["timeInForce"],
         "type": extra["type"],
         "side": order.side,
@@ -236,7 +216,7 @@ def execution_report(event: OrderEvent, number: int) -> dict[str, Any]:
         "g": NO_LIST,
         "C": order.client_id if is_cancel else "",
         "x": "TRADE_PREVENTION" if is_prevented else kind,
-        "X": status_of(order),
+        "X": status(order),
         "r": REJECT_REASONS.get(order.why, "NONE") if order.why else "NONE",
         "i": int(order.order_id),
         "l": text(execution.quantity if execution else None),

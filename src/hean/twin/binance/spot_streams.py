@@ -12,7 +12,6 @@ import msgspec
 
 from hean.twin.binance.spot_feeds import (
     ALL,
-    MS_NS,
     PLAIN,
     SECOND_NS,
     AllTickers,
@@ -23,6 +22,7 @@ from hean.twin.binance.spot_feeds import (
 )
 from hean.twin.binance.spot_tape import INTERVALS
 from hean.twin.binance.streams import MICROSECONDS, Hub
+from hean.twin.binance.words import MS_NS, ms
 from hean.twin.market import TwinMarket
 from hean.twin.orders import BookChange, Event, TradePrint
 from hean.twin.venue import TwinVenue
@@ -89,7 +89,7 @@ class SpotStreams:
     def tick(self, now_ns: int) -> None:
         """Send what is due."""
         for feed in list(self._feeds.values()):
-            has_turned = isinstance(feed, Kline) and feed.turned(now_ns // MS_NS)
+            has_turned = isinstance(feed, Kline) and feed.turned(ms(now_ns))
             if not feed.period_ns or (now_ns < feed.due_ns and not has_turned):
                 continue
             feed.due_ns = (now_ns // feed.period_ns + 1) * feed.period_ns

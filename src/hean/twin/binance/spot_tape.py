@@ -7,22 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hean.twin.candles import MINUTE_MS, Candle, following, opening
+from hean.twin.binance import words
+from hean.twin.binance.words import ms
+from hean.twin.candles import DAY_MS, MINUTE_MS, Candle, following, opening
 from hean.twin.market import TwinMarket
 
 SECOND_MS = 1_000
-INTERVALS = {
-    "1s": SECOND_MS,
-    **{f"{n}m": n * MINUTE_MS for n in (1, 3, 5, 15, 30)},
-    **{f"{n}h": n * 60 * MINUTE_MS for n in (1, 2, 4, 6, 8, 12)},
-    "1d": 1_440 * MINUTE_MS,
-    "3d": 3 * 1_440 * MINUTE_MS,
-    "1w": 7 * 1_440 * MINUTE_MS,
-    "1M": 0,
-}
+INTERVALS = {"1s": SECOND_MS, **words.INTERVALS}
 AVERAGE_MINUTES = 5
 SECONDS_KEPT = 1_000  # candles of a second: as many as one answer holds
-DAY_MS = 86_400_000
 
 
 def number(value: float) -> str:
@@ -59,7 +52,7 @@ def _seconds(market: TwinMarket, now_ms: int) -> list[Candle]:
     """The newest seconds since the oldest trade that is remembered."""
     rows: list[Candle] = []
     for print_ in market.trades:
-        at = print_.ts_ns // 1_000_000 // SECOND_MS * SECOND_MS
+        at = ms(print_.ts_ns) // SECOND_MS * SECOND_MS
         price, quantity = float(print_.price), float(print_.quantity)
         _fill_seconds(rows, at)
         if not rows or rows[-1].start_ms != at:

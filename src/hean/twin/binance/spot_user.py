@@ -14,7 +14,8 @@ import msgspec
 from hean.twin.account import Account
 from hean.twin.binance.call import Call
 from hean.twin.binance.errors import BinanceError
-from hean.twin.binance.spot_shapes import execution_report, ms
+from hean.twin.binance.spot_shapes import execution_report
+from hean.twin.binance.words import ms
 from hean.twin.market import TwinMarket
 from hean.twin.orders import (
     ZERO,

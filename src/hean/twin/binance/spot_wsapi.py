@@ -11,6 +11,7 @@ from typing import Any
 from hean.twin.binance import spot_account, spot_market, spot_trade
 from hean.twin.binance.call import Call, Route, Security
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.words import ms
 
 ROUTES = {**spot_market.ROUTES, **spot_trade.ROUTES, **spot_account.ROUTES}
 
@@ -24,7 +25,7 @@ def _status(call: Call) -> dict[str, Any]:
     return {
         "apiKey": None,
         "authorizedSince": None,
-        "connectedSince": call.session.opened_ns // 1_000_000,
+        "connectedSince": ms(call.session.opened_ns),
         "returnRateLimits": call.session.state.wants_limits,
         "serverTime": call.now_ms,
         "userDataStream": bool(call.session.state.subscriptions),

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from hean.twin.binance.words import ms
 from hean.twin.market import TwinMarket
 from hean.twin.orders import Event
 from hean.twin.wire import MALFORMED, Session, decoded
@@ -206,4 +207,4 @@ def keep_alive(session: Session, family: str, now_ns: int) -> None:
         session.close(POLICY_VIOLATION, "Pong timeout")
     elif now_ns - session.state.pinged_ns >= PING_NS[family]:
         session.state.pinged_ns = now_ns
-        session.ping(str(now_ns // 1_000_000).encode())
+        session.ping(str(ms(now_ns)).encode())

@@ -19,9 +19,9 @@ from hean.twin.binance.usdm_shapes import (
     algo_query,
     algo_type,
     is_algo,
-    ms,
 )
 from hean.twin.binance.usdm_terms import PROFIT_TYPES, arm, conditional_order
+from hean.twin.binance.words import ms
 from hean.twin.orders import NewOrder, Order, Status
 
 ROWS, ROWS_MAX = 500, 1_000

@@ -11,7 +11,7 @@ from typing import Any
 from hean.twin.binance import usdm_tape as tape
 from hean.twin.binance.call import Call, Route, Security
 from hean.twin.binance.errors import BinanceError
-from hean.twin.binance.usdm_shapes import ms
+from hean.twin.binance.words import INTERVALS, aggregate, ms
 from hean.twin.candles import Candle, CandleStore
 from hean.twin.listing import CONDITIONAL_MAX
 from hean.twin.market import TwinMarket
@@ -23,26 +23,6 @@ KLINES, KLINES_MAX = 500, 1_500
 ROWS, ROWS_MAX = 500, 1_000
 FUNDINGS, WINDOW_FUNDINGS, FUNDINGS_MAX = 200, 100, 1_000
 USUAL_FUNDING_HOURS = 8
-MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
-INTERVALS = {
-    "1m": MINUTE_MS,
-    "3m": 3 * MINUTE_MS,
-    "5m": 5 * MINUTE_MS,
-    "15m": 15 * MINUTE_MS,
-    "30m": 30 * MINUTE_MS,
-    "1h": HOUR_MS,
-    "2h": 2 * HOUR_MS,
-    "4h": 4 * HOUR_MS,
-    "6h": 6 * HOUR_MS,
-    "8h": 8 * HOUR_MS,
-    "12h": 12 * HOUR_MS,
-    "1d": DAY_MS,
-    "3d": 3 * DAY_MS,
-    "1w": 7 * DAY_MS,
-    "1M": 0,
-}
 CONTRACT_TYPES = frozenset({"PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"})
 PERIODS = frozenset({"5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"})
 
@@ -120,7 +100,7 @@ def aggregates(call: Call) -> list[dict[str, Any]]:
 
     fitting = [each for each in prints if fits(each)]
     rows = fitting[:most] if since is not None or start_ms is not None else fitting[-most:]
-    return [tape.aggregate(each) for each in rows]
+    return [aggregate(each) for each in rows]
 
 
 # --- candles

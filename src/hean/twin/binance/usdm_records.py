@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from hean.twin.binance.usdm_shapes import money, ms
+from hean.twin.binance.usdm_shapes import money
+from hean.twin.binance.words import ms
 from hean.twin.orders import Execution
 
 if TYPE_CHECKING:

@@ -11,20 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from hean.twin.account import Account, Position
+from hean.twin.binance.words import SELF_MATCH_DEFAULT, ms, status
 from hean.twin.orders import ZERO, Execution, Order, Status, Trigger, Why
 
 ALGO_BASE = 1_000_000_000_000_000  # algo ids live far above order ids
 FILL_DIGITS = 5  # decimals of average prices, as recorded
 MONEY_DIGITS = 8
-STATUS = {
-    Status.UNTRIGGERED: "NEW",
-    Status.NEW: "NEW",
-    Status.PARTIALLY_FILLED: "PARTIALLY_FILLED",
-    Status.FILLED: "FILLED",
-    Status.CANCELLED: "CANCELED",
-    Status.EXPIRED: "EXPIRED",
-    Status.REJECTED: "REJECTED",
-}
 LIVES = {"POST_ONLY": "GTX"}
 FORCED_WORDS = {"adl": "adl_autoclose"}
 EXECUTION_TYPES = {
@@ -36,11 +28,6 @@ EXECUTION_TYPES = {
     "expired": "EXPIRED",
     "rejected": "EXPIRED",
 }
-
-
-def ms(ts_ns: int) -> int:
-    """Nanoseconds as the milliseconds Binance speaks."""
-    return ts_ns // 1_000_000
 
 
 def money(value: Decimal) -> str:
@@ -71,13 +58,6 @@ def is_working(order: Order) -> bool:
 def client_id(order: Order) -> str:
     """Client id; the exchange's own closures have fixed ones."""
     return order.client_id or FORCED_WORDS.get(order.extra.get("forced", ""), "")
-
-
-def status(order: Order) -> str:
-    """Status word."""
-    if order.status is Status.EXPIRED and order.why is Why.SELF_MATCH:
-        return "EXPIRED_IN_MATCH"
-    return STATUS[order.status]
 
 
 def type_of(order: Order) -> str:
@@ -134,7 +114,7 @@ def order_object(order: Order, *, is_ack: bool = False) -> dict[str, Any]:
         "priceProtect": extra.get("priceProtect", False),
         "origType": type_of(order),
         "priceMatch": extra.get("priceMatch", "NONE"),
-        "selfTradePreventionMode": extra.get("selfTradePreventionMode", "EXPIRE_MAKER"),
+        "selfTradePreventionMode": extra.get("selfTradePreventionMode", SELF_MATCH_DEFAULT),
         "goodTillDate": extra.get("goodTillDate", 0),
         "updateTime": ms(order.updated_ns),
     }
@@ -203,7 +183,7 @@ def algo_object(order: Order) -> dict[str, Any]:
         "triggerPrice": listing.price_text(ZERO if is_trailing else trigger.price),
         "price": price_text(order),
         "icebergQuantity": None,
-        "selfTradePreventionMode": extra.get("selfTradePreventionMode", "EXPIRE_MAKER"),
+        "selfTradePreventionMode": extra.get("selfTradePreventionMode", SELF_MATCH_DEFAULT),
         "workingType": extra.get("workingType", "CONTRACT_PRICE"),
         "priceMatch": extra.get("priceMatch", "NONE"),
         "closePosition": order.close_all,
@@ -269,7 +249,7 @@ def algo_update(order: Order, ts_ns: int, *, word: str) -> dict[str, Any]:
             "act": type_of(order) if fired else "0",
             "tp": short(listing.price_text(price)),
             "p": short(price_text(order)),
-            "V": extra.get("selfTradePreventionMode", "EXPIRE_MAKER"),
+            "V": extra.get("selfTradePreventionMode", SELF_MATCH_DEFAULT),
             "wt": extra.get("workingType", "CONTRACT_PRICE"),
             "pm": extra.get("priceMatch", "NONE"),
             "cp": order.close_all,
@@ -325,7 +305,7 @@ def order_update(order: Order, kind: str, ts_ns: int, fill: Execution | None) ->
         "pP": extra.get("priceProtect", False),
         "si": 0,
         "ss": 0,
-        "V": extra.get("selfTradePreventionMode", "EXPIRE_MAKER"),
+        "V": extra.get("selfTradePreventionMode", SELF_MATCH_DEFAULT),
         "pm": extra.get("priceMatch", "NONE"),
         "gtd": extra.get("goodTillDate", 0),
     }

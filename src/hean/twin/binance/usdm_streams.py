@@ -16,20 +16,19 @@ import msgspec
 
 from hean.twin.binance import usdm_tape as tape
 from hean.twin.binance.streams import Hub
-from hean.twin.binance.usdm_market import INTERVALS
+from hean.twin.binance.words import INTERVALS, MS_NS, ms
 from hean.twin.market import BookDiff, TwinMarket
 from hean.twin.orders import BookChange, Event, ForcedPrint, TradePrint
 from hean.twin.venue import TwinVenue
 
-MS = 1_000_000
 DIFF_LEVELS = 1_000  # of a side; as deep as the deepest REST snapshot
-DEPTH_NS = 250 * MS
-TOUCHES_NS = 5_000 * MS  # `!bookTicker`
-KLINE_NS = 250 * MS
-MARK_NS = 3_000 * MS
-TICKER_NS = 2_000 * MS
-TICKERS_NS = 1_000 * MS
-FORCED_NS = 1_000 * MS
+DEPTH_NS = 250 * MS_NS
+TOUCHES_NS = 5_000 * MS_NS  # `!bookTicker`
+KLINE_NS = 250 * MS_NS
+MARK_NS = 3_000 * MS_NS
+TICKER_NS = 2_000 * MS_NS
+TICKERS_NS = 1_000 * MS_NS
+FORCED_NS = 1_000 * MS_NS
 PUBLIC = frozenset({"depth", "rpiDepth", "bookTicker", "trade"})
 _STREAM = re.compile(
     r"(?P<symbol>!|[a-z0-9_]{1,30}@)(?P<kind>[a-zA-Z]+?)(?P<depth>5|10|20)?"
@@ -46,7 +45,13 @@ KINDS = PUBLIC | {
     "contractInfo",
 }
 PERPETUAL = "_perpetual"
-RHYTHMS = {"100ms": 100 * MS, "250ms": 250 * MS, "500ms": 500 * MS, "0ms": 0, "1s": 1_000 * MS}
+RHYTHMS = {
+    "100ms": 100 * MS_NS,
+    "250ms": 250 * MS_NS,
+    "500ms": 500 * MS_NS,
+    "0ms": 0,
+    "1s": 1_000 * MS_NS,
+}
 
 Make = Callable[[int], Any]
 """The next frame at a time, `None` if there is nothing to say."""
@@ -286,7 +291,7 @@ def _candles(market: TwinMarket, word: str) -> Make:
         nonlocal running_ms, shown
         if not market.last:
             return None
-        market.candles.price(now_ns // MS, float(market.last))
+        market.candles.price(ms(now_ns), float(market.last))
         candle = market.candles.read(interval_ms, None, None, 1, newest=True)[-1]
         is_closed = running_ms is not None and candle.start_ms != running_ms
         if is_closed:

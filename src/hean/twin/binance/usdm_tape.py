@@ -9,8 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hean.twin.binance.usdm_shapes import ms
-from hean.twin.candles import Candle, following
+from hean.twin.binance.words import aggregate, ms
+from hean.twin.candles import DAY_MS, MINUTE_MS, Candle, following
 from hean.twin.listing import LIQUIDATION_FEE, OPEN_ORDERS_MAX, Listing
 from hean.twin.market import Settlement, TwinMarket
 from hean.twin.orders import ForcedPrint, TradePrint
@@ -32,8 +32,6 @@ FAR_DELIVERY_MS = 4_133_404_800_000  # how a perpetual's delivery date is printe
 ONBOARD_MS = 1_569_398_400_000
 MARK_DIGITS = 8
 INTEREST_RATE = "0.00010000"
-DAY_MS = 86_400_000
-MINUTE_MS = 60_000
 
 
 def symbol_object(listing: Listing, *, conditional_max: int) -> dict[str, Any]:
@@ -171,19 +169,6 @@ def public_trade(print_: TradePrint) -> dict[str, Any]:
         "quoteQty": f"{value:.2f}",
         "time": ms(print_.ts_ns),
         "isBuyerMaker": not print_.is_buy,
-    }
-
-
-def aggregate(print_: TradePrint) -> dict[str, Any]:
-    """A row of `aggTrades`; the twin's trades are one price each already."""
-    return {
-        "a": print_.number,
-        "p": print_.price,
-        "q": print_.quantity,
-        "f": print_.number,
-        "l": print_.number,
-        "T": ms(print_.ts_ns),
-        "m": not print_.is_buy,
     }
 
 

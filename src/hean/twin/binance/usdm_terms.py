@@ -6,8 +6,6 @@ an order may do is the exchange's business.
 
 from __future__ import annotations
 
-import random
-import string
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -17,6 +15,14 @@ from hean.twin.account import Account
 from hean.twin.binance import errors
 from hean.twin.binance.call import Call
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.words import (
+    ID_ALPHABET,
+    ID_LENGTH_MAX,
+    SELF_MATCH_DEFAULT,
+    SELF_MATCHES,
+    SIDES,
+    made_id,
+)
 from hean.twin.listing import Listing
 from hean.twin.market import TwinMarket
 from hean.twin.orders import ZERO, BookChange, NewOrder, Order, Refused, Status, Trigger, Why
@@ -28,23 +34,14 @@ TRAILING = "TRAILING_STOP_MARKET"
 CONDITIONAL_TYPES = LIMIT_TYPES | {"STOP_MARKET", "TAKE_PROFIT_MARKET", TRAILING}
 PROFIT_TYPES = frozenset({"TAKE_PROFIT", "TAKE_PROFIT_MARKET"})
 CLOSING_TYPES = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})
-SIDES = frozenset({"BUY", "SELL"})
 POSITION_SIDES = frozenset({"BOTH", "LONG", "SHORT"})
 LIVES = {"GTC": "GTC", "IOC": "IOC", "FOK": "FOK", "GTX": "POST_ONLY", "GTD": "GTC"}
-SELF_MATCHES = {
-    "NONE": "allow",
-    "EXPIRE_TAKER": "cancel_taker",
-    "EXPIRE_MAKER": "cancel_maker",
-    "EXPIRE_BOTH": "cancel_both",
-}
 PRICE_MATCH_LEVELS = {"": 1, "_5": 5, "_10": 10, "_20": 20}
 PRICE_MATCHES = frozenset(
     f"{word}{end}" for word in ("OPPONENT", "QUEUE") for end in PRICE_MATCH_LEVELS
 ) | {"NONE"}
 WORKING_TYPES = {"CONTRACT_PRICE": "last", "MARK_PRICE": "mark"}
-CLIENT_ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + ".:/_-")
-CLIENT_ID_LENGTH_MAX = 36
-MADE_ID_LENGTH = 22
+CLIENT_ID_CHARACTERS = frozenset(ID_ALPHABET + ".:/_-")
 GOOD_TILL_AHEAD_MS = 600_000
 GOOD_TILL_MAX_MS = 253_402_300_799_000
 CALLBACK_MIN, CALLBACK_MAX = Decimal("0.1"), Decimal(10)  # percent
@@ -214,16 +211,11 @@ def _client_id(call: Call, name: str) -> str:
     value = call.text(name)
     if value is None:
         return made_id(call.dialect.venue.rng)
-    if len(value) > CLIENT_ID_LENGTH_MAX:
+    if len(value) > ID_LENGTH_MAX:
         raise BinanceError(-4015, "Client order id length should be less than 36 chars.")
     if not CLIENT_ID_CHARACTERS.issuperset(value):
         raise errors.illegal(name, "^[\\.A-Z\\:/a-z0-9_-]{1,36}$")
     return value
-
-
-def made_id(rng: random.Random) -> str:
-    """A client id as the exchange makes one up."""
-    return "".join(rng.choices(string.ascii_letters + string.digits, k=MADE_ID_LENGTH))
 
 
 def _reduce_only(call: Call) -> bool:
@@ -242,7 +234,7 @@ def _position_side(call: Call) -> str:
 
 def _self_match(call: Call, extra: dict[str, Any]) -> str:
     refusal = (-5039, "Invalid selfTradePreventionMode.")
-    word = call.enum("selfTradePreventionMode", SELF_MATCHES, refusal, default="EXPIRE_MAKER")
+    word = call.enum("selfTradePreventionMode", SELF_MATCHES, refusal, default=SELF_MATCH_DEFAULT)
     extra["selfTradePreventionMode"] = word
     return SELF_MATCHES[word]
 

@@ -22,20 +22,20 @@ from hean.twin.binance.usdm_records import records_of
 from hean.twin.binance.usdm_shapes import (
     is_algo,
     is_working,
-    ms,
     order_object,
     query_object,
     trade_object,
 )
 from hean.twin.binance.usdm_tape import AMENDS_MAX
-from hean.twin.binance.usdm_terms import SIDES, arm, plain_order
+from hean.twin.binance.usdm_terms import arm, plain_order
+from hean.twin.binance.words import SIDES, ms
+from hean.twin.candles import WEEK_MS
 from hean.twin.market import TwinMarket
 from hean.twin.orders import Order, Refused, Why
 from hean.twin.wire import MALFORMED
 
 PLACED_MAX, CANCELLED_MAX = 5, 10  # legs of a batch
 ROWS, ROWS_MAX = 500, 1_000
-WEEK_MS = 7 * 86_400_000
 DONE = {"code": 200, "msg": "The operation of cancel all open order is done."}
 CLIENT_ID = "origClientOrderId"
 RESPONSES = frozenset({"ACK", "RESULT"})

@@ -16,6 +16,7 @@ from hean.twin.account import Account, Position
 from hean.twin.binance import usdm_shapes as shapes
 from hean.twin.binance.streams import combined
 from hean.twin.binance.usdm_records import Records
+from hean.twin.binance.words import ms
 from hean.twin.orders import (
     BalanceEvent,
     Event,
@@ -121,7 +122,7 @@ class USERS:
             return
         self._looked_ns = now_ns
         for key in [key for key in self._keys.values() if key.until_ns <= now_ns]:
-            told = {"e": "listenKeyExpired", "E": shapes.ms(now_ns), "listenKey": key.text}
+            told = {"e": "listenKeyExpired", "E": ms(now_ns), "listenKey": key.text}
             self._tell(key.account, told)
             self.end(key.account)
 

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from hean.twin.account import Account, Position
-from hean.twin.binance.usdm_shapes import FILL_DIGITS, break_even, money, ms
+from hean.twin.binance.usdm_shapes import FILL_DIGITS, break_even, money
+from hean.twin.binance.words import ms
 from hean.twin.listing import Listing
 from hean.twin.market import TwinMarket
 from hean.twin.orders import ZERO, Order

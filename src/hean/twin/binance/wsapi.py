@@ -16,6 +16,7 @@ from hean.twin.account import Account
 from hean.twin.binance import errors
 from hean.twin.binance.call import PARAMETERS_MAX, Call, Route
 from hean.twin.binance.errors import BinanceError
+from hean.twin.binance.words import ms
 from hean.twin.wire import MALFORMED, Session, decoded
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class WebSocketApi:
             number = number if number is not None else _id_of(text)
             answer = {"id": number, "status": error.status, "error": error.body}
             if error.retry_after_s is not None:
-                wait_ms = now_ns // 1_000_000 + error.retry_after_s * 1_000
+                wait_ms = ms(now_ns) + error.retry_after_s * 1_000
                 answer["error"]["data"] = {"serverTime": call.now_ms, "retryAfter": wait_ms}
         wants = call.params.get("returnRateLimits")
         if wants == "true" or (wants is None and state.wants_limits):

@@ -15,13 +15,13 @@ from hean.twin.bybit.limits import Budget
 from hean.twin.bybit.records import Records
 from hean.twin.bybit.stops import Stops
 from hean.twin.bybit.words import MS_NS
+from hean.twin.candles import DAY_MS
 from hean.twin.faults.quirks import Quirks
 from hean.twin.market import TwinMarket
 from hean.twin.venue import TwinVenue
 
 CATEGORIES = ("linear", "spot", "inverse", "option")
 TRADED = ("linear", "spot")
-DAY_MS = 86_400_000
 WHOLE_DIGITS_MAX = 15  # ms UTC for thirty thousand years
 
 

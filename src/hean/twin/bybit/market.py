@@ -13,11 +13,9 @@ from hean.twin.bybit.books import Books
 from hean.twin.bybit.call import CATEGORIES, Answer, Call
 from hean.twin.bybit.errors import Denied, wrong
 from hean.twin.bybit.tickers import Tickers
-from hean.twin.candles import Candle, CandleStore
+from hean.twin.candles import DAY_MS, MINUTE_MS, Candle, CandleStore
 from hean.twin.market import TwinMarket
 
-MINUTE_MS = 60_000
-DAY_MS = 86_400_000
 INTERVALS = {
     **{str(n): n * MINUTE_MS for n in (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)},
     "D": DAY_MS,

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from hean.twin.bybit import shapes, words
-from hean.twin.bybit.call import DAY_MS, Answer, Call
+from hean.twin.bybit.call import Answer, Call
 from hean.twin.bybit.errors import invalid, wrong
 from hean.twin.bybit.records import Booked
 from hean.twin.bybit.trade import filter_of, selected
+from hean.twin.candles import DAY_MS
 from hean.twin.orders import Order
 
 RECENT_CLOSED = 500  # closed orders that realtime still knows
