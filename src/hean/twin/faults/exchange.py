@@ -342,57 +342,62 @@ class StopWhileAway(ByHandAct):
         return reply_of(self.exchange, http_trouble(503), 0)
 
 
-class TradeStorm(ByHandAct):
-    """The market trades so many times a second, at the touch; every stream tells it."""
+class Storm(ByHandAct):
+    """Something is done so many times a second. `act` does it once; nothing to do is no act."""
 
     _last_s = 0.0
     _owed = 0.0
+
+    def begin(self) -> None:
+        """From now on."""
+        self._last_s = self.faults.now_s()
+
+    def tick(self, now_s: float) -> None:
+        """Do what is due."""
+        self._owed = min(self._owed + (now_s - self._last_s) * self["per_s"], STORM_TICK_MAX)
+        self._last_s = now_s
+        while self._owed >= 1 and not self.setting.is_spent:
+            self._owed -= 1
+            facts = self.act()
+            if facts:
+                self.acted(**facts)
+
+
+class TradeStorm(Storm):
+    """The market trades at the touch; every stream tells it."""
 
     def begin(self) -> None:
         """From now on."""
         self._market = self.market()
-        self._last_s = self.faults.now_s()
+        super().begin()
 
-    def tick(self, now_s: float) -> None:
-        """Trade what is due."""
-        self._owed = min(self._owed + (now_s - self._last_s) * self["per_s"], STORM_TICK_MAX)
-        self._last_s = now_s
-        while self._owed >= 1 and not self.setting.is_spent:
-            self._owed -= 1
-            self._trade()
-
-    def _trade(self) -> None:
+    def act(self) -> dict[str, Any]:
+        """Trade the smallest piece, on either side."""
         market = self._market
         is_buy = self.setting.rng.random() < 0.5
         level = market.desk.best(not is_buy)
-        if level is not None:
-            self.venue.market_trade(market, level[0], 1, is_buy=is_buy)
-            self.acted(symbol=market.symbol)
+        if level is None:
+            return {}
+        self.venue.market_trade(market, level[0], 1, is_buy=is_buy)
+        return {"symbol": market.symbol}
 
 
-class FillStorm(ByHandAct):
-    """Resting orders are filled in the smallest pieces, so many a second."""
-
-    _last_s = 0.0
-    _owed = 0.0
+class FillStorm(Storm):
+    """Resting orders are filled in the smallest pieces."""
 
     def begin(self) -> None:
         """From now on."""
         self._orders = self.account().open_orders
-        self._last_s = self.faults.now_s()
+        super().begin()
 
-    def tick(self, now_s: float) -> None:
-        """Fill what is due."""
-        self._owed = min(self._owed + (now_s - self._last_s) * self["per_s"], STORM_TICK_MAX)
-        self._last_s = now_s
-        while self._owed >= 1 and not self.setting.is_spent:
-            self._owed -= 1
-            order = next((each for each in self._orders.values() if self._fits(each)), None)
-            if order is None:
-                self._owed = 0.0
-                return
-            self.hand.fill(order, order.market.listing.lot)
-            self.acted(order_id=order.order_id, client_order_id=order.client_id)
+    def act(self) -> dict[str, Any]:
+        """Fill the oldest order that rests; without one nothing stays due."""
+        order = next((each for each in self._orders.values() if self._fits(each)), None)
+        if order is None:
+            self._owed = 0.0
+            return {}
+        self.hand.fill(order, order.market.listing.lot)
+        return {"order_id": order.order_id, "client_order_id": order.client_id}
 
     def _fits(self, order: Order) -> bool:
         symbol = self.setting.match.get("symbol", order.market.symbol).upper()
