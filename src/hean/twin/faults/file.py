@@ -17,6 +17,7 @@ from hean.twin.faults.settings import Problem, Setting, nearest_of, read_setting
 FILE_BYTES_MAX = 1 << 20  # a thousand dials fit in a tenth of it
 PROBLEMS_MAX = 50
 SETTINGS_MAX = 10_000
+MARK = "\ufeff"  # some editors put it before the first line; neither format allows it
 
 
 def load_faults(path: Path) -> list[Setting]:
@@ -58,6 +59,11 @@ def _document(path: Path) -> Any:
         raise ParameterInvalid(f"--faults {path}: {error.strerror or error}.") from None
     except UnicodeDecodeError as error:
         raise ParameterInvalid(f"{path.name}: byte {error.start} is not UTF-8.") from None
+    if text.startswith(MARK):
+        expected = "plain UTF-8: save the file without the mark"
+        raise ParameterInvalid(
+            str(Problem("byte order mark", f"{path.name}:1", "U+FEFF", expected))
+        )
     try:
         if path.suffix == ".toml":
             return tomllib.loads(text)

@@ -107,6 +107,20 @@ def test_hostile_file_is_refused(tmp_path: Path, data: bytes, words: str) -> Non
         load_faults(path)
 
 
+@pytest.mark.parametrize("name", ["faults.toml", "faults.json"])
+def test_byte_order_mark_is_named_with_place_and_remedy(tmp_path: Path, name: str) -> None:
+    good = GOOD if name.endswith("toml") else '{"fault": []}'
+    path = write(tmp_path, good, name)
+    load_faults(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    with pytest.raises(ParameterInvalid) as refused:
+        load_faults(path)
+    assert refused.value.message == (
+        f"{name}:1: byte order mark: got U+FEFF; expected plain UTF-8: save the file without the "
+        "mark"
+    )
+
+
 def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterInvalid, match="No such file"):
         load_faults(tmp_path / "none.toml")
