@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from hean import _core
-from hean.core.types import OrderApproved
+from hean.core.types import OrderApproved, Side
 from hean.errors import FieldInvalid
 from hean.net.budget import Budget, Limit, Priority
 from hean.venues.codec import SignedRequest, decimal, status_of
 from hean.venues.endpoints import Endpoints
 from hean.venues.outcomes import binance_silence, binance_verdict
-from hean.venues.reports import Ask, Call, OrderReport, Reply, Status, Tracked
+from hean.venues.reports import Ask, Call, Execution, OrderReport, Reply, Status, Tracked
 from hean.venues.signing import Signer, binance_frame, binance_query
 
 MS_NS = 1_000_000
@@ -31,6 +31,7 @@ ORDER_PAGE = 1_000  # rows of the longest page of trades
 
 Params = dict[str, str]
 Row = TypeVar("Row")
+Trade = TypeVar("Trade", bound="TradeRow")
 
 _STATUS = {
     "NEW": Status.OPEN,
@@ -90,6 +91,37 @@ class OrderRow(msgspec.Struct):
         )
 
 
+class TradeRow(msgspec.Struct):
+    """A trade of the account as REST shows it, but for who bought and who made it: each market has
+    its own fields for that.
+    """
+
+    symbol: str
+    id: int
+    orderId: int
+    price: str
+    qty: str
+    commission: str
+    commissionAsset: str
+    time: int
+
+    def as_execution(self, side: Side, *, is_maker: bool) -> Execution:
+        """As an execution; the venue does not repeat the client id here."""
+        return Execution(
+            self.symbol,
+            "",
+            str(self.orderId),
+            f"{self.symbol}-{self.id}",
+            side,
+            Decimal(self.price),
+            Decimal(self.qty),
+            Decimal(self.commission),
+            self.commissionAsset,
+            is_maker,
+            self.time * MS_NS,
+        )
+
+
 class _Ids(msgspec.Struct):
     orderId: int = 0
     algoId: int = 0
@@ -145,6 +177,8 @@ class BinanceCodec(ABC):
     """Of the paths: `/api/v3`."""
     amend_method: str
     """The WebSocket API's word for new terms."""
+    amend_path: str
+    """The same by REST, below the root."""
 
     def __init__(self, endpoints: Endpoints, signer: Signer) -> None:
         self.name = f"binance.{endpoints.market}"
@@ -195,6 +229,11 @@ class BinanceCodec(ABC):
         """A cancellation by REST."""
         text = f"symbol={order.symbol}&origClientOrderId={order.order_id}"
         return Call("cancel", "DELETE", f"{self.root}/order", text, priority=Priority.CANCEL)
+
+    def amend_call(self, order: Tracked, price: Decimal, size: Decimal) -> Call:
+        """New terms by REST."""
+        text = text_of(self.amend_params(order, price, size))
+        return Call("amend", "PUT", f"{self.root}/{self.amend_path}", text, priority=Priority.NEW)
 
     def order_steps(self, now_ms: int) -> tuple[bytes, ...]:
         """No login: each order is signed."""
@@ -275,23 +314,23 @@ def text_of(params: Params) -> str:
 
 
 async def trades_of(
-    ask: Ask, path: str, symbols: Sequence[str], since_ns: int, kind: type[Row], id_name: str
-) -> tuple[list[Row], bool]:
+    ask: Ask, path: str, symbols: Sequence[str], since_ns: int, kind: type[Trade]
+) -> tuple[list[Trade], bool]:
     """Trades of all symbols since then: by time first, then on from the last id, which neither
     skips nor repeats. *Returns*: the rows, and whether these are all.
     """
-    rows: list[Row] = []
+    rows: list[Trade] = []
     pages: Any = list[kind]  # type: ignore[valid-type]  # a type made at run time
     is_complete = True
     for symbol in symbols:
         where = f"startTime={since_ns // MS_NS}"
         for _ in range(PAGES_OF_TRADES):
             text = f"symbol={symbol}&{where}&limit={ORDER_PAGE}"
-            page: list[Row] = read(await ask(Call("trades", "GET", path, text)), pages)
+            page: list[Trade] = read(await ask(Call("trades", "GET", path, text)), pages)
             rows += page
             if len(page) < ORDER_PAGE:
                 break
-            where = f"fromId={int(getattr(page[-1], id_name)) + 1}"
+            where = f"fromId={page[-1].id + 1}"
         else:
             is_complete = False
     return rows, is_complete

@@ -12,16 +12,15 @@ from decimal import Decimal
 import msgspec
 
 from hean.core.types import Balance, OrderApproved, OrderType, Position, Side, TimeInForce
-from hean.net.budget import Budget, Priority
+from hean.net.budget import Budget
 from hean.venues.binance import (
-    MS_NS,
     BinanceCodec,
     OrderRow,
     Params,
+    TradeRow,
     budget_of,
     limits,
     read,
-    text_of,
     trades_of,
 )
 from hean.venues.reports import Ask, Call, Execution, Listing, OrderReport, Tracked
@@ -48,33 +47,13 @@ _WEIGHTS = {
 }
 
 
-class _Trade(msgspec.Struct):
-    symbol: str
-    id: int
-    orderId: int
-    price: str
-    qty: str
-    commission: str
-    commissionAsset: str
-    time: int
+class _Trade(TradeRow):
     isBuyer: bool
     isMaker: bool
 
     def execution(self) -> Execution:
-        """As an execution; the venue does not repeat the client id here."""
-        return Execution(
-            self.symbol,
-            "",
-            str(self.orderId),
-            f"{self.symbol}-{self.id}",
-            Side.BUY if self.isBuyer else Side.SELL,
-            Decimal(self.price),
-            Decimal(self.qty),
-            Decimal(self.commission),
-            self.commissionAsset,
-            self.isMaker,
-            self.time * MS_NS,
-        )
+        """As an execution."""
+        return self.as_execution(Side.BUY if self.isBuyer else Side.SELL, is_maker=self.isMaker)
 
 
 class _Asset(msgspec.Struct):
@@ -103,6 +82,7 @@ class BinanceSpotCodec(BinanceCodec):
 
     root = "/api/v3"
     amend_method = "order.amend.keepPriority"
+    amend_path = "order/amend/keepPriority"
 
     def order_params(self, approved: OrderApproved) -> Params:
         """A new order. An acknowledgement is enough: what it traded comes over the user stream."""
@@ -139,12 +119,6 @@ class BinanceSpotCodec(BinanceCodec):
             "newQty": f"{size:f}",
         }
 
-    def amend_call(self, order: Tracked, price: Decimal, size: Decimal) -> Call:
-        """The same by REST."""
-        text = text_of(self.amend_params(order, price, size))
-        path = f"{self.root}/order/amend/keepPriority"
-        return Call("amend", "PUT", path, text, priority=Priority.NEW)
-
     def private_steps(self, now_ms: int) -> tuple[bytes, ...]:
         """One signed subscription."""
         method = "userDataStream.subscribe.signature"
@@ -174,7 +148,7 @@ class BinanceSpotCodec(BinanceCodec):
     ) -> Listing[Execution]:
         """What was executed since then, symbol by symbol."""
         path = f"{self.root}/myTrades"
-        rows, is_complete = await trades_of(ask, path, symbols, since_ns, _Trade, "id")
+        rows, is_complete = await trades_of(ask, path, symbols, since_ns, _Trade)
         return Listing(tuple(row.execution() for row in rows), is_complete)
 
     async def positions(self, ask: Ask) -> Listing[Position]:

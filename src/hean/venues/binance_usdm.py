@@ -20,6 +20,7 @@ from hean.venues.binance import (
     BinanceCodec,
     OrderRow,
     Params,
+    TradeRow,
     budget_of,
     limits,
     read,
@@ -96,33 +97,13 @@ class _Algo(msgspec.Struct):
         )
 
 
-class _Trade(msgspec.Struct):
-    symbol: str
-    id: int
-    orderId: int
+class _Trade(TradeRow):
     side: str
-    price: str
-    qty: str
-    commission: str
-    commissionAsset: str
-    time: int
     maker: bool
 
     def execution(self) -> Execution:
-        """As an execution; the venue does not repeat the client id here."""
-        return Execution(
-            self.symbol,
-            "",
-            str(self.orderId),
-            f"{self.symbol}-{self.id}",
-            Side(self.side),
-            Decimal(self.price),
-            Decimal(self.qty),
-            Decimal(self.commission),
-            self.commissionAsset,
-            self.maker,
-            self.time * MS_NS,
-        )
+        """As an execution."""
+        return self.as_execution(Side(self.side), is_maker=self.maker)
 
 
 class _Position(msgspec.Struct):
@@ -169,6 +150,7 @@ class BinanceUsdmCodec(BinanceCodec):
 
     root = "/fapi/v1"
     amend_method = "order.modify"
+    amend_path = "order"
 
     def is_elsewhere(self, order: Tracked | OrderApproved) -> bool:
         """Conditional orders."""
@@ -240,11 +222,6 @@ class BinanceUsdmCodec(BinanceCodec):
             "symbol": order.symbol,
         }
 
-    def amend_call(self, order: Tracked, price: Decimal, size: Decimal) -> Call:
-        """The same by REST."""
-        text = text_of(self.amend_params(order, price, size))
-        return Call("amend", "PUT", f"{self.root}/order", text, priority=Priority.NEW)
-
     def private_steps(self, now_ms: int) -> tuple[bytes, ...]:
         """The address says it all."""
         return ()
@@ -291,7 +268,7 @@ class BinanceUsdmCodec(BinanceCodec):
     ) -> Listing[Execution]:
         """What was executed since then, symbol by symbol."""
         path = f"{self.root}/userTrades"
-        rows, is_complete = await trades_of(ask, path, symbols, since_ns, _Trade, "id")
+        rows, is_complete = await trades_of(ask, path, symbols, since_ns, _Trade)
         return Listing(tuple(row.execution() for row in rows), is_complete)
 
     async def positions(self, ask: Ask) -> Listing[Position]:
