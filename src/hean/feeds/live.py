@@ -25,7 +25,7 @@ from hean.feeds.freshness import FRESH, LOOK_S, STALE, STALE_S, Topic, health_of
 from hean.feeds.rest import Market
 from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
-from hean.net.socket import ConnectGovernor, Connection
+from hean.net.socket import ConnectGovernor, Connection, Dial, picows_dial
 
 READY_S = 20.0  # one reconnect included; venues acknowledge within a second
 SILENCE_S = 3.0  # RELIABILITY 57: at most 5 s of a public stream, the re-check included
@@ -51,7 +51,7 @@ class LiveFeed(ABC):
     UTC nanoseconds. *governor*: shared by all connections of the process. *candles*: timeframes of
     closed candles to subscribe. *is_crowded*: whether whoever takes the facts is behind; frames
     then wait at the venue. *stale_s*: longest silence by stream, instead of `STALE_S`. *latency*:
-    is given a stamp for each frame.
+    is given a stamp for each frame. *dial*: how sockets are opened.
     """
 
     venue: ClassVar[str]
@@ -76,6 +76,7 @@ class LiveFeed(ABC):
         silence_s: float = SILENCE_S,
         ready_s: float = READY_S,
         latency: PathLatency | None = None,
+        dial: Dial = picows_dial,
     ) -> None:
         self.market = market
         self.name = f"feed.{self.venue}.{market}"
@@ -104,6 +105,7 @@ class LiveFeed(ABC):
         self._silence_s = silence_s
         self._ready_s = ready_s
         self._latency = latency
+        self._dial = dial
         self._connections: dict[Connection, list[Topic]] = {}
         self._due: dict[Topic, _Renewal] = {}
         self._doubts: set[str] = set()
@@ -214,6 +216,7 @@ class LiveFeed(ABC):
             rng=self._rng,
             governor=self._governor,
             life_s=LIFE_S,
+            dial=self._dial,
         )
         self._connections[connection] = list(topics)
 

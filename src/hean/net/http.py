@@ -3,7 +3,8 @@
 given, because they are what was signed, and reports what transport knows about the outcome: an
 answer; not sent, a definite no; or unknown, which is everything after the first byte may have left.
 It follows no redirect, uses no proxy, repeats nothing, keeps no cookie and says no secret: neither
-query nor headers appear in an error. What an answer means is for the venue's own file.
+query nor headers appear in an error. What an answer means is for the venue's own file. The bytes
+travel by a transport that can be exchanged; what a failure says about the outcome is decided here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, SimpleNamespace
-from typing import Self
+from typing import Protocol, Self
 
 import aiohttp
 from yarl import URL
@@ -43,19 +44,56 @@ class Answer:
     received_ns: int = 0
 
 
+class Leaving:
+    """Of one request: whether a byte may have left."""
+
+    __slots__ = ("has_begun",)
+
+    def __init__(self) -> None:
+        self.has_begun = False
+
+
+class HttpTransport(Protocol):
+    """How requests of one client travel."""
+
+    async def open(self) -> None:
+        """Be ready."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+    async def carry(
+        self, method: str, url: URL, *, body: bytes, headers: Mapping[str, str], leaving: Leaving
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Bring a request there once. *leaving* is marked before the first byte goes.
+
+        *Returns*: status, headers and body of a whole answer. *Raises*: `OSError`,
+        `aiohttp.ClientError`, `ValueError`.
+        """
+        ...
+
+
 class HttpClient:
     """One host. *base*: such as `https://api.bybit.com`, without path and query. *now*: UTC
-    nanoseconds, for the stamps of answers.
+    nanoseconds, for the stamps of answers. *transport*: made with the longest time that a request
+    may take.
     """
 
-    def __init__(self, base: str, *, now: Callable[[], int], timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        base: str,
+        *,
+        now: Callable[[], int],
+        timeout_s: float = TIMEOUT_S,
+        transport: Callable[[float], HttpTransport] | None = None,
+    ) -> None:
         self.base = base.rstrip("/")
         self._host = URL(self.base).host or self.base
         self._now = now
-        self._timeout = aiohttp.ClientTimeout(
-            total=timeout_s, sock_connect=min(CONNECT_S, timeout_s)
-        )
-        self._session: aiohttp.ClientSession | None = None
+        self._transport = (transport or AiohttpTransport)(timeout_s)
+        self._is_started = False
         self.requests = 0
         """Requests so far."""
 
@@ -68,23 +106,13 @@ class HttpClient:
 
     async def start(self) -> None:
         """Be ready; connects with the first request."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_S),
-            headers={"User-Agent": "hean"},  # some firewalls refuse who says nothing
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
-            trace_configs=[_leaving()],
-            max_line_size=HEADER_BYTES_MAX,
-            max_field_size=HEADER_BYTES_MAX,
-        )
-        # A connection that turns out closed is no reason to send a signed request twice.
-        self._session._retry_connection = False
+        await self._transport.open()
+        self._is_started = True
 
     async def stop(self) -> None:
         """Close all connections; safe to call twice."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        self._is_started = False
+        await self._transport.close()
 
     async def request(
         self,
@@ -100,45 +128,77 @@ class HttpClient:
         *Raises*: `NotSent`, a definite no; `OutcomeUnknown` when no whole answer came;
         `EnvironmentFault` before `start`.
         """
-        if self._session is None:
+        if not self._is_started:
             raise EnvironmentFault(f"{self._host}: the client is not started; call start first.")
         url = URL(f"{self.base}{path}{'?' if query else ''}{query}", encoded=True)
-        leaving = _Leaving()
+        leaving = Leaving()
         sent_ns = self._now()
         self.requests += 1
         try:
-            async with self._session.request(
-                method,
-                url,
-                data=body or None,
-                headers=headers,
-                allow_redirects=False,
-                skip_auto_headers=("Accept-Encoding", "Content-Type"),
-                trace_request_ctx=leaving,
-            ) as response:
-                content = await _body(response)
+            status, found, content = await self._transport.carry(
+                method, url, body=body, headers=headers, leaving=leaving
+            )
         except (OSError, aiohttp.ClientError, ValueError) as error:
             kind = OutcomeUnknown if leaving.has_begun else NotSent
             raise kind(f"{method} {self._host}{path}: {_why(error)}.") from None
-        found = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, found, content, sent_ns, self._now())
+        lower = {name.lower(): value for name, value in found.items()}
+        return Answer(status, lower, content, sent_ns, self._now())
+
+
+class AiohttpTransport:
+    """Over sockets, by aiohttp. *timeout_s*: of one request, connecting included."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout_s, sock_connect=min(CONNECT_S, timeout_s)
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Be ready; connects with the first request."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_S),
+            headers={"User-Agent": "hean"},  # some firewalls refuse who says nothing
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            trace_configs=[_leaving()],
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+        )
+        # A connection that turns out closed is no reason to send a signed request twice.
+        self._session._retry_connection = False
+
+    async def close(self) -> None:
+        """Let go of all connections; safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def carry(
+        self, method: str, url: URL, *, body: bytes, headers: Mapping[str, str], leaving: Leaving
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send one request over a kept connection."""
+        if self._session is None:
+            raise ConnectionAbortedError(f"closed before {method} was sent")
+        async with self._session.request(
+            method,
+            url,
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
+            skip_auto_headers=("Accept-Encoding", "Content-Type"),
+            trace_request_ctx=leaving,
+        ) as response:
+            content = await _body(response)
+        return response.status, response.headers, content
 
 
 class _TooLong(ValueError):
     """More bytes than anybody needs."""
 
 
-class _Leaving:
-    """Of one request: whether a byte may have left."""
-
-    __slots__ = ("has_begun",)
-
-    def __init__(self) -> None:
-        self.has_begun = False
-
-
 def _leaving() -> aiohttp.TraceConfig:
-    """Has aiohttp tell each request's `_Leaving` right before its first byte is written."""
+    """Has aiohttp tell each request's `Leaving` right before its first byte is written."""
 
     async def begins(_session: object, context: SimpleNamespace, _params: object) -> None:
         context.trace_request_ctx.has_begun = True

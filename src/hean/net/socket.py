@@ -19,7 +19,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from picows import (
     WSError,
@@ -31,7 +31,7 @@ from picows import (
 from hean.errors import EnvironmentFault, FatalError, HeanError, NotConnected
 from hean.net.line import MESSAGE_BYTES_MAX, Heartbeat, Line
 
-__all__ = ["ConnectGovernor", "Connection", "Heartbeat", "SocketState"]
+__all__ = ["ConnectGovernor", "Connection", "Dial", "Heartbeat", "SocketState"]
 
 CONNECTS_MAX = 20  # RELIABILITY 2.4: per five minutes; venues allow 300 to 500
 CONNECTS_WINDOW_S = 300.0
@@ -62,6 +62,29 @@ class SocketState(Enum):
     OPEN = "open"
 
 
+class Dial(Protocol):
+    """How a WebSocket is opened."""
+
+    async def __call__(self, line: Line, url: str) -> None:
+        """Open one, and tell *line* what picows tells a listener, from its opening to its end.
+
+        *Raises*: `OSError`, `picows.WSError`, `ValueError` when none opened.
+        """
+        ...
+
+
+async def picows_dial(line: Line, url: str) -> None:
+    """A real socket."""
+    await ws_connect(
+        lambda *_: line,
+        url,
+        websocket_handshake_timeout=CONNECT_S / 2,
+        logger_name=_QUIET,
+        max_frame_size=MESSAGE_BYTES_MAX,
+        max_redirects=0,
+    )
+
+
 class ConnectGovernor:
     """At most *count* connects in any *window_s*, over all connections that share it."""
 
@@ -89,7 +112,8 @@ class Connection:
     before its first frame; also called on a planned change. *on_down*: the socket is gone, and why.
     *silence_s*: without data for so long *on_silence* is called and a ping is sent; half as long
     again, and the connection is dropped. *now*: UTC nanoseconds. *life_s*: the venue's cut; a
-    successor is opened before it, and the old socket is heard until the new one speaks.
+    successor is opened before it, and the old socket is heard until the new one speaks. *dial*: how
+    a socket is opened.
     """
 
     def __init__(
@@ -108,6 +132,7 @@ class Connection:
         life_s: float | None = None,
         on_silence: Callable[[], None] | None = None,
         connect_timeout_s: float = 15.0,
+        dial: Dial = picows_dial,
     ) -> None:
         self.name = name
         self.state = SocketState.STOPPED
@@ -133,6 +158,7 @@ class Connection:
         self._governor = governor
         self._life_s = life_s
         self._timeout_s = connect_timeout_s
+        self._dial = dial
         self._line: Line | None = None
         self._first: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -266,14 +292,7 @@ class Connection:
             async with asyncio.timeout(CONNECT_S):
                 address = self._url()
                 url = await address if inspect.isawaitable(address) else address
-                await ws_connect(
-                    lambda *_: line,
-                    url,
-                    websocket_handshake_timeout=CONNECT_S / 2,
-                    logger_name=_QUIET,
-                    max_frame_size=MESSAGE_BYTES_MAX,
-                    max_redirects=0,
-                )
+                await self._dial(line, url)
             return line
         except FatalError:
             raise

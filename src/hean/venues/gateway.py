@@ -36,7 +36,7 @@ from hean.net.http import HttpClient
 from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
 from hean.net.offset import EVERY_S, ROUND, ClockOffset
-from hean.net.socket import ConnectGovernor, Connection
+from hean.net.socket import ConnectGovernor, Connection, Dial, picows_dial
 from hean.venues.codec import Codec
 from hean.venues.dispatch import S_NS, Dispatch, Flight
 from hean.venues.halts import ACCOUNT, Halts
@@ -79,7 +79,7 @@ class Gateway:
 
     *emit*: takes the answers; *now*: UTC nanoseconds; *client*: HTTP to the venue's REST address;
     *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
-    trading rules anew; *latency*: is given the stamps of each order.
+    trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Gateway:
         governor: ConnectGovernor,
         reload: Callable[[], Awaitable[None]] | None = None,
         latency: PathLatency | None = None,
+        dial: Dial = picows_dial,
     ) -> None:
         self.codec = codec
         self.offset = ClockOffset()
@@ -133,7 +134,7 @@ class Gateway:
         self._latency = latency
         self._reloading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sockets = self._connections(rng, governor)
+        self._sockets = self._connections(rng, governor, dial)
 
     # ------------------------------------------------------------ the port `Venue`
 
@@ -349,7 +350,9 @@ class Gateway:
             "in_flight": self.dispatch.in_flight,
         }
 
-    def _connections(self, rng: random.Random, governor: ConnectGovernor) -> list[Connection]:
+    def _connections(
+        self, rng: random.Random, governor: ConnectGovernor, dial: Dial
+    ) -> list[Connection]:
         """The order socket and the private stream."""
         codec = self.codec
 
@@ -370,6 +373,7 @@ class Gateway:
                 governor=governor,
                 life_s=LIFE_S,
                 on_silence=on_silence,
+                dial=dial,
             )
 
         return [
