@@ -11,16 +11,25 @@ from __future__ import annotations
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from hean.core.timeframe import timeframe_ns
 from hean.data.schema import COLUMNS, Kind, Rule
-from hean.errors import EnvironmentFault, FrameInvalid, NotSent, OutcomeUnknown, VenueError
+from hean.errors import (
+    EnvironmentFault,
+    FrameInvalid,
+    NotSent,
+    OutcomeUnknown,
+    ParameterInvalid,
+    VenueError,
+)
 from hean.net.http import Answer, HttpClient
 
 ATTEMPTS_MAX = 5  # a venue that fails five times in half a minute is down, not unlucky
@@ -32,6 +41,17 @@ MS_NS = 1_000_000
 Market = Literal["spot", "linear"]
 Rows = dict[str, NDArray[Any]]
 Decoded = TypeVar("Decoded")
+
+
+class Stated(msgspec.Struct, frozen=True, rename="camel"):
+    """A row of an answer, its numbers exact and finite: a text may say `NaN`."""
+
+    def __post_init__(self) -> None:
+        """*Raises*: `ValueError`, which the decoder turns into its own error with the place."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, Decimal) and not value.is_finite():
+                raise ValueError(f"{name} {value} is no number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,15 @@ class Page:
         return not self.is_joined or (self.cursor is None and not self.count)
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """How one page of a window is asked for; *decode*: its bytes and the symbol to columns."""
+
+    path: str
+    asked: Mapping[str, object]
+    decode: Callable[[bytes, str], Rows]
+
+
 class PublicRest(ABC):
     """Public REST questions to one market of one venue.
 
@@ -86,6 +115,10 @@ class PublicRest(ABC):
     """
 
     venue: ClassVar[str]
+    timeframes: ClassVar[Iterable[str]]
+    """Bar lengths it has candles of."""
+    is_newest_first: ClassVar[bool]
+    """Whether a window that does not fit into one page keeps its newest rows."""
 
     def __init__(
         self,
@@ -126,8 +159,53 @@ class PublicRest(ABC):
         """Seconds between settlements of a perpetual."""
 
     @abstractmethod
+    def question(self, query: HistoryQuery, first_ms: int, last_ms: int) -> Question:
+        """Candles or settlements from *first_ms* to *last_ms*, both inclusive."""
+
+    @abstractmethod
+    async def trades(self, query: HistoryQuery, cursor: str | None) -> Page:
+        """One page of trades; each venue pages them in its own way."""
+
     async def page(self, query: HistoryQuery, cursor: str | None) -> Page:
         """One page of history; *cursor*: `None` for the first."""
+        match query.kind:
+            case Kind.TRADES:
+                return await self.trades(query, cursor)
+            case Kind.CANDLES:
+                step_ms = self._step_ms(query.timeframe)
+            case Kind.FUNDING:
+                step_ms = 1
+            case _:
+                raise ParameterInvalid(f"{self.venue}: no history of {query.kind}")
+        first_ms, last_ms = -(-query.start_ns // MS_NS), (query.end_ns - 1) // MS_NS
+        if cursor is not None and self.is_newest_first:
+            last_ms = int(cursor)
+        elif cursor is not None:
+            first_ms = int(cursor)
+        question = self.question(query, first_ms, last_ms)
+
+        def decode(body: bytes) -> Rows:
+            window = {"first_ns": first_ms * MS_NS, "last_ns": last_ms * MS_NS}
+            return checked(question.decode(body, query.symbol), query.kind, **window)
+
+        rows = await self.get(question.path, question.asked, decode)
+        if not rows["ts"].size:
+            return Page(rows, None)
+        oldest_ms, newest_ms = int(rows["ts"][0]) // MS_NS, int(rows["ts"][-1]) // MS_NS
+        if self.is_newest_first:
+            is_joined = newest_ms == last_ms // step_ms * step_ms
+            next_ms = oldest_ms - step_ms
+        else:
+            is_joined = oldest_ms == -(-first_ms // step_ms) * step_ms
+            next_ms = newest_ms + step_ms
+        cursor = str(next_ms) if first_ms <= next_ms <= last_ms else None
+        return Page(rows, cursor, is_joined or query.kind is Kind.FUNDING)  # of no fixed interval
+
+    def _step_ms(self, timeframe: str | None) -> int:
+        if timeframe is None or timeframe not in self.timeframes:
+            known = ", ".join(self.timeframes)
+            raise ParameterInvalid(f"{self.venue}: no candles of {timeframe}; known: {known}")
+        return timeframe_ns(timeframe) // MS_NS
 
     async def get(
         self, path: str, query: Mapping[str, object], decode: Callable[[bytes], Decoded]
@@ -194,6 +272,21 @@ def column(texts: list[str], name: str) -> NDArray[np.float64]:
         bad = next(text for text in texts if not _is_number(text))
         raise FrameInvalid(f"{name} {bad[:40]!a} is no number")
     return values
+
+
+def candle_columns(times: NDArray[np.int64], found: Sequence[object]) -> Rows:
+    """Columns of candles from rows whose fields bear the names of the columns."""
+    rows: Rows = {"ts": times}
+    for name in COLUMNS[Kind.CANDLES]:
+        rows[name] = column([getattr(row, name) for row in found], name)
+    return rows
+
+
+def same_symbol(found: Iterable[str], asked: str) -> None:
+    """Every row must be of the symbol that was asked for. *Raises*: `FrameInvalid`."""
+    for name in found:
+        if name != asked:
+            raise FrameInvalid(f"symbol {name[:40]!a}, asked for {asked}")
 
 
 def _is_number(text: str) -> bool:

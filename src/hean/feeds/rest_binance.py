@@ -9,7 +9,6 @@ before it is gone: others may share the address. Fields HEAN does not use are no
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
 
@@ -18,8 +17,7 @@ import numpy as np
 from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
-from hean.core.timeframe import timeframe_ns
-from hean.data.schema import COLUMNS, TIMEFRAMES_S, Kind
+from hean.data.schema import Kind
 from hean.errors import FrameInvalid, ParameterInvalid, UnknownSymbol, VenueError
 from hean.feeds.rest import (
     MS_NS,
@@ -28,10 +26,13 @@ from hean.feeds.rest import (
     Page,
     Pause,
     PublicRest,
+    Question,
     Rows,
+    candle_columns,
     checked,
     column,
     retry_after_s,
+    same_symbol,
 )
 from hean.net.http import Answer
 
@@ -42,8 +43,9 @@ WEIGHT_SHARE = 0.75  # of a minute's weight; the rest is for orders and other pr
 MINUTE_NS = 60_000_000_000
 WINDOW_MS = 3_600_000  # the longest window of aggTrades by time, exclusive
 BANNED_S = 120.0  # the shortest ban; used when a 418 does not say
-INTERVALS: Final = frozenset(
-    {"1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"}
+INTERVALS: Final = (
+    *("1s", "1m", "3m", "5m", "15m", "30m"),
+    *("1h", "2h", "4h", "6h", "8h", "12h", "1d"),
 )
 BUSY: Final = frozenset({-1003, -1008, -1015})
 FUNDING_HOURS = 8  # of a symbol that fundingInfo does not list
@@ -192,6 +194,8 @@ class BinanceRest(PublicRest):
     """Binance's public market data of one market."""
 
     venue = "binance"
+    timeframes = INTERVALS
+    is_newest_first = False
 
     def judge(self, answer: Answer) -> Pause | None:
         """By status, then by `code`."""
@@ -227,52 +231,26 @@ class BinanceRest(PublicRest):
         """The venue's clock."""
         return (await self._get("time", {}, read_time)).server_time * MS_NS
 
-    async def page(self, query: HistoryQuery, cursor: str | None) -> Page:
-        """One page, the oldest first."""
-        first_ms = -(-query.start_ns // MS_NS)
-        match query.kind:
-            case Kind.CANDLES:
-                return await self._candles(query, int(cursor or first_ms))
-            case Kind.FUNDING:
-                return await self._fundings(query, int(cursor or first_ms))
-            case Kind.TRADES if cursor is not None and cursor.startswith("id "):
-                return await self._trades_from(query, int(cursor[3:]))
-            case Kind.TRADES:
-                return await self._trades_in_hour(query, int(cursor or first_ms))
-        raise ParameterInvalid(f"binance: no history of {query.kind}")
-
-    async def _candles(self, query: HistoryQuery, from_ms: int) -> Page:
-        if query.timeframe not in INTERVALS:
-            known = ", ".join(name for name in TIMEFRAMES_S if name in INTERVALS)
-            raise ParameterInvalid(f"binance: no candles of {query.timeframe}; known: {known}")
-        rows = await self._window(query, "klines", from_ms, _candle_page)
-        step_ms = timeframe_ns(query.timeframe) // MS_NS
-        page = _forwards(rows, query, step_ms)
-        oldest_ms = -(-from_ms // step_ms) * step_ms
-        return replace(page, is_joined=not page.count or rows["ts"][0] == oldest_ms * MS_NS)
-
-    async def _fundings(self, query: HistoryQuery, from_ms: int) -> Page:
-        if self.market == "spot":
+    def question(self, query: HistoryQuery, first_ms: int, last_ms: int) -> Question:
+        """Both kinds by the same names; only candles have an interval."""
+        if query.kind is Kind.FUNDING and self.market == "spot":
             raise ParameterInvalid("binance: spot has no funding; give --market linear")
-        rows = await self._window(query, "fundingRate", from_ms, _funding_page)
-        return _forwards(rows, query, 1)
-
-    async def _window(
-        self, query: HistoryQuery, path: str, from_ms: int, decode: Callable[[bytes, str], Rows]
-    ) -> Rows:
-        """Rows from a moment to the end of the query, as many as a page holds."""
-        last_ms = (query.end_ns - 1) // MS_NS
         asked = {
             "symbol": query.symbol,
             "interval": query.timeframe,
-            "startTime": from_ms,
+            "startTime": first_ms,
             "endTime": last_ms,
             "limit": ROWS_MAX,
         }
-        window = {"first_ns": from_ms * MS_NS, "last_ns": last_ms * MS_NS}
-        return await self._get(
-            path, asked, lambda body: checked(decode(body, query.symbol), query.kind, **window)
-        )
+        if query.kind is Kind.FUNDING:
+            return Question(f"{PREFIX[self.market]}/fundingRate", asked, _funding_page)
+        return Question(f"{PREFIX[self.market]}/klines", asked, _candle_page)
+
+    async def trades(self, query: HistoryQuery, cursor: str | None) -> Page:
+        """By time to the first trade, from there on by id."""
+        if cursor is not None and cursor.startswith("id "):
+            return await self._trades_from(query, int(cursor[3:]))
+        return await self._trades_in_hour(query, int(cursor or -(-query.start_ns // MS_NS)))
 
     async def _trades_in_hour(self, query: HistoryQuery, from_ms: int) -> Page:
         """The first trades of an hour; from there on the ids lead."""
@@ -335,10 +313,7 @@ class BinanceRest(PublicRest):
 
 def candle_rows(found: list[CandleRow]) -> Rows:
     """Columns of candles."""
-    rows: Rows = {"ts": times([row.time for row in found])}
-    for name in COLUMNS[Kind.CANDLES]:
-        rows[name] = column([getattr(row, name) for row in found], name)
-    return rows
+    return candle_columns(times([row.time for row in found]), found)
 
 
 def funding_rows(found: list[FundingRow]) -> Rows:
@@ -374,19 +349,9 @@ def _candle_page(body: bytes, _symbol: str) -> Rows:
 
 def _funding_page(body: bytes, symbol: str) -> Rows:
     found = read_fundings(body)
-    for row in found:
-        if row.symbol != symbol:
-            raise FrameInvalid(f"symbol {row.symbol[:40]!a}, asked for {symbol}")
+    same_symbol([row.symbol for row in found], symbol)
     return funding_rows(found)
 
 
 def _trade_page(body: bytes) -> Rows:
     return trade_rows(read_agg_trades(body))
-
-
-def _forwards(rows: Rows, query: HistoryQuery, step_ms: int) -> Page:
-    """The next page begins one step after the newest row of this one."""
-    if not rows["ts"].size:
-        return Page(rows, None)
-    next_ms = int(rows["ts"][-1]) // MS_NS + step_ms
-    return Page(rows, str(next_ms) if next_ms * MS_NS < query.end_ns else None)

@@ -8,7 +8,6 @@ there is no way to page to older ones. Fields HEAN does not use are not decoded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
@@ -16,19 +15,21 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from hean.core.timeframe import timeframe_ns
-from hean.data.schema import COLUMNS, Kind
-from hean.errors import FrameInvalid, ParameterInvalid, UnknownSymbol, VenueError
+from hean.data.schema import Kind
+from hean.errors import FrameInvalid, UnknownSymbol, VenueError
 from hean.feeds.rest import (
     MS_NS,
     HistoryQuery,
     Page,
     Pause,
     PublicRest,
+    Question,
     Rows,
+    candle_columns,
     checked,
     column,
     retry_after_s,
+    same_symbol,
 )
 from hean.net.http import Answer
 
@@ -233,6 +234,8 @@ class BybitRest(PublicRest):
     """Bybit's public market data of one market."""
 
     venue = "bybit"
+    timeframes = INTERVALS
+    is_newest_first = True
 
     def judge(self, answer: Answer) -> Pause | None:
         """By status, then by `retCode`."""
@@ -271,63 +274,18 @@ class BybitRest(PublicRest):
         """The venue's clock."""
         return milliseconds((await self.get("/v5/market/time", {}, read_time)).time_nano, 1)
 
-    async def page(self, query: HistoryQuery, cursor: str | None) -> Page:
-        """One page, the newest first."""
-        last_ms = (query.end_ns - 1) // MS_NS if cursor is None else int(cursor)
-        match query.kind:
-            case Kind.CANDLES:
-                return await self._candles(query, last_ms)
-            case Kind.FUNDING:
-                return await self._fundings(query, last_ms)
-            case Kind.TRADES:
-                return await self._trades(query)
-        raise ParameterInvalid(f"bybit: no history of {query.kind}")
+    def question(self, query: HistoryQuery, first_ms: int, last_ms: int) -> Question:
+        """The ends bear other names for candles than for settlements."""
+        asked = self._of(query.symbol)
+        if query.kind is Kind.FUNDING:
+            asked |= {"startTime": first_ms, "endTime": last_ms, "limit": FUNDINGS_MAX}
+            return Question("/v5/market/funding/history", asked, _funding_page)
+        interval = INTERVALS[str(query.timeframe)]
+        asked |= {"interval": interval, "start": first_ms, "end": last_ms, "limit": CANDLES_MAX}
+        return Question("/v5/market/kline", asked, _candle_page)
 
-    async def _candles(self, query: HistoryQuery, last_ms: int) -> Page:
-        if query.timeframe not in INTERVALS:
-            known = ", ".join(INTERVALS)
-            raise ParameterInvalid(f"bybit: no candles of {query.timeframe}; known: {known}")
-        first_ms = -(-query.start_ns // MS_NS)
-        asked = {
-            **self._of(query.symbol),
-            "interval": INTERVALS[query.timeframe],
-            "start": first_ms,
-            "end": last_ms,
-            "limit": CANDLES_MAX,
-        }
-
-        def decode(body: bytes) -> Rows:
-            found = read_candles(body)
-            same_symbol([found.symbol], query.symbol)
-            rows = candle_rows(found.rows)
-            window = {"first_ns": first_ms * MS_NS, "last_ns": last_ms * MS_NS}
-            return checked(rows, Kind.CANDLES, **window)
-
-        rows = await self.get("/v5/market/kline", asked, decode)
-        step_ms = timeframe_ns(query.timeframe) // MS_NS
-        page = _backwards(rows, first_ms, step_ms)
-        newest_ms = last_ms // step_ms * step_ms
-        return replace(page, is_joined=not page.count or rows["ts"][-1] == newest_ms * MS_NS)
-
-    async def _fundings(self, query: HistoryQuery, last_ms: int) -> Page:
-        first_ms = -(-query.start_ns // MS_NS)
-        asked = {
-            **self._of(query.symbol),
-            "startTime": first_ms,
-            "endTime": last_ms,
-            "limit": FUNDINGS_MAX,
-        }
-
-        def decode(body: bytes) -> Rows:
-            found = read_fundings(body).rows
-            same_symbol([row.symbol for row in found], query.symbol)
-            window = {"first_ns": first_ms * MS_NS, "last_ns": last_ms * MS_NS}
-            return checked(funding_rows(found), Kind.FUNDING, **window)
-
-        rows = await self.get("/v5/market/funding/history", asked, decode)
-        return _backwards(rows, first_ms, 1)
-
-    async def _trades(self, query: HistoryQuery) -> Page:
+    async def trades(self, query: HistoryQuery, cursor: str | None) -> Page:
+        """The most recent ones: there is one page."""
         limit = TRADES_MAX[self.market]
         asked = {**self._of(query.symbol), "limit": limit}
 
@@ -383,10 +341,7 @@ class BybitRest(PublicRest):
 def candle_rows(found: list[CandleRow]) -> Rows:
     """Columns of candles, oldest first."""
     found = found[::-1]
-    rows: Rows = {"ts": times([row.time for row in found])}
-    for name in COLUMNS[Kind.CANDLES]:
-        rows[name] = column([getattr(row, name) for row in found], name)
-    return rows
+    return candle_columns(times([row.time for row in found]), found)
 
 
 def funding_rows(found: list[FundingRow]) -> Rows:
@@ -448,16 +403,13 @@ def milliseconds(text: str, unit_ns: int = MS_NS) -> int:
     return number
 
 
-def same_symbol(found: list[str], asked: str) -> None:
-    """Every row must be of the symbol that was asked for. *Raises*: `FrameInvalid`."""
-    for name in found:
-        if name != asked:
-            raise FrameInvalid(f"symbol {name[:40]!a}, asked for {asked}")
+def _candle_page(body: bytes, symbol: str) -> Rows:
+    found = read_candles(body)
+    same_symbol([found.symbol], symbol)
+    return candle_rows(found.rows)
 
 
-def _backwards(rows: Rows, first_ms: int, step_ms: int) -> Page:
-    """The next page ends one step before the oldest row of this one."""
-    if not rows["ts"].size:
-        return Page(rows, None)
-    next_ms = int(rows["ts"][0]) // MS_NS - step_ms
-    return Page(rows, str(next_ms) if next_ms >= first_ms else None)
+def _funding_page(body: bytes, symbol: str) -> Rows:
+    found = read_fundings(body).rows
+    same_symbol([row.symbol for row in found], symbol)
+    return funding_rows(found)

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::account::{
-    AccountTotals, AccountUpdate, BalanceUpdate, Execution, OrderUpdate, PositionUpdate, Private,
-    Unknown,
+    AccountTotals, AccountUpdate, BalanceUpdate, Execution, Leg, OrderUpdate, PositionUpdate,
+    Private, Unknown,
 };
 use super::json::read;
 use super::scalar::{Id, Maybe, MaybeStamp, Number, Stamp, Text};
@@ -22,29 +22,37 @@ use crate::order::TimeInForce;
 pub(super) fn read_private<'a>(topic: &str, data: &'a [u8], ts_ns: i64) -> Result<Private<'a>> {
     let channel = topic.split_once('.').map_or(topic, |(channel, _)| channel);
     Ok(match channel {
-        "order" => {
-            let wires: Vec<OrderWire<'a>> = read(data, "order")?;
-            let orders = wires.into_iter().map(order).collect();
-            Private::Orders { orders, executions: Vec::new() }
-        }
+        "order" => Private::Orders { orders: rows(data, channel, order)?, executions: Vec::new() },
         "execution" => {
-            let wires: Vec<ExecutionWire<'a>> = read(data, "execution")?;
             let is_early = topic.starts_with("execution.fast");
-            Private::Executions(wires.into_iter().map(|wire| execution(wire, is_early)).collect())
+            Private::Executions(rows(data, channel, |wire| execution(wire, is_early))?)
         }
         "position" => {
-            let wires: Vec<PositionWire<'a>> = read(data, "position")?;
-            let positions = wires.into_iter().map(|wire| position(wire, ts_ns)).collect();
-            Private::Positions(AccountUpdate {
-                balances: Vec::new(),
-                positions,
-                totals: None,
-                reason: Cow::Borrowed(""),
-                ts_ns,
-            })
+            let positions = rows(data, channel, |wire| position(wire, ts_ns))?;
+            Private::Positions(account(Vec::new(), positions, None, ts_ns))
         }
         _ => wallet(read(data, "wallet")?, ts_ns),
     })
+}
+
+/// Every row of a frame as its fact.
+fn rows<'a, Wire: Deserialize<'a>, Fact>(
+    data: &'a [u8],
+    channel: &str,
+    fact: impl Fn(Wire) -> Fact,
+) -> Result<Vec<Fact>> {
+    let wires: Vec<Wire> = read(data, channel)?;
+    Ok(wires.into_iter().map(fact).collect())
+}
+
+/// Bybit names no occasion.
+fn account<'a>(
+    balances: Vec<BalanceUpdate<'a>>,
+    positions: Vec<PositionUpdate<'a>>,
+    totals: Option<AccountTotals<'a>>,
+    ts_ns: i64,
+) -> AccountUpdate<'a> {
+    AccountUpdate { balances, positions, totals, reason: Cow::Borrowed(""), ts_ns }
 }
 
 /// Bybit writes an absent price as an empty text or as 0.
@@ -116,14 +124,12 @@ fn order(wire: OrderWire<'_>) -> OrderUpdate<'_> {
     let kind_word = &wire.order_type.0;
     let type_word = if stop.is_empty() { kind_word.as_ref() } else { stop.as_ref() };
     let kind = unknown.note("type", type_word, bybit_type(kind_word, &stop, side, rises));
-    let category = words(wire.category);
-    let market = category_market(&mut unknown, &category);
+    let market = category_market(&mut unknown, wire.category);
     let force: Cow<'_, str> = words(wire.time_in_force);
     let force: Option<TimeInForce> = unknown.note("time_in_force", &force, time_in_force(&force));
     let status_word = wire.order_status.0;
     let status = unknown.note("status", &status_word, bybit_status(&status_word));
-    let index = wire.position_idx.unwrap_or(0);
-    let position_side = unknown.note("position_side", &index.to_string(), leg_of_index(index));
+    let position_side = leg(&mut unknown, wire.position_idx.unwrap_or(0));
     let rejected = words(wire.reject_reason);
     let cancelled = words(wire.cancel_type);
     let reason = match (rejected.as_ref(), cancelled.as_ref()) {
@@ -161,11 +167,17 @@ fn order(wire: OrderWire<'_>) -> OrderUpdate<'_> {
 }
 
 /// A frame without category is not unknown, only silent.
-fn category_market(unknown: &mut Unknown, category: &str) -> Option<super::Market> {
-    if category.is_empty() {
+fn category_market(unknown: &mut Unknown, category: Option<Text<'_>>) -> Option<super::Market> {
+    let word = words(category);
+    if word.is_empty() {
         return None;
     }
-    unknown.note("market", category, market(category))
+    unknown.note("market", &word, market(&word))
+}
+
+/// `positionIdx` as a leg.
+fn leg(unknown: &mut Unknown, index: u8) -> Option<Leg> {
+    unknown.note("position_side", &index.to_string(), leg_of_index(index))
 }
 
 #[derive(Deserialize)]
@@ -210,9 +222,8 @@ fn execution(wire: ExecutionWire<'_>, is_early: bool) -> Execution<'_> {
         None => Cow::Borrowed("Trade"),
     };
     let cause = unknown.note("cause", &cause_word, bybit_cause(&cause_word));
-    let category = words(wire.category);
     Execution {
-        market: category_market(&mut unknown, &category),
+        market: category_market(&mut unknown, wire.category),
         symbol: wire.symbol.0,
         client_order_id: words(wire.order_link_id),
         exchange_order_id: wire.order_id.0,
@@ -276,7 +287,6 @@ struct PositionWire<'a> {
 
 fn position(wire: PositionWire<'_>, ts_ns: i64) -> PositionUpdate<'_> {
     let mut unknown = Unknown::default();
-    let category = words(wire.category);
     let is_short = match wire.side.0.as_ref() {
         "Sell" => true,
         "Buy" | "" | "None" => false,
@@ -286,11 +296,10 @@ fn position(wire: PositionWire<'_>, ts_ns: i64) -> PositionUpdate<'_> {
         }
     };
     let size = wire.size.text();
-    let index = wire.position_idx;
     PositionUpdate {
-        market: category_market(&mut unknown, &category),
+        market: category_market(&mut unknown, wire.category),
         symbol: wire.symbol.0,
-        position_side: unknown.note("position_side", &index.to_string(), leg_of_index(index)),
+        position_side: leg(&mut unknown, wire.position_idx),
         quantity: if is_short && wire.size.to_f64() != 0.0 {
             Cow::Owned(format!("-{size}"))
         } else {
@@ -364,11 +373,5 @@ fn wallet(wires: Vec<WalletWire<'_>>, ts_ns: i64) -> Private<'_> {
         equity: wire.equity.0,
         change: None,
     });
-    Private::Balances(AccountUpdate {
-        balances: balances.collect(),
-        positions: Vec::new(),
-        totals,
-        reason: Cow::Borrowed(""),
-        ts_ns,
-    })
+    Private::Balances(account(balances.collect(), Vec::new(), totals, ts_ns))
 }
