@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+import json_shapes
 from binance_desk import BinanceDesk, DeskSession
+from json_shapes import differences
 
 # Newer than the example: Binance's own SDK has these.
 NEWER = {"origQuoteOrderQty", "specialCommission", "symbolStatus", "closeTime", "W", "ai"}
@@ -26,44 +28,6 @@ OTHER_CASE = {
     "preventedMatchId",
     "preventedQuantity",
 }
-
-
-def kind(value: Any) -> str:
-    match value:
-        case bool():
-            return "bool"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
-        case None:
-            return "null"
-        case dict():
-            return "object"
-        case _:
-            return "list"
-
-
-def differences(ours: Any, example: Any, at: str = "$") -> list[str]:
-    if kind(ours) != kind(example):
-        return [f"{at}: {kind(ours)} for {kind(example)}"]
-    if isinstance(ours, dict):
-        found = [f"{at}: {name} missing" for name in example if name not in ours]
-        found += [f"{at}: {name} unknown" for name in ours if name not in example]
-        for name in ours.keys() & example.keys():
-            found += differences(ours[name], example[name], f"{at}.{name}")
-        return found
-    if isinstance(ours, list) and ours and example:
-        if isinstance(example[0], list):
-            return differences_of_rows(ours[0], example[0], at)
-        return differences(ours[0], example[0], f"{at}[0]")
-    return []
-
-
-def differences_of_rows(ours: list[Any], example: list[Any], at: str) -> list[str]:
-    if [kind(v) for v in ours] != [kind(v) for v in example]:
-        return [f"{at}: row {ours} for {example}"]
-    return []
 
 
 def unexplained(ours: Any, example: Any) -> list[str]:
@@ -128,13 +92,8 @@ def test_recorded_numbers_are_written_as_ours(desk: BinanceDesk, shared: Path) -
 
 
 def documented(shared: Path, path: str) -> Any:
-    """The answer of a documented request; comments and the script around it fall away."""
-    text = (shared / "payloads/binance/documented" / path).read_text()
-    if path.endswith(".json"):
-        return json.loads(text)
-    if "/ws" in path:
-        return json.loads(text.partition("\n=")[2])
-    return json.loads(text.split("\n", 3)[3])
+    file = shared / "payloads/binance/documented" / path
+    return json.loads(file.read_text()) if file.suffix == ".json" else json_shapes.documented(file)
 
 
 def resting(desk: BinanceDesk) -> dict[str, Any]:
@@ -414,7 +373,7 @@ def test_public_socket_answers_have_the_documented_shape(
     desk: BinanceDesk, shared: Path, path: str, method: str, params: dict[str, Any]
 ) -> None:
     session = desk.connect("/ws-api/v3")
-    answer = desk.say(session, {"id": "|1|", "method": method, "params": params})
+    answer = desk.say(session, {"id": 1, "method": method, "params": params})
     assert not unexplained(answer, documented(shared, path))
 
 
