@@ -376,6 +376,13 @@ impl PyLedger {
         self.inner.canonical(&mut out);
         PyBytes::new(py, &out)
     }
+
+    /// What outlives a process, as bytes: money and positions without marks.
+    fn durable_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut out = Vec::new();
+        self.inner.durable(&mut out);
+        PyBytes::new(py, &out)
+    }
 }
 
 /// SHA-256 over canonical parts, each behind its length, as hexadecimal text.

@@ -223,6 +223,17 @@ impl PyOrderEngine {
         self.redeem_payload(approved, ticket, now_ns)
     }
 
+    /// Record an `OrderApproved` of an earlier process, without asking limits.
+    fn readmit(&mut self, approved: &Any<'_>, now_ns: i64) -> PyResult<()> {
+        self.readmit_payload(approved, now_ns)
+    }
+
+    /// The order's bytes may have left, as the journal says.
+    fn mark_sent(&mut self, order_id: &str, ts_ns: i64) -> PyResult<()> {
+        let key = self.key(order_id)?;
+        self.inner.mark_sent(key, ts_ns).map_err(|error| raise(&error))
+    }
+
     /// Count an `OrderFilled`; says whether it was new.
     #[pyo3(signature = (fill, ts_ns, /))]
     fn count_fill(&mut self, fill: &Any<'_>, ts_ns: i64) -> PyResult<bool> {
@@ -472,6 +483,13 @@ impl PyOrderEngine {
     fn canonical_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let mut bytes = Vec::new();
         self.inner.canonical(&mut bytes);
+        PyBytes::new(py, &bytes)
+    }
+
+    /// What outlives a process, as bytes: orders, fills, positions, halt.
+    fn durable_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut bytes = Vec::new();
+        self.inner.durable(&mut bytes);
         PyBytes::new(py, &bytes)
     }
 }

@@ -82,6 +82,15 @@ impl PyOrderEngine {
         .map(drop)
     }
 
+    /// Record an `OrderApproved` of an earlier process.
+    pub fn readmit_payload(&mut self, approved: &Any<'_>, now_ns: i64) -> PyResult<()> {
+        let order_id = text(approved, intern!(approved.py(), "order_id"))?;
+        self.with_intent(approved, order_id.to_str()?, |engine, intent| {
+            engine.readmit(intent, now_ns)
+        })
+        .map(drop)
+    }
+
     /// Count an `OrderFilled`; says whether it was new.
     pub fn count_payload(&mut self, fill: &Any<'_>, ts_ns: i64) -> PyResult<bool> {
         let py = fill.py();

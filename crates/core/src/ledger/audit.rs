@@ -66,16 +66,35 @@ impl Ledger {
             hash::put_i64(out, leverage.0);
             hash::put_i64(out, position.lots.0);
             hash::put_optional_i64(out, position.mark.map(|mark| mark.0));
-            for amount in [
-                position.cost,
-                position.realised,
-                position.fees,
-                position.funding,
-                position.liquidation_fees,
-            ] {
-                hash::put_i128(out, amount.0);
-            }
+            put_amounts(out, position);
         }
+    }
+
+    /// Append what outlives a process: money and positions as fills, fees and payments made them.
+    /// Marks, and the peaks that follow from them, are not in it.
+    pub fn durable(&self, out: &mut Vec<u8>) {
+        hash::put_text(out, "money/1");
+        for amount in [self.totals.cash, self.totals.deposits] {
+            hash::put_i128(out, amount.0);
+        }
+        hash::put_len(out, self.accounts.len());
+        for Account { position, instrument, .. } in &self.accounts {
+            hash::put_text(out, &instrument.symbol);
+            hash::put_i64(out, position.lots.0);
+            put_amounts(out, position);
+        }
+    }
+}
+
+fn put_amounts(out: &mut Vec<u8>, position: &Position) {
+    for amount in [
+        position.cost,
+        position.realised,
+        position.fees,
+        position.funding,
+        position.liquidation_fees,
+    ] {
+        hash::put_i128(out, amount.0);
     }
 }
 

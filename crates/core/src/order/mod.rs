@@ -6,6 +6,7 @@
 
 pub mod amend;
 pub mod canonical;
+pub mod durable;
 pub mod engine;
 pub mod exposure;
 pub mod facts;
@@ -21,6 +22,7 @@ pub mod tickets;
 pub use engine::OrderEngine;
 pub use exposure::Exposure;
 pub use limits::Limits;
+pub use name::Name;
 pub use record::{Fill, Record};
 pub use state::{Fact, FactKind, State, Transition};
 
