@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,6 +38,7 @@ PAUSE_S_MAX = 90.0  # longer than a minute's budget: better to end and be starte
 UNREACHED = "Check network and address, then run it again."
 MS_NS = 1_000_000
 
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**63 // MS_NS)]
 Market = Literal["spot", "linear"]
 Rows = dict[str, NDArray[Any]]
 Decoded = TypeVar("Decoded")

@@ -23,6 +23,7 @@ from hean.feeds.rest import (
     MS_NS,
     HistoryQuery,
     Market,
+    Milliseconds,
     Page,
     Pause,
     PublicRest,
@@ -50,7 +51,6 @@ INTERVALS: Final = (
 BUSY: Final = frozenset({-1003, -1008, -1015})
 FUNDING_HOURS = 8  # of a symbol that fundingInfo does not list
 
-Milliseconds = Annotated[int, Meta(ge=0, lt=2**63 // MS_NS)]
 Id = Annotated[int, Meta(ge=0, lt=2**63 - 1)]
 
 Result = TypeVar("Result")
