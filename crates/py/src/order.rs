@@ -223,15 +223,9 @@ impl PyOrderEngine {
         self.redeem_payload(approved, ticket, now_ns)
     }
 
-    /// Record an `OrderApproved` of an earlier process, without asking limits.
-    fn readmit(&mut self, approved: &Any<'_>, now_ns: i64) -> PyResult<()> {
+    /// Record an `OrderApproved` of an earlier process, without asking limits; returns a ticket.
+    fn readmit(&mut self, approved: &Any<'_>, now_ns: i64) -> PyResult<u64> {
         self.readmit_payload(approved, now_ns)
-    }
-
-    /// The order's bytes may have left, as the journal says.
-    fn mark_sent(&mut self, order_id: &str, ts_ns: i64) -> PyResult<()> {
-        let key = self.key(order_id)?;
-        self.inner.mark_sent(key, ts_ns).map_err(|error| raise(&error))
     }
 
     /// Count an `OrderFilled`; says whether it was new.

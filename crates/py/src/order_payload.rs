@@ -83,12 +83,12 @@ impl PyOrderEngine {
     }
 
     /// Record an `OrderApproved` of an earlier process.
-    pub fn readmit_payload(&mut self, approved: &Any<'_>, now_ns: i64) -> PyResult<()> {
+    pub fn readmit_payload(&mut self, approved: &Any<'_>, now_ns: i64) -> PyResult<u64> {
         let order_id = text(approved, intern!(approved.py(), "order_id"))?;
         self.with_intent(approved, order_id.to_str()?, |engine, intent| {
             engine.readmit(intent, now_ns)
         })
-        .map(drop)
+        .map(|ticket| ticket.0)
     }
 
     /// Count an `OrderFilled`; says whether it was new.

@@ -11,6 +11,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import msgspec
+
 from hean.core.vocabulary import Delivery, EventType, Payload
 
 ZERO = Decimal(0)
@@ -175,6 +177,34 @@ class Balance(Payload, frozen=True, gc=False):
     asset: str
     total: Decimal
     available: Decimal
+
+
+class OpenOrder(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An open order as the venue lists it. *size*: whole; both in base units."""
+
+    client_order_id: str
+    exchange_order_id: str
+    symbol: str
+    size: Decimal
+    filled: Decimal
+
+
+class AccountRead(Payload, frozen=True, gc=False):
+    """One reading of the whole account, after everything in it was told. *positions*, *balances*:
+    symbol or asset and signed quantity; *is_complete*: whether no list had an end missing;
+    *began_ns*: when the reading began.
+    """
+
+    event_type: ClassVar = EventType.ACCOUNT_READ
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "account"
+
+    began_ns: int
+    is_complete: bool
+    orders: tuple[OpenOrder, ...] = ()
+    positions: tuple[tuple[str, Decimal], ...] = ()
+    balances: tuple[tuple[str, Decimal], ...] = ()
+    account: str = ""
 
 
 class PnlUpdate(Payload, frozen=True, gc=False):

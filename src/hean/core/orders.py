@@ -144,7 +144,8 @@ class OrderPlaced(OrderPayload, frozen=True, gc=False):
 
 
 class OrderFilled(OrderPayload, frozen=True, gc=False):
-    """One execution. *exec_id*: the venue's id of it, unique; *fee*: positive when paid.
+    """One execution. *exec_id*: the venue's id of it, unique; *fee*: positive when paid;
+    *executed_ns*: by the venue's clock, 0 where it is the time of the event.
 
     An execution that no order of ours asked for, such as a liquidation, comes under an order id
     that starts with `venue-`.
@@ -163,6 +164,7 @@ class OrderFilled(OrderPayload, frozen=True, gc=False):
     remaining_qty: Decimal = ZERO
     strategy_id: str = ""
     fee_asset: str = ""
+    executed_ns: int = 0
 
     @property
     def is_forced(self) -> bool:
@@ -171,7 +173,8 @@ class OrderFilled(OrderPayload, frozen=True, gc=False):
 
 
 class OrderCancelled(OrderPayload, frozen=True, gc=False):
-    """The order is closed with *remaining_qty* unfilled."""
+    """The order is closed with *remaining_qty* unfilled. *ended_ns*: by the venue's clock, 0 where
+    it is the time of the event."""
 
     event_type: ClassVar = EventType.ORDER_CANCELLED
 
@@ -179,6 +182,7 @@ class OrderCancelled(OrderPayload, frozen=True, gc=False):
     reason: str = ""
     symbol: str = ""
     remaining_qty: Decimal = ZERO
+    ended_ns: int = 0
 
 
 class OrderUnknown(OrderPayload, frozen=True, gc=False):
@@ -188,4 +192,24 @@ class OrderUnknown(OrderPayload, frozen=True, gc=False):
 
     order_id: str
     since_ns: int
+    symbol: str = ""
+
+
+class OrderAbsent(OrderPayload, frozen=True, gc=False):
+    """Proven: the venue never had this order. *reason*: the proof in words."""
+
+    event_type: ClassVar = EventType.ORDER_ABSENT
+
+    order_id: str
+    reason: str
+    symbol: str = ""
+
+
+class OrderQuarantined(OrderPayload, frozen=True, gc=False):
+    """Nobody could tell in time; it counts in full until a later frame or a person decides."""
+
+    event_type: ClassVar = EventType.ORDER_QUARANTINED
+
+    order_id: str
+    reason: str
     symbol: str = ""

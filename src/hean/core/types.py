@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from hean.core.facts import (
+    AccountRead,
     Balance,
     Book,
     Candle,
@@ -30,6 +31,7 @@ from hean.core.facts import (
     HedgeRatio,
     KillswitchTriggered,
     MlPrediction,
+    OpenOrder,
     PnlUpdate,
     Position,
     Reconcile,
@@ -40,11 +42,13 @@ from hean.core.facts import (
 )
 from hean.core.orders import (
     CancelRequest,
+    OrderAbsent,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
     OrderPayload,
     OrderPlaced,
+    OrderQuarantined,
     OrderRejected,
     OrderRequest,
     OrderUnknown,
@@ -63,6 +67,7 @@ from hean.errors import FieldInvalid, NumberNotFinite, UnknownField
 
 __all__ = [
     "PAYLOADS",
+    "AccountRead",
     "Balance",
     "Book",
     "CancelRequest",
@@ -80,11 +85,14 @@ __all__ = [
     "KillswitchTriggered",
     "Liquidity",
     "MlPrediction",
+    "OpenOrder",
+    "OrderAbsent",
     "OrderApproved",
     "OrderCancelled",
     "OrderFilled",
     "OrderPayload",
     "OrderPlaced",
+    "OrderQuarantined",
     "OrderRejected",
     "OrderRequest",
     "OrderType",
@@ -111,7 +119,8 @@ PAYLOADS: dict[EventType, type[Payload]] = {
     for payload in (
         Tick, Book, Candle, Funding, FeaturesReady, MlPrediction, HedgeRatio, VolForecast,
         Changepoint, Regime, Signal, OrderRequest, OrderApproved, OrderRejected, CancelRequest,
-        OrderPlaced, OrderFilled, OrderCancelled, OrderUnknown, Position, Balance, PnlUpdate,
+        OrderPlaced, OrderFilled, OrderCancelled, OrderUnknown, OrderAbsent, OrderQuarantined,
+        Position, Balance, AccountRead, PnlUpdate,
         Reconcile, KillswitchTriggered, Command, Timer, Health, Error,
     )
 }  # fmt: skip

@@ -57,7 +57,7 @@ class OrderManager(Module):
                 )
             if fill.is_forced:
                 return self._count_forced(fill)
-            return self.engine.count_fill(fill, event.ts_ns)
+            return self.engine.count_fill(fill, fill.executed_ns or event.ts_ns)
         except HeanError as error:
             self._report(event, error)
             return False
@@ -85,19 +85,34 @@ class OrderManager(Module):
     @on(EventType.ORDER_CANCELLED)
     def on_cancelled(self, event: Event) -> None:
         """The rest is gone."""
-        self._apply(event, lambda: self.engine.on_cancelled(event.data.order_id, event.ts_ns))
+        ended_ns = event.data.ended_ns or event.ts_ns
+        self._apply(event, lambda: self.engine.on_cancelled(event.data.order_id, ended_ns))
 
     @on(EventType.ORDER_REJECTED)
     def on_rejected(self, event: Event) -> None:
-        """The venue refused it. A refusal by risk or router holds nothing any more."""
+        """The venue refused it. What the router refused has not left: if its ticket is too old, the
+        reservation is given back; what risk refused holds nothing.
+        """
         rejected: OrderRejected = event.data
         if rejected.source == "venue":
             self._apply(event, lambda: self.engine.on_rejected(rejected.order_id, event.ts_ns))
+        elif rejected.source == "router":
+            self.engine.expire_tickets(event.ts_ns)
 
     @on(EventType.ORDER_UNKNOWN)
     def on_unknown(self, event: Event) -> None:
         """Nobody knows; it keeps counting in full."""
         self._apply(event, lambda: self.engine.on_unknown(event.data.order_id, event.ts_ns))
+
+    @on(EventType.ORDER_ABSENT)
+    def on_absent(self, event: Event) -> None:
+        """The venue never had it."""
+        self._apply(event, lambda: self.engine.on_absent(event.data.order_id, event.ts_ns))
+
+    @on(EventType.ORDER_QUARANTINED)
+    def on_quarantined(self, event: Event) -> None:
+        """Nobody could tell; it keeps counting in full."""
+        self._apply(event, lambda: self.engine.on_quarantined(event.data.order_id, event.ts_ns))
 
     def _apply(self, event: Event, change: Callable[[], object]) -> None:
         try:

@@ -21,8 +21,11 @@ VENUE_ONLY = frozenset(
         EventType.ORDER_FILLED,
         EventType.ORDER_CANCELLED,
         EventType.ORDER_UNKNOWN,
+        EventType.ORDER_ABSENT,
+        EventType.ORDER_QUARANTINED,
         EventType.POSITION,
         EventType.BALANCE,
+        EventType.ACCOUNT_READ,
     }
 )
 """Facts that only a venue knows; a strategy that emits one would make its own fills."""

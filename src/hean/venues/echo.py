@@ -12,9 +12,8 @@ from decimal import Decimal
 
 from hean.core.bus import EventBus
 from hean.core.journal import STATE_HASH, Record
-from hean.core.ports import Instant
+from hean.core.ports import Instant, Source
 from hean.core.types import EventType, OrderApproved, OrderRejected, Payload
-from hean.venues.sim import SimulatedVenue
 
 ANSWERS = frozenset(
     {
@@ -22,8 +21,11 @@ ANSWERS = frozenset(
         EventType.ORDER_FILLED,
         EventType.ORDER_CANCELLED,
         EventType.ORDER_UNKNOWN,
+        EventType.ORDER_ABSENT,
+        EventType.ORDER_QUARANTINED,
         EventType.POSITION,
         EventType.BALANCE,
+        EventType.ACCOUNT_READ,
         EventType.FUNDING,
     }
 )
@@ -46,7 +48,7 @@ class EchoVenue:
     the journal, in order.
     """
 
-    def __init__(self, bus: EventBus, market: SimulatedVenue, records: Iterable[Record]) -> None:
+    def __init__(self, bus: EventBus, market: Source, records: Iterable[Record]) -> None:
         self.bus = bus
         self.market = market
         self._answers = [record for record in records if is_answer(record)]

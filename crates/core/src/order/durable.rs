@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What of an engine outlives its process: orders, their fills, positions and the level of the kill
-//! switch, all of which follow from journaled facts alone. `readmit` and `mark_sent` build it again
+//! switch, all of which follow from journaled facts alone. `readmit` and `redeem` build it again
 //! from those facts; `durable` writes it as bytes, so that the engine that lived and the one that
-//! was built again can be compared. Reference prices, tickets and rates die with the process and
-//! are not in it.
+//! was built again can be compared. Reference prices, tickets, rates and orders that never left die
+//! with the process and are not in it.
 
 use super::engine::OrderEngine;
 use super::record::{Record, ABSENT, ACK, QUARANTINE, SENT, UNKNOWN};
-use super::{Fact, FactKind, Intent, Name, OrderKey};
+use super::{Intent, Name, OrderKey, Ticket};
 use crate::error::{Code, CoreError, Result};
 use crate::hash;
 use crate::order::name::Lookup;
@@ -16,12 +16,12 @@ use crate::order::name::Lookup;
 const LEARNT: u16 = SENT | ACK | UNKNOWN | QUARANTINE | ABSENT;
 
 impl OrderEngine {
-    /// Record an order that a process before this one approved, with its reservation. Limits are
-    /// not asked: the order may be at the venue already.
+    /// Record an order that a process before this one approved, with its reservation and a ticket.
+    /// Limits are not asked: the order may be at the venue already.
     ///
     /// # Errors
     /// [`Code::AlreadyApproved`] for an id used before, [`Code::UnknownSymbol`].
-    pub fn readmit(&mut self, intent: &Intent<'_>, now_ns: i64) -> Result<OrderKey> {
+    pub fn readmit(&mut self, intent: &Intent<'_>, now_ns: i64) -> Result<Ticket> {
         self.desk(intent.instrument)?;
         let name = Name::parse(intent.id);
         if self.names.find_parsed(intent.id, name, &self.orders) != Lookup::Free {
@@ -31,15 +31,7 @@ impl OrderEngine {
         let key = self.orders.insert(Record::new(intent, now_ns));
         self.names.insert(intent.id, name, key, &mut self.orders);
         self.enter(key);
-        Ok(key)
-    }
-
-    /// The order's bytes may have left, as the journal says.
-    ///
-    /// # Errors
-    /// [`Code::IllegalTransition`] unless the order was only approved so far.
-    pub fn mark_sent(&mut self, key: OrderKey, ts_ns: i64) -> Result<()> {
-        self.fact(key, Fact { kind: FactKind::Sent, ts_ns }).map(drop)
+        Ok(self.issue(key, intent.hash(), false, now_ns))
     }
 
     /// Append the durable state to `out`: orders by id, names instead of numbers.
@@ -49,19 +41,11 @@ impl OrderEngine {
         hash::put_len(out, self.desks.len());
         for desk in &self.desks {
             hash::put_text(out, &desk.instrument.symbol);
-            let exposure = desk.exposure;
-            for lots in [
-                exposure.position,
-                exposure.open_buy,
-                exposure.open_sell,
-                exposure.reduce_buy,
-                exposure.reduce_sell,
-            ] {
-                hash::put_i64(out, lots.0);
-            }
+            hash::put_i64(out, desk.exposure.position.0);
         }
         let named = |(key, record)| (self.names.text(key, record), key, record);
-        let mut orders: Vec<(String, OrderKey, &Record)> = self.orders.iter().map(named).collect();
+        let left = self.orders.iter().filter(|(_, record)| record.has(SENT));
+        let mut orders: Vec<(String, OrderKey, &Record)> = left.map(named).collect();
         orders.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         hash::put_len(out, orders.len());
         for (id, key, record) in orders {
