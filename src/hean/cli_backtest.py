@@ -38,7 +38,8 @@ from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
 from hean.data.problems import shown
 from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged
-from hean.feeds.history import History, load_history
+from hean.feeds.history import History
+from hean.feeds.recording import RecordedMarket, load_market
 from hean.paper_journal import is_session, replay_session
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
@@ -174,9 +175,9 @@ def _play(
 
 def _load(
     files: Sequence[Path], symbols: tuple[str, ...], *, period: tuple[int | None, int | None]
-) -> History:
+) -> History | RecordedMarket:
     try:
-        return load_history(files, symbols, start_ns=period[0], end_ns=period[1])
+        return load_market(files, symbols, start_ns=period[0], end_ns=period[1])
     except OSError as error:
         name = shown(str(error.filename or ", ".join(map(str, files))))
         raise DataInvalid(f"--data {name}: cannot be read ({error.strerror or error}).") from error

@@ -37,16 +37,22 @@ from hean.cli_common import (
     say,
     table_console,
 )
-from hean.cli_output import Outputs, journal_in_progress
+from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
 from hean.core.journal import Journal
-from hean.errors import ParameterInvalid
+from hean.data.fingerprint import iso_utc
+from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.feeds.bybit import DEPTHS
 from hean.feeds.freshness import STALE
+from hean.feeds.recording import SUFFIX, SessionRecorder, finish_left
 from hean.net.loop import run as run_loop
 from hean.paper import Paper
-from hean.paper_journal import finish_session_journal, start_session_journal
+from hean.paper_journal import (
+    finish_session_journal,
+    start_recording,
+    start_session_journal,
+)
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
 from hean.venues.endpoints import Endpoints, endpoints_for
@@ -80,6 +86,16 @@ SymbolsOption = Annotated[
 ]
 DurationOption = Annotated[
     float | None, typer.Option(min=0.1, metavar="S", help="Ends it; otherwise Ctrl-C does.")
+]
+RecordOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="PATH",
+        help="Keep what the session is told: a folder, or FILE.jsonl.gz. hean backtest --data "
+        "plays it again, hean parity compares.",
+        rich_help_panel=options.RESULTS,
+    ),
 ]
 DepthOption = Annotated[
     int, typer.Option(metavar="LEVELS", help=f"Of Bybit's books: {', '.join(map(str, DEPTHS))}.")
@@ -122,6 +138,7 @@ def paper(
     trades: options.TradesOption = None,
     equity: options.EquityOption = None,
     journal: options.JournalOption = None,
+    record: RecordOption = None,
     force: options.ForceOption = False,
     quiet: options.QuietOption = False,
     debug: DebugOption = False,
@@ -144,13 +161,15 @@ def paper(
     place = endpoints_for(exchange.value, market.value, testnet=testnet, environment=os.environ)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
-    _trade(settings, place, outputs, duration_s=duration, depth=depth, is_quiet=quiet)
+    recording = None if record is None else recording_in(record, place, time.time_ns())
+    _trade(settings, place, outputs, recording, duration_s=duration, depth=depth, is_quiet=quiet)
 
 
 def _trade(
     settings: BacktestSettings,
     place: Endpoints,
     outputs: Outputs,
+    recording: Path | None,
     *,
     duration_s: float | None,
     depth: int,
@@ -176,7 +195,7 @@ def _trade(
             words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
             say(words, json_to=json_to)
         with blamed(built, watchdog, spec=spec):
-            summary, record, refusals = _run(session, outputs.journal, duration_s)
+            summary, record, refusals = _run(session, outputs.journal, recording, duration_s)
     summary["refusals"] = refusals.document()
     summary["command"] = _again(outputs.journal)
     outputs.write(summary, record)
@@ -200,13 +219,32 @@ def steady_now() -> Callable[[], int]:
     return lambda: time.monotonic_ns() + offset_ns
 
 
+def recording_in(out: Path, place: Endpoints, now_ns: int) -> Path:
+    """The file that a session of now is kept in: *out* itself, or a new name in that folder.
+
+    *Raises*: `InputError` if the file exists, `EnvironmentFault` without a folder to write to.
+    """
+    if not out.name.endswith(SUFFIX):
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentFault(f"--record {out}: {error.strerror or error}.") from error
+        finish_left(out)
+        moment = iso_utc(now_ns)[:19].replace(":", "")
+        test = "testnet" if place.network == "testnet" else ""
+        out = out / f"{place.venue}{test}_{place.market}_session_{moment}{SUFFIX}"
+    check_target("--record", out, is_ours=lambda _: False)
+    return out
+
+
 def _run(
-    session: Paper, journal: Path | None, duration_s: float | None
+    session: Paper, journal: Path | None, recording: Path | None, duration_s: float | None
 ) -> tuple[dict[str, Any], RunRecord, Refusals]:
-    """Trade until Ctrl-C, TERM or the end of *duration_s*, with the journal beside it."""
+    """Trade until Ctrl-C, TERM or the end of *duration_s*, with journal and recording beside it."""
     refusals = Refusals()
     with ExitStack() as stack:
         books: list[Journal] = []
+        tapes: list[SessionRecorder] = []
         temporary = stack.enter_context(journal_in_progress(journal)) if journal else None
 
         def ready(paper: Paper) -> None:
@@ -214,12 +252,18 @@ def _run(
             if temporary is not None:
                 books.append(start_session_journal(temporary, paper.session, paper.terms))
                 stack.callback(books[0].close)
+            if recording is not None:
+                tapes.append(start_recording(recording, paper.session, paper.terms))
+                stack.callback(tapes[0].close, None)
 
         session.on_ready = ready
         summary, record = run_loop(_until_ended(session, duration_s))
         if books:
             head = finish_session_journal(books[0], session.session, session.ended_ns)
             summary["journal_hash"] = head
+        if tapes:
+            tapes[0].close(session.ended_ns)
+            summary["recording"] = str(recording)
     return summary, record, refusals
 
 

@@ -24,7 +24,7 @@ from hean.backtest.result import RunRecord
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.core.driver import run_simulated
 from hean.core.types import EventType, Health, Payload
-from hean.feeds.arriving import ArrivingMarket, ArrivingSource, LookBack, Terms, terms_of
+from hean.feeds.arriving import ArrivingMarket, Terms, terms_of
 from hean.feeds.binance import BinanceFeed
 from hean.feeds.bybit import BybitFeed
 from hean.feeds.freshness import STALE
@@ -48,7 +48,7 @@ class PaperSession:
     """The played part: facts in, a result out. It opens no connection, so a replay uses it too.
 
     *terms*: of the symbols. *start_ns*: before the first fact. *origin*: what the
-    feed is, for people. *on_frame*: told moment and facts of each frame before they are played.
+    feed is, for people.
     """
 
     def __init__(
@@ -63,11 +63,8 @@ class PaperSession:
         self.origin = origin
         self.market = ArrivingMarket(terms, start_ns=start_ns, origin=origin)
         self.run = Backtest(settings, self.market, strategy=strategy)
-        look_back = LookBack(self.run.venue, self.market.markets)
-        for module in self.run.system.modules:
-            module.context.market = look_back
-        self.run.source = self._source = ArrivingSource(self.run.venue, self.market, look_back)
-        self.on_frame: Callable[[int, tuple[Payload, ...]], None] | None = None
+        self.on_frame: list[Callable[[int, tuple[Payload, ...]], None]] = []
+        """Told moment and facts of each frame before they are played."""
         self.health: dict[str, Health] = {}
         """The last report of each component."""
         self.stale_reports = 0
@@ -78,8 +75,8 @@ class PaperSession:
     def take(self, at_ns: int, facts: tuple[Payload, ...]) -> None:
         """The facts of one frame that arrived at *at_ns*."""
         at_ns = self.market.take(at_ns, facts)
-        if self.on_frame is not None:
-            self.on_frame(at_ns, facts)
+        for told in self.on_frame:
+            told(at_ns, facts)
         for fact in facts:
             if fact.event_type is EventType.HEALTH and isinstance(fact, Health):
                 before = self.health.get(fact.component)
@@ -90,8 +87,7 @@ class PaperSession:
         """Play everything before *until_ns*. *Raises*: what a handler raises."""
         until_ns = max(until_ns, self.market.free_ns)
         self.market.hand_over(self.run.venue.core, until_ns)
-        self._source.until_ns = until_ns
-        run_simulated(self.run.bus, self.run.clock, self._source)
+        run_simulated(self.run.bus, self.run.clock, self.run.source)
 
     def finish(self) -> tuple[Summary, RunRecord]:
         """*Returns*: summary and record, as of a backtest."""
@@ -196,7 +192,13 @@ class Paper:
         return BinanceFeed(place.public, place.market, instruments, rest=rest, **settings)
 
     def _take(self, facts: tuple[Payload, ...]) -> None:
-        self.session.take(self._now(), facts)
+        if self._failed.done():
+            return
+        try:
+            self.session.take(self._now(), facts)
+        except Exception as error:  # noqa: BLE001  # reason: a disk that refuses; as in `_play`
+            self._failed.set_exception(error)
+            return
         if not self._is_scheduled:
             self._is_scheduled = True
             asyncio.get_running_loop().call_soon(self._play)

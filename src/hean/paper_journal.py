@@ -21,6 +21,7 @@ from hean.core.types import Delivery, Event, EventType, Payload, decode, encode
 from hean.data.fingerprint import iso_utc
 from hean.errors import InputError, ReplayDiverged
 from hean.feeds.arriving import Terms
+from hean.feeds.recording import Opening, SessionRecorder
 from hean.paper import PaperSession
 
 MARKET = "MARKET"  # kind of a frame's row
@@ -65,8 +66,17 @@ def start_session_journal(path: Path, session: PaperSession, terms: list[Terms])
         journal.append(MARKET, msgspec.msgpack.encode(rows), ts_ns=at_ns)
 
     run.system.bus.tap(record)
-    session.on_frame = record_frame
+    session.on_frame.append(record_frame)
     return journal
+
+
+def start_recording(path: Path, session: PaperSession, terms: list[Terms]) -> SessionRecorder:
+    """Keep the session's market in a file as well, for backtests. *Raises*: `InputError` if it
+    exists."""
+    start_ns = session.market.start_ns
+    recorder = SessionRecorder(path, Opening(session.origin, terms, __version__), start_ns=start_ns)
+    session.on_frame.append(recorder.frame)
+    return recorder
 
 
 def finish_session_journal(journal: Journal, session: PaperSession, ended_ns: int) -> str:

@@ -21,7 +21,8 @@ from hean.core.journal import STATE_HASH, STATE_HASH_EVERY, Journal, Record, ope
 from hean.core.types import Delivery, Event, encode
 from hean.data.fingerprint import iso_utc, sha256_of
 from hean.errors import DataInvalid, InputError, ReplayDiverged
-from hean.feeds.history import History, load_history
+from hean.feeds.history import History
+from hean.feeds.recording import RecordedMarket, load_market
 
 FINAL = "FINAL_STATE_HASH"
 
@@ -115,7 +116,7 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
     }
 
 
-def _history(header: JournalHeader, files: list[Path]) -> History:
+def _history(header: JournalHeader, files: list[Path]) -> History | RecordedMarket:
     if len(files) != len(header.checksums):
         raise DataInvalid(
             f"{len(files)} files given, the journal was made from {len(header.checksums)}: "
@@ -126,7 +127,7 @@ def _history(header: JournalHeader, files: list[Path]) -> History:
             raise DataInvalid(f"{file}: the journal's data is not there; say where with --data.")
         if sha256_of(file) != expected:
             raise DataInvalid(f"{file}: not the data of the journal (checksum differs).")
-    return load_history(
+    return load_market(
         files, header.settings.symbols, start_ns=header.start_ns, end_ns=header.end_ns
     )
 

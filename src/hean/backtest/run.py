@@ -31,6 +31,8 @@ from hean.core.parameters import Value
 from hean.core.ports import Source, Venue
 from hean.core.simloop import SimLoop
 from hean.data.fingerprint import Fingerprint, iso_utc
+from hean.errors import ParameterInvalid
+from hean.feeds.arriving import SPAN_NS, ArrivingMarket, LookBack
 from hean.feeds.history import Market
 from hean.strategies import load_strategy
 from hean.strategies.base import Strategy
@@ -123,8 +125,16 @@ class Backtest:
         self.venue = SimulatedVenue(self._venue_core(), self.clock)
         self.source: Source = self.venue
         orders_to: Venue = self.venue
+        visible: LookBack | SimulatedVenue = self.venue
+        span_ns = history.end_ns - history.start_ns
+        if isinstance(history, ArrivingMarket):
+            if settings.tier is Tier.NATIVE:
+                raise ParameterInvalid("a recorded session is played by tier event or wake.")
+            visible = LookBack(self.venue, history.markets)
+            self.source = history.source(self.venue, visible)
+            span_ns = SPAN_NS  # a session does not know its end; its repetition samples as it did
         if answers is not None:
-            self.source = orders_to = EchoVenue(self.bus, self.venue, answers)
+            self.source = orders_to = EchoVenue(self.bus, self.source, answers)
         instruments = {s: m.rules.instrument for s, m in history.markets.items()}
         has_bars = all(market.timeframe for market in history.markets.values())
         self.system = TradingSystem(
@@ -136,11 +146,11 @@ class Backtest:
             reference=self.venue.last_price,
             seed=settings.seed,
             candles_from_ticks=None if has_bars else settings.bar,
-            market=self.venue,
+            market=visible,
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         self.recorder = RunRecorder(
-            sample_step_ns(history.end_ns - history.start_ns),
+            sample_step_ns(span_ns),
             value=self.system.portfolio.value,
             exposure=lambda: self.system.exposure(self.venue.last_price),
             reference=self.venue.last_price,

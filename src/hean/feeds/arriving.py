@@ -111,6 +111,8 @@ class ArrivingMarket:
         """Trades left out because their price lies on no tick."""
         self.plain: deque[tuple[int, Payload]] = deque()
         """Facts that are no market data, with their moments."""
+        self.until_ns = start_ns
+        """The present: everything before it may be played."""
         self.free_ns = start_ns
         """The first moment a fact to come may get: all before is told, or played."""
         self._symbols: dict[str, _Symbol] = {}
@@ -138,8 +140,13 @@ class ArrivingMarket:
                     self.plain.append((at_ns, fact))
         return at_ns
 
+    def source(self, venue: SimulatedVenue, look_back: LookBack) -> ArrivingSource:
+        """Who plays it."""
+        return ArrivingSource(venue, self, look_back)
+
     def hand_over(self, core: SimVenue, until_ns: int) -> None:
         """Give everything before *until_ns* to a venue that has played all that came before."""
+        self.until_ns = until_ns
         self.free_ns = max(self.free_ns, until_ns)
         for name, symbol in self._symbols.items():
             symbol.settle(until_ns)
@@ -243,12 +250,10 @@ class _Symbol:
 class ArrivingSource:
     """Source of a session on a live feed: what has arrived, up to the present.
 
-    *until_ns*: set by the session before it plays. Answers `None` when all before it is played.
-    *look_back*: told of each instant.
+    Answers `None` when all that was handed over is played. *look_back*: told of each instant.
     """
 
     def __init__(self, venue: SimulatedVenue, market: ArrivingMarket, look_back: LookBack) -> None:
-        self.until_ns = market.start_ns
         self._note = look_back.note
         self._venue = venue
         self._market = market
@@ -259,8 +264,8 @@ class ArrivingSource:
 
     def next(self, horizon_ns: int | None) -> Instant | None:
         """The next instant before the present, market data and other facts in order of moments."""
-        plain = self._market.plain
-        limit_ns = self.until_ns if horizon_ns is None else min(horizon_ns, self.until_ns)
+        plain, until_ns = self._market.plain, self._market.until_ns
+        limit_ns = until_ns if horizon_ns is None else min(horizon_ns, until_ns)
         if plain and plain[0][0] < limit_ns:
             limit_ns = plain[0][0]
         instant = self._venue.next(limit_ns)

@@ -42,7 +42,6 @@ class Played:
     def play(self, until_ns: int) -> list[tuple[int, Payload]]:
         """Everything before *until_ns*."""
         self.market.hand_over(self.core, until_ns)
-        self.source.until_ns = until_ns
         told = []
         while (instant := self.source.next(None)) is not None:
             told.extend((instant[0], fact) for fact in instant[1])
