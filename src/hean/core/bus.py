@@ -165,10 +165,15 @@ class EventBus:
         """Emit what one frame of the rim brought, and have it delivered before this returns where
         the driver can: between a frame and the order it causes lies no turn of the event loop.
         """
-        for fact in facts:
-            self.emit(fact)
-        if self.on_burst is not None and self._blocked is None:
-            self.on_burst()
+        if self.on_burst is None or self._blocked is not None:
+            for fact in facts:
+                self.emit(fact)
+            return
+        queue = self._queue
+        for fact in facts:  # `emit` without a wake-up that this burst would take back
+            if len(queue) < self.high_water or self._make_room(fact):
+                queue.append(fact)
+        self.on_burst()
 
     async def publish(self, event: Fact) -> None:
         """`emit`, as the integration guide spells it.

@@ -47,7 +47,7 @@ class Budget:
     def __init__(self, limits: Iterable[Limit], costs: Mapping[str, Mapping[str, int]]) -> None:
         self._meters = {limit.name: _Meter(limit) for limit in limits}
         self._costs = {
-            kind: tuple((self._meters[name], units) for name, units in taken.items())
+            kind: tuple((self._meters[name], units) for name, units in taken.items() if units)
             for kind, taken in costs.items()
         }
         self._held_until_ns = 0

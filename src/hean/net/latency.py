@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`latency.py`: how long a tick took to become an order, by named stamps on the way. A frame is
 stamped when its bytes are there; because frame, decision and order are one call, the stamps of an
-order belong to the last frame. Counting costs four readings of the clock and four increments an
-order; without an owner who asks for it nothing is stamped.
+order belong to the last frame. Before the order leaves, that costs four readings of the clock;
+counting waits until it has left. Without an owner who asks for it nothing is stamped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PathLatency:
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self.now_ns = now_ns
-        self._frame_ns = self._facts_ns = self._submit_ns = 0
+        self._frame_ns = self._facts_ns = self._submit_ns = self._encoded_ns = 0
         self.clear()
 
     def clear(self) -> None:
@@ -44,13 +44,16 @@ class PathLatency:
 
     def encoded(self) -> None:
         """Its bytes are ready for the socket."""
-        at_ns = self.now_ns()
+        self._encoded_ns = self.now_ns()
+
+    def left(self) -> None:
+        """They are on their way: count."""
         if not self._frame_ns:
             return  # no frame caused it
         self._count("parse", self._facts_ns - self._frame_ns)
         self._count("decide", self._submit_ns - self._facts_ns)
-        self._count("encode", at_ns - self._submit_ns)
-        self._count("total", at_ns - self._frame_ns)
+        self._count("encode", self._encoded_ns - self._submit_ns)
+        self._count("total", self._encoded_ns - self._frame_ns)
         self._frame_ns = 0
 
     def _count(self, stage: str, ns: int) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
+
+import msgspec
 
 from hean.errors import FrameInvalid, HeanError, NotConnected, NotSent, OutcomeUnknown
 from hean.net.socket import Connection
@@ -29,8 +30,7 @@ S_NS = 1_000_000_000
 Run = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
-@dataclass(slots=True)
-class Flight:
+class Flight(msgspec.Struct):
     """A request. *kind*: `submit`, `cancel` or `amend`; *price*, *size*: wanted by an amendment."""
 
     kind: str

@@ -163,6 +163,8 @@ class Gateway:
         flight = Flight("submit", order, now_ns)
         if frame is None or not self.dispatch.sent(flight, request_id, frame):
             self.dispatch.send_by_rest(flight, self.codec.submit_call(approved))
+        elif latency is not None:
+            latency.left()
 
     def cancel(self, order_id: str) -> None:
         """Ask for the cancellation of one order; asked again until the venue has decided."""

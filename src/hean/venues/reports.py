@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from hean.core.types import Side
 from hean.net.budget import Priority
 from hean.venues.outcomes import Silence, Verdict
@@ -115,8 +117,7 @@ class Login:
     is_key_refused: bool = False
 
 
-@dataclass(slots=True)
-class Tracked:
+class Tracked(msgspec.Struct):
     """An order under way, as its venue needs to know it. *size*: the whole order, as amended;
     *child_order_id*: the venue's id of the order that a triggered conditional order became.
     """
