@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of commands that play a strategy against recorded data, with their sentences. Their
-values are checked in `cli_values.py`.
+"""The options of commands that play a strategy, with their sentences. Those of a backtest have a
+default and are checked in `cli_values.py`; those called `Given...` may also come from variables or
+a configuration file, and `config.py` checks them.
 """
 
 from __future__ import annotations
@@ -28,12 +29,11 @@ class Queue(StrEnum):
     PESSIMISTIC = "pessimistic"
 
 
-StrategyOption = Annotated[
-    str,
-    typer.Option(
-        "--strategy", metavar="NAME", help="A name, or path.py:Class.", rich_help_panel=MARKET
-    ),
-]
+STRATEGY = typer.Option(
+    "--strategy", metavar="NAME", help="A name, or path.py:Class.", rich_help_panel=MARKET
+)
+StrategyOption = Annotated[str, STRATEGY]
+GivenStrategy = Annotated[str | None, STRATEGY]
 SymbolOption = Annotated[
     list[str],
     typer.Option(
@@ -73,32 +73,29 @@ ParamOption = Annotated[
         rich_help_panel=MARKET,
     ),
 ]
-BarOption = Annotated[
-    str,
-    typer.Option(
-        "--bar", metavar="LENGTH", help="Bars made of ticks, such as 1m.", rich_help_panel=MARKET
-    ),
-]
-CashOption = Annotated[
-    str,
-    typer.Option(
-        "--cash", metavar="AMOUNT", help="At the start, quote asset.", rich_help_panel=ACCOUNT
-    ),
-]
-LeverageOption = Annotated[
-    str,
-    typer.Option("--leverage", metavar="NUMBER", help="Of perpetuals.", rich_help_panel=ACCOUNT),
-]
-SizingOption = Annotated[
-    SizingMethod,
-    typer.Option("--sizing", help="Size of a signal without one.", rich_help_panel=ACCOUNT),
-]
-FractionOption = Annotated[
-    float,
-    typer.Option(
-        "--fraction", metavar="NUMBER", help="Position value over equity.", rich_help_panel=ACCOUNT
-    ),
-]
+BAR = typer.Option(
+    "--bar", metavar="LENGTH", help="Bars made of ticks, such as 1m.", rich_help_panel=MARKET
+)
+BarOption = Annotated[str, BAR]
+GivenBar = Annotated[str | None, BAR]
+CASH = typer.Option(
+    "--cash", metavar="AMOUNT", help="At the start, quote asset.", rich_help_panel=ACCOUNT
+)
+CashOption = Annotated[str, CASH]
+GivenCash = Annotated[str | None, CASH]
+LEVERAGE = typer.Option(
+    "--leverage", metavar="NUMBER", help="Of perpetuals.", rich_help_panel=ACCOUNT
+)
+LeverageOption = Annotated[str, LEVERAGE]
+GivenLeverage = Annotated[str | None, LEVERAGE]
+SIZING = typer.Option("--sizing", help="Size of a signal without one.", rich_help_panel=ACCOUNT)
+SizingOption = Annotated[SizingMethod, SIZING]
+GivenSizing = Annotated[SizingMethod | None, SIZING]
+FRACTION = typer.Option(
+    "--fraction", metavar="NUMBER", help="Position value over equity.", rich_help_panel=ACCOUNT
+)
+FractionOption = Annotated[float, FRACTION]
+GivenFraction = Annotated[float | None, FRACTION]
 LimitOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -117,15 +114,14 @@ FeesOption = Annotated[
         rich_help_panel=EXCHANGE,
     ),
 ]
-LatencyOption = Annotated[
-    str,
-    typer.Option(
-        "--latency",
-        metavar="TIME",
-        help="50ms; normal:50ms,10ms; recorded:40ms,...",
-        rich_help_panel=EXCHANGE,
-    ),
-]
+LATENCY = typer.Option(
+    "--latency",
+    metavar="TIME",
+    help="50ms; normal:50ms,10ms; recorded:40ms,...",
+    rich_help_panel=EXCHANGE,
+)
+LatencyOption = Annotated[str, LATENCY]
+GivenLatency = Annotated[str | None, LATENCY]
 SlippageOption = Annotated[
     str,
     typer.Option(
@@ -135,20 +131,19 @@ SlippageOption = Annotated[
         rich_help_panel=EXCHANGE,
     ),
 ]
-QueueOption = Annotated[
-    Queue, typer.Option("--queue", help="Model of the queue.", rich_help_panel=EXCHANGE)
-]
-SeedOption = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        metavar="NUMBER",
-        min=0,
-        max=2**63 - 1,
-        help="Of every random draw.",
-        rich_help_panel=EXCHANGE,
-    ),
-]
+QUEUE = typer.Option("--queue", help="Model of the queue.", rich_help_panel=EXCHANGE)
+QueueOption = Annotated[Queue, QUEUE]
+GivenQueue = Annotated[Queue | None, QUEUE]
+SEED = typer.Option(
+    "--seed",
+    metavar="NUMBER",
+    min=0,
+    max=2**63 - 1,
+    help="Of every random draw.",
+    rich_help_panel=EXCHANGE,
+)
+SeedOption = Annotated[int, SEED]
+GivenSeed = Annotated[int | None, SEED]
 ReportOption = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write an HTML report.", rich_help_panel=RESULTS),
@@ -230,6 +225,15 @@ TierOption = Annotated[
         "--tier",
         help="Who looks at each fact: Python (event), Python when woken (wake), Rust (native). "
         "Orders and equity are the same.",
+        rich_help_panel=RUNNING,
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings as TOML, also HEAN_CONFIG; options and variables come before it.",
         rich_help_panel=RUNNING,
     ),
 ]

@@ -7,7 +7,6 @@ report and journal, as of a backtest; while it runs a table shows account, feed 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import shlex
 import signal
@@ -27,6 +26,7 @@ from rich.text import Text
 
 from hean import cli_options as options
 from hean import cli_values as values
+from hean.backtest.assumptions import Assumptions
 from hean.backtest.result import RunRecord
 from hean.backtest.run import BacktestSettings
 from hean.cli_common import (
@@ -38,8 +38,10 @@ from hean.cli_common import (
     table_console,
 )
 from hean.cli_output import Outputs, check_target, journal_in_progress
+from hean.cli_settings import settings_from
 from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
+from hean.config import Settings, Source, endpoints_of, engine_limits, require
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -55,10 +57,9 @@ from hean.paper_journal import (
 )
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
-from hean.venues.endpoints import Endpoints, endpoints_for
+from hean.venues.endpoints import Endpoints
 from hean.watchdog import Watchdog, end_process
 
-FRACTION_MAX = 125.0
 TIMEOUT_S = 30.0  # of one event's handlers
 SLIPPAGE = "half_spread=0.00005,impact=0.5"
 
@@ -77,11 +78,17 @@ class Market(StrEnum):
     SPOT = "spot"
 
 
-ExchangeOption = Annotated[Exchange, typer.Option("--exchange", help="Whose live feed.")]
-MarketOption = Annotated[Market, typer.Option("--market", help="linear perpetuals, or spot.")]
-TestnetOption = Annotated[bool, typer.Option("--testnet", help="The venue's test network.")]
+ExchangeOption = Annotated[
+    Exchange | None, typer.Option("--exchange", help="Whose live feed. Default: bybit.")
+]
+MarketOption = Annotated[
+    Market | None, typer.Option("--market", help="linear perpetuals (default), or spot.")
+]
+TestnetOption = Annotated[
+    bool | None, typer.Option("--testnet/--mainnet", help="The venue's test network.")
+]
 SymbolsOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option("--symbols", "--symbol", help="Such as BTCUSDT; may be repeated, or BTC,ETH."),
 ]
 DurationOption = Annotated[
@@ -98,7 +105,8 @@ RecordOption = Annotated[
     ),
 ]
 DepthOption = Annotated[
-    int, typer.Option(metavar="LEVELS", help=f"Of Bybit's books: {', '.join(map(str, DEPTHS))}.")
+    int | None,
+    typer.Option(metavar="LEVELS", help=f"Of Bybit's books: {', '.join(map(str, DEPTHS))}."),
 ]
 
 
@@ -107,32 +115,33 @@ def mount(app: typer.Typer) -> None:
     app.command(
         "paper",
         epilog="Example: hean paper --exchange bybit --strategy impulse --symbols BTCUSDT "
-        "--duration 600 --report paper.html. Addresses: BYBIT_REST_URL, BYBIT_WS_PUBLIC_URL, "
-        "BINANCE_REST_URL, BINANCE_WS_URL, BINANCE_FUTURES_REST_URL, BINANCE_FUTURES_WS_URL.",
+        "--duration 600 --report paper.html; or hean paper --config hean.toml. Every option but "
+        "those of results may stand in the file; variables, defaults and addresses: hean settings.",
     )(paper)
 
 
 @run_command
 def paper(
     *,
-    exchange: ExchangeOption,
-    strategy: options.StrategyOption,
-    symbols: SymbolsOption,
-    market: MarketOption = Market.LINEAR,
-    testnet: TestnetOption = False,
+    exchange: ExchangeOption = None,
+    strategy: options.GivenStrategy = None,
+    symbols: SymbolsOption = None,
+    market: MarketOption = None,
+    testnet: TestnetOption = None,
     param: options.ParamOption = None,
-    bar: options.BarOption = "1m",
-    depth: DepthOption = 50,
-    cash: options.CashOption = "10000",
-    leverage: options.LeverageOption = "3",
-    sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
-    fraction: options.FractionOption = 0.5,
+    bar: options.GivenBar = None,
+    depth: DepthOption = None,
+    cash: options.GivenCash = None,
+    leverage: options.GivenLeverage = None,
+    sizing: options.GivenSizing = None,
+    fraction: options.GivenFraction = None,
     limit: options.LimitOption = None,
     fees: options.FeesOption = None,
-    latency: options.LatencyOption = "50ms",
-    queue: options.QueueOption = options.Queue.LOG,
-    seed: options.SeedOption = 0,
+    latency: options.GivenLatency = None,
+    queue: options.GivenQueue = None,
+    seed: options.GivenSeed = None,
     duration: DurationOption = None,
+    config: options.ConfigOption = None,
     json_to: options.JsonResultOption = None,
     report: options.ReportOption = None,
     trades: options.TradesOption = None,
@@ -144,25 +153,76 @@ def paper(
     debug: DebugOption = False,
 ) -> None:
     """Trade on paper on a live feed: real prices, simulated fills, no key."""
-    names = values.symbols_of([name for text in symbols for name in text.split(",") if name])
-    times = values.amount_of(leverage, "--leverage", high=values.LEVERAGE_MAX)
-    size = values.fraction_of(fraction, "--fraction", high=FRACTION_MAX)
-    account = AccountSettings(
-        values.amount_of(cash, "--cash"),
-        times,
-        Sizing(sizing, size),
-        values.limits_of(limit or ()),
-    )
-    exact = values.assumptions_of(fees, latency, SLIPPAGE, queue=queue.value, leverage=times)
-    given, length = values.params_of(param or ()), values.bar_of(bar)
-    settings = BacktestSettings(strategy, names, given, account, exact, seed, length)
-    if depth not in DEPTHS:
-        raise ParameterInvalid(f"--depth {depth}; allowed: {', '.join(map(str, DEPTHS))}.")
-    place = endpoints_for(exchange.value, market.value, testnet=testnet, environment=os.environ)
+    given = {
+        "exchange": exchange,
+        "market": market,
+        "testnet": testnet,
+        "symbols": ",".join(symbols) if symbols else None,
+        "strategy.name": strategy,
+        "strategy.params": values.params_of(param) if param else None,
+        "bar": bar,
+        "depth": depth,
+        "cash": cash,
+        "sizing": sizing,
+        "fraction": fraction,
+        "fees": fees,
+        "latency": latency,
+        "queue": queue,
+        "seed": seed,
+        "duration": duration,
+    }
+    known = settings_from(given | limits_given(limit, leverage), config)
+    require(known, "strategy.name", "symbols")
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
+    place = endpoints_of(known)
     recording = None if record is None else recording_in(record, place, time.time_ns())
-    _trade(settings, place, outputs, recording, duration_s=duration, depth=depth, is_quiet=quiet)
+    _trade(
+        _session_settings(known),
+        place,
+        outputs,
+        recording,
+        duration_s=None if known.duration is None else float(known.duration),
+        depth=known.depth,
+        is_quiet=quiet,
+    )
+
+
+def limits_given(limit: list[str] | None, leverage: str | None) -> dict[str, object]:
+    """The options about limits, under the names of the settings. *Raises*: `ParameterInvalid`."""
+    named = values.pairs_of(limit or (), "--limit")
+    if "leverage_max" in named:
+        raise ParameterInvalid("--limit leverage_max follows --leverage; set that.")
+    return {f"limits.{name}": text for name, text in named.items()} | {
+        "limits.leverage_max": leverage
+    }
+
+
+def _session_settings(known: Settings) -> BacktestSettings:
+    """What the run wants to know."""
+    account = AccountSettings(
+        known.cash,
+        known.limits.leverage_max,
+        Sizing(SizingMethod(known.sizing), float(known.fraction)),
+        engine_limits(known.limits),
+    )
+    params = dict(known.strategy.params)
+    exact = _assumptions(known)
+    name = known.strategy.name or ""
+    return BacktestSettings(name, known.symbols, params, account, exact, known.seed, known.bar)
+
+
+def _assumptions(known: Settings) -> Assumptions:
+    """How the simulated exchange behaves; a refusal says which file or variable is meant."""
+    leverage = known.limits.leverage_max
+    try:
+        return values.assumptions_of(
+            known.fees, known.latency, SLIPPAGE, queue=known.queue, leverage=leverage
+        )
+    except ParameterInvalid as error:
+        origins = [known.origins[key] for key in ("fees", "latency") if key in known.origins]
+        places = [each.place for each in origins if each.source is not Source.CLI]
+        raise ParameterInvalid(": ".join([*places, error.message])) from None
 
 
 def _trade(

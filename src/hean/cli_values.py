@@ -62,7 +62,12 @@ def symbols_of(names: Sequence[str]) -> tuple[str, ...]:
 
 def params_of(pairs: Sequence[str]) -> dict[str, Value]:
     """`name=value` each. *Raises*: `ParameterInvalid`."""
-    return dict(_pair(text, "--param") for text in _once(pairs, "--param"))
+    return dict(pairs_of(pairs, "--param"))
+
+
+def pairs_of(pairs: Sequence[str], option: str) -> dict[str, str]:
+    """`name=value` each, every name once. *Raises*: `ParameterInvalid`."""
+    return dict(_pair(text, option) for text in _once(pairs, option))
 
 
 def limits_of(pairs: Sequence[str]) -> dict[str, str]:

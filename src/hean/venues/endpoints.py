@@ -1,29 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`endpoints.py`: where a venue is reached and with which key. The addresses of both networks of
-Bybit and Binance, replaced by the environment only by the venue's own hosts or by loopback: a
-secret never goes anywhere else. All addresses of one venue belong to one network; a test network
-mixed with the real one is refused, because half of such a setup trades with money. The environment
-is a mapping that the caller hands in; nothing is read from the machine but the files it names.
+"""`endpoints.py`: where a venue is reached. The addresses of both networks of Bybit and Binance,
+replaced only by the venue's own hosts or by loopback: a secret never goes anywhere else. All
+addresses of one venue belong to one network; a test network mixed with the real one is refused,
+because half of such a setup trades with money. Nothing is read here: `config.py` hands in the
+addresses that were given, by the name of their variable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from stat import S_IMODE
 from typing import Literal
 from urllib.parse import urlsplit
 
 from hean.errors import ParameterInvalid
-from hean.secret import Secret
-from hean.venues.signing import Signer
 
 Market = Literal["spot", "linear"]
 Environment = Mapping[str, str]
 
-SECRET_BYTES_MAX = 4_096  # keys have below 100 characters; a larger file is some other file
-_PRIVATE_MODE = 0o077  # rights of group and others, which the file of a secret must not have
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SLOTS = ("rest", "public", "private", "trade")
 
@@ -104,9 +98,9 @@ class Endpoints:
 def endpoints_for(
     venue: str, market: Market, *, testnet: bool, environment: Environment
 ) -> Endpoints:
-    """The addresses to use; the environment's come before the venue's own.
+    """The addresses to use; those of *environment* come before the venue's own.
 
-    An address the environment does not give is that of its other sockets when they are local.
+    An address that is not given there is that of its other sockets when they are local.
     *Raises*: `ParameterInvalid` for an unknown venue, a foreign host, an unencrypted connection
     that leaves the machine, and addresses of different networks.
     """
@@ -134,21 +128,6 @@ def endpoints_for(
             f"them local; {shown}. Set or unset them together."
         )
     return Endpoints(venue, market, networks[0], *urls)
-
-
-def signer_for(venue: str, environment: Environment, *, warn: Callable[[str], None]) -> Signer:
-    """The key of a venue: `<VENUE>_API_KEY` and `<VENUE>_API_SECRET`, or without them the general
-    `API_KEY` and `API_SECRET`; each may be a file named by the same variable with `_FILE`.
-
-    *warn*: told, without the value, about blanks around a secret, which are cut off.
-    *Raises*: `ParameterInvalid` if a half is missing, given twice or readable for others.
-    """
-    prefix = f"{venue.upper()}_"
-    own = any(_given(environment, f"{prefix}{half}") for half in ("API_KEY", "API_SECRET"))
-    prefix = prefix if own else ""
-    key = _secret(environment, f"{prefix}API_KEY", warn)
-    secret = _secret(environment, f"{prefix}API_SECRET", warn)
-    return Signer(key, secret, label=_given(environment, f"{prefix}API_KEY")[0])
 
 
 def _is_local(url: str) -> bool:
@@ -181,39 +160,3 @@ def _network(venue: str, name: str, url: str, *, is_socket: bool) -> str:
         f"{name} names the host {parts.hostname}, which is not {venue}'s; secrets go to the "
         f"venue's own hosts and to loopback only."
     )
-
-
-def _given(environment: Environment, name: str) -> list[str]:
-    """Which variables give this secret: the name, the name with `_FILE`, both or none."""
-    return [each for each in (name, f"{name}_FILE") if environment.get(each)]
-
-
-def _secret(environment: Environment, name: str, warn: Callable[[str], None]) -> Secret:
-    sources = _given(environment, name)
-    if len(sources) != 1:
-        found = f"{' and '.join(sources)} are both set" if sources else f"{name} is not set"
-        raise ParameterInvalid(f"{found}; give either {name} or {name}_FILE.")
-    source = sources[0]
-    text = environment[source]
-    if source != name:
-        text = _read(source, Path(text))
-    value = text.strip()
-    if value != text:
-        warn(f"{source}: blanks or a line end around the value were cut off.")
-    if not value.isascii() or not value.isprintable() or " " in value or not value:
-        raise ParameterInvalid(f"{source} is empty or holds more than one word of plain text.")
-    return Secret(value)
-
-
-def _read(source: str, path: Path) -> str:
-    """The text of a secret's file."""
-    try:
-        state = path.stat()
-        if S_IMODE(state.st_mode) & _PRIVATE_MODE:
-            raise ParameterInvalid(f"{source}: others may read {path}; chmod 600 it.")
-        if state.st_size > SECRET_BYTES_MAX:
-            raise ParameterInvalid(f"{source}: {path} is larger than {SECRET_BYTES_MAX} bytes.")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ParameterInvalid(f"{source}: cannot read {path}: {reason}.") from None

@@ -1,20 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses and keys from a mapping: what is used, and what is refused before anything is sent."""
+"""Addresses from a mapping: what is used, and what is refused before anything is sent."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from hean.errors import ParameterInvalid
-from hean.venues.endpoints import endpoints_for, signer_for
-
-SECRET = "canary-secret-value"
-
-
-def nobody(message: str) -> None:
-    raise AssertionError(f"warned: {message}")
+from hean.venues.endpoints import endpoints_for
 
 
 @pytest.mark.parametrize(
@@ -124,59 +116,3 @@ def test_an_address_that_could_cost_money_or_keys_is_refused(testnet, environmen
 def test_an_unknown_venue_names_the_known_ones():
     with pytest.raises(ParameterInvalid, match="bybit spot, bybit linear, binance spot"):
         endpoints_for("kraken", "spot", testnet=False, environment={})
-
-
-@pytest.mark.promise(113)
-def test_a_key_comes_from_the_venue_s_own_variables_before_the_general_ones():
-    general = {"API_KEY": "general", "API_SECRET": "x"}
-    own = {"BYBIT_API_KEY": "own", "BYBIT_API_SECRET": "y"}
-    assert signer_for("bybit", general, warn=nobody).key == "general"
-    signer = signer_for("bybit", general | own, warn=nobody)
-    assert (signer.key, signer.label) == ("own", "BYBIT_API_KEY")
-
-
-def test_a_key_from_a_file_is_the_same_key_and_its_line_end_is_cut_with_a_warning(tmp_path: Path):
-    path = tmp_path / "secret"
-    path.write_text(SECRET + "\n")
-    path.chmod(0o600)
-    warnings: list[str] = []
-    environment = {"BINANCE_API_KEY": "k", "BINANCE_API_SECRET_FILE": str(path)}
-    from_file = signer_for("binance", environment, warn=warnings.append)
-    plain = {"BINANCE_API_KEY": "k", "BINANCE_API_SECRET": SECRET}
-    assert from_file.sign(b"text") == signer_for("binance", plain, warn=nobody).sign(b"text")
-    assert len(warnings) == 1
-    assert "BINANCE_API_SECRET_FILE" in warnings[0]
-    assert SECRET not in warnings[0]
-
-
-@pytest.mark.parametrize(
-    ("environment", "said"),
-    [
-        ({}, "API_KEY is not set"),
-        ({"BYBIT_API_KEY": "k"}, "BYBIT_API_SECRET is not set"),
-        (
-            {"BYBIT_API_KEY": "k", "BYBIT_API_SECRET": SECRET, "BYBIT_API_SECRET_FILE": "f"},
-            "both set",
-        ),
-        ({"BYBIT_API_KEY": "k", "BYBIT_API_SECRET": f"{SECRET} {SECRET}"}, "more than one word"),
-        ({"BYBIT_API_KEY": "k", "BYBIT_API_SECRET_FILE": "/nowhere/at/all"}, "No such file"),
-    ],
-)
-def test_a_key_given_badly_is_refused_without_showing_it(environment, said):
-    with pytest.raises(ParameterInvalid, match=said) as refused:
-        signer_for("bybit", environment, warn=nobody)
-    assert SECRET not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("mode", "text", "said"), [(0o644, "x", "chmod 600"), (0o600, "", "empty")]
-)
-def test_a_secret_s_file_that_others_may_read_or_that_is_empty_is_refused(
-    tmp_path: Path, mode, text, said
-):
-    path = tmp_path / "secret"
-    path.write_text(text)
-    path.chmod(mode)
-    environment = {"BYBIT_API_KEY": "k", "BYBIT_API_SECRET_FILE": str(path)}
-    with pytest.raises(ParameterInvalid, match=said):
-        signer_for("bybit", environment, warn=nobody)
