@@ -17,7 +17,7 @@ from typing import Protocol, Self
 import aiohttp
 from yarl import URL
 
-from hean.errors import EnvironmentFault, NotSent, OutcomeUnknown
+from hean.errors import EnvironmentFault, Halted, NotSent, OutcomeUnknown
 
 TIMEOUT_S = 5.0  # RELIABILITY 2.4: of an order's answer
 CONNECT_S = 3.0  # of name, TCP and TLS; part of the timeout
@@ -45,12 +45,21 @@ class Answer:
 
 
 class Leaving:
-    """Of one request: whether a byte may have left."""
+    """Of one request: whether a byte may have left. *objection*: asked at the last moment why none
+    may, empty if it may.
+    """
 
-    __slots__ = ("has_begun",)
+    __slots__ = ("_objection", "has_begun")
 
-    def __init__(self) -> None:
+    def __init__(self, objection: Callable[[], str] | None = None) -> None:
         self.has_begun = False
+        self._objection = objection
+
+    def begin(self) -> None:
+        """The next step writes the first byte. *Raises*: `Halted`; none is written then."""
+        if self._objection is not None and (why := self._objection()):
+            raise Halted(why)
+        self.has_begun = True
 
 
 class HttpTransport(Protocol):
@@ -67,7 +76,7 @@ class HttpTransport(Protocol):
     async def carry(
         self, method: str, url: URL, *, body: bytes, headers: Mapping[str, str], leaving: Leaving
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Bring a request there once. *leaving* is marked before the first byte goes.
+        """Bring a request there once. *leaving* begins before the first byte goes.
 
         *Returns*: status, headers and body of a whole answer. *Raises*: `OSError`,
         `aiohttp.ClientError`, `ValueError`.
@@ -122,16 +131,18 @@ class HttpClient:
         query: str = "",
         body: bytes = b"",
         headers: Mapping[str, str] = NO_HEADERS,
+        objection: Callable[[], str] | None = None,
     ) -> Answer:
-        """Send one request, as it is: *query* is percent-encoded already.
+        """Send one request, as it is: *query* is percent-encoded already. *objection*: asked right
+        before the first byte why none may leave; empty lets it go.
 
-        *Raises*: `NotSent`, a definite no; `OutcomeUnknown` when no whole answer came;
-        `EnvironmentFault` before `start`.
+        *Raises*: `NotSent`, a definite no; `OutcomeUnknown` when no whole answer came; `Halted`
+        with the objection; `EnvironmentFault` before `start`.
         """
         if not self._is_started:
             raise EnvironmentFault(f"{self._host}: the client is not started; call start first.")
         url = URL(f"{self.base}{path}{'?' if query else ''}{query}", encoded=True)
-        leaving = Leaving()
+        leaving = Leaving(objection)
         sent_ns = self._now()
         self.requests += 1
         try:
@@ -201,7 +212,7 @@ def _leaving() -> aiohttp.TraceConfig:
     """Has aiohttp tell each request's `Leaving` right before its first byte is written."""
 
     async def begins(_session: object, context: SimpleNamespace, _params: object) -> None:
-        context.trace_request_ctx.has_begun = True
+        context.trace_request_ctx.begin()
 
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(begins)

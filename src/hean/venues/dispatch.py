@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from hean.errors import FrameInvalid, HeanError, NotConnected, NotSent, OutcomeUnknown
+from hean.errors import FrameInvalid, Halted, HeanError, NotConnected, NotSent, OutcomeUnknown
 from hean.net.socket import Connection
 from hean.venues.codec import Codec
 from hean.venues.outcomes import Outcome
@@ -43,6 +43,10 @@ class Flight(msgspec.Struct):
 
 class Ends(Protocol):
     """Who is told how a request ended."""
+
+    def objection(self, flight: Flight) -> str:
+        """Why it may not leave after all; asked right before its first byte."""
+        ...
 
     def done(self, flight: Flight, reply: Reply) -> None:
         """The venue did it, or has taken it on."""
@@ -144,9 +148,9 @@ class Dispatch:
 
     async def _by_rest(self, flight: Flight, call: Call) -> None:
         try:
-            reply = await self._questions.send(call)
-        except NotSent as error:
-            self._ends.refused(flight, NotSent, error.message)
+            reply = await self._questions.send(call, lambda: self._ends.objection(flight))
+        except (NotSent, Halted) as error:
+            self._ends.refused(flight, type(error), error.message)
         except OutcomeUnknown:
             self._ends.lost(flight)
         else:

@@ -3,7 +3,8 @@
 the bytes on the socket it is one plain call: no task, no waiting, no log. An order whose bytes may
 have left is never sent again; without an answer it is UNKNOWN and is looked for. While the stream
 of the account has a hole, or key or clock are refused, nothing new leaves; cancels and reductions
-do. It knows no venue (see `codec.py`), keeps no journal and judges no risk.
+do. It knows no venue (see `codec.py`), keeps no journal and judges no risk; who does both is asked
+right before the bytes leave.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,11 +53,16 @@ PING_S = 20.0  # both venues close a connection that is silent for much longer
 SILENCE_S = 20.0  # RELIABILITY 2.4: then a ping, and half as long later another connection
 LIFE_S = 86_100.0  # both venues cut after 24 h; five minutes before that HEAN changes over
 RELOAD_S = 60.0  # trading rules are never older
+READ_S = 30.0  # the account is read anew this often: RELIABILITY 2.4, whatever the stream said
 KEEP_S = 1_500.0  # a private address lives an hour; it is prolonged before half of that is over
 START_S = 30.0  # to log in and to read the account
 CANCEL_AGAIN_S = 0.5  # after a cancel that did not leave
 DEAD_MAN_PARTS = 3  # the switch is wound again after a third of its time
 MS_NS = 1_000_000
+
+Sending = Callable[[str, Tracked, Decimal | None, Decimal | None], None]
+"""Told verb, order, and the price and size of an amendment, before a byte of it may leave; returns
+when that is durable. *Raises*: `FatalError`; nothing leaves then."""
 
 _is_word = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols at both venues
 
@@ -79,7 +85,9 @@ class Gateway:
 
     *emit*: takes the answers; *now*: UTC nanoseconds; *client*: HTTP to the venue's REST address;
     *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
-    trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets.
+    trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets;
+    *sending*: keeps what is about to leave; *objection*: says why nothing new may leave, empty if
+    it may.
     """
 
     def __init__(
@@ -96,6 +104,8 @@ class Gateway:
         reload: Callable[[], Awaitable[None]] | None = None,
         latency: PathLatency | None = None,
         dial: Dial = picows_dial,
+        sending: Sending | None = None,
+        objection: Callable[[], str] | None = None,
     ) -> None:
         self.codec = codec
         self.offset = ClockOffset()
@@ -132,6 +142,8 @@ class Gateway:
         self._now = now
         self._reload = reload
         self._latency = latency
+        self._sending = sending
+        self._objection = objection
         self._reloading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sockets = self._connections(rng, governor, dial)
@@ -154,6 +166,8 @@ class Gateway:
         if problem is not None:
             self.tracker.refused(order, type(problem), problem.message)
             return
+        if self._sending is not None:
+            self._sending("submit", order, None, None)
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
@@ -178,6 +192,8 @@ class Gateway:
         if wait_ns:
             self._cancel_later(order_id, wait_ns / S_NS)
             return
+        if self._sending is not None:
+            self._sending("cancel", order, None, None)
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
@@ -208,6 +224,8 @@ class Gateway:
         if wait_ns:
             self.tracker.request_refused(order, RateLimited, _busy(wait_ns))
             return
+        if self._sending is not None:
+            self._sending("amend", order, new_price, new_size)
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
@@ -218,6 +236,13 @@ class Gateway:
             self.dispatch.send_by_rest(flight, call)
 
     # ------------------------------------------------------------ the rim
+
+    def restore(self, orders: Iterable[Tracked], seen: Iterable[str], since_ns: int) -> None:
+        """Go on where an earlier process stopped: its open orders, ids of executions it told, and
+        until when it watched the account. Before `start`.
+        """
+        self.tracker.restore(orders, seen)
+        self.private.resume(since_ns)
 
     async def start(self) -> None:
         """Measure the clock, set up the account, log in and read the account.
@@ -243,6 +268,9 @@ class Gateway:
         except HeanError:
             await self.stop()
             raise
+        for order in self.tracker.open_orders():
+            if order.is_unknown:
+                self._search.look_for(order)
         self._keep_house()
 
     async def stop(self) -> None:
@@ -270,6 +298,12 @@ class Gateway:
             self.halts.lift("clock")
 
     # ------------------------------------------------------------ how requests end (`Ends`)
+
+    def objection(self, flight: Flight) -> str:
+        """Why a new order that waited for its connection may not leave any more."""
+        if flight.kind != "submit" or flight.order.reduce_only or self._objection is None:
+            return ""
+        return self._objection() or self.halts.why(flight.order.symbol)
 
     def done(self, flight: Flight, reply: Reply) -> None:
         """The venue took it on. That a cancel is done is told by the private stream."""
@@ -318,6 +352,8 @@ class Gateway:
         if not approved.reduce_only:
             priority = Priority.NEW
             why = self.halts.why(approved.symbol)
+            if not why and self._objection is not None:
+                why = self._objection()
             if why:
                 return Halted(why)
         wait_ns = self._budget.try_take(self.codec.submit_kind, priority, now_ns)
@@ -405,6 +441,7 @@ class Gateway:
         self._run(self._every(SWEEP_S, sweep), f"{self.codec.name} sweep")
         self._run(self._every(EVERY_S, self.measure_clock), f"{self.codec.name} clock")
         self._run(self._every(KEEP_S, keep_private), f"{self.codec.name} address")
+        self._run(self._every(READ_S, self.private.look), f"{self.codec.name} reads the account")
         if self._reload is not None:
             self._run(self._every(RELOAD_S, self._reload), f"{self.codec.name} rules")
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from itertools import chain, repeat
+from typing import Any
 
-from hean.core.types import Payload, Position
+from hean.core.types import AccountRead, OpenOrder, Payload, Position
 from hean.errors import FrameInvalid, HeanError
 from hean.net.socket import Connection
 from hean.venues.codec import Codec, Told, told
@@ -67,6 +69,15 @@ class PrivateStream:
         self._since_ns = questions.venue_ms() * MS_NS
         self._last_execution_ns = 0
         self._connection: Connection | None = None
+
+    def resume(self, since_ns: int) -> None:
+        """An earlier process of ours watched the account until *since_ns*, venue time."""
+        self._since_ns = since_ns - OVERLAP_NS
+
+    async def look(self) -> None:
+        """Read the account beside a stream that works. *Raises*: as `Questions.ask`."""
+        if self.caught_up.is_set():
+            await self._read_account()
 
     def opened(self, connection: Connection) -> None:
         """A socket is open: log in, and let nothing pass until the account has been read."""
@@ -150,6 +161,7 @@ class PrivateStream:
 
     async def _read_account(self) -> None:
         codec, ask = self._codec, self._questions.ask
+        began_ns = self._questions.venue_ms() * MS_NS
         orders = await codec.open_orders(ask)
         reports = list(orders.rows)
         listed = {report.client_order_id for report in reports}
@@ -162,16 +174,27 @@ class PrivateStream:
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
         self._merge(reports, executions)
-        self._tell_positions(positions)
+        held = self._tell_positions(positions)
         for balance in balances.rows:
             self._emit(balance)
-        if not (orders.is_complete and executions.is_complete):
-            self._halts.add("paging", "a list of the account is incomplete; look at the account")
-        else:
+        lists: tuple[Listing[Any], ...] = (orders, executions, positions, balances)
+        is_complete = all(each.is_complete for each in lists)
+        if is_complete:
             self._halts.lift("paging")
+        else:
+            self._halts.add("paging", "a list of the account is incomplete; look at the account")
+        self._emit(
+            AccountRead(
+                began_ns,
+                is_complete,
+                tuple(_listed(report) for report in orders.rows),
+                held,
+                tuple((each.asset, each.total) for each in balances.rows),
+            )
+        )
 
     def _first_ns(self) -> int:
-        """From when executions are of interest: never from before this process began."""
+        """From when executions are of interest: never from before we began to watch."""
         return max(self._since_ns, self._last_execution_ns - OVERLAP_NS)
 
     def _merge(self, reports: list[OrderReport], executions: Listing[Execution]) -> None:
@@ -179,15 +202,18 @@ class PrivateStream:
         for execution in executions.rows:
             self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
 
-    def _tell_positions(self, positions: Listing[Position]) -> None:
-        """A complete list also says which of our symbols are flat; no other list does."""
-        for position in positions.rows:
-            self._emit(position)
+    def _tell_positions(self, positions: Listing[Position]) -> tuple[tuple[str, Decimal], ...]:
+        """A complete list also says which of our symbols are flat; no other list does.
+
+        *Returns*: what is known of every symbol, with its quantity.
+        """
+        told = list(positions.rows)
         if positions.is_complete and self._codec.endpoints.market == "linear":
-            held = {position.symbol for position in positions.rows}
-            for symbol in self._symbols:
-                if symbol not in held:
-                    self._emit(Position(symbol, ZERO, ZERO))
+            held = {position.symbol for position in told}
+            told += [Position(each, ZERO, ZERO) for each in self._symbols if each not in held]
+        for position in told:
+            self._emit(position)
+        return tuple((position.symbol, position.qty) for position in told)
 
     def _pass_on(self, facts: Told) -> None:
         """Executions before the order's end, so that a fill and its end in one frame are told in
@@ -210,3 +236,13 @@ class PrivateStream:
     def _refused(self, reply: Reply) -> None:
         self._halts.add(NAME, f"the login was refused: {reply.verdict.sentence()}")
         self._questions.learn(reply)
+
+
+def _listed(report: OrderReport) -> OpenOrder:
+    return OpenOrder(
+        report.client_order_id,
+        report.exchange_order_id,
+        report.symbol,
+        report.quantity,
+        report.filled,
+    )

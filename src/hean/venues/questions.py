@@ -68,8 +68,11 @@ class Questions:
             raise KeyRefused(self._key_sentence(reply))
         raise verdict.error(f"{self._codec.name} {call.path}: {verdict.sentence()}.")
 
-    async def send(self, call: Call) -> Reply:
-        """Send a request whose turn it is. *Raises*: `NotSent`, `OutcomeUnknown`."""
+    async def send(self, call: Call, objection: Callable[[], str] | None = None) -> Reply:
+        """Send a request whose turn it is. *objection*: as of `HttpClient.request`.
+
+        *Raises*: `NotSent`, `OutcomeUnknown`, `Halted` with the objection.
+        """
         request = self._codec.sign(call, self.venue_ms())
         answer = await self._client.request(
             request.method,
@@ -77,6 +80,7 @@ class Questions:
             query=request.query,
             body=request.body,
             headers=request.headers,
+            objection=objection,
         )
         now_ms = self.venue_ms()
         reply = self._codec.read(call, answer.status, answer.headers, answer.body, now_ms)

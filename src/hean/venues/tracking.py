@@ -61,6 +61,17 @@ class OrderTracker:
         self._orders[approved.order_id] = order
         return order
 
+    def restore(self, orders: Iterable[Tracked], seen: Iterable[str]) -> None:
+        """Begin with what an earlier process left: its orders, and ids of executions it told."""
+        for order in orders:
+            self._orders[order.order_id] = order
+            for exchange_id in (order.exchange_order_id, order.child_order_id):
+                if exchange_id:
+                    self._by_exchange_id[exchange_id] = order
+            if order.is_ended:
+                self._ended[order.order_id] = None
+        self._seen.update(dict.fromkeys(seen))
+
     def get(self, order_id: str) -> Tracked | None:
         """The order, if it is or was under way here."""
         return self._orders.get(order_id)
@@ -139,7 +150,9 @@ class OrderTracker:
         if report.status is not Status.FILLED:
             remaining = max(order.size - report.filled, ZERO)
             reason = report.reason or report.word
-            self._emit(OrderCancelled(order.order_id, reason, order.symbol, remaining))
+            self._emit(
+                OrderCancelled(order.order_id, reason, order.symbol, remaining, report.ts_ns)
+            )
 
     def has_seen(self, execution: Execution) -> bool:
         """Whether this piece has been told."""
@@ -172,6 +185,7 @@ class OrderTracker:
                 remaining,
                 strategy_id,
                 execution.fee_asset,
+                execution.ts_ns,
             )
         )
         if order is not None and order.filled >= order.size:
