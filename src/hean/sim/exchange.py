@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`exchange.py`: the twin's exchange and dialect inside the simulation, with its fault dials, but
+with the world's clock and a market that costs little: a random walk, some steps a second, with a
+few dozen levels behind the touch. The wire around it is `net.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hean.sim.world import World
+from hean.twin.account import Account, Key
+from hean.twin.faults.board import Faults
+from hean.twin.faults.settings import Setting
+from hean.twin.ledger import TwinLedger
+from hean.twin.listing import listing_for
+from hean.twin.market import TwinMarket
+from hean.twin.venue import TwinVenue
+from hean.twin.wire import Dialect
+
+KEY, SECRET = "sim-canary-key-4f1c", "sim-canary-secret-9a27"
+CASH = Decimal(100_000)
+COINS = Decimal(10)
+TICK_S = 0.25  # how often streams with a rhythm speak; a real venue does ten times as often
+STEP_S = 0.5  # how often the market moves
+LEVELS = 25
+HOUR_NS = 3_600_000_000_000
+START_PRICES = {"BTCUSDT": 60_000, "ETHUSDT": 3_000}
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPath:
+    """How prices go. *sigma_fraction*: of one step; *drift_fraction*: of one step; *jump_fraction*:
+    of a sudden move, *jump_probability* at each step; *trades*: on average in a step.
+    """
+
+    sigma_fraction: float = 0.0002
+    drift_fraction: float = 0.0
+    jump_fraction: float = 0.0
+    jump_probability: float = 0.0
+    trades: float = 1.0
+
+
+class SimExchange:
+    """An exchange of one venue and one market. *limits_scale*: multiplies its rate limits."""
+
+    def __init__(
+        self,
+        world: World,
+        venue: str,
+        market: str,
+        symbols: tuple[str, ...],
+        *,
+        path: MarketPath,
+        limits_scale: float = 1.0,
+    ) -> None:
+        self.world = world
+        self.kind = market
+        self.offset_ns = 0
+        self.path = path
+        self.ledger = TwinLedger()
+        self.venue = TwinVenue(venue, now=self.now, rng=world.rng("ids"), ledger=self.ledger)
+        for symbol in symbols:
+            self._list(venue, market, symbol)
+        self.account = self._account(venue, market)
+        self.key = Key(KEY, SECRET, self.account, frozenset({"read", "trade"}))
+        keys = {KEY: self.key}
+        self.faults = Faults(
+            self.venue, keys, seed=world.seed, now_s=world.now_s, move_clock=self._move_clock
+        )
+        self.dialect = self._dialect(venue, keys, limits_scale)
+        self._rng = world.rng("market")
+        self._prices = {market_.key: float(market_.last) for market_ in self.markets}
+        self._is_ticking = False
+
+    @property
+    def markets(self) -> list[TwinMarket]:
+        """What is listed."""
+        return list(self.venue.markets.values())
+
+    def now(self) -> int:
+        """The exchange's clock."""
+        return self.world.clock.now_ns + self.offset_ns
+
+    def start(self) -> None:
+        """Let time pass at the exchange."""
+        for market in self.markets:
+            self._move(market)
+        self.world.later(TICK_S, self._tick)
+        self.world.later(STEP_S, self._step)
+
+    def set(self, setting: Setting) -> None:
+        """Set a fault dial."""
+        self.faults.set(setting)
+
+    def _move_clock(self, offset_ns: int) -> None:
+        self.offset_ns = offset_ns
+
+    def _tick(self) -> None:
+        self.faults.tick()
+        self.dialect.tick(self.now())
+        self.world.later(TICK_S, self._tick)
+
+    def _step(self) -> None:
+        for market in self.markets:
+            self._move(market)
+        self.venue.step()
+        self.world.later(STEP_S, self._step)
+
+    def _move(self, market: TwinMarket) -> None:
+        """One step of the walk: a new book, perhaps trades."""
+        rng, path = self._rng, self.path
+        price = self._prices[market.key]
+        change = rng.gauss(path.drift_fraction, path.sigma_fraction)
+        if path.jump_probability and rng.random() < path.jump_probability:
+            change += rng.choice((-1, 1)) * path.jump_fraction
+        price = self._prices[market.key] = max(
+            price * (1 + change), float(market.listing.tick) * 100
+        )
+        middle = market.ticks(Decimal(f"{price:.9f}"))
+        bids, asks = _levels(rng, middle - 1, -1), _levels(rng, middle + 1, 1)
+        self.venue.market_depth(market, bids, asks, is_snapshot=True, is_event=True)
+        mark = market.price(middle)
+        market.marked(self.now(), mark, mark)
+        for _ in range(min(int(rng.expovariate(1.0 / path.trades)) if path.trades else 0, 5)):
+            is_buy = rng.random() < 0.5
+            ticks = (asks if is_buy else bids)[rng.randrange(3)][0]
+            self.venue.market_trade(market, ticks, rng.randrange(1, 200), is_buy=is_buy)
+
+    def _list(self, venue: str, kind: str, symbol: str) -> None:
+        market = TwinMarket(listing_for(venue, kind, symbol), seed=self.world.seed)
+        price = Decimal(START_PRICES[symbol])
+        market.last = market.mark = market.index = price
+        span_ns = market.listing.funding_hours * HOUR_NS
+        market.next_funding_ns = (self.now() // span_ns + 1) * span_ns
+        self.venue.markets[kind, symbol] = market
+
+    def _account(self, venue: str, kind: str) -> Account:
+        coins = {"USDT": CASH}
+        if kind == "spot":
+            coins.update({market.listing.base: COINS for market in self.markets})
+        name = "unified" if venue == "bybit" else kind
+        account = Account(1, "main", {name: coins})
+        self.venue.accounts.append(account)
+        return account
+
+    def _dialect(self, venue: str, keys: Mapping[str, Key], scale: float) -> Dialect:
+        options: dict[str, Any] = {"quirks": self.venue.quirks, "limits_scale": scale}
+        if venue == "bybit":
+            from hean.twin.bybit import BybitDialect
+
+            return BybitDialect(self.venue, keys, **options)
+        from hean.twin.binance import BinanceDialect
+
+        return BinanceDialect(self.venue, keys, **options)
+
+
+def _levels(rng: random.Random, touch: int, away: int) -> list[tuple[int, int]]:
+    return [(max(1, touch + away * step), rng.randrange(100, 3_000)) for step in range(LEVELS)]

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`workloads.py`: strategies that keep the engine busy. None of them wants to earn anything: they
+make orders of every kind in every state, cancel them at bad moments, and one of them asks for what
+no sane strategy would. Their chance comes from their context, as that of any strategy.
+"""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+from hean.core.module import on
+from hean.core.types import CancelRequest, Event, EventType, OrderRequest, OrderType, Side, Signal
+from hean.strategies.base import Strategy
+
+AMOUNT = 300.0  # quote money of one order: a few of them fit into every limit
+RESTING_MAX = 6
+AWAY_FRACTION = 0.003  # from the touch, of orders that rest
+STOP_FRACTION = 0.01
+
+
+class Workload(Strategy):
+    """*pace*: chance of doing something at a price. *is_spot*: sells nothing it does not hold."""
+
+    def __init__(self, symbols: tuple[str, ...], *, pace: float, is_spot: bool) -> None:
+        super().__init__(symbols)
+        self.pace = pace
+        self.is_spot = is_spot
+        self._chance: random.Random | None = None
+
+    @property
+    def chance(self) -> random.Random:
+        """Its random stream."""
+        if self._chance is None:
+            self._chance = self.context.rng("chance")
+        return self._chance
+
+    @on(EventType.TICK)
+    def on_tick(self, event: Event) -> None:
+        """Perhaps do something."""
+        if self.chance.random() < self.pace:
+            self.act(event.data.symbol, event.data.price, event.seq)
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """Do it."""
+
+    def side(self, symbol: str) -> Side:
+        """One that can be had."""
+        if self.is_spot:
+            return (
+                Side.SELL if self.position[symbol] > 0 and self.chance.random() < 0.5 else Side.BUY
+            )
+        return self.chance.choice((Side.BUY, Side.SELL))
+
+    def size(self, symbol: str, price: float, side: Side) -> Decimal:
+        """About the usual amount, on a step that every market has."""
+        size = Decimal(f"{AMOUNT * self.chance.uniform(0.2, 2.0) / price:.3f}")
+        if self.is_spot and side is Side.SELL:
+            size = min(size, self.position[symbol].quantize(Decimal("0.001"), "ROUND_DOWN"))
+        return size
+
+
+class Takers(Workload):
+    """Market orders, sometimes several at once."""
+
+    name = "takers"
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """A burst, or a way out."""
+        if self.position[symbol] and self.chance.random() < 0.2 and not self.is_waiting(symbol):
+            self.leave(symbol, as_of_seq=seq)
+            return
+        side = self.side(symbol)
+        for _ in range(self.chance.choice((1, 1, 1, 3))):
+            size = self.size(symbol, price, side)
+            if size:
+                signal = Signal(symbol, side, size, strategy_id=self.name, as_of_seq=seq)
+                self.context.emit(signal)
+
+
+class Maker(Workload):
+    """Limit orders on both sides, taken back after a while."""
+
+    name = "maker"
+
+    def __init__(self, symbols: tuple[str, ...], *, pace: float, is_spot: bool) -> None:
+        super().__init__(symbols, pace=pace, is_spot=is_spot)
+        self._resting: list[tuple[str, str]] = []
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """A new order, or one less."""
+        full = len(self._resting) >= RESTING_MAX
+        if self._resting and (full or self.chance.random() < 0.4):
+            order_id, where = self._resting.pop(self.chance.randrange(len(self._resting)))
+            self.context.emit(CancelRequest(order_id, where, "moved", self.name))
+            return
+        side = self.side(symbol)
+        size = self.size(symbol, price, side)
+        if size:
+            self._rest_at(symbol, side, size, price=price)
+
+    def _rest_at(self, symbol: str, side: Side, size: Decimal, *, price: float) -> None:
+        away = self.chance.uniform(-0.1, 1.0) * AWAY_FRACTION
+        limit = price * (1 - away if side is Side.BUY else 1 + away)
+        order_id = self.context.next_id(self.name)
+        self._resting.append((order_id, symbol))
+        self.context.emit(
+            Signal(
+                symbol,
+                side,
+                size,
+                strategy_id=self.name,
+                type=OrderType.LIMIT,
+                price=limit,
+                order_id=order_id,
+            )
+        )
+
+
+class Brackets(Workload):
+    """Entries with a stop and a take-profit at the venue."""
+
+    name = "brackets"
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """Enter when flat; sometimes leave before the stop does."""
+        if self.is_waiting(symbol):
+            return
+        if self.position[symbol]:
+            if self.chance.random() < 0.1:
+                self.leave(symbol, as_of_seq=seq)
+            return
+        side = Side.BUY if self.is_spot else self.side(symbol)
+        sign = 1 if side is Side.BUY else -1
+        self.enter(
+            symbol,
+            side,
+            size=self.size(symbol, price, side),
+            stop_loss=price * (1 - sign * STOP_FRACTION),
+            take_profit=price * (1 + sign * STOP_FRACTION),
+            as_of_seq=seq,
+        )
+
+
+class Monkey(Maker):
+    """Everything at once, much of it nonsense."""
+
+    name = "monkey"
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """Something."""
+        match self.chance.randrange(6):
+            case 0:
+                self.leave(symbol, as_of_seq=seq)
+            case 1:
+                self.context.emit(CancelRequest(strategy_id=self.name, reason="all of mine"))
+            case 2:
+                self._nonsense(symbol, price)
+            case 3:
+                side = self.side(symbol)
+                size = self.size(symbol, price, side)
+                if size:
+                    self.context.emit(Signal(symbol, side, size, strategy_id=self.name))
+            case _:
+                super().act(symbol, price, seq)
+
+    def _nonsense(self, symbol: str, price: float) -> None:
+        chance = self.chance
+        size = chance.choice(("0.00000001", "1000000", "0.001", "7"))
+        limit = price * chance.choice((0.5, 0.999, 1.0, 1.001, 2.0))
+        self.context.emit(
+            OrderRequest(
+                symbol,
+                chance.choice((Side.BUY, Side.SELL)),
+                Decimal(size),
+                OrderType.LIMIT,
+                Decimal(f"{limit:.1f}"),
+                reduce_only=chance.random() < 0.3,
+                strategy_id=self.name,
+            )
+        )
+
+
+WORKLOADS: dict[str, type[Workload]] = {
+    each.name: each for each in (Takers, Maker, Brackets, Monkey)
+}
+
+
+def workload(name: str, symbols: tuple[str, ...], *, pace: float, is_spot: bool) -> Workload:
+    """A strategy by its name."""
+    return WORKLOADS[name](symbols, pace=pace, is_spot=is_spot)
