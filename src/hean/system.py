@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hean._core import Instrument, OrderEngine, state_hash
+from hean._core import Instrument, Ledger, OrderEngine, state_hash
 from hean.core.bus import EventBus
 from hean.core.module import Context, IdSequence, Module
 from hean.core.ports import Market, Venue
@@ -53,7 +53,8 @@ class TradingSystem:
     """The modules of one account on one bus.
 
     *reference*: last price of a symbol. *candles_from_ticks*: bar length to build when the market
-    brings no bars of its own. *market*: what strategies may look at.
+    brings no bars of its own. *market*: what strategies may look at. *ids*: names orders. *books*:
+    orders and money of an earlier process, to go on with.
     """
 
     def __init__(
@@ -68,17 +69,24 @@ class TradingSystem:
         seed: int,
         candles_from_ticks: str | None = None,
         market: Market | None = None,
+        ids: IdSequence | None = None,
+        books: tuple[OrderEngine, Ledger] | None = None,
     ) -> None:
         self.market = market
         self.strategy = strategy
         self.sizing = settings.sizing
         self.bus = bus
-        self.ids = IdSequence()
+        self.ids = ids or IdSequence()
         self.seed = seed
-        limits = {"leverage_max": format(settings.leverage, "f"), **settings.limits}
-        self.engine = OrderEngine(list(instruments.values()), limits, unlimited=True)
+        engine, ledger = books or (new_engine(instruments), None)
+        engine.set_limits({"leverage_max": format(settings.leverage, "f"), **settings.limits})
+        self.engine = engine
         self.portfolio = Portfolio(
-            settings.cash, instruments, reference=reference, leverage=settings.leverage
+            settings.cash,
+            instruments,
+            reference=reference,
+            leverage=settings.leverage,
+            ledger=ledger,
         )
         governor = RiskGovernor(
             self.engine,
@@ -116,6 +124,10 @@ class TradingSystem:
         """SHA-256 over the canonical bytes of order engine and ledger."""
         return state_hash([self.engine.canonical_bytes(), self.portfolio.ledger.canonical_bytes()])
 
+    def durable_hash(self) -> str:
+        """SHA-256 over what outlives the process: orders that left, positions, money, halt."""
+        return durable_hash(self.engine, self.portfolio.ledger)
+
     def exposure(self, reference: Callable[[str], float | None]) -> float:
         """Signed value of all positions at the last prices, in quote currency."""
         total = 0.0
@@ -124,3 +136,13 @@ class TradingSystem:
             if held:
                 total += float(held) * (reference(symbol) or 0.0)
         return total
+
+
+def new_engine(instruments: Mapping[str, Instrument]) -> OrderEngine:
+    """An engine without limits, which `set_limits` brings."""
+    return OrderEngine(list(instruments.values()), {}, unlimited=True)
+
+
+def durable_hash(engine: OrderEngine, ledger: Ledger) -> str:
+    """SHA-256 over the durable bytes of orders and money."""
+    return state_hash([engine.durable_bytes(), ledger.durable_bytes()])

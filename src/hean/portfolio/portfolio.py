@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from hean._core import Amount, Instrument, Ledger
 from hean.core.module import Module, on
-from hean.core.types import Event, EventType, OrderFilled, PnlUpdate, Timer
+from hean.core.types import Event, EventType, Funding, OrderFilled, PnlUpdate, Timer
 from hean.errors import LedgerBroken
 
 TELL_EVERY_NS = 1_000_000_000  # people and limits on equity need no more; fills may come in bursts
@@ -23,7 +23,7 @@ class Portfolio(Module):
     """The account.
 
     *cash*: quote currency at the start. *reference*: last price of a symbol, `None` while there
-    is none. *leverage*: of perpetuals.
+    is none. *leverage*: of perpetuals. *ledger*: the books of an earlier process, to go on with.
     """
 
     name = "portfolio"
@@ -37,8 +37,9 @@ class Portfolio(Module):
         *,
         reference: Callable[[str], float | None],
         leverage: Decimal,
+        ledger: Ledger | None = None,
     ) -> None:
-        self.ledger = Ledger(cash, list(instruments.values()), leverage=leverage)
+        self.ledger = ledger or Ledger(cash, list(instruments.values()), leverage=leverage)
         self.reference = reference
         self.symbols = tuple(instruments)
         self._told_ns = -TELL_EVERY_NS
@@ -56,9 +57,7 @@ class Portfolio(Module):
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
         """Book a funding settlement of a held perpetual."""
-        funding = event.data
-        if funding.mark_price is not None and self.ledger.is_held(funding.symbol):
-            self.ledger.funding(funding.symbol, funding.rate, funding.mark_price)
+        if book_funding(self.ledger, event.data):
             self._tell_soon(event.ts_ns)
 
     @on(EventType.TIMER)
@@ -108,3 +107,11 @@ class Portfolio(Module):
                 ledger.max_drawdown_fraction,
             )
         )
+
+
+def book_funding(ledger: Ledger, funding: Funding) -> bool:
+    """Settle a payment. *Returns*: whether it is one, and the symbol is held."""
+    if funding.mark_price is None or not ledger.is_held(funding.symbol):
+        return False
+    ledger.funding(funding.symbol, funding.rate, funding.mark_price)
+    return True

@@ -10,7 +10,7 @@ cancelled. A position whose stop is refused twice is closed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -18,7 +18,16 @@ from typing import Any, ClassVar
 from hean.core.module import Module, on
 from hean.core.parameters import Parameter, Value, resolve
 from hean.core.ports import Market
-from hean.core.types import CancelRequest, Event, EventType, OrderType, Side, Signal, Timer
+from hean.core.types import (
+    CancelRequest,
+    Event,
+    EventType,
+    OrderFilled,
+    OrderType,
+    Side,
+    Signal,
+    Timer,
+)
 from hean.errors import StateError
 from hean.program import Condition, Program, Wake
 
@@ -129,6 +138,33 @@ class Strategy(Module):
                 )
             )
 
+    # ------------------------------------------------------------ for the composition
+
+    def resume(
+        self,
+        position: Mapping[str, Decimal],
+        orders: Iterable[Mapping[str, Any]],
+        wanted: Mapping[str, tuple[float | None, float | None]],
+    ) -> None:
+        """Go on where an earlier process stopped. *position*: signed, by symbol; *orders*: its open
+        orders as `OrderEngine.get` shows them; *wanted*: stop and target of the last entries. A
+        position without the stop it was to have gets one.
+        """
+        self.position.update(position)
+        self._wanted.update(wanted)
+        for order in orders:
+            symbol, order_id = order["symbol"], order["client_order_id"]
+            kind = OrderType(order["type"])
+            if order["reduce_only"] and kind in (OrderType.STOP, OrderType.LIMIT):
+                self._protection[symbol][order_id] = kind
+            else:
+                self._under_way[symbol] = order_id
+        for symbol, held in self.position.items():
+            stop_loss, _ = self._wanted.get(symbol, (None, None))
+            has_stop = OrderType.STOP in self._protection[symbol].values()
+            if held and stop_loss is not None and not has_stop:
+                self._renew_at(symbol, self.context.clock.now_ns)
+
     # ------------------------------------------------------------ own orders
 
     def _market(self) -> Market:
@@ -161,15 +197,10 @@ class Strategy(Module):
             return
         if not fill.remaining_qty:
             self._end(fill.symbol, fill.order_id)
-        signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
-        if not is_own:
-            # The venue closes what the whole account holds; our part of it cannot change sides.
-            signed = (
-                max(signed, min(-before, ZERO)) if signed < 0 else min(signed, max(-before, ZERO))
-            )
-            if not signed:
-                return
-        after = self.position[fill.symbol] = before + signed
+        after = before + part_of(fill, before, is_own=is_own)
+        if after == before:
+            return
+        self.position[fill.symbol] = after
         self._protect(fill.symbol, before, after)
         self.on_fill(event)
 
@@ -250,3 +281,13 @@ class Strategy(Module):
                 order_id=order_id,
             )
         )
+
+
+def part_of(fill: OrderFilled, before: Decimal, *, is_own: bool) -> Decimal:
+    """What a fill adds to the signed position *before* of one strategy. The venue closes what the
+    whole account holds; a strategy's part of that cannot change sides.
+    """
+    signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
+    if is_own:
+        return signed
+    return max(signed, min(-before, ZERO)) if signed < 0 else min(signed, max(-before, ZERO))
