@@ -15,6 +15,7 @@ from hean import (
     cli_demo,
     cli_download,
     cli_paper,
+    cli_parity,
     cli_settings,
     cli_twin,
 )
@@ -32,6 +33,7 @@ cli_download.mount(cli_data.app)
 cli_backtest.mount(app)
 cli_demo.mount(app)
 cli_paper.mount(app)
+cli_parity.mount(app)
 cli_settings.mount(app)
 cli_twin.mount(app)
 

@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 
 from hean import __version__
+from hean.backtest.journaling import code_of
 from hean.backtest.run import BacktestSettings
 from hean.core.journal import STATE_HASH, Journal, Record, open_journal
 from hean.core.types import Delivery, Event, EventType, Payload, decode, encode
 from hean.data.fingerprint import iso_utc
 from hean.errors import InputError, ReplayDiverged
 from hean.feeds.arriving import Terms
-from hean.feeds.recording import Opening, SessionRecorder
+from hean.feeds.recording import Frame, Opening, SessionRecorder
 from hean.paper import PaperSession
 
 MARKET = "MARKET"  # kind of a frame's row
@@ -33,6 +34,30 @@ Facts = list[tuple[EventType, bytes]]
 _FACTS = msgspec.msgpack.Decoder(Facts)
 
 
+class JournalFrames:
+    """The frames of a session as its journal keeps them; see `FrameRows`. *journal*: open."""
+
+    holes = 0  # a journal with a row missing is refused when it is opened
+
+    def __init__(self, journal: Journal) -> None:
+        header = header_of(journal)
+        self.opening = Opening(header.origin, header.terms, header.version)
+        self.start_ns = self.end_ns = header.start_ns
+        self.frames = 0
+        self._journal = journal
+        for row in journal.records():
+            self.frames += row.kind == MARKET
+            if row.kind in (MARKET, END):
+                self.end_ns = row.ts_ns + (row.kind == MARKET)
+
+    def __iter__(self) -> Iterator[Frame]:
+        number = 0
+        for row in self._journal.records():
+            if row.kind == MARKET:
+                number += 1
+                yield number, row.ts_ns, _facts(row)
+
+
 class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the header of a session's journal holds."""
 
@@ -41,6 +66,16 @@ class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: str
     start_ns: int
     version: str = __version__
+    code: str = ""
+    """SHA-256 of the file the strategy came from."""
+
+
+def header_of(journal: Journal) -> SessionHeader:
+    """The header of a session's journal. *Raises*: `InputError` for another journal."""
+    try:
+        return msgspec.convert(journal.meta, SessionHeader)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{journal.place}: not the journal of a session ({error}).") from error
 
 
 def start_session_journal(path: Path, session: PaperSession, terms: list[Terms]) -> Journal:
@@ -49,7 +84,9 @@ def start_session_journal(path: Path, session: PaperSession, terms: list[Terms])
         raise InputError(f"{path} exists; a journal is never written over. Choose another name.")
     run = session.run
     origin = session.origin
-    header = SessionHeader(run.settings, terms, origin, session.market.start_ns)
+    header = SessionHeader(
+        run.settings, terms, origin, session.market.start_ns, code=code_of(run.system.strategy)
+    )
     journal = open_journal(
         path,
         holder=str(os.getpid()),
@@ -105,7 +142,7 @@ def replay_session(path: Path) -> dict[str, Any]:
     """
     journal = open_journal(path)
     try:
-        header = msgspec.convert(journal.meta, SessionHeader)
+        header = header_of(journal)
         session = PaperSession(
             header.settings, header.terms, start_ns=header.start_ns, origin=header.origin
         )
@@ -121,8 +158,6 @@ def replay_session(path: Path) -> dict[str, Any]:
         session.finish()
         comparison.finish()
         records, head = journal.head_seq, journal.head_hash.hex()
-    except msgspec.ValidationError as error:
-        raise InputError(f"{path}: not the journal of a session ({error}).") from error
     finally:
         journal.close()
     return {

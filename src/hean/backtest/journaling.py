@@ -7,6 +7,7 @@ the rows, and compares everything else byte for byte, up to the first difference
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from hean.data.fingerprint import iso_utc, sha256_of
 from hean.errors import DataInvalid, InputError, ReplayDiverged
 from hean.feeds.history import History
 from hean.feeds.recording import RecordedMarket, load_market
+from hean.strategies.base import Strategy
 
 FINAL = "FINAL_STATE_HASH"
 
@@ -36,6 +38,8 @@ class JournalHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start_ns: int
     end_ns: int
     version: str = __version__
+    code: str = ""
+    """SHA-256 of the file the strategy came from."""
 
 
 def start_journal(path: Path, backtest: Backtest, files: Sequence[Path]) -> Journal:
@@ -54,6 +58,7 @@ def start_journal(path: Path, backtest: Backtest, files: Sequence[Path]) -> Jour
         [sha256_of(file) for file in files],
         history.start_ns,
         history.end_ns,
+        code=code_of(backtest.system.strategy),
     )
     system = backtest.system
     journal = open_journal(
@@ -95,7 +100,7 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
         raise InputError(f"{path}: not the journal of a run ({error}).") from error
     finally:
         journal.close()
-    history = _history(header, list(data) or [Path(file) for file in header.files])
+    history = history_of(header, list(data) or [Path(file) for file in header.files])
     backtest = Backtest(header.settings, history, answers=records)
     comparison = _Comparison(records, backtest)
     backtest.system.bus.tap(comparison.compare)
@@ -116,7 +121,17 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
     }
 
 
-def _history(header: JournalHeader, files: list[Path]) -> History | RecordedMarket:
+def code_of(strategy: Strategy) -> str:
+    """SHA-256 of the file a strategy came from, in hex; empty where there is none."""
+    try:
+        file = inspect.getsourcefile(type(strategy))
+        return sha256_of(Path(file)) if file else ""
+    except (OSError, TypeError):
+        return ""
+
+
+def history_of(header: JournalHeader, files: list[Path]) -> History | RecordedMarket:
+    """The market of a journal. *Raises*: `DataInvalid` if its files are gone or others."""
     if len(files) != len(header.checksums):
         raise DataInvalid(
             f"{len(files)} files given, the journal was made from {len(header.checksums)}: "
