@@ -52,6 +52,7 @@ OWN_PREFIX = "HEAN_"
 NAME_LENGTH_MAX = 64  # compared with the known names; a longer one is none of them anyway
 SLIP_LENGTH_MIN, SLIP_LIKENESS_MIN = 8, 0.9  # so like one of ours is no other program's variable
 PARAMS = "strategy.params"
+POOL = ("db_pool_size", "db_max_overflow")
 _FILE = "_FILE"
 
 _BY_VARIABLE = {row.variable: key for key, row in ROWS.items() if row.variable}
@@ -111,6 +112,11 @@ class _Loading:
         self._refuse_if_wrong()
         _follow_testnet(values, origins)
         self._follow_grafana(values, origins)
+        self.warnings.extend(
+            f"{origins[key].place}: no effect; it is for an SQL server, and the store is SQLite."
+            for key in POOL
+            if key in origins
+        )
         settings: Settings = _built(
             Settings, values, origins=origins, warnings=tuple(self.warnings)
         )

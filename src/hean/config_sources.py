@@ -21,6 +21,7 @@ from hean.data.problems import shown
 
 FILE_BYTES_MAX = 65_536  # a hundred settings with remarks fill a tenth of it
 SECRET_BYTES_MAX = 4_096  # keys have below 100 characters; a larger file is some other file
+DOTS_PER_LINE_MAX = 200  # a name of ten thousand parts would hold the parser for minutes
 PRIVATE_MODE = 0o077  # rights of group and others, which a file with secrets must not have
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLE = re.compile(r"\s*\[(?!\[)(?P<name>[^\[\]]+)\]\s*(#.*)?")
@@ -123,6 +124,9 @@ def read_toml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """A TOML file and the line of each name in it. *Raises*: `Unreadable`."""
     text = text_of(path)
     name = shown_path(path)
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > DOTS_PER_LINE_MAX:
+            raise Unreadable(f"{name}:{number}: more than {DOTS_PER_LINE_MAX} dots in one line.")
     lines, doubled = _lines_of(text)
     try:
         return tomllib.loads(text, parse_float=_decimal), lines
