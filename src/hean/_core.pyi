@@ -654,6 +654,15 @@ class RequestSigner:
     ) -> bytes:
         """A signed request of Binance's WebSocket API; *fields* in any order, none to escape."""
 
+    def binance_order(
+        self, market: str, api_key: str, request_id: str, approved: Any, timestamp_ms: int, /
+    ) -> bytes | None:
+        """`OrderApproved` as a signed frame of that API; `None` if it goes by REST only."""
+
+def binance_order_query(market: str, approved: Any, /) -> str | None:
+    """`OrderApproved` as the query of a REST request, not yet signed; `None` for what goes to
+    another book of the venue."""
+
 # --- sim.rs
 
 class SimVenue:

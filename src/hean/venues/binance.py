@@ -187,23 +187,18 @@ class BinanceCodec(ABC):
         self._signer = signer
 
     @abstractmethod
-    def order_params(self, approved: OrderApproved) -> Params:
-        """A new order."""
-
-    @abstractmethod
     def amend_params(self, order: Tracked, price: Decimal, size: Decimal) -> Params:
         """New terms."""
 
-    def is_elsewhere(self, order: Tracked | OrderApproved) -> bool:
+    def is_elsewhere(self, order: Tracked) -> bool:
         """Whether the order lives in another book of the venue, reached by REST alone."""
         return False
 
     def submit_frame(self, approved: OrderApproved, request_id: str, now_ms: int) -> bytes | None:
-        """A new order for the order socket."""
-        if self.is_elsewhere(approved):
-            return None
-        params = self.order_params(approved)
-        return binance_frame(self._signer, request_id, "order.place", params, now_ms)
+        """A new order for the order socket, from payload to signed bytes in one call."""
+        signer = self._signer
+        market = self.endpoints.market
+        return signer.core.binance_order(market, signer.key, request_id, approved, now_ms)
 
     def cancel_frame(self, order: Tracked, request_id: str, now_ms: int) -> bytes | None:
         """A cancellation for the order socket."""
@@ -222,7 +217,7 @@ class BinanceCodec(ABC):
     def submit_call(self, approved: OrderApproved) -> Call:
         """A new order by REST."""
         priority = Priority.REDUCE if approved.reduce_only else Priority.NEW
-        text = text_of(self.order_params(approved))
+        text = _core.binance_order_query(self.endpoints.market, approved) or ""
         return Call("submit", "POST", f"{self.root}/order", text, priority=priority)
 
     def cancel_call(self, order: Tracked) -> Call:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hean.core.types import Balance, OrderApproved, OrderType, Position, Side, TimeInForce
+from hean.core.types import Balance, Position, Side
 from hean.net.budget import Budget
 from hean.venues.binance import (
     BinanceCodec,
@@ -26,13 +26,6 @@ from hean.venues.binance import (
 from hean.venues.reports import Ask, Call, Execution, Listing, OrderReport, Tracked
 from hean.venues.signing import binance_frame
 
-_TYPES = {
-    OrderType.MARKET: "MARKET",
-    OrderType.LIMIT: "LIMIT",
-    OrderType.STOP: "STOP_LOSS",
-    OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
-    OrderType.TAKE_PROFIT: "TAKE_PROFIT",
-}
 _LIMITS = limits(6_000, ((10, 100), (86_400, 200_000)))
 _WEIGHTS = {
     "submit": 1,
@@ -83,26 +76,6 @@ class BinanceSpotCodec(BinanceCodec):
     root = "/api/v3"
     amend_method = "order.amend.keepPriority"
     amend_path = "order/amend/keepPriority"
-
-    def order_params(self, approved: OrderApproved) -> Params:
-        """A new order. An acknowledgement is enough: what it traded comes over the user stream."""
-        is_post_only = approved.time_in_force is TimeInForce.POST_ONLY
-        kind = _TYPES[approved.type]
-        params = {
-            "newClientOrderId": approved.order_id,
-            "newOrderRespType": "ACK",
-            "quantity": f"{approved.size:f}",
-            "side": approved.side.value,
-            "symbol": approved.symbol,
-            "type": "LIMIT_MAKER" if is_post_only and kind == "LIMIT" else kind,
-        }
-        if approved.price is not None and approved.type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
-            params["price"] = f"{approved.price:f}"
-            if params["type"] != "LIMIT_MAKER":
-                params["timeInForce"] = approved.time_in_force.value
-        if approved.trigger_price is not None:
-            params["stopPrice"] = f"{approved.trigger_price:f}"
-        return params
 
     def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
         """Only less quantity at the same price."""

@@ -152,31 +152,13 @@ class BinanceUsdmCodec(BinanceCodec):
     amend_method = "order.modify"
     amend_path = "order"
 
-    def is_elsewhere(self, order: Tracked | OrderApproved) -> bool:
+    def is_elsewhere(self, order: Tracked) -> bool:
         """Conditional orders."""
-        if isinstance(order, Tracked):
-            return order.is_conditional
-        return order.type in _CONDITIONAL
-
-    def order_params(self, approved: OrderApproved) -> Params:
-        """A new order that is not conditional."""
-        params = {
-            "newClientOrderId": approved.order_id,
-            "quantity": f"{approved.size:f}",
-            "side": approved.side.value,
-            "symbol": approved.symbol,
-            "type": approved.type.value,
-        }
-        if approved.type is OrderType.LIMIT:
-            params["price"] = f"{approved.price:f}"
-            params["timeInForce"] = _life(approved.time_in_force)
-        if approved.reduce_only:
-            params["reduceOnly"] = "true"
-        return params
+        return order.is_conditional
 
     def submit_call(self, approved: OrderApproved) -> Call:
         """A new order by REST; a conditional one goes to its own book."""
-        if not self.is_elsewhere(approved):
+        if approved.type not in _CONDITIONAL:
             return super().submit_call(approved)
         params = {
             "algoType": "CONDITIONAL",

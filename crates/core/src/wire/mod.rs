@@ -24,6 +24,7 @@ pub mod frame;
 pub mod grid;
 mod json;
 pub mod line;
+pub mod order_words;
 pub mod plausible;
 pub mod reply;
 pub mod report;
