@@ -209,9 +209,16 @@ class OrderEngine:
         /,
     ) -> int: ...
     def approve_order(
-        self, request: OrderRequest | OrderApproved, order_id: str, now_ns: int, /
+        self,
+        request: OrderRequest | OrderApproved,
+        order_id: str,
+        now_ns: int,
+        reference: float | None = None,
+        equity: Amount | Decimal | int | str | None = None,
+        /,
     ) -> int:
-        """Judge a request and reserve the worst case; returns a ticket. Raises `RiskRefusal`."""
+        """Judge a request and reserve the worst case; returns a ticket. Raises `RiskRefusal`.
+        *reference*, *equity*: as of `set_mark` and `set_equity`, taken over first."""
 
     def redeem_order(self, approved: OrderApproved, ticket: int, now_ns: int, /) -> None:
         """Use a ticket; raises `TicketInvalid` if the fields are not those that were approved."""

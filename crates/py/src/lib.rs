@@ -19,6 +19,7 @@ mod ledger;
 mod order;
 mod order_payload;
 mod order_terms;
+mod order_view;
 mod program;
 mod sign;
 mod sim;

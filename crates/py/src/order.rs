@@ -12,7 +12,7 @@ use hean_core::{Instrument, Lots, Side, Ticks};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::convert::{amount, decimal, price_of, quantity, quantity_of};
+use crate::convert::{amount, quantity, quantity_of};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
 use crate::order_terms::{self, by_number, halt_level, limits_of, order_type, price, rate, status};
@@ -51,50 +51,6 @@ impl PyOrderEngine {
     ) -> PyResult<Amend> {
         let instrument = self.instrument_of(key)?;
         Ok(Amend { price: price(instrument, price_value)?, lots: quantity(instrument, size)? })
-    }
-
-    fn order<'py>(&self, py: Python<'py>, key: OrderKey) -> PyResult<Dict<'py>> {
-        let dict = PyDict::new(py);
-        let record = self.inner.record(key).map_err(|error| raise(&error))?;
-        let notes = self.inner.notes(key);
-        let exchange_id = notes.map(|notes| &*notes.exchange_id).filter(|id| !id.is_empty());
-        dict.set_item("client_order_id", self.inner.id(key).map_err(|error| raise(&error))?)?;
-        dict.set_item("exchange_order_id", exchange_id)?;
-        self.put_terms(py, &dict, key)?;
-        self.put_progress(py, &dict, key)?;
-        dict.set_item("strategy_id", self.inner.strategy_name(record.strategy))?;
-        dict.set_item("reason", notes.map_or("", |notes| &*notes.reason))?;
-        dict.set_item("created_at", record.created_ns)?;
-        dict.set_item("updated_at", record.updated_ns)?;
-        Ok(dict)
-    }
-
-    fn put_terms(&self, py: Python<'_>, dict: &Dict<'_>, key: OrderKey) -> PyResult<()> {
-        let record = self.inner.record(key).map_err(|error| raise(&error))?;
-        let instrument = self.instrument_of(key)?;
-        let exact =
-            |ticks: Option<Ticks>| ticks.map(|ticks| price_of(py, instrument, ticks)).transpose();
-        dict.set_item("symbol", &instrument.symbol)?;
-        dict.set_item("side", if record.side() == Side::Buy { "BUY" } else { "SELL" })?;
-        dict.set_item("type", record.order_type().name())?;
-        dict.set_item("time_in_force", record.time_in_force().name())?;
-        dict.set_item("reduce_only", record.reduce_only())?;
-        dict.set_item("qty", quantity_of(py, instrument, record.lots)?)?;
-        dict.set_item("price", exact(record.price())?)?;
-        dict.set_item("trigger_price", exact(record.trigger())?)
-    }
-
-    fn put_progress(&self, py: Python<'_>, dict: &Dict<'_>, key: OrderKey) -> PyResult<()> {
-        let record = self.inner.record(key).map_err(|error| raise(&error))?;
-        let filled = self.instrument_of(key)?.quantity_decimal(record.filled);
-        let average = self.inner.average_price(key);
-        let average = average.map(|price| decimal(py, &price)).transpose()?;
-        let state = self.inner.state(key).map_err(|error| raise(&error))?;
-        dict.set_item("filled_qty", decimal(py, &filled)?)?;
-        dict.set_item("avg_price", average)?;
-        dict.set_item("status", state.name())?;
-        dict.set_item("cancel_pending", self.inner.is_cancel_pending(key))?;
-        dict.set_item("amend_pending", self.inner.pending_amend(key).is_some())
     }
 }
 
@@ -212,9 +168,18 @@ impl PyOrderEngine {
     }
 
     /// Check all hard limits of an `OrderRequest` and reserve the worst case; returns a ticket.
-    #[pyo3(signature = (request, order_id, now_ns, /))]
-    fn approve_order(&mut self, request: &Any<'_>, order_id: &str, now_ns: i64) -> PyResult<u64> {
-        self.approve_payload(request, order_id, now_ns)
+    /// Reference price and equity, if given, are taken over first.
+    #[pyo3(signature = (request, order_id, now_ns, reference=None, equity=None, /))]
+    fn approve_order(
+        &mut self,
+        request: &Any<'_>,
+        order_id: &str,
+        now_ns: i64,
+        reference: Option<f64>,
+        equity: Option<&Any<'_>>,
+    ) -> PyResult<u64> {
+        equity.map_or(Ok(()), |equity| self.set_equity(equity))?;
+        self.approve_payload(request, order_id, now_ns, reference)
     }
 
     /// Use the ticket of an `OrderApproved`: it may be sent, once, if its fields are the approved.
@@ -424,7 +389,7 @@ impl PyOrderEngine {
 
     /// Reference price, rounded to the nearest tick.
     #[pyo3(signature = (symbol, price, now_ns, /))]
-    fn set_mark(&mut self, symbol: &str, price: f64, now_ns: i64) -> PyResult<()> {
+    pub fn set_mark(&mut self, symbol: &str, price: f64, now_ns: i64) -> PyResult<()> {
         let (id, rules) = self.instrument(symbol)?;
         let ticks = rules.quantise_price(price, Rounding::Nearest);
         let set = ticks.and_then(|ticks| self.inner.set_mark(id, ticks, now_ns));

@@ -62,13 +62,18 @@ impl PyOrderEngine {
         act(&mut self.inner, &intent).map_err(|error| raise(&error))
     }
 
-    /// Judge an `OrderRequest`; returns the ticket.
+    /// Judge an `OrderRequest` at a reference price, if there is one; returns the ticket.
     pub fn approve_payload(
         &mut self,
         request: &Any<'_>,
         order_id: &str,
         now_ns: i64,
+        reference: Option<f64>,
     ) -> PyResult<u64> {
+        if let Some(price) = reference {
+            let symbol = text(request, intern!(request.py(), "symbol"))?;
+            self.set_mark(symbol.to_str()?, price, now_ns)?;
+        }
         self.with_intent(request, order_id, |engine, intent| engine.approve(intent, now_ns))
             .map(|ticket| ticket.0)
     }

@@ -201,10 +201,7 @@ class RiskGovernor(Module):
     def _approve(self, request: OrderRequest, order_id: str) -> int:
         now_ns = self.context.clock.now_ns
         reference = self.reference(request.symbol)
-        if reference is not None:
-            self.engine.set_mark(request.symbol, reference, now_ns)
-        self.engine.set_equity(self.equity())
-        return self.engine.approve_order(request, order_id, now_ns)
+        return self.engine.approve_order(request, order_id, now_ns, reference, self.equity())
 
     def _refuse(self, order_id: str, symbol: str, strategy_id: str, *, error: HeanError) -> None:
         self.refusals += 1
