@@ -12,7 +12,7 @@ Numbers of the file may be written in any way TOML knows; elsewhere in plain dig
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ from hean.config_sources import (
     Given,
     Unreadable,
     flattened,
+    parents,
     read_dotenv,
     read_toml,
     shown_path,
@@ -186,7 +187,7 @@ class _Loading:
             return {}
         layer: Layer = {}
         for key, value in flattened(tree, frozenset(SECTIONS)):
-            at = next((at for at in _parents(key) if at in lines), None)
+            at = next((at for at in parents(key) if at in lines), None)
             place = shown_path(path) + (f":{lines[at]}" if at else "")
             given = Given(value, key, place, is_text=False)
             found = _BY_FILE_KEY.get(key)
@@ -363,13 +364,6 @@ def _has_reference(text: str) -> bool:
 def _subject(given: Given) -> str:
     """Where and which, as the beginning of a sentence."""
     return given.name if given.place == given.name else f"{given.place}: {given.name}"
-
-
-def _parents(key: str) -> Iterator[str]:
-    """`a.b.c`, `a.b`, `a`."""
-    while key:
-        yield key
-        key = key.rpartition(".")[0]
 
 
 def _file_hint(key: str) -> str:

@@ -24,7 +24,7 @@ SECRET_BYTES_MAX = 4_096  # keys have below 100 characters; a larger file is som
 DOTS_PER_LINE_MAX = 200  # a name of ten thousand parts would hold the parser for minutes
 PRIVATE_MODE = 0o077  # rights of group and others, which a file with secrets must not have
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TABLE = re.compile(r"\s*\[(?!\[)(?P<name>[^\[\]]+)\]\s*(#.*)?")
+_TABLE = re.compile(r"\s*(?P<opening>\[\[?)(?P<name>[^\[\]]+)\]\]?\s*(#.*)?")
 _KEY = re.compile(r"[\w.\"' \t-]+")
 _AT_LINE = re.compile(r" ?\(at line (\d+), column (\d+)\)")
 
@@ -41,7 +41,7 @@ class Given:
     is_text: bool = True
 
 
-class Unreadable(ValueError):
+class Unreadable(Exception):
     """A file that cannot be used at all; `lines` say why, each with its place."""
 
     def __init__(self, *lines: str) -> None:
@@ -149,7 +149,8 @@ def _decimal(text: str) -> Decimal:
 def _syntax(name: str, text: str, message: str) -> str:
     """`file:line:column: sentence` of a parser's message."""
     at = _AT_LINE.search(message)
-    line, column = (at[1], at[2]) if at else (str(text.count("\n") + 1), "1")
+    last = text.split("\n")
+    line, column = at.groups() if at else (len(last), len(last[-1]) + 1)
     sentence = ascii(_AT_LINE.sub("", message).replace(" (at end of document)", ""))[1:-1]
     return f"{name}:{line}:{column}: {sentence[:200]}; see toml.io for the form."
 
@@ -164,8 +165,9 @@ def _lines_of(text: str) -> tuple[dict[str, int], list[str]]:
         if match := _TABLE.fullmatch(line):
             table = _dotted(match["name"])
             first = tables.setdefault(table, number)
-            lines.setdefault(table, number)
-            if first != number:
+            for parent in parents(table):
+                lines.setdefault(parent, number)
+            if first != number and match["opening"] == "[":
                 doubled.append(f"{number}: duplicate table {shown(table)} (first at line {first}).")
         elif "=" in line and _KEY.fullmatch(name := line.partition("=")[0]):
             key = _dotted(f"{table}.{name}" if table else name)
@@ -177,6 +179,13 @@ def _lines_of(text: str) -> tuple[dict[str, int], list[str]]:
 
 def _dotted(name: str) -> str:
     return ".".join(part.strip().strip("\"'") for part in name.split("."))
+
+
+def parents(key: str) -> Iterator[str]:
+    """`a.b.c`, `a.b`, `a`."""
+    while key:
+        yield key
+        key = key.rpartition(".")[0]
 
 
 def flattened(
