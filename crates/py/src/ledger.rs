@@ -125,6 +125,17 @@ impl PyLedger {
         Ok(ledger)
     }
 
+    /// Hold one more instrument.
+    #[pyo3(signature = (instrument, *, leverage=None))]
+    fn add_instrument(
+        &mut self,
+        instrument: PyRef<'_, PyInstrument>,
+        leverage: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let leverage = leverage.map(|value| parsed(value, Rate::parse)).transpose()?;
+        exact(self.add(&instrument.inner, leverage))
+    }
+
     /// Leverage of one perpetual.
     fn set_leverage(&mut self, symbol: &str, leverage: &Bound<'_, PyAny>) -> PyResult<()> {
         let (number, ..) = self.find(symbol)?;

@@ -72,6 +72,12 @@ impl PyOrderEngine {
         Ok(Self { inner })
     }
 
+    /// Trade one more instrument.
+    fn add_instrument(&mut self, instrument: PyRef<'_, PyInstrument>) -> PyResult<()> {
+        let added = self.inner.add_instrument(instrument.inner.clone());
+        added.map(drop).map_err(|error| raise(&error))
+    }
+
     /// Change some limits; the others stay.
     fn set_limits(&mut self, limits: &Dict<'_>) -> PyResult<()> {
         let limits = limits_of(Some(limits), self.inner.limits().clone())?;

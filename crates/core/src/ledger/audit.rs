@@ -77,8 +77,14 @@ impl Ledger {
         for amount in [self.totals.cash, self.totals.deposits] {
             hash::put_i128(out, amount.0);
         }
-        hash::put_len(out, self.accounts.len());
-        for Account { position, instrument, .. } in &self.accounts {
+        let is_used = |position: &Position| {
+            position.lots.0 != 0 || amounts(position).iter().any(|amount| amount.0 != 0)
+        };
+        let mut used: Vec<&Account> =
+            self.accounts.iter().filter(|account| is_used(&account.position)).collect();
+        used.sort_unstable_by(|left, right| left.instrument.symbol.cmp(&right.instrument.symbol));
+        hash::put_len(out, used.len());
+        for Account { position, instrument, .. } in used {
             hash::put_text(out, &instrument.symbol);
             hash::put_i64(out, position.lots.0);
             put_amounts(out, position);
@@ -86,14 +92,13 @@ impl Ledger {
     }
 }
 
+const fn amounts(position: &Position) -> [Money; 5] {
+    let Position { cost, realised, fees, funding, liquidation_fees, .. } = position;
+    [*cost, *realised, *fees, *funding, *liquidation_fees]
+}
+
 fn put_amounts(out: &mut Vec<u8>, position: &Position) {
-    for amount in [
-        position.cost,
-        position.realised,
-        position.fees,
-        position.funding,
-        position.liquidation_fees,
-    ] {
+    for amount in amounts(position) {
         hash::put_i128(out, amount.0);
     }
 }

@@ -6,6 +6,7 @@
 //! with the process and are not in it.
 
 use super::engine::OrderEngine;
+use super::exposure::Desk;
 use super::record::{Record, ABSENT, ACK, QUARANTINE, SENT, UNKNOWN};
 use super::{Intent, Name, OrderKey, Ticket};
 use crate::error::{Code, CoreError, Result};
@@ -34,12 +35,16 @@ impl OrderEngine {
         Ok(self.issue(key, intent.hash(), false, now_ns))
     }
 
-    /// Append the durable state to `out`: orders by id, names instead of numbers.
+    /// Append the durable state to `out`: names instead of numbers, in the order of names, and
+    /// nothing of what was never traded.
     pub fn durable(&self, out: &mut Vec<u8>) {
         hash::put_text(out, "orders/1");
         hash::put_u8(out, self.account.halt as u8);
-        hash::put_len(out, self.desks.len());
-        for desk in &self.desks {
+        let mut held: Vec<&Desk> =
+            self.desks.iter().filter(|desk| desk.exposure.position.0 != 0).collect();
+        held.sort_unstable_by(|left, right| left.instrument.symbol.cmp(&right.instrument.symbol));
+        hash::put_len(out, held.len());
+        for desk in held {
             hash::put_text(out, &desk.instrument.symbol);
             hash::put_i64(out, desk.exposure.position.0);
         }
