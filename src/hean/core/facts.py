@@ -238,7 +238,9 @@ class Reconcile(Payload, frozen=True, gc=False):
 
 
 class KillswitchTriggered(Payload, frozen=True, gc=False):
-    """Trading is to stop. *level*: how far the stop goes, from HALT_NEW upwards."""
+    """Trading is to stop. *level*: how far the stop goes, from HALT_NEW upwards; *actor*: who or
+    what asked; *is_final*: nobody may release it while this process lives.
+    """
 
     event_type: ClassVar = EventType.KILLSWITCH_TRIGGERED
     delivery: ClassVar = Delivery.NEVER_DROPPED
@@ -247,6 +249,21 @@ class KillswitchTriggered(Payload, frozen=True, gc=False):
     reason: str
     timestamp: int
     level: str = "HALT_NEW"
+    account: str = ""
+    actor: str = ""
+    is_final: bool = False
+
+
+class KillswitchReleased(Payload, frozen=True, gc=False):
+    """Trading may go on: *actor*, a person, has looked and says why in *reason*."""
+
+    event_type: ClassVar = EventType.KILLSWITCH_RELEASED
+    delivery: ClassVar = Delivery.NEVER_DROPPED
+    key: ClassVar = "account"
+
+    reason: str
+    timestamp: int
+    actor: str
     account: str = ""
 
 

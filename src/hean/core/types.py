@@ -29,6 +29,7 @@ from hean.core.facts import (
     Funding,
     Health,
     HedgeRatio,
+    KillswitchReleased,
     KillswitchTriggered,
     MlPrediction,
     OpenOrder,
@@ -82,6 +83,7 @@ __all__ = [
     "Funding",
     "Health",
     "HedgeRatio",
+    "KillswitchReleased",
     "KillswitchTriggered",
     "Liquidity",
     "MlPrediction",
@@ -121,7 +123,7 @@ PAYLOADS: dict[EventType, type[Payload]] = {
         Changepoint, Regime, Signal, OrderRequest, OrderApproved, OrderRejected, CancelRequest,
         OrderPlaced, OrderFilled, OrderCancelled, OrderUnknown, OrderAbsent, OrderQuarantined,
         Position, Balance, AccountRead, PnlUpdate,
-        Reconcile, KillswitchTriggered, Command, Timer, Health, Error,
+        Reconcile, KillswitchTriggered, KillswitchReleased, Command, Timer, Health, Error,
     )
 }  # fmt: skip
 """The payload of each event type."""

@@ -96,6 +96,11 @@ class RiskGovernor(Module):
         self.engine.halt("HALT_NEW")
         self.engine.halt(event.data.level)
 
+    @on(EventType.KILLSWITCH_RELEASED)
+    def on_release(self, _event: Event) -> None:
+        """A person has released the kill switch; the switch has judged whether they may."""
+        self.engine.release_halt()
+
     # ------------------------------------------------------------ signal to request
 
     @on(EventType.SIGNAL)
