@@ -86,8 +86,8 @@ class Gateway:
     *emit*: takes the answers; *now*: UTC nanoseconds; *client*: HTTP to the venue's REST address;
     *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
     trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets;
-    *sending*: keeps what is about to leave; *objection*: says why nothing new may leave, empty if
-    it may.
+    *sending*: keeps what is about to leave; *objection*: says why an order, reduce-only or not, may
+    not leave; empty if it may.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Gateway:
         latency: PathLatency | None = None,
         dial: Dial = picows_dial,
         sending: Sending | None = None,
-        objection: Callable[[], str] | None = None,
+        objection: Callable[[bool], str] | None = None,
     ) -> None:
         self.codec = codec
         self.offset = ClockOffset()
@@ -218,6 +218,10 @@ class Gateway:
         if refusal:
             self.tracker.request_refused(order, VenueRefused, refusal)
             return
+        why = self._why_not(order)
+        if why:
+            self.tracker.request_refused(order, Halted, why)
+            return
         now_ns = self._now()
         call = self.codec.amend_call(order, new_price, new_size)
         wait_ns = self._budget.try_take(call.kind, Priority.NEW, now_ns)
@@ -300,10 +304,8 @@ class Gateway:
     # ------------------------------------------------------------ how requests end (`Ends`)
 
     def objection(self, flight: Flight) -> str:
-        """Why a new order that waited for its connection may not leave any more."""
-        if flight.kind != "submit" or flight.order.reduce_only or self._objection is None:
-            return ""
-        return self._objection() or self.halts.why(flight.order.symbol)
+        """Why an order or amendment that waited for its connection may not leave any more."""
+        return "" if flight.kind == "cancel" else self._why_not(flight.order)
 
     def done(self, flight: Flight, reply: Reply) -> None:
         """The venue took it on. That a cancel is done is told by the private stream."""
@@ -348,16 +350,19 @@ class Gateway:
                 f"this gateway trades {', '.join(sorted(self._symbols))}, and an order id is 1 to "
                 "36 letters, digits, '-' and '_'."
             )
-        priority = Priority.REDUCE
-        if not approved.reduce_only:
-            priority = Priority.NEW
-            why = self.halts.why(approved.symbol)
-            if not why and self._objection is not None:
-                why = self._objection()
-            if why:
-                return Halted(why)
+        why = self._why_not(approved)
+        if why:
+            return Halted(why)
+        priority = Priority.REDUCE if approved.reduce_only else Priority.NEW
         wait_ns = self._budget.try_take(self.codec.submit_kind, priority, now_ns)
         return RateLimited(_busy(wait_ns)) if wait_ns else None
+
+    def _why_not(self, order: OrderApproved | Tracked) -> str:
+        """Why it may not leave at this moment. A reduction leaves in spite of our own halts."""
+        why = "" if order.reduce_only else self.halts.why(order.symbol)
+        if not why and self._objection is not None:
+            why = self._objection(order.reduce_only)
+        return why
 
     def _cancel_later(self, order_id: str, delay_s: float) -> None:
         async def again() -> None:
