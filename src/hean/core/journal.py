@@ -14,7 +14,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -92,6 +92,14 @@ class SqliteDisk:
         self._connection.close()
 
 
+class Lock(Protocol):
+    """The right to be the only one who writes."""
+
+    def release(self) -> None:
+        """Let another writer in."""
+        ...
+
+
 class WriterLock:
     """The right to write beside *path*; the kernel frees it when the process dies."""
 
@@ -129,7 +137,7 @@ class Journal:
         *,
         place: str,
         meta: dict[str, Any] | None = None,
-        lock: WriterLock | None = None,
+        lock: Lock | None = None,
         state_hash: Callable[[], bytes] | None = None,
     ) -> None:
         self.place = place

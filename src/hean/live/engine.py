@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`engine.py`: one life of a trading process. It takes the lock, reads the journal into books, asks the
+venue for its rules, builds the same modules as every other mode around a real gateway, writes that a
+life begins, and only then lets anything happen. Nothing new leaves before the account has been read,
+compared and found explained. When it ends, however it ends, the next life finds everything it needs
+in the journal and at the venue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+
+from hean import __version__
+from hean.core.bus import EventBus
+from hean.core.clock import LiveClock
+from hean.core.driver import RimTask, run_live
+from hean.core.journal import Journal
+from hean.core.module import IdSequence
+from hean.core.types import Command, Event, OrderCancelled, OrderUnknown
+from hean.errors import ParameterInvalid
+from hean.feeds.arriving import terms_of
+from hean.feeds.binance import BinanceFeed
+from hean.feeds.bybit import BybitFeed
+from hean.feeds.listing import Listed, load_listing
+from hean.feeds.live import LiveFeed, to_bus
+from hean.feeds.rest_binance import BinanceRest
+from hean.feeds.rest_bybit import BybitRest
+from hean.live.account import opening_cash
+from hean.live.market import LiveMarket
+from hean.live.parts import LiveParts
+from hean.live.recorder import Recorder
+from hean.live.recovery import Books, fold
+from hean.live.rows import START, STOP, Start, row_bytes
+from hean.live.settings import LiveSettings
+from hean.net.http import HttpClient
+from hean.net.socket import ConnectGovernor
+from hean.strategies.base import Strategy
+from hean.system import TradingSystem
+from hean.venues.adapters import adapter_for, budget_for
+from hean.venues.endpoints import Endpoints
+from hean.venues.gateway import Gateway, GatewaySettings
+from hean.venues.signing import Signer
+
+S_NS = 1_000_000_000
+META = {"kind": "live"}
+Rest = BybitRest | BinanceRest
+
+
+class LiveEngine:
+    """One account, one strategy, one life. *parts*: the world. Made without touching anything; `run`
+    is the life.
+    """
+
+    def __init__(
+        self,
+        settings: LiveSettings,
+        strategy: Strategy,
+        *,
+        endpoints: Endpoints,
+        signer: Signer,
+        parts: LiveParts,
+    ) -> None:
+        if not settings.symbols:
+            raise ParameterInvalid("no symbols; name at least one.")
+        self.settings = settings
+        self.strategy = strategy
+        self.endpoints = endpoints
+        self.parts = parts
+        self.epoch = 0
+        self.account_id = settings.account_id
+        self.is_ready = False
+        """Whether the account was read and compared, and the market is there."""
+        self.journal: Journal
+        self.books: Books
+        self.bus: EventBus
+        self.system: TradingSystem
+        self.gateway: Gateway
+        self.feed: LiveFeed
+        self.recorder: Recorder
+        self._signer = signer
+        self._clock: LiveClock
+        self._market: LiveMarket
+        self._failed: asyncio.Future[None]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._governor = ConnectGovernor()
+
+    # ------------------------------------------------------------ the life
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Trade until *stop*. *Raises*: `FatalError` when going on could lose money,
+        `EnvironmentFault` when venue or disk are not there, `ParameterInvalid` for another account.
+        """
+        self._failed = asyncio.get_running_loop().create_future()
+        async with AsyncExitStack() as stack:
+            known = self._open(stack)
+            client = await stack.enter_async_context(self.parts.http(self.endpoints.rest))
+            rest = self._rest(client)
+            listed = await load_listing(rest, self.settings.symbols)
+            self._connect(client)
+            start = await self._start_row(known, listed)
+            self.books = known or Books(start)
+            self.books.admit(start.terms)
+            self._build(rest, listed, start)
+            self._go_on(start)
+            stack.push_async_callback(self._end_tasks)
+            await run_live(self.bus, self._clock, self._rim(), stop=lambda: self._until(stop))
+            self.recorder.write(STOP, b"")
+            self.recorder.commit()
+
+    def state_hash(self) -> str:
+        """Of all that outlives the process."""
+        return self.system.durable_hash()
+
+    # ------------------------------------------------------------ before it begins
+
+    def _open(self, stack: AsyncExitStack) -> Books | None:
+        """Take the lock and read the journal. *Returns*: its books, if it has any."""
+        path, parts = self.settings.journal, self.parts
+        lock = parts.lock(path.with_name(f"{path.name}.lock"), parts.holder)
+        try:
+            disk = parts.open_disk(path)
+            self.journal = Journal(disk, place=str(path), meta=META, lock=lock)
+        except BaseException:
+            lock.release()
+            raise
+        stack.callback(self.journal.close)
+        return fold(self.journal.records())
+
+    def _connect(self, client: HttpClient) -> None:
+        """Make bus and gateway; nothing runs yet."""
+        settings, parts = self.settings, self.parts
+        self._clock = LiveClock(parts.now)
+        self.bus = EventBus(
+            clock=self._clock,
+            mailboxes=True,
+            on_failure=self._handler_failed,
+            on_truth_failure=self._truth_failed,
+        )
+        leverage = int(settings.account.leverage) if settings.sets_leverage else None
+        self.gateway = adapter_for(self.endpoints)(
+            self.endpoints,
+            self._signer,
+            GatewaySettings(settings.symbols, leverage, settings.dead_man_s, settings.account_id),
+            emit=self.bus.emit,
+            client=client,
+            budget=budget_for(self.endpoints, scale=parts.budget_scale),
+            now=parts.now,
+            rng=parts.rng,
+            governor=self._governor,
+            dial=parts.dial,
+            sending=self._sending,
+            objection=self._objection,
+        )
+
+    async def _start_row(self, known: Books | None, listed: Mapping[str, Listed]) -> Start:
+        """What this life is; asks the venue whose account it is, and for its money the first time.
+
+        *Raises*: `ParameterInvalid` when the journal is another account's.
+        """
+        settings, ask = self.settings, self.gateway.questions.ask
+        await self.gateway.measure_clock()
+        self.account_id = await self.gateway.codec.account_id(ask) or settings.account_id
+        if settings.account_id not in ("", self.account_id):
+            raise ParameterInvalid(
+                f"the key belongs to account {self.account_id}, configured is "
+                f"{settings.account_id}; nothing was sent."
+            )
+        account = settings.account
+        if known is not None:
+            account = msgspec.structs.replace(account, cash=known.start.account.cash)
+        elif not account.cash:
+            quote = next(iter(listed.values())).quote
+            cash = await opening_cash(self.gateway.codec, ask, quote)
+            account = msgspec.structs.replace(account, cash=cash)
+        start = Start(
+            self._next_epoch(known),
+            __version__,
+            settings.venue,
+            settings.market,
+            settings.role,
+            self.account_id,
+            settings.strategy,
+            settings.given,
+            account,
+            [terms_of(row) for row in listed.values()],
+        )
+        if known is not None and known.start.place != start.place:
+            raise ParameterInvalid(
+                f"{self.journal.place} is the journal of {' '.join(known.start.place)}, not of "
+                f"{' '.join(start.place)}; give each account a data directory of its own."
+            )
+        return start
+
+    def _next_epoch(self, known: Books | None) -> int:
+        """Higher than every epoch before, and, by the clock, than one a restored backup forgot."""
+        return max(self.parts.now() // S_NS, known.start.epoch + 1 if known else 0)
+
+    def _build(self, rest: Rest, listed: Mapping[str, Listed], start: Start) -> None:
+        """The modules, the same as in every mode."""
+        settings, books = self.settings, self.books
+        self.epoch = start.epoch
+        self.strategy.feed()
+        self._market = LiveMarket(self.bus, settings.symbols, self.strategy)
+        instruments = {symbol: row.instrument for symbol, row in listed.items()}
+        self.system = TradingSystem(
+            self.strategy,
+            instruments,
+            settings=start.account,
+            bus=self.bus,
+            venue=self.gateway,
+            reference=self._market.last_price,
+            seed=settings.seed,
+            candles_from_ticks=settings.bar,
+            market=self._market,
+            ids=IdSequence(start.epoch),
+            books=(books.engine, books.ledger),
+        )
+        self.recorder = Recorder(
+            self.journal,
+            emit=self.bus.emit,
+            time_s=asyncio.get_running_loop().time,
+            now=self.parts.now,
+            state_hash=self.state_hash,
+        )
+        self.bus.tap(self.recorder.tap)
+        self.feed = self._feed(rest, listed)
+
+    def _go_on(self, start: Start) -> None:
+        """Write that a life begins, and tell what the last one left open."""
+        self.recorder.write(START, row_bytes(start))
+        self.recorder.commit()
+        books = self.books
+        tracked = books.tracked()
+        self.gateway.restore(tracked, books.seen, books.last_ns or self.parts.now())
+        for order_id in books.never_sent():
+            symbol = self.system.engine.get(order_id)["symbol"]
+            self.bus.emit(OrderCancelled(order_id, "never sent: the process had ended", symbol))
+        for order in tracked:
+            if order.is_unknown:
+                self.bus.emit(OrderUnknown(order.order_id, books.last_ns, order.symbol))
+
+    # ------------------------------------------------------------ the rim
+
+    def _rest(self, client: HttpClient) -> Rest:
+        make = BybitRest if self.endpoints.venue == "bybit" else BinanceRest
+        return make(client, self.endpoints.market, now=self.parts.now, rng=self.parts.rng)
+
+    def _feed(self, rest: Rest, listed: Mapping[str, Listed]) -> LiveFeed:
+        place = self.endpoints
+        instruments = {symbol: row.instrument for symbol, row in listed.items()}
+        more: dict[str, Any] = {
+            "take": to_bus(self.bus),
+            "now": self.parts.now,
+            "rng": self.parts.rng,
+            "governor": self._governor,
+            "dial": self.parts.dial,
+        }
+        if isinstance(rest, BybitRest):
+            depth = self.settings.depth
+            return BybitFeed(place.public, place.market, instruments, depth=depth, **more)
+        return BinanceFeed(place.public, place.market, instruments, rest=rest, **more)
+
+    def _rim(self) -> list[RimTask]:
+        return [self.gateway, self.feed, _Ready(self)]
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        """Return at *stop*. *Raises*: what ended the process before."""
+        self._keep(self.recorder.flush_regularly())
+        stopping = asyncio.ensure_future(stop.wait())
+        ends: list[asyncio.Future[Any]] = [stopping, self._failed]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self._failed.done():
+            self._failed.result()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """A task of this life; what it raises ends the life."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None and not self._failed.done():
+            self._failed.set_exception(task.exception() or RuntimeError("a task ended"))
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ asked by the gateway
+
+    def _sending(self, *request: Any) -> None:
+        self.recorder.sending(*request)
+
+    def _objection(self, is_reduction: bool) -> str:
+        """Why an order may not leave at this moment."""
+        if not self.is_ready and not is_reduction:
+            return "the account has not been compared yet"
+        return ""
+
+    # ------------------------------------------------------------ what goes wrong inside
+
+    def _handler_failed(self, component: str, error: Exception, event: Event) -> None:
+        """A handler raised; the bus goes on and tells it as an ERROR."""
+
+    def _truth_failed(self, component: str, error: Exception, event: Event) -> None:
+        """A module that keeps the truth raised: nothing new until somebody has looked."""
+        reason = f"{component} failed at event {event.seq}: {type(error).__name__}: {error}"
+        self.bus.emit(Command("kill", {"level": "HALT_NEW", "reason": reason}, "auto:failure"))
+
+
+class _Ready:
+    """The last part of the rim: started when all others are, stopped before them."""
+
+    def __init__(self, engine: LiveEngine) -> None:
+        self._engine = engine
+
+    async def start(self) -> None:
+        """The account is read and the market is there: go on trading."""
+        engine = self._engine
+        books, name = engine.books, engine.strategy.name
+        engine.strategy.resume(
+            books.positions.get(name, {}),
+            [order for order in books.open_orders() if order["strategy_id"] == name],
+            books.wanted.get(name, {}),
+        )
+        for order in engine.gateway.tracker.open_orders():
+            if order.is_cancel_wanted:
+                engine.gateway.cancel(order.order_id)
+        engine.is_ready = True
+
+    async def stop(self) -> None:
+        """Take back what is open, unless it is to stay; protective orders always stay."""
+        engine = self._engine
+        engine.is_ready = False

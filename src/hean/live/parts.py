@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`parts.py`: everything by which a trading process touches the world: time, chance, disk, network.
+There is no other way out. `real_parts` is the machine; the fault simulator hands in a world of its
+own and runs the same process.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hean.core.journal import Lock, SqliteDisk, WriterLock
+from hean.core.ports import Disk
+from hean.net.http import HttpClient
+from hean.net.socket import Dial, picows_dial
+
+PRIVATE = 0o600
+
+
+@dataclass(frozen=True)
+class LiveParts:
+    """*now*: UTC nanoseconds, may step; *open_disk*: of the journal; *lock*: raises `SecondWriter`;
+    *read_file*: `None` if there is none; *write_file*: returns when it is durable; *http*: a client
+    of a base address; *free_bytes*: of the disk the data directory is on; *budget_scale*: for a
+    venue that allows so many times the documented rates; *serves*: whether to open the control
+    socket.
+    """
+
+    now: Callable[[], int]
+    rng: random.Random
+    open_disk: Callable[[Path], Disk]
+    lock: Callable[[Path, str], Lock]
+    read_file: Callable[[Path], bytes | None]
+    write_file: Callable[[Path, bytes], None]
+    http: Callable[[str], HttpClient]
+    dial: Dial
+    free_bytes: Callable[[Path], int]
+    budget_scale: int = 1
+    serves: bool = True
+    holder: str = ""
+
+
+def real_parts(*, budget_scale: int = 1) -> LiveParts:
+    """This machine."""
+    return LiveParts(
+        now=time.time_ns,
+        rng=random.Random(),
+        open_disk=SqliteDisk,
+        lock=WriterLock,
+        read_file=read_file,
+        write_file=write_file,
+        http=lambda base: HttpClient(base, now=time.time_ns),
+        dial=picows_dial,
+        free_bytes=lambda path: shutil.disk_usage(path).free,
+        budget_scale=budget_scale,
+        holder=str(os.getpid()),
+    )
+
+
+def read_file(path: Path) -> bytes | None:
+    """A small file. *Raises*: `OSError` for everything but its absence."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Replace a small file; when this returns the new content survives a loss of power."""
+    temporary = path.with_name(f"{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

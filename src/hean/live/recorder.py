@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`recorder.py`: writes before it happens. Every event that may not be lost is in the journal before
+its handlers see it; fills and the kill switch are on the disk by then, and so is everything before a
+request when its first byte leaves. All other rows reach the disk within a twentieth of a second. A
+disk that is slow stops new orders; one that fails stops the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+from hean.core.journal import STATE_HASH, STATE_HASH_EVERY, Journal
+from hean.core.types import Delivery, Event, EventType, Funding, Health, Payload
+from hean.errors import JournalWriteFailed
+from hean.live.rows import SENT, Sent, Verb, row_bytes
+from hean.venues.reports import Tracked
+
+FLUSH_S = 0.05  # what a crash may lose of facts that the venue can tell again
+SLOW_S, HALT_S, END_S = 0.25, 1.0, 10.0  # RELIABILITY 2.5: warn, open nothing new, exit
+COMPONENT = "journal"
+AT_ONCE = frozenset(
+    {
+        EventType.ORDER_FILLED,
+        EventType.KILLSWITCH_TRIGGERED,
+        EventType.KILLSWITCH_RELEASED,
+        EventType.COMMAND,
+    }
+)
+"""On the disk before any handler sees them."""
+
+
+class Recorder:
+    """The writing side of a journal. *emit*: told when the disk is slow; *time_s*: monotonic;
+    *now*: UTC nanoseconds; *state_hash*: of what outlives the process.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        emit: Callable[[Payload], None],
+        time_s: Callable[[], float],
+        now: Callable[[], int],
+        state_hash: Callable[[], str],
+    ) -> None:
+        self.journal = journal
+        self.slowest_s = 0.0
+        """The longest commit so far."""
+        self.is_slow = False
+        """Whether the last commit was so slow that nothing new may be opened."""
+        self._emit = emit
+        self._time_s = time_s
+        self._now = now
+        self._state_hash = state_hash
+        self._hashed_seq = journal.head_seq
+        self._is_dirty = False
+
+    def tap(self, event: Event) -> None:
+        """Keep an event; of the bus, before its handlers."""
+        fact = event.data
+        if fact.delivery is not Delivery.NEVER_DROPPED or is_forecast(fact):
+            return
+        journal = self.journal
+        if journal.head_seq - self._hashed_seq >= STATE_HASH_EVERY:
+            journal.append(
+                STATE_HASH, self._state_hash().encode(), ts_ns=event.ts_ns, event_seq=event.seq
+            )
+            self._hashed_seq = journal.head_seq
+        journal.append_event(event)
+        self._is_dirty = True
+        if event.event_type in AT_ONCE:
+            self.commit()
+
+    def sending(
+        self, verb: Verb, order: Tracked, price: Decimal | None, size: Decimal | None
+    ) -> None:
+        """A byte of this request leaves when this has returned. *Raises*: `JournalWriteFailed`."""
+        self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size)))
+        self.commit()
+
+    def write(self, kind: str, payload: bytes) -> None:
+        """Append a row that is no event."""
+        self.journal.append(kind, payload, ts_ns=self._now())
+        self._is_dirty = True
+
+    def commit(self) -> None:
+        """Return when every row is on the disk. *Raises*: `JournalWriteFailed`, also after ten
+        seconds: what was decided so long ago must not leave.
+        """
+        if not self._is_dirty:
+            return
+        began_s = self._time_s()
+        self.journal.commit()
+        self._is_dirty = False
+        took_s = self._time_s() - began_s
+        self.slowest_s = max(self.slowest_s, took_s)
+        if took_s > END_S:
+            raise JournalWriteFailed(
+                f"{self.journal.place}: a commit took {took_s:.1f} s, more than {END_S:g} s; the "
+                "disk does not work. Nothing leaves any more."
+            )
+        is_slow = took_s > HALT_S
+        if is_slow or self.is_slow or took_s > SLOW_S:
+            state = "HALT_NEW" if is_slow else "SLOW" if took_s > SLOW_S else "READY"
+            reason = f"a commit took {took_s * 1e3:.0f} ms; up to {SLOW_S * 1e3:.0f} are normal"
+            self._emit(Health(COMPONENT, state, self.journal.head_seq, {"reason": reason}))
+        self.is_slow = is_slow
+
+    async def flush_regularly(self) -> None:
+        """Until cancelled. *Raises*: `JournalWriteFailed`."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            self.commit()
+
+
+def is_forecast(fact: Payload) -> bool:
+    """A funding rate to come, told every second, moves no money."""
+    return isinstance(fact, Funding) and fact.mark_price is None

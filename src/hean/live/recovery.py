@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`recovery.py`: from the rows of a journal to the books of the process that wrote them. `fold` reads
+the rows in order into an order engine and a ledger; each fact goes through the very handlers it went
+through the first time, no strategy runs, nothing leaves. Wherever the journal holds the hash of its
+state, the books must have the same. The same rows give the same books, on any machine, as often as
+one likes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from hean._core import Instrument, Ledger, OrderEngine
+from hean.core.bus import EventBus
+from hean.core.journal import STATE_HASH, Record
+from hean.core.module import Context
+from hean.core.types import (
+    EventType,
+    KillswitchTriggered,
+    OrderApproved,
+    OrderFilled,
+    OrderRejected,
+    OrderType,
+    Side,
+    Signal,
+    StampedEvent,
+)
+from hean.errors import (
+    AlreadyApproved,
+    Halted,
+    HeanError,
+    JournalDamaged,
+    ReplayDiverged,
+    StateError,
+)
+from hean.execution.orders import OrderManager
+from hean.feeds.arriving import Terms
+from hean.live.rows import SENT, START, STOP, Sent, Start, row_of
+from hean.portfolio.portfolio import book_funding
+from hean.strategies.base import part_of
+from hean.system import durable_hash, new_engine
+from hean.venues.reports import Tracked
+
+ZERO = Decimal(0)
+SEEN_MAX = 100_000  # execution ids, as the tracker keeps
+CONDITIONAL = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
+Protection = tuple[float | None, float | None]
+"""Stop and target of an entry."""
+
+
+class Books:
+    """What the journal says. Begins with its first START row.
+
+    *start*: the last life's; *hashes*: how many state hashes were compared.
+    """
+
+    def __init__(self, first: Start) -> None:
+        self.start = first
+        self.instruments: dict[str, Instrument] = {}
+        """The rules by which the books count."""
+        self.engine: OrderEngine = new_engine({})
+        self.ledger = Ledger(first.account.cash, [], leverage=first.account.leverage)
+        self.positions: dict[str, dict[str, Decimal]] = {}
+        """Signed, by strategy and symbol."""
+        self.wanted: dict[str, dict[str, Protection]] = {}
+        """Of the last entry, by strategy and symbol."""
+        self.seen: OrderedDict[str, None] = OrderedDict()
+        self.cancels: set[str] = set()
+        """Orders that somebody wanted cancelled."""
+        self.last_ns = 0
+        self.last_seq = 0
+        self.hashes = 0
+        self.is_stopped = False
+        """Whether the last life ended in order."""
+        self._manager = OrderManager(self.engine)
+        bus = EventBus()
+        self._manager.context = Context(bus, bus.clock)
+        self._manager.context.emit = _forget
+        self._tickets: dict[str, tuple[int, int]] = {}
+        self._approved: dict[str, OrderApproved] = {}
+
+    def hash(self) -> str:
+        """Of all that outlives a process."""
+        return durable_hash(self.engine, self.ledger)
+
+    def admit(self, terms: Iterable[Terms]) -> None:
+        """Count in these symbols too. *Raises*: `StateError` for a symbol whose grid has become
+        another one, in which the old prices and quantities cannot be told.
+        """
+        for row in terms:
+            known, now = self.instruments.get(row.symbol), row.instrument()
+            if known is None:
+                self.engine.add_instrument(now)
+                self.ledger.add_instrument(now, leverage=self.start.account.leverage)
+                self.instruments[row.symbol] = now
+            elif not is_grid_of(now, known):
+                raise StateError(
+                    f"{row.symbol}: the venue has made its grid finer (tick "
+                    f"{known.price_decimal(1)} to {row.tick}, lot {known.quantity_decimal(1)} to "
+                    f"{row.lot}) than the journal counts in; begin with a new data directory while "
+                    "the account is flat."
+                )
+
+    def apply(self, record: Record) -> None:
+        """One row. *Raises*: `ReplayDiverged` when the books differ from the journal's."""
+        self.last_ns, self.last_seq = record.ts_ns, record.seq
+        match record.kind:
+            case "STATE_HASH":
+                self._compare(record)
+            case "START":
+                self.start, self.is_stopped = row_of(record, Start), False
+                self.admit(self.start.terms)
+            case "STOP":
+                self.is_stopped = True
+            case "SENT":
+                self._sent(row_of(record, Sent))
+            case _:
+                self._fact(record)
+
+    def open_orders(self) -> list[dict[str, Any]]:
+        """Orders that may be at the venue, as `OrderEngine.get` shows them."""
+        return [order for order in self.engine.open_orders() if order["status"] != "INTENT"]
+
+    def never_sent(self) -> list[str]:
+        """Approved orders of which no byte has left."""
+        return [
+            str(order["client_order_id"])
+            for order in self.engine.open_orders()
+            if order["status"] == "INTENT"
+        ]
+
+    def tracked(self) -> list[Tracked]:
+        """The open orders as a gateway wants to know them."""
+        return [self._tracked(order) for order in self.open_orders()]
+
+    # ------------------------------------------------------------ inside
+
+    def _tracked(self, order: dict[str, Any]) -> Tracked:
+        order_id = order["client_order_id"]
+        is_placed = order["status"] in ("WORKING", "PARTIAL")
+        return Tracked(
+            order_id,
+            order["symbol"],
+            Side(order["side"]),
+            order["qty"],
+            order["price"],
+            order["strategy_id"],
+            OrderType(order["type"]) in CONDITIONAL,
+            order["reduce_only"],
+            order["created_at"],
+            exchange_order_id=order["exchange_order_id"] or "",
+            filled=order["filled_qty"],
+            is_placed=is_placed,
+            is_unknown=not is_placed,
+            is_cancel_wanted=order_id in self.cancels,
+        )
+
+    def _compare(self, record: Record) -> None:
+        state = self.hash()
+        if record.payload != state.encode():
+            raise ReplayDiverged(
+                f"row {record.seq}: the journal's state is {record.payload.decode()[:16]}, its rows "
+                f"give {state[:16]}; this version must not trade on it. Use the version that wrote "
+                f"it ({self.start.version})."
+            )
+        self.hashes += 1
+
+    def _sent(self, sent: Sent) -> None:
+        if sent.verb == "cancel":
+            self.cancels.add(sent.order_id)
+        elif sent.verb == "submit":
+            self._redeem(sent.order_id)
+
+    def _redeem(self, order_id: str) -> None:
+        found = self._tickets.pop(order_id, None)
+        if found is not None:
+            ticket, approved_ns = found
+            self.engine.redeem(order_id, ticket, approved_ns)
+
+    def _fact(self, record: Record) -> None:
+        fact: Any = record.fact()
+        kind, manager = fact.event_type, self._manager
+        event = StampedEvent(kind, fact, record.ts_ns, record.event_seq)
+        match kind:
+            case EventType.ORDER_APPROVED:
+                self._approve(fact, record.ts_ns)
+            case EventType.ORDER_PLACED:
+                manager.on_placed(event)
+            case EventType.ORDER_FILLED:
+                if manager.admit_fill(event):
+                    self._book(fact)
+            case EventType.ORDER_CANCELLED:
+                manager.on_cancelled(event)
+            case EventType.ORDER_REJECTED:
+                self._rejected(fact, event)
+            case EventType.ORDER_UNKNOWN:
+                manager.on_unknown(event)
+            case EventType.ORDER_ABSENT:
+                manager.on_absent(event)
+            case EventType.ORDER_QUARANTINED:
+                manager.on_quarantined(event)
+            case EventType.FUNDING:
+                book_funding(self.ledger, fact)
+            case EventType.KILLSWITCH_TRIGGERED:
+                self._halt(fact)
+            case EventType.KILLSWITCH_RELEASED:
+                self.engine.release_halt()
+            case EventType.SIGNAL:
+                self._remember(fact)
+
+    def _approve(self, approved: OrderApproved, ts_ns: int) -> None:
+        if approved.ticket is None:
+            return  # anybody can say so; the router refused it
+        try:
+            self._tickets[approved.order_id] = (self.engine.readmit(approved, ts_ns), ts_ns)
+        except AlreadyApproved:
+            return  # said twice: the first stands
+
+    def _book(self, fill: OrderFilled) -> None:
+        self.ledger.book(fill)
+        self.seen[fill.exec_id] = None
+        if len(self.seen) > SEEN_MAX:
+            self.seen.popitem(last=False)
+        owners = [fill.strategy_id] if not fill.is_forced else list(self.positions)
+        for owner in owners:
+            held = self.positions.setdefault(owner, {})
+            before = held.get(fill.symbol, ZERO)
+            held[fill.symbol] = before + part_of(fill, before, is_own=not fill.is_forced)
+
+    def _rejected(self, rejected: OrderRejected, event: StampedEvent) -> None:
+        order_id = rejected.order_id
+        if rejected.source == "venue":
+            self._redeem(order_id)  # the gateway refused it before a byte had left
+        elif rejected.source == "router" and rejected.code == Halted.code:
+            self.engine.on_cancelled(order_id, event.ts_ns)  # as the engine did when it refused
+        self._manager.on_rejected(event)
+
+    def _halt(self, triggered: KillswitchTriggered) -> None:
+        self.engine.halt("HALT_NEW")
+        try:
+            self.engine.halt(triggered.level)
+        except HeanError:
+            return  # a level nobody knows has stopped everything new; it was reported then
+
+    def _remember(self, signal: Signal) -> None:
+        if not signal.reduce_only:
+            wanted = self.wanted.setdefault(signal.strategy_id, {})
+            wanted[signal.symbol] = (signal.stop_loss, signal.take_profit)
+
+
+def fold(records: Iterable[Record]) -> Books | None:
+    """The books after these rows; `None` of an empty journal.
+
+    *Raises*: `JournalDamaged` when it is not the journal of a trading process, `ReplayDiverged`.
+    """
+    books: Books | None = None
+    for record in records:
+        if books is None:
+            if record.kind != START:
+                raise JournalDamaged(
+                    f"row {record.seq} is {record.kind}, not {START}: this is no journal of a "
+                    "trading process; check the path."
+                )
+            books = Books(row_of(record, Start))
+        books.apply(record)
+    return books
+
+
+def is_grid_of(coarse: Instrument, fine: Instrument) -> bool:
+    """Whether every price and quantity of *coarse* can be counted in steps of *fine*."""
+    pairs = (
+        (coarse.price_decimal(1), fine.price_decimal(1)),
+        (coarse.quantity_decimal(1), fine.quantity_decimal(1)),
+    )
+    return all(not step % unit for step, unit in pairs)
+
+
+def _forget(_fact: object) -> None:
+    """What handlers said, they said the first time."""
+
+
+KINDS = frozenset({START, SENT, STOP, STATE_HASH})
+"""Rows that are no events."""
