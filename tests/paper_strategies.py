@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hean.core.module import on
+from hean.core.parameters import Parameter
 from hean.core.types import Event, EventType, Side, Signal
 from hean.strategies.base import Strategy
 
@@ -14,6 +15,7 @@ class Steady(Strategy):
     """In and out again, every four facts; keeps what it was told."""
 
     name = "steady"
+    pace = 4
 
     def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
         super().__init__(symbols, given)
@@ -25,7 +27,7 @@ class Steady(Strategy):
         """Trade."""
         symbol = event.data.symbol
         self.facts += 1
-        if self.facts % 4 or self.is_waiting(symbol):
+        if self.facts % self.pace or self.is_waiting(symbol):
             return
         if self.position[symbol]:
             self.leave(symbol)
@@ -37,6 +39,17 @@ class Steady(Strategy):
     def on_health(self, event: Event) -> None:
         """Remember."""
         self.told.append((event.data.component, event.data.state))
+
+
+class Paced(Steady):
+    """In and out again, as often as it is told to."""
+
+    name = "paced"
+    parameters = (Parameter("every", 4, "facts from one look to the next"),)
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self.pace = int(self.settings["every"])
 
 
 class Eager(Steady):
@@ -64,3 +77,9 @@ class Broken(Strategy):
         self.facts += 1
         if self.facts == 3:
             raise ZeroDivisionError("a bug")
+
+
+class Quiet(Strategy):
+    """Never trades."""
+
+    name = "quiet"

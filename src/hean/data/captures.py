@@ -64,6 +64,9 @@ def open_capture(path: Path | str, *, symbol: str | None = None, market: str | N
         refuse_file(path.name, "not a raw capture", expected=", ".join(CAPTURE_SUFFIXES))
     # Loaded on use: columns must stay readable without the feeds.
     feeds = importlib.import_module("hean.feeds.capture")
+    if importlib.import_module("hean.feeds.recording").is_session_recording(path):
+        played = "hean backtest --data with the file as it is"
+        refuse_file(path.name, "a recorded session, not a venue's frames", expected=played)
     kind = "linear" if market == "perp" else market
     return feeds.read_capture(path, symbol, market=kind)
 
