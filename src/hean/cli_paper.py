@@ -38,10 +38,10 @@ from hean.cli_common import (
     table_console,
 )
 from hean.cli_output import Outputs, check_target, journal_in_progress
-from hean.cli_settings import settings_from
+from hean.cli_settings import account_of, limits_given, settings_from
 from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
-from hean.config import Settings, Source, endpoints_of, engine_limits, require
+from hean.config import Settings, Source, endpoints_of, require
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -55,8 +55,6 @@ from hean.paper_journal import (
     start_recording,
     start_session_journal,
 )
-from hean.risk.sizing import Sizing, SizingMethod
-from hean.system import AccountSettings
 from hean.venues.endpoints import Endpoints
 from hean.watchdog import Watchdog, end_process
 
@@ -175,39 +173,13 @@ def paper(
     require(known, "strategy.name", "symbols")
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
-    place = endpoints_of(known)
-    recording = None if record is None else recording_in(record, place, time.time_ns())
-    _trade(
-        _session_settings(known),
-        place,
-        outputs,
-        recording,
-        duration_s=None if known.duration is None else float(known.duration),
-        depth=known.depth,
-        is_quiet=quiet,
-    )
-
-
-def limits_given(limit: list[str] | None, leverage: str | None) -> dict[str, object]:
-    """The options about limits, under the names of the settings. *Raises*: `ParameterInvalid`."""
-    named = values.pairs_of(limit or (), "--limit")
-    if "leverage_max" in named:
-        raise ParameterInvalid("--limit leverage_max follows --leverage; set that.")
-    return {f"limits.{name}": text for name, text in named.items()} | {
-        "limits.leverage_max": leverage
-    }
+    _trade(known, outputs, record, is_quiet=quiet)
 
 
 def _session_settings(known: Settings) -> BacktestSettings:
     """What the run wants to know."""
-    account = AccountSettings(
-        known.cash,
-        known.limits.leverage_max,
-        Sizing(SizingMethod(known.sizing), float(known.fraction)),
-        engine_limits(known.limits),
-    )
+    account, exact = account_of(known), _assumptions(known)
     params = dict(known.strategy.params)
-    exact = _assumptions(known)
     name = known.strategy.name or ""
     return BacktestSettings(name, known.symbols, params, account, exact, known.seed, known.bar)
 
@@ -225,17 +197,11 @@ def _assumptions(known: Settings) -> Assumptions:
         raise ParameterInvalid(": ".join([*places, error.message])) from None
 
 
-def _trade(
-    settings: BacktestSettings,
-    place: Endpoints,
-    outputs: Outputs,
-    recording: Path | None,
-    *,
-    duration_s: float | None,
-    depth: int,
-    is_quiet: bool,
-) -> None:
+def _trade(known: Settings, outputs: Outputs, record_to: Path | None, *, is_quiet: bool) -> None:
     """Build, connect, trade, write, show."""
+    settings, place = _session_settings(known), endpoints_of(known)
+    recording = None if record_to is None else recording_in(record_to, place, time.time_ns())
+    duration_s = None if known.duration is None else float(known.duration)
     json_to, spec = outputs.json_to, settings.strategy
     with ExitStack() as stack:
         if json_to == STANDARD_OUTPUT:
@@ -248,7 +214,7 @@ def _trade(
             now=steady_now(),
             rng=random.Random(),
             strategy=built,
-            depth=depth,
+            depth=known.depth,
             show=None if is_quiet else _shower(stack),
         )
         if not is_quiet:

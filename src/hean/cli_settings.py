@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean settings`, and how the other commands come to their settings: from options, the environment,
+"""`hean settings`, and how the other commands come to their settings: from options, environment,
 `.env` of the current folder and the file of `--config`. Warnings go to stderr. What is read is
 judged whole: a wrong value stops the command with exit code 2 before it has done anything.
 """
@@ -25,7 +25,11 @@ from hean.cli_common import (
 )
 from hean.cli_options import ConfigOption
 from hean.cli_table import UNKNOWN
-from hean.config import Settings, load, masked, scrub
+from hean.cli_values import pairs_of
+from hean.config import Settings, engine_limits, load, masked, scrub
+from hean.errors import ParameterInvalid
+from hean.risk.sizing import Sizing, SizingMethod
+from hean.system import AccountSettings
 
 DOTENV = Path(".env")
 
@@ -41,6 +45,26 @@ def settings_from(cli: Mapping[str, object], config: Path | None) -> Settings:
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}", err=True)
     return settings
+
+
+def limits_given(limit: list[str] | None, leverage: str | None) -> dict[str, object]:
+    """The options about limits, under the names of the settings. *Raises*: `ParameterInvalid`."""
+    named = pairs_of(limit or (), "--limit")
+    if "leverage_max" in named:
+        raise ParameterInvalid("--limit leverage_max follows --leverage; set that.")
+    return {f"limits.{name}": text for name, text in named.items()} | {
+        "limits.leverage_max": leverage
+    }
+
+
+def account_of(settings: Settings) -> AccountSettings:
+    """Money and rules of the account."""
+    return AccountSettings(
+        settings.cash,
+        settings.limits.leverage_max,
+        Sizing(SizingMethod(settings.sizing), float(settings.fraction)),
+        engine_limits(settings.limits),
+    )
 
 
 def mount(app: typer.Typer) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`config.py`: the one place that reads settings. `load` takes command line, environment, `.env` and
-a TOML file, in this order of rank, and gives typed `Settings` that know where each value came from,
-or one error with everything that is wrong, each with its place. What the settings are stands in
-`config_table.py`; everybody else receives values and looks at no variable.
+"""`config.py`: the one place that reads settings. `load` takes command line, environment, `.env`
+and a TOML file, in this order of rank, and gives typed `Settings` that know where each value came
+from, or one error with everything that is wrong, each with its place. What the settings are stands
+in `config_table.py`; everybody else receives values and looks at no variable.
 
 Nothing is ignored: a name nobody knows refuses to start and is told the nearest known one, and a
 value that another place outranks is judged all the same. An empty variable is one that is not set.

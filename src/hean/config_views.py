@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`config_views.py`: what others take from the settings: addresses, key, engine limits, and the list
-that anybody may see. It reads no variable and no file.
+"""`config_views.py`: what others take from the settings: addresses, key, engine limits, and the
+list that anybody may see. It reads no variable and no file.
 """
 
 from __future__ import annotations
