@@ -66,9 +66,6 @@ def _changes(name: str, metavar: str, what: str) -> Any:
 StrategyOption = Annotated[
     str | None, _changes("--strategy", "NAME", "Another one, or where its file is now.")
 ]
-SymbolOption = Annotated[
-    list[str] | None, _changes("--symbol", "SYMBOL", "Where the journal says none.")
-]
 ParamOption = Annotated[list[str] | None, _changes("--param", "NAME=VALUE", "May be repeated.")]
 LimitOption = Annotated[
     list[str] | None, _changes("--limit", "NAME=VALUE", "Or NAME=off; may be repeated.")
@@ -103,7 +100,6 @@ def parity(
     journal: JournalOption,
     data: DataOption = None,
     strategy: StrategyOption = None,
-    symbol: SymbolOption = None,
     param: ParamOption = None,
     bar: BarOption = None,
     cash: CashOption = None,
@@ -122,9 +118,6 @@ def parity(
     if json_to not in (None, STANDARD_OUTPUT):
         check_target("--json", Path(str(json_to)), is_ours=is_result)
     files = values.files_of(data) if data else []
-    assumed = None
-    if strategy is not None and symbol:
-        assumed = BacktestSettings(strategy, values.symbols_of(symbol))
 
     def changed(settings: BacktestSettings) -> BacktestSettings:
         settings = _with_venue(settings, fees, latency, slippage, queue)
@@ -142,9 +135,9 @@ def parity(
     with ExitStack() as stack:
         if json_to == STANDARD_OUTPUT:
             stack.enter_context(redirect_stdout(sys.stderr))
-        recorded = stack.enter_context(recorded_run(journal, assumed))
+        recorded = stack.enter_context(recorded_run(journal))
         settings = changed(recorded.settings)
-        recorded = _found_again(recorded, settings.strategy)
+        recorded = _repeatable(recorded, settings)
         found = _compare(recorded, given_market(recorded, files), settings)
     if json_to is not None:
         write_json(found.document(), json_to)
@@ -203,13 +196,17 @@ def _with_account(
     )
 
 
-def _found_again(recorded: Recorded, strategy: str) -> Recorded:
-    """A strategy whose file has moved is the one that is named now."""
-    file = recorded.settings.strategy.rpartition(":")[0]
-    if not file or Path(file).is_file():
-        return recorded
-    settings = msgspec.structs.replace(recorded.settings, strategy=strategy)
-    return dataclasses.replace(recorded, settings=settings)
+def _repeatable(recorded: Recorded, settings: BacktestSettings) -> Recorded:
+    """The run with what its journal cannot know: where a file has moved to, and of live trading
+    the delays and fees to assume, which are no change then.
+    """
+    own = recorded.settings
+    file = own.strategy.rpartition(":")[0]
+    if recorded.load is None:
+        own = settings
+    elif file and not Path(file).is_file():
+        own = msgspec.structs.replace(own, strategy=settings.strategy)
+    return dataclasses.replace(recorded, settings=own)
 
 
 def _compare(recorded: Recorded, given: Given, settings: BacktestSettings) -> Parity:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from hean import __version__
+from hean.backtest.assumptions import Assumptions
 from hean.backtest.journaling import JournalHeader, history_of
 from hean.backtest.run import BacktestSettings, MarketData
 from hean.core.journal import Journal, open_journal
+from hean.core.parameters import Value
 from hean.core.types import EventType, OrderFilled
 from hean.errors import InputError
+from hean.feeds.arriving import Terms
 from hean.feeds.recording import (
     FrameRows,
     RecordedMarket,
@@ -30,7 +32,9 @@ from hean.feeds.recording import (
 from hean.paper_journal import FINAL, JournalFrames, header_of
 from hean.parity.data import DataDifference, compare_frames, compare_prints
 from hean.parity.trades import Trade, of_row
+from hean.system import AccountSettings
 
+START = "START"  # kind of the row with which a life of live trading begins
 Load = Callable[[], MarketData]
 """The market, ready to be played once more."""
 
@@ -71,10 +75,20 @@ class Given:
     difference: DataDifference | None
 
 
+class _Life(msgspec.Struct, frozen=True):
+    """What the first START row of live trading says of it, as far as it matters here."""
+
+    version: str
+    strategy: str
+    given: dict[str, Value]
+    account: AccountSettings
+    terms: list[Terms]
+
+
 @contextmanager
-def recorded_run(path: Path, assumed: BacktestSettings | None = None) -> Iterator[Recorded]:
+def recorded_run(path: Path) -> Iterator[Recorded]:
     """The run of a journal of `hean paper`, `hean backtest` or `hean live`; its market can be
-    played inside the context. *assumed*: settings where the journal holds none.
+    played inside the context.
 
     *Raises*: `InputError`, `JournalDamaged`, `DataInvalid`.
     """
@@ -85,12 +99,8 @@ def recorded_run(path: Path, assumed: BacktestSettings | None = None) -> Iterato
             yield _of_session(journal, told)
         elif "checksums" in journal.meta:
             yield _of_backtest(journal, told)
-        elif assumed is not None:
-            yield Recorded(told, assumed, told.period, __version__, "", None, None)
         else:
-            raise InputError(
-                f"{path.name} does not say what ran; give --strategy, --symbol and --data."
-            )
+            yield _of_live(journal, told)
     finally:
         journal.close()
 
@@ -142,6 +152,23 @@ def _of_session(journal: Journal, told: Told) -> Recorded:
         lambda: RecordedMarket(frames, header.settings.symbols),
         frames,
     )
+
+
+def _of_live(journal: Journal, told: Told) -> Recorded:
+    """Delays and fees were the venue's: those of a backtest stand in for them."""
+    first = next((row for row in journal.records() if row.kind == START), None)
+    try:
+        life = msgspec.msgpack.decode(first.payload if first else b"", type=_Life)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{told.place}: does not say what ran ({error}).") from error
+    settings = BacktestSettings(
+        life.strategy,
+        tuple(row.symbol for row in life.terms),
+        life.given,
+        life.account,
+        Assumptions(leverage=life.account.leverage),
+    )
+    return Recorded(told, settings, told.period, life.version, "", None, None)
 
 
 def _of_backtest(journal: Journal, told: Told) -> Recorded:

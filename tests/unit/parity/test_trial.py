@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hean import __version__
 from hean.backtest.assumptions import LatencyModel
 from hean.backtest.journaling import finish_journal, start_journal
 from hean.backtest.run import Backtest, BacktestSettings, MarketData
@@ -21,7 +22,8 @@ from hean.errors import DataInvalid, InputError
 from hean.feeds.recording import load_market
 from hean.parity.sides import given_market, recorded_run
 from hean.parity.trial import Cause, Parity, Played, compare, play
-from sessions import S_NS, START_NS, STRATEGY, recorded_session, without
+from hean.system import AccountSettings
+from sessions import S_NS, START_NS, STRATEGY, TERMS, recorded_session, without
 
 Settings = BacktestSettings
 MINUTE = (START_NS + 20 * S_NS, START_NS + 80 * S_NS)
@@ -219,10 +221,19 @@ def test_a_backtests_own_journal_is_compared_as_well(session: Session, tmp_path:
 
 
 def live_journal(path: Path, session: Session, **changes: Any) -> Path:
-    """A journal that tells fills and nothing else; the third is another than the backtest's."""
+    """A journal of live trading; its third fill is another than the backtest's."""
     with recorded_run(session[0]) as recorded:
         trades = recorded.told.trades
     journal = open_journal(path, holder="1", meta={})
+    life = {
+        "epoch": 7,
+        "version": __version__,
+        "strategy": STRATEGY,
+        "given": {},
+        "account": AccountSettings(),
+        "terms": TERMS,
+    }
+    journal.append("START", msgspec.msgpack.encode(life), ts_ns=START_NS)
     for number, one in enumerate(trades):
         values = {
             "order_id": one.order_id,
@@ -257,20 +268,18 @@ def test_what_a_venue_did_otherwise_is_named_by_what_differs(
     session: Session, tmp_path: Path, changes: dict[str, Any], cause: Cause
 ) -> None:
     path = live_journal(tmp_path / "live.journal", session, **changes)
-    settings = BacktestSettings(STRATEGY, ("BTCUSDT",))
-    with recorded_run(path, settings) as recorded:
+    with recorded_run(path) as recorded:
         with pytest.raises(InputError, match="holds no market; give --data"):
             given_market(recorded, [])
-        found = compare(recorded, given_market(recorded, [session[1]]), settings)
+        found = compare(recorded, given_market(recorded, [session[1]]), recorded.settings)
     assert set(found.causes.values()) == {cause}
     assert len(found.causes) in (1, 2)
 
 
-def test_a_journal_that_does_not_say_what_ran_needs_it_said(
-    session: Session, tmp_path: Path
-) -> None:
-    path = live_journal(tmp_path / "live.journal", session)
-    with pytest.raises(InputError, match="give --strategy, --symbol"), recorded_run(path):
+def test_a_journal_that_does_not_say_what_ran_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.journal"
+    open_journal(path, holder="1", meta={"of": "something else"}).close()
+    with pytest.raises(InputError, match="does not say what ran"), recorded_run(path):
         pass
 
 
