@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from hean.backtest.tiers import Tier
+from hean.feeds.bybit import DEPTHS
 from hean.risk.sizing import SizingMethod
 
 MARKET = "What to play"
@@ -236,4 +237,40 @@ ConfigOption = Annotated[
         help="Settings as TOML, also HEAN_CONFIG; options and variables come before it.",
         rich_help_panel=RUNNING,
     ),
+]
+
+
+class Exchange(StrEnum):
+    """Whose feed."""
+
+    BYBIT = "bybit"
+    BINANCE = "binance"
+
+
+class Market(StrEnum):
+    """Perpetual contracts paid in a stable coin, or coins."""
+
+    LINEAR = "linear"
+    SPOT = "spot"
+
+
+ExchangeOption = Annotated[
+    Exchange | None, typer.Option("--exchange", help="Whose live feed. Default: bybit.")
+]
+MarketOption = Annotated[
+    Market | None, typer.Option("--market", help="linear perpetuals (default), or spot.")
+]
+TestnetOption = Annotated[
+    bool | None, typer.Option("--testnet/--mainnet", help="The venue's test network.")
+]
+SymbolsOption = Annotated[
+    list[str] | None,
+    typer.Option("--symbols", "--symbol", help="Such as BTCUSDT; may be repeated, or BTC,ETH."),
+]
+DurationOption = Annotated[
+    float | None, typer.Option(min=0.1, metavar="S", help="Ends it; otherwise Ctrl-C does.")
+]
+DepthOption = Annotated[
+    int | None,
+    typer.Option(metavar="LEVELS", help=f"Of Bybit's books: {', '.join(map(str, DEPTHS))}."),
 ]

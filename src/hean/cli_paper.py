@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +44,6 @@ from hean.config import Settings, Source, endpoints_of, require
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, ParameterInvalid
-from hean.feeds.bybit import DEPTHS
 from hean.feeds.freshness import STALE
 from hean.feeds.recording import SUFFIX, SessionRecorder, finish_left
 from hean.net.loop import run as run_loop
@@ -62,36 +60,6 @@ TIMEOUT_S = 30.0  # of one event's handlers
 SLIPPAGE = "half_spread=0.00005,impact=0.5"
 
 
-class Exchange(StrEnum):
-    """Whose feed."""
-
-    BYBIT = "bybit"
-    BINANCE = "binance"
-
-
-class Market(StrEnum):
-    """Perpetual contracts paid in a stable coin, or coins."""
-
-    LINEAR = "linear"
-    SPOT = "spot"
-
-
-ExchangeOption = Annotated[
-    Exchange | None, typer.Option("--exchange", help="Whose live feed. Default: bybit.")
-]
-MarketOption = Annotated[
-    Market | None, typer.Option("--market", help="linear perpetuals (default), or spot.")
-]
-TestnetOption = Annotated[
-    bool | None, typer.Option("--testnet/--mainnet", help="The venue's test network.")
-]
-SymbolsOption = Annotated[
-    list[str] | None,
-    typer.Option("--symbols", "--symbol", help="Such as BTCUSDT; may be repeated, or BTC,ETH."),
-]
-DurationOption = Annotated[
-    float | None, typer.Option(min=0.1, metavar="S", help="Ends it; otherwise Ctrl-C does.")
-]
 RecordOption = Annotated[
     Path | None,
     typer.Option(
@@ -101,10 +69,6 @@ RecordOption = Annotated[
         "plays it again, hean parity compares.",
         rich_help_panel=options.RESULTS,
     ),
-]
-DepthOption = Annotated[
-    int | None,
-    typer.Option(metavar="LEVELS", help=f"Of Bybit's books: {', '.join(map(str, DEPTHS))}."),
 ]
 
 
@@ -121,14 +85,14 @@ def mount(app: typer.Typer) -> None:
 @run_command
 def paper(
     *,
-    exchange: ExchangeOption = None,
+    exchange: options.ExchangeOption = None,
     strategy: options.GivenStrategy = None,
-    symbols: SymbolsOption = None,
-    market: MarketOption = None,
-    testnet: TestnetOption = None,
+    symbols: options.SymbolsOption = None,
+    market: options.MarketOption = None,
+    testnet: options.TestnetOption = None,
     param: options.ParamOption = None,
     bar: options.GivenBar = None,
-    depth: DepthOption = None,
+    depth: options.DepthOption = None,
     cash: options.GivenCash = None,
     leverage: options.GivenLeverage = None,
     sizing: options.GivenSizing = None,
@@ -138,7 +102,7 @@ def paper(
     latency: options.GivenLatency = None,
     queue: options.GivenQueue = None,
     seed: options.GivenSeed = None,
-    duration: DurationOption = None,
+    duration: options.DurationOption = None,
     config: options.ConfigOption = None,
     json_to: options.JsonResultOption = None,
     report: options.ReportOption = None,
