@@ -73,6 +73,7 @@ class OrderRow(msgspec.Struct):
     orderId: int
     status: str
     origQty: str
+    side: Side | None = None
     clientOrderId: str = ""
     executedQty: str = ""
     updateTime: int = 0
@@ -88,6 +89,7 @@ class OrderRow(msgspec.Struct):
             decimal(self.executedQty),
             self.status,
             ts_ns=self.updateTime * MS_NS,
+            side=self.side,
         )
 
 
@@ -301,6 +303,12 @@ class BinanceCodec(ABC):
         if b'"orderId"' not in body:
             return None
         return read(body, OrderRow).report()
+
+    async def client_id_of(self, ask: Ask, execution: Execution) -> str:
+        """Trades of the account do not tell it; their order does."""
+        text = f"symbol={execution.symbol}&orderId={execution.exchange_order_id}"
+        body = await ask(Call("order", "GET", f"{self.root}/order", text, fine=NOT_THERE))
+        return read(body, OrderRow).clientOrderId if b'"orderId"' in body else ""
 
 
 def text_of(params: Params) -> str:

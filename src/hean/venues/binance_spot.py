@@ -26,6 +26,7 @@ from hean.venues.binance import (
 from hean.venues.reports import Ask, Call, Execution, Listing, OrderReport, Tracked
 from hean.venues.signing import binance_frame
 
+_CLOSED_NS = 1  # a moment that is over
 _LIMITS = limits(6_000, ((10, 100), (86_400, 200_000)))
 _WEIGHTS = {
     "submit": 1,
@@ -35,6 +36,7 @@ _WEIGHTS = {
     "orders": 80,
     "trades": 20,
     "account": 20,
+    "status": 1,
     "time": 1,
     "login": 2,
 }
@@ -58,6 +60,10 @@ class _Asset(msgspec.Struct):
         """As a fact."""
         free = Decimal(self.free)
         return Balance(self.asset, free + Decimal(self.locked), free)
+
+
+class _Status(msgspec.Struct):
+    status: int
 
 
 class _Account(msgspec.Struct):
@@ -110,6 +116,15 @@ class BinanceSpotCodec(BinanceCodec):
 
     async def prepare(self, ask: Ask, symbols: Sequence[str], leverage: int | None) -> None:
         """Nothing to set."""
+
+    async def modes(self, ask: Ask, symbols: Sequence[str]) -> str:
+        """None."""
+        return ""
+
+    async def closes_ns(self, ask: Ask) -> int:
+        """The venue only says whether it is closed now."""
+        call = Call("status", "GET", "/sapi/v1/system/status", "", is_signed=False)
+        return _CLOSED_NS if read(await ask(call), _Status).status else 0
 
     async def open_orders(self, ask: Ask) -> Listing[OrderReport]:
         """All open orders; the venue sends them at once."""

@@ -63,6 +63,7 @@ _WEIGHTS = {
     "setting": 1,
     "countdown": 10,
     "listen": 1,
+    "dual": 30,
     "time": 1,
     "login": 1,
 }
@@ -75,6 +76,7 @@ class _Algo(msgspec.Struct):
     algoId: int
     clientAlgoId: str
     algoStatus: str
+    side: Side | None = None
     quantity: str = ""
     actualOrderId: str | int | None = None
     updateTime: int = 0
@@ -94,6 +96,7 @@ class _Algo(msgspec.Struct):
             self.algoStatus,
             child_order_id=str(self.actualOrderId or ""),
             ts_ns=self.updateTime * MS_NS,
+            side=self.side,
         )
 
 
@@ -134,6 +137,15 @@ class _Asset(msgspec.Struct):
     def fact(self) -> Balance:
         """As a fact."""
         return Balance(self.asset, Decimal(self.balance), Decimal(self.availableBalance))
+
+
+class _Dual(msgspec.Struct):
+    dualSidePosition: bool
+
+
+class _Config(msgspec.Struct):
+    symbol: str
+    marginType: str
 
 
 class _ListenKey(msgspec.Struct):
@@ -229,6 +241,21 @@ class BinanceUsdmCodec(BinanceCodec):
         for symbol in symbols if leverage is not None else ():
             text = f"symbol={symbol}&leverage={leverage}"
             await ask(Call("setting", "POST", f"{self.root}/leverage", text))
+
+    async def modes(self, ask: Ask, symbols: Sequence[str]) -> str:
+        """Whether positions are one-way, and each symbol's margin mode."""
+        path = f"{self.root}/positionSide/dual"
+        dual = read(await ask(Call("dual", "GET", path, "")), _Dual)
+        words = ["hedge" if dual.dualSidePosition else "one-way"]
+        for symbol in symbols:
+            path, text = f"{self.root}/symbolConfig", f"symbol={symbol}"
+            configs = read(await ask(Call("account", "GET", path, text)), list[_Config])
+            words += [f"{each.symbol} margin {each.marginType}" for each in configs]
+        return ", ".join(words)
+
+    async def closes_ns(self, ask: Ask) -> int:
+        """The futures API does not tell; its streams end a while before."""
+        return 0
 
     async def order(self, ask: Ask, order: Tracked) -> OrderReport | None:
         """One order by its client id; of a triggered one, the order that it became."""

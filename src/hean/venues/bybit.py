@@ -40,6 +40,8 @@ _PER_SECOND: dict[str, tuple[int, int]] = {  # path: requests a second of linear
     "/v5/position/set-leverage": (10, 10),
     "/v5/position/switch-mode": (10, 10),
     "/v5/order/disconnected-cancel-all": (5, 5),  # not documented; used once at start
+    "/v5/account/info": (50, 50),
+    "/v5/system/status": (50, 50),
     "/v5/user/query-api": (10, 10),
     "/v5/market/time": (50, 50),
 }

@@ -29,6 +29,7 @@ from hean.venues.reports import (
 SETTLE_COIN = "USDT"  # of the perpetuals HEAN trades
 _MS_NS = 1_000_000
 _UNCHANGED = 110025, 110043  # mode or leverage already so: documented as an error
+_NEAR = ("scheduled", "ongoing")  # states of an announced maintenance
 _MOVED_WITHOUT_TRADE = ("Funding", "Settle", "Delivery")
 
 _STATUS = {
@@ -43,6 +44,8 @@ _STATUS = {
     "Rejected": Status.REJECTED,
 }
 
+_SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
+
 Row = TypeVar("Row")
 
 
@@ -51,6 +54,7 @@ class _Order(msgspec.Struct):
     orderId: str
     orderStatus: str
     qty: str
+    side: str = ""
     orderLinkId: str = ""
     cumExecQty: str = ""
     rejectReason: str = ""
@@ -71,6 +75,7 @@ class _Order(msgspec.Struct):
             self.orderStatus,
             ", ".join(said),
             ts_ns=int(self.updatedTime) * _MS_NS,
+            side=_SIDES.get(self.side),
         )
 
 
@@ -154,6 +159,20 @@ class _Page(msgspec.Struct, rename={"rows": "list", "cursor": "nextPageCursor"})
     cursor: str = ""
 
 
+class _Leg(msgspec.Struct):
+    symbol: str
+    positionIdx: int
+
+
+class _Info(msgspec.Struct):
+    marginMode: str
+
+
+class _Notice(msgspec.Struct):
+    state: str
+    begin: str
+
+
 class _Time(msgspec.Struct):
     timeNano: str
 
@@ -208,6 +227,27 @@ class BybitAccount:
             text = f'{{"category":"linear","symbol":"{symbol}",{both}}}'
             await self._set(ask, "/v5/position/set-leverage", text)
 
+    async def modes(self, ask: Ask, symbols: Sequence[str]) -> str:
+        """Whether positions are one-way, symbol by symbol, and the account's margin mode."""
+        if not self._is_linear:
+            return ""
+        words = []
+        for symbol in symbols:
+            query = f"{self._category}&symbol={symbol}"
+            page = _read(await ask(self._get("/v5/position/list", query)), _Page)
+            is_hedged = any(_read(raw, _Leg).positionIdx for raw in page.rows)
+            words.append(f"{symbol} {'hedge' if is_hedged else 'one-way'}")
+        info = _read(await ask(self._get("/v5/account/info", "")), _Info)
+        return ", ".join([*words, f"margin {info.marginMode}"])
+
+    async def closes_ns(self, ask: Ask) -> int:
+        """The first maintenance that is announced or under way."""
+        path = "/v5/system/status"
+        call = Call(f"{self._kind_prefix}{path}", "GET", path, "", is_signed=False)
+        notices = [_read(raw, _Notice) for raw in _read(await ask(call), _Page).rows]
+        near = [int(each.begin) for each in notices if each.state in _NEAR]
+        return min(near, default=0) * _MS_NS
+
     async def order(self, ask: Ask, order: Tracked) -> OrderReport | None:
         """Among recent orders, then in the history."""
         scope = f"{self._category}&symbol={order.symbol}&orderLinkId={order.order_id}"
@@ -218,6 +258,10 @@ class BybitAccount:
                 if found.orderLinkId == order.order_id:
                     return found.report()
         return None
+
+    async def client_id_of(self, ask: Ask, execution: Execution) -> str:
+        """Executions tell it."""
+        return execution.client_order_id
 
     async def open_orders(self, ask: Ask) -> Listing[OrderReport]:
         """All open orders, conditional ones too."""

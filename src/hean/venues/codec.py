@@ -150,8 +150,20 @@ class Codec(Protocol):
         """One-way mode and leverage; nothing where there are no positions."""
         ...
 
+    async def modes(self, ask: Ask, symbols: Sequence[str]) -> str:
+        """Position and margin modes in words; empty where there are none."""
+        ...
+
+    async def closes_ns(self, ask: Ask) -> int:
+        """When an announced maintenance begins or began; 0 when none is near, or none is told."""
+        ...
+
     async def order(self, ask: Ask, order: Tracked) -> OrderReport | None:
         """One order by its client id; `None` if the venue says that it has none."""
+        ...
+
+    async def client_id_of(self, ask: Ask, execution: Execution) -> str:
+        """The client id of the order that traded; empty if it has none."""
         ...
 
     async def open_orders(self, ask: Ask) -> Listing[OrderReport]:
@@ -236,6 +248,7 @@ def order_report(row: Mapping[str, Any]) -> OrderReport:
         row["reason"],
         row["child_order_id"] or "",
         row["ts_ns"],
+        Side(row["side"]) if row["side"] else None,
     )
 
 

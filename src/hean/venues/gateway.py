@@ -36,7 +36,7 @@ from hean.net.budget import Budget, Priority
 from hean.net.http import HttpClient
 from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
-from hean.net.offset import EVERY_S, ROUND, ClockOffset
+from hean.net.offset import ClockOffset
 from hean.net.socket import ConnectGovernor, Connection, Dial, picows_dial
 from hean.venues.codec import Codec
 from hean.venues.dispatch import S_NS, Dispatch, Flight
@@ -44,26 +44,26 @@ from hean.venues.halts import ACCOUNT, Halts
 from hean.venues.private import NAME as STREAM
 from hean.venues.private import PrivateStream
 from hean.venues.questions import Questions
-from hean.venues.reports import OrderReport, Reply, Tracked
-from hean.venues.search import Search
-from hean.venues.tracking import OrderTracker
+from hean.venues.reports import Reply, Tracked
+from hean.venues.resolution import Resolution
+from hean.venues.search import Patience, PositionProblem
+from hean.venues.upkeep import Upkeep
 
-SWEEP_S = 0.25  # how exactly the time for an answer is kept
 PING_S = 20.0  # both venues close a connection that is silent for much longer
 SILENCE_S = 20.0  # RELIABILITY 2.4: then a ping, and half as long later another connection
 LIFE_S = 86_100.0  # both venues cut after 24 h; five minutes before that HEAN changes over
-RELOAD_S = 60.0  # trading rules are never older
-READ_S = 30.0  # the account is read anew this often: RELIABILITY 2.4, whatever the stream said
-KEEP_S = 1_500.0  # a private address lives an hour; it is prolonged before half of that is over
 START_S = 30.0  # to log in and to read the account
-CANCEL_AGAIN_S = 0.5  # after a cancel that did not leave
-DEAD_MAN_PARTS = 3  # the switch is wound again after a third of its time
 MS_NS = 1_000_000
 
 Sending = Callable[[str, Tracked, Decimal | None, Decimal | None], None]
 """Told verb, order, and the price and size of an amendment, before a byte of it may leave; returns
 when that is durable. *Raises*: `FatalError`; nothing leaves then."""
 
+_REASONS_TO_LOOK: dict[type[HeanError], str] = {  # after a refusal: what to look at again
+    ClockRefused: "clock",
+    FilterRefused: "rules",
+    VenueRefused: "modes",
+}
 _is_word = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols at both venues
 
 
@@ -87,7 +87,8 @@ class Gateway:
     *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
     trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets;
     *sending*: keeps what is about to leave; *objection*: says why an order, reduce-only or not, may
-    not leave; empty if it may.
+    not leave; empty if it may; *remembers*: whether the journal knows an order id; *position_problem*:
+    see `search.py`, without it no order is ever proven absent; *patience*: of looking for one.
     """
 
     def __init__(
@@ -106,13 +107,15 @@ class Gateway:
         dial: Dial = picows_dial,
         sending: Sending | None = None,
         objection: Callable[[bool], str] | None = None,
+        remembers: Callable[[str], bool] = lambda order_id: False,
+        position_problem: PositionProblem | None = None,
+        patience: Patience = Patience(),  # noqa: B008  # frozen
     ) -> None:
         self.codec = codec
         self.offset = ClockOffset()
         self.halts = Halts(
             codec.name, emit, self._details, first=(STREAM, "the account has not been read yet")
         )
-        self.tracker = OrderTracker(emit, self._strange)
         self.questions = Questions(
             codec,
             client,
@@ -120,8 +123,23 @@ class Gateway:
             self.offset,
             now=now,
             on_key_refused=lambda why: self.halts.add("key", why),
+            on_code=lambda code: self.upkeep.answered(code),
         )
-        self.dispatch = Dispatch(codec, self.questions, self, self._run)
+        self.resolution = Resolution(
+            codec,
+            self.questions,
+            self.halts,
+            self.run,
+            symbols=settings.symbols,
+            emit=emit,
+            cancel=self.cancel,
+            unbroken=lambda: self.private.unbroken,
+            remembers=remembers,
+            position_problem=position_problem,
+            patience=patience,
+        )
+        self.tracker = self.resolution.tracker
+        self.dispatch = Dispatch(codec, self.questions, self, self.run)
         self.private = PrivateStream(
             codec,
             self.questions,
@@ -129,10 +147,20 @@ class Gateway:
             self.halts,
             emit=emit,
             symbols=settings.symbols,
-            run=self._run,
+            run=self.run,
+            on_missing=self.resolution.look_for,
+            on_read=lambda began_ns: self.upkeep.read(began_ns),
         )
-        self._search = Search(
-            codec, self.questions, self.tracker, self._run, on_found=self._cancel_if_wanted
+        self.upkeep = Upkeep(
+            codec,
+            self.questions,
+            self.offset,
+            self.halts,
+            self.dispatch,
+            self.private,
+            self.run,
+            symbols=settings.symbols,
+            reload=reload,
         )
         if not all(map(_is_word, settings.symbols)):
             raise ParameterInvalid(f"symbols {settings.symbols}: write them as the venue does.")
@@ -140,11 +168,9 @@ class Gateway:
         self._settings = settings
         self._budget = budget
         self._now = now
-        self._reload = reload
         self._latency = latency
         self._sending = sending
         self._objection = objection
-        self._reloading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sockets = self._connections(rng, governor, dial)
 
@@ -162,6 +188,7 @@ class Gateway:
             raise DuplicateOrder(f"{approved.order_id} was sent before; ids are never used twice.")
         now_ns = self._now()
         order = self.tracker.open(approved, now_ns)
+        order.left_ms = self._venue_ms(now_ns)
         problem = self._problem(approved, now_ns)
         if problem is not None:
             self.tracker.refused(order, type(problem), problem.message)
@@ -171,7 +198,7 @@ class Gateway:
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
-            frame = self.codec.submit_frame(approved, request_id, self._venue_ms(now_ns))
+            frame = self.codec.submit_frame(approved, request_id, order.left_ms)
             if latency is not None:
                 latency.encoded()
         flight = Flight("submit", order, now_ns)
@@ -186,11 +213,13 @@ class Gateway:
         if order is None or order.is_ended:
             return
         order.is_cancel_wanted = True
+        if self.resolution.strangers.superseded:
+            return  # another process is in charge of the account
         now_ns = self._now()
         call = self.codec.cancel_call(order)
         wait_ns = self._budget.try_take(call.kind, Priority.CANCEL, now_ns)
         if wait_ns:
-            self._cancel_later(order_id, wait_ns / S_NS)
+            self.resolution.cancel_later(order, wait_ns / S_NS)
             return
         if self._sending is not None:
             self._sending("cancel", order, None, None)
@@ -241,10 +270,18 @@ class Gateway:
 
     # ------------------------------------------------------------ the rim
 
-    def restore(self, orders: Iterable[Tracked], seen: Iterable[str], since_ns: int) -> None:
-        """Go on where an earlier process stopped: its open orders, ids of executions it told, and
-        until when it watched the account. Before `start`.
+    def restore(
+        self,
+        orders: Iterable[Tracked],
+        seen: Iterable[str],
+        since_ns: int,
+        epoch: int | None = None,
+    ) -> None:
+        """Go on where an earlier process stopped: its orders, ids of executions it told, and until
+        when it watched the account. Before `start`. *epoch*: of this process; with it orders on the
+        account that bear HEAN's form of id are judged.
         """
+        self.resolution.strangers.epoch = epoch
         self.tracker.restore(orders, seen)
         self.private.resume(since_ns)
 
@@ -261,8 +298,7 @@ class Gateway:
                 await socket.start()
             async with asyncio.timeout(START_S):
                 await self.private.caught_up.wait()
-            if self._settings.dead_man_s:
-                await self._arm(self._settings.dead_man_s)
+            winds = self._settings.dead_man_s if await self._arm() else None
         except TimeoutError:
             why = self.halts.why(ACCOUNT)
             await self.stop()
@@ -274,8 +310,8 @@ class Gateway:
             raise
         for order in self.tracker.open_orders():
             if order.is_unknown:
-                self._search.look_for(order)
-        self._keep_house()
+                self.resolution.look_for(order)
+        self.upkeep.start(winds)
 
     async def stop(self) -> None:
         """Close everything; open orders stay where they are. Safe to call twice."""
@@ -285,21 +321,25 @@ class Gateway:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._settings.dead_man_s and self.private.caught_up.is_set():
             with suppress(HeanError):  # it then cancels when its time is over, as it was meant to
-                await self.codec.arm(self.questions.ask, 0, self._settings.symbols)
+                await self.upkeep.arm(0)
         self.private.caught_up.clear()
         for socket in reversed(self._sockets):
             await socket.stop()
 
     async def measure_clock(self) -> None:
         """One estimate of the venue's clock. *Raises*: as `Questions.ask`."""
-        for _ in range(ROUND):
-            sent_ns = self._now()
-            server_ns = await self.codec.server_time_ns(self.questions.ask)
-            self.offset.sample(sent_ns, server_ns, self._now())
-        if self.offset.halts():
-            self.halts.add("clock", self.offset.warning())
-        else:
-            self.halts.lift("clock")
+        await self.upkeep.measure_clock()
+
+    def look_again(self) -> None:
+        """Read the account once more in a moment."""
+        self.private.look_soon()
+
+    def run(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task of this gateway, ended by `stop`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     # ------------------------------------------------------------ how requests end (`Ends`)
 
@@ -318,25 +358,22 @@ class Gateway:
     def refused(self, flight: Flight, error: type[HeanError], why: str) -> None:
         """A definite no, and what it tells beyond this request."""
         order = flight.order
-        if error is ClockRefused:
-            self._run(self._attempt(self.measure_clock), f"{self.codec.name} clock")
-        elif error is FilterRefused:
-            self._reload_now()
+        if error in _REASONS_TO_LOOK:
+            self.upkeep.now(_REASONS_TO_LOOK[error])
         if flight.kind == "submit":
             self.tracker.refused(order, error, why)
-        elif flight.kind == "cancel" and error in (RateLimited, NotSent):
-            self._cancel_later(order.order_id, CANCEL_AGAIN_S)
+        elif flight.kind == "cancel" and error in (RateLimited, NotSent, Halted):
+            self.resolution.cancel_later(order)
         else:
             self.tracker.request_refused(order, error, why)
-            if error is OrderNotOpen:  # a question, not an answer: filled, cancelled, or forgotten
-                order.is_cancel_wanted = False
-                self._search.look_for(order)
+            if error is OrderNotOpen:
+                self.resolution.not_found(order)
 
     def lost(self, flight: Flight) -> None:
         """Nobody knows what became of it: ask."""
         if flight.kind == "submit":
             self.tracker.unknown(flight.order, flight.sent_ns)
-        self._search.look_for(flight.order)
+        self.resolution.look_for(flight.order)
 
     # ------------------------------------------------------------ inside
 
@@ -350,6 +387,7 @@ class Gateway:
                 f"this gateway trades {', '.join(sorted(self._symbols))}, and an order id is 1 to "
                 "36 letters, digits, '-' and '_'."
             )
+        self.upkeep.look(now_ns)
         why = self._why_not(approved)
         if why:
             return Halted(why)
@@ -359,32 +397,12 @@ class Gateway:
 
     def _why_not(self, order: OrderApproved | Tracked) -> str:
         """Why it may not leave at this moment. A reduction leaves in spite of our own halts."""
-        why = "" if order.reduce_only else self.halts.why(order.symbol)
+        why = self.resolution.strangers.superseded
+        if not why and not order.reduce_only:
+            why = self.halts.why(order.symbol)
         if not why and self._objection is not None:
             why = self._objection(order.reduce_only)
         return why
-
-    def _cancel_later(self, order_id: str, delay_s: float) -> None:
-        async def again() -> None:
-            await asyncio.sleep(delay_s)
-            self.cancel(order_id)
-
-        self._run(again(), f"{self.codec.name} cancels again")
-
-    def _cancel_if_wanted(self, order: Tracked) -> None:
-        if order.is_cancel_wanted:
-            self.cancel(order.order_id)
-
-    def _strange(self, report: OrderReport) -> None:
-        """The venue uses a word nobody here knows: a person has to look."""
-        sentence = (
-            f"{report.symbol}: order {report.client_order_id or report.exchange_order_id} has the "
-            f"unknown status {report.word!r}; look at the venue, then update HEAN."
-        )
-        self.halts.add("unknown word", sentence, report.symbol)
-        order = self.tracker.get(report.client_order_id)
-        if order is not None:
-            self.tracker.unknown(order, self._now())
 
     def _details(self) -> dict[str, Any]:
         return {
@@ -400,7 +418,14 @@ class Gateway:
         codec = self.codec
 
         async def private_url() -> str:
-            return await codec.private_url(self.questions.ask) or codec.endpoints.private
+            return await codec.private_url(self.questions.ask) or still(codec.endpoints.private)
+
+        def still(url: str) -> str:
+            if self._budget.is_banned(self._now()):
+                raise RateLimited(
+                    f"{codec.name} wants silence; nothing connects before it is over."
+                )
+            return url
 
         def connection(part: str, url: Any, owner: Any, on_silence: Any) -> Connection:
             return Connection(
@@ -420,7 +445,7 @@ class Gateway:
             )
 
         return [
-            connection("orders", lambda: codec.endpoints.trade, self.dispatch, None),
+            connection("orders", lambda: still(codec.endpoints.trade), self.dispatch, None),
             connection("account", private_url, self.private, self.private.doubt),
         ]
 
@@ -433,58 +458,12 @@ class Gateway:
                 f"{settings.account_id}; no order was sent."
             )
         await self.codec.prepare(ask, settings.symbols, settings.leverage)
+        await self.upkeep.check_modes()
 
-    # ------------------------------------------------------------ house-keeping
-
-    def _keep_house(self) -> None:
-        async def sweep() -> None:
-            self.dispatch.sweep(self._now())
-
-        async def keep_private() -> None:
-            await self.codec.keep_private(self.questions.ask)
-
-        self._run(self._every(SWEEP_S, sweep), f"{self.codec.name} sweep")
-        self._run(self._every(EVERY_S, self.measure_clock), f"{self.codec.name} clock")
-        self._run(self._every(KEEP_S, keep_private), f"{self.codec.name} address")
-        self._run(self._every(READ_S, self.private.look), f"{self.codec.name} reads the account")
-        if self._reload is not None:
-            self._run(self._every(RELOAD_S, self._reload), f"{self.codec.name} rules")
-
-    async def _arm(self, seconds: int) -> None:
-        """Set the dead-man's switch, and wind it again and again where the venue wants it so. What
-        cannot be wound runs out, as it was meant to.
-        """
-
-        async def wind() -> None:
-            await self.codec.arm(self.questions.ask, seconds, self._settings.symbols)
-
-        if await self.codec.arm(self.questions.ask, seconds, self._settings.symbols):
-            name = f"{self.codec.name} dead-man"
-            self._run(self._every(seconds / DEAD_MAN_PARTS, wind), name)
-
-    def _reload_now(self) -> None:
-        """The rules have changed under us; one reload at a time."""
-        is_running = self._reloading is not None and not self._reloading.done()
-        if self._reload is not None and not is_running:
-            name = f"{self.codec.name} rules"
-            self._reloading = self._run(self._attempt(self._reload), name)
-
-    async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await self._attempt(step)
-
-    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
-        """One try; the next comes by itself."""
-        with suppress(HeanError):
-            await step()
-
-    def _run(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """A task of this gateway, ended by `stop`."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    async def _arm(self) -> bool:
+        """Set the dead-man's switch, if it is chosen. *Returns*: whether it must be wound."""
+        seconds = self._settings.dead_man_s
+        return bool(seconds) and await self.upkeep.arm(seconds or 0)
 
 
 def _busy(wait_ns: int) -> str:

@@ -3,7 +3,8 @@
 kept waiting while the account is read by REST: open orders, executions since the last one known,
 positions, balances. Only when all of that has been merged are the frames let go, so none is seen
 before the snapshot it must follow. Until then nothing new is opened. A frame that is not understood
-is not skipped: the account is read again.
+is not skipped: the account is read again. Holes are counted, because nothing can be proven absent
+across one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from hean.venues.codec import Codec, Told, told
 from hean.venues.dispatch import S_NS, Run
 from hean.venues.halts import Halts
 from hean.venues.questions import Questions
-from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply
+from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply, Tracked
 from hean.venues.session import Session
 from hean.venues.tracking import OrderTracker
 
@@ -30,13 +31,16 @@ OVERLAP_NS = 300_000_000_000  # executions are read from so long before the last
 WAITING_MAX = 100_000  # frames kept while the account is read: 10,000 fills a second for 10 s
 SETTLED_S = 5.0  # an execution this old has reached a stream that works
 MS_NS = 1_000_000
+SOON_S = 2.5  # until the next reading when the last one did not agree with our books
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # pauses between attempts to read the account
 NAME = "private stream"
 
 
 class PrivateStream:
     """One private stream and its account. *emit*: takes positions and balances; *symbols*: whose
-    executions are asked for; *run*: starts a task that the owner ends.
+    executions are asked for; *run*: starts a task that the owner ends; *on_missing*: told of an
+    order that the venue has confirmed and does not show any more; *on_read*: of each complete
+    reading, with the venue's time in ns at which it began.
     """
 
     def __init__(
@@ -49,9 +53,12 @@ class PrivateStream:
         emit: Callable[[Payload], None],
         symbols: Sequence[str],
         run: Run,
+        on_missing: Callable[[Tracked], None],
+        on_read: Callable[[int], None],
     ) -> None:
         self.caught_up = asyncio.Event()
         """Set while the stream is in step with the account."""
+        self._holes = 0
         self.session = Session(
             lambda: codec.private_steps(questions.venue_ms()),
             on_ready=self.catch_up,
@@ -64,6 +71,9 @@ class PrivateStream:
         self._emit = emit
         self._symbols = tuple(symbols)
         self._run = run
+        self._on_missing = on_missing
+        self._on_read = on_read
+        self._soon: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: list[Told] | None = None
         self._since_ns = questions.venue_ms() * MS_NS
@@ -74,13 +84,36 @@ class PrivateStream:
         """An earlier process of ours watched the account until *since_ns*, venue time."""
         self._since_ns = since_ns - OVERLAP_NS
 
+    @property
+    def unbroken(self) -> int:
+        """A number that stays the same as long as nothing is missed; -1 while something may be."""
+        return self._holes if self.caught_up.is_set() else -1
+
     async def look(self) -> None:
         """Read the account beside a stream that works. *Raises*: as `Questions.ask`."""
         if self.caught_up.is_set():
             await self._read_account()
 
+    def look_soon(self, delay_s: float = SOON_S) -> None:
+        """One more such reading in a moment, however often it is asked for."""
+
+        async def read_again() -> None:
+            await asyncio.sleep(delay_s)
+            with suppress(HeanError):
+                await self.look()
+
+        if self._soon is None or self._soon.done():
+            self._soon = self._run(read_again(), f"{self._codec.name} reads again")
+
+    def distrust(self, reason: str) -> None:
+        """Whatever the stream looks like, it is not believed: another one, and a reading."""
+        self.down(reason)
+        if self._connection is not None:
+            self._connection.restart(reason)
+
     def opened(self, connection: Connection) -> None:
         """A socket is open: log in, and let nothing pass until the account has been read."""
+        self._holes += 1
         self._connection = connection
         self._stop_reading()
         self._waiting = []
@@ -88,6 +121,7 @@ class PrivateStream:
 
     def down(self, reason: str) -> None:
         """The socket is gone: what happens from now on is not seen."""
+        self._holes += 1
         self._stop_reading()
         self.session.down()
         self.caught_up.clear()
@@ -123,6 +157,7 @@ class PrivateStream:
 
     def catch_up(self) -> None:
         """Read the account, then let the frames go that have waited."""
+        self._holes += 1
         self._stop_reading()
         self.caught_up.clear()
         if self._waiting is None:
@@ -170,6 +205,8 @@ class PrivateStream:
                 found = await codec.order(ask, order)
                 if found is not None:
                     reports.append(found)
+                elif order.is_placed:
+                    self._on_missing(order)
         executions = await codec.executions(ask, self._first_ns(), self._symbols)
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
@@ -192,6 +229,8 @@ class PrivateStream:
                 tuple((each.asset, each.total) for each in balances.rows),
             )
         )
+        if is_complete:
+            self._on_read(began_ns)
 
     def _first_ns(self) -> int:
         """From when executions are of interest: never from before we began to watch."""

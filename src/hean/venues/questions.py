@@ -24,7 +24,9 @@ S_NS = 1_000_000_000
 
 
 class Questions:
-    """REST for one market. *now*: UTC nanoseconds; *on_key_refused*: told why, in words."""
+    """REST for one market. *now*: UTC nanoseconds; *on_key_refused*: told why, in words; *on_code*:
+    told the venue's code of every answer, on sockets too.
+    """
 
     def __init__(
         self,
@@ -35,23 +37,26 @@ class Questions:
         *,
         now: Callable[[], int],
         on_key_refused: Callable[[str], None],
+        on_code: Callable[[int | None], None],
     ) -> None:
         self._codec = codec
         self._client = client
         self._budget = budget
         self._offset = offset
-        self._now = now
+        self.now = now
+        """UTC nanoseconds."""
         self._on_key_refused = on_key_refused
+        self._on_code = on_code
 
     def venue_ms(self) -> int:
         """The venue's time, as well as it is known."""
-        return (self._now() + self._offset.correction_ns) // 1_000_000
+        return (self.now() + self._offset.correction_ns) // 1_000_000
 
     async def ask(self, call: Call) -> Any:
         """The data of the answer. *Raises*: `VenueError` of the venue's reason, `NotSent`,
         `OutcomeUnknown`, and `RateLimited` when the turn would come too late.
         """
-        wait_ns = self._budget.try_take(call.kind, call.priority, self._now())
+        wait_ns = self._budget.try_take(call.kind, call.priority, self.now())
         while wait_ns:
             if wait_ns > WAIT_MAX_S * S_NS:
                 raise RateLimited(
@@ -59,7 +64,7 @@ class Questions:
                     f"at most {WAIT_MAX_S:g} s are waited."
                 )
             await asyncio.sleep(wait_ns / S_NS)
-            wait_ns = self._budget.try_take(call.kind, call.priority, self._now())
+            wait_ns = self._budget.try_take(call.kind, call.priority, self.now())
         reply = await self.send(call)
         verdict = reply.verdict
         if verdict.outcome is Outcome.YES or verdict.code in call.fine:
@@ -69,10 +74,16 @@ class Questions:
         raise verdict.error(f"{self._codec.name} {call.path}: {verdict.sentence()}.")
 
     async def send(self, call: Call, objection: Callable[[], str] | None = None) -> Reply:
-        """Send a request whose turn it is. *objection*: as of `HttpClient.request`.
+        """Send a request whose turn it is. *objection*: as of `HttpClient.request`; a ban is one.
 
         *Raises*: `NotSent`, `OutcomeUnknown`, `Halted` with the objection.
         """
+
+        def why_not() -> str:
+            if self._budget.is_banned(self.now()):
+                return f"{self._codec.name} wants silence; nothing is sent before it is over."
+            return objection() if objection is not None else ""
+
         request = self._codec.sign(call, self.venue_ms())
         answer = await self._client.request(
             request.method,
@@ -80,7 +91,7 @@ class Questions:
             query=request.query,
             body=request.body,
             headers=request.headers,
-            objection=objection,
+            objection=why_not,
         )
         now_ms = self.venue_ms()
         reply = self._codec.read(call, answer.status, answer.headers, answer.body, now_ms)
@@ -89,7 +100,8 @@ class Questions:
 
     def learn(self, reply: Reply) -> None:
         """Take from an answer what it says about limits and about the key."""
-        now_ns = self._now()
+        now_ns = self.now()
+        self._on_code(reply.verdict.code)
         for name, used, count in reply.used:
             self._budget.observe(name, now_ns, used=used, count=count)
         if reply.silence is not None:

@@ -36,7 +36,8 @@ class Status(Enum):
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """One look at an order. *filled*: what traded so far; *word*: the venue's own status;
-    *child_order_id*: that of the order which a triggered conditional order became.
+    *child_order_id*: that of the order which a triggered conditional order became; *side*: `None`
+    where it is not told.
     """
 
     symbol: str
@@ -49,6 +50,7 @@ class OrderReport:
     reason: str = ""
     child_order_id: str = ""
     ts_ns: int = 0
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,10 @@ class Login:
 
 class Tracked(msgspec.Struct):
     """An order under way, as its venue needs to know it. *size*: the whole order, as amended;
-    *child_order_id*: the venue's id of the order that a triggered conditional order became.
+    *child_order_id*: the venue's id of the order that a triggered conditional order became;
+    *is_absent*: ended because it was proven never to have been there; *is_quarantined*: nobody could
+    tell; *is_disputed*: the venue shows an order of other terms under its id; *cancels_missed*: how
+    often a cancel did not find it; *left_ms*: the venue's time signed into its request.
     """
 
     order_id: str
@@ -138,6 +143,11 @@ class Tracked(msgspec.Struct):
     is_unknown: bool = False
     is_ended: bool = False
     is_cancel_wanted: bool = False
+    is_absent: bool = False
+    is_quarantined: bool = False
+    is_disputed: bool = False
+    cancels_missed: int = 0
+    left_ms: int = 0
 
 
 Ask = Callable[[Call], Awaitable[Any]]

@@ -1,75 +1,309 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`search.py`: looking for an order by its client id, until the venue shows it. That it is not
-shown proves nothing: the order stays unknown and counts in full, and the looks go on, half a minute
-apart. To prove that an order does not exist is the reconciler's business, not this file's.
+"""`search.py`: what became of an order whose answer is missing. It is looked for by its client id,
+among the open orders and among the executions, until one of them shows it. That none does is proof
+of nothing until every part of the proof holds at once (`missing_proof`); then it is absent. Without
+proof it goes to quarantine after a while, which is told again every minute, and the looks go on: it
+never gets old enough to be forgotten. A list with an end missing is no look at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
+from hean.core.types import Error, Payload
 from hean.errors import HeanError
 from hean.venues.codec import Codec
 from hean.venues.dispatch import Run
 from hean.venues.questions import Questions
-from hean.venues.reports import Tracked
+from hean.venues.reports import Execution, Listing, OrderReport, Tracked
+from hean.venues.strangers import Strangers
 from hean.venues.tracking import OrderTracker
 
-PAUSES_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # before each look, the first ones dense
-PAUSE_MAX_S = 30.0  # then for as long as it takes
 EARLIER_NS = 5_000_000_000  # executions are read from before the order left: clocks differ
+SHARED_S = 1.0  # a list that is no older serves everybody who looks
+RECEIVE_WINDOW_MS = 5_000  # sent to Bybit with each request, and Binance's when nothing is said
+ROUNDS = 3  # complete looks, one after the other, that found nothing
+MS_NS = 1_000_000
+
+PositionProblem = Callable[[str, int], str]
+"""Why the position of a symbol, read after a venue's time in ns, is not what our fills explain;
+empty if it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long is looked. *pauses_s*: before each look, the first ones dense, the last for good;
+    *spread_s*: from the first to the last look of a proof; *late_ms*: how long after the receive
+    window of the request, by the venue's clock; *quarantine_s*: without proof; *alarm_s*: between
+    two alarms about one order.
+    """
+
+    pauses_s: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
+    spread_s: float = 60.0
+    late_ms: int = 5_000
+    quarantine_s: float = 300.0
+    alarm_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What speaks for an order not being there. *rounds*, *spread_s*: complete looks that found
+    nothing, and the time they span; *late_ms*: since the receive window of its request was over;
+    *is_watched*: the private stream was in step all that time, without a hole; *position*: why the
+    position does not agree, empty if it does.
+    """
+
+    rounds: int
+    spread_s: float
+    late_ms: int
+    is_watched: bool
+    position: str
+
+
+def missing_proof(proof: Proof, order: Tracked, patience: Patience) -> str:
+    """The first part of the proof that does not hold; empty when the order is absent."""
+    if order.is_disputed:
+        return "the venue shows another order under its id"
+    if proof.rounds < ROUNDS:
+        return f"{proof.rounds} of {ROUNDS} complete looks"
+    if proof.spread_s < patience.spread_s:
+        return f"looks over {proof.spread_s:.0f} of {patience.spread_s:g} s"
+    if proof.late_ms < patience.late_ms:
+        return "by the venue's clock its request may still be accepted"
+    if not proof.is_watched:
+        return "the private stream had a hole"
+    return proof.position
+
+
+@dataclass(slots=True)
+class _Case:
+    """One order that is looked for. Clean looks since *first_s* (loop) and *first_ns* (venue)."""
+
+    order: Tracked
+    began_s: float
+    was_unknown: bool
+    rounds: int = 0
+    first_s: float = 0.0
+    first_ns: int = 0
+    holes: int = 0
+    told_s: float | None = None
+    doubt: str = "no complete look yet"
+
+    def is_over(self) -> bool:
+        """Whether something else has shown it meanwhile."""
+        order = self.order
+        return order.is_ended or (self.was_unknown and not order.is_unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    began_s: float
+    since_ns: int
+    orders: Listing[OrderReport]
+    executions: Listing[Execution]
 
 
 class Search:
-    """Looks for orders, one task each. *on_found*: told when the venue has shown the order."""
+    """Looks for orders, one task each. *unbroken*: as of `PrivateStream`; *on_over*: told when an
+    order needs no looking for any more; *on_quarantine*: told, with a sentence, that nobody knows
+    what became of one.
+    """
 
     def __init__(
         self,
         codec: Codec,
         questions: Questions,
         tracker: OrderTracker,
+        strangers: Strangers,
         run: Run,
         *,
-        on_found: Callable[[Tracked], None],
+        symbols: tuple[str, ...],
+        unbroken: Callable[[], int],
+        emit: Callable[[Payload], None],
+        on_over: Callable[[Tracked], None],
+        on_quarantine: Callable[[Tracked, str], None],
+        position_problem: PositionProblem | None,
+        patience: Patience,
     ) -> None:
         self._codec = codec
         self._questions = questions
         self._tracker = tracker
+        self._unbroken = unbroken
+        self._strangers = strangers
         self._run = run
-        self._on_found = on_found
-        self._sought: set[str] = set()
+        self._symbols = symbols
+        self._emit = emit
+        self._on_over = on_over
+        self._on_quarantine = on_quarantine
+        self._position_problem = position_problem or _nobody
+        self._patience = patience
+        self._cases: dict[str, _Case] = {}
+        self._reading = asyncio.Lock()
+        self._lists: _Lists | None = None
 
     def look_for(self, order: Tracked) -> None:
         """Begin, unless it is being looked for."""
-        if order.order_id not in self._sought:
-            self._sought.add(order.order_id)
-            self._run(self._look(order), f"{self._codec.name} looks for {order.order_id}")
+        if order.order_id in self._cases or order.is_ended:
+            return
+        now_s = asyncio.get_running_loop().time()
+        case = _Case(order, now_s, order.is_unknown)
+        self._cases[order.order_id] = case
+        if order.is_quarantined:
+            self._on_quarantine(order, "an earlier run could not tell what became of it")
+        self._run(self._look(case), f"{self._codec.name} looks for {order.order_id}")
 
-    async def _look(self, order: Tracked) -> None:
+    async def _look(self, case: _Case) -> None:
+        pauses_s = self._patience.pauses_s
         try:
-            for pause_s in chain(PAUSES_S, repeat(PAUSE_MAX_S)):
+            for pause_s in chain(pauses_s, repeat(pauses_s[-1])):
                 await asyncio.sleep(pause_s)
-                if order.is_ended or await self._is_shown(order):
+                if case.is_over() or await self._is_shown(case) or await self._is_absent(case):
                     break
+                self._tell(case)
         finally:
-            self._sought.discard(order.order_id)
-        self._on_found(order)
+            del self._cases[case.order.order_id]
+        self._on_over(case.order)
 
-    async def _is_shown(self, order: Tracked) -> bool:
-        """One look; takes over what the venue shows."""
-        ask = self._questions.ask
+    async def _is_shown(self, case: _Case) -> bool:
+        """One look at all three places; takes over what one of them shows."""
+        order, began_s = case.order, asyncio.get_running_loop().time()
+        began_ms, holes = self._questions.venue_ms(), self._unbroken()
         try:
-            report = await self._codec.order(ask, order)
-            if report is None:
-                return False
-            executions = []
-            if report.filled > order.filled:
-                since_ns = order.opened_ns - EARLIER_NS
-                found = await self._codec.executions(ask, since_ns, (order.symbol,))
-                executions = list(found.rows)
-        except HeanError:
+            report = await self._codec.order(self._questions.ask, order)
+            if report is not None:
+                return await self._take_over(case, report)
+            lists = await self._read_lists(order.symbol)
+            reports = [each for each in lists.orders.rows if each.client_order_id == order.order_id]
+            pieces = [each for each in lists.executions.rows if await self._is_piece(each, order)]
+        except HeanError as error:
+            case.rounds, case.doubt = 0, f"the last look failed ({error.message})"
             return False
+        if reports or pieces:
+            self._tracker.merge(reports, pieces)
+            return order.is_placed
+        if not (lists.orders.is_complete and lists.executions.is_complete):
+            case.rounds, case.doubt = 0, "a list of the venue is incomplete"
+            return False
+        if holes < 0 or holes != self._unbroken() or (case.rounds and case.holes != holes):
+            case.rounds, case.doubt = 0, "the private stream had a hole"
+            return False
+        if not case.rounds:
+            case.first_s = min(began_s, lists.began_s)
+            case.first_ns, case.holes = began_ms * MS_NS, holes
+        case.rounds += 1
+        return False
+
+    async def _take_over(self, case: _Case, report: OrderReport) -> bool:
+        """What the query shows; what it has traded is read first."""
+        order, ask = case.order, self._questions.ask
+        executions: tuple[Execution, ...] = ()
+        if report.filled > order.filled:
+            since_ns = _since_ns(order)
+            executions = (await self._codec.executions(ask, since_ns, (order.symbol,))).rows
+        case.rounds, case.doubt = 0, f"the venue shows it as {report.word}"
         self._tracker.merge((report,), executions)
+        return (order.is_placed and not order.is_quarantined) or order.is_ended
+
+    async def _is_piece(self, execution: Execution, order: Tracked) -> bool:
+        """Whether this traded for the order. Where the venue does not say it, it is asked."""
+        if (execution.symbol, execution.side) != (order.symbol, order.side):
+            return False
+        if execution.client_order_id:
+            return execution.client_order_id == order.order_id
+        exchange_id = execution.exchange_order_id
+        if self._strangers.is_known(exchange_id) or self._tracker.is_other(exchange_id, order):
+            return False
+        owner = await self._codec.client_id_of(self._questions.ask, execution)
+        if owner != order.order_id:
+            self._strangers.met(replace(execution, client_order_id=owner))
+        return owner == order.order_id
+
+    async def _read_lists(self, symbol: str) -> _Lists:
+        """Open orders and executions since the oldest order that is looked for, for all of them."""
+        loop, ask = asyncio.get_running_loop(), self._questions.ask
+        async with self._reading:
+            since_ns = min(_since_ns(case.order) for case in self._cases.values())
+            kept = self._lists
+            is_old = kept is None or loop.time() - kept.began_s > SHARED_S
+            if kept is None or is_old or kept.since_ns > since_ns:
+                began_s = loop.time()
+                orders = await self._codec.open_orders(ask)
+                executions = await self._codec.executions(ask, since_ns, self._symbols)
+                kept = self._lists = _Lists(began_s, since_ns, orders, executions)
+            return kept
+
+    async def _is_absent(self, case: _Case) -> bool:
+        """Whether the proof is complete; tells the verdict with it."""
+        order = case.order
+        if order.is_placed:
+            case.doubt = "the venue has confirmed it before and does not show it now"
+        if order.is_placed or case.rounds < ROUNDS:
+            return False
+        try:
+            server_ns = await self._codec.server_time_ns(self._questions.ask)
+        except HeanError as error:
+            case.doubt = f"the venue's clock cannot be read ({error.message})"
+            return False
+        over_ms = _left_ms(order) + RECEIVE_WINDOW_MS
+        proof = Proof(
+            case.rounds,
+            asyncio.get_running_loop().time() - case.first_s,
+            server_ns // MS_NS - over_ms,
+            self._unbroken() == case.holes,
+            self._position_problem(order.symbol, case.first_ns),
+        )
+        case.doubt = missing_proof(proof, order, self._patience)
+        if case.doubt or case.is_over():
+            return False
+        self._tracker.absent(
+            order,
+            f"{proof.rounds} complete looks by client id, at open orders and at executions within "
+            f"{proof.spread_s:.0f} s found nothing; the venue's clock is {proof.late_ms} ms past "
+            "the receive window of its request; the private stream had no hole; the position is "
+            "what our fills explain.",
+        )
         return True
+
+    def _tell(self, case: _Case) -> None:
+        """Quarantine when it takes too long, and an alarm every minute from then on."""
+        order = case.order
+        age_s = asyncio.get_running_loop().time() - case.began_s
+        if not case.is_over() and (order.is_quarantined or age_s >= self._patience.quarantine_s):
+            why = f"looked for since {age_s:.0f} s without a proof either way: {case.doubt}"
+            self.quarantine(order, why)
+
+    def quarantine(self, order: Tracked, why: str) -> None:
+        """Say that nobody knows what became of an order, not more often than alarms may come; and
+        look for it.
+        """
+        self.look_for(order)
+        case = self._cases.get(order.order_id)
+        now_s = asyncio.get_running_loop().time()
+        if case is None:
+            return  # it has ended
+        if case.told_s is not None and now_s - case.told_s < self._patience.alarm_s:
+            return
+        case.told_s = now_s
+        sentence = (
+            f"order {order.order_id} ({order.symbol}, {self._codec.name}) is in quarantine and "
+            f"counts in full: {why}. Look for it at the venue."
+        )
+        now_ns = self._questions.now()
+        self._tracker.quarantined(order, sentence, now_ns)
+        self._on_quarantine(order, sentence)
+        self._emit(Error(self._codec.name, sentence, now_ns))
+
+
+def _nobody(_symbol: str, _since_ns: int) -> str:
+    return "nobody compares the position here"
+
+
+def _left_ms(order: Tracked) -> int:
+    return order.left_ms or order.opened_ns // MS_NS
+
+
+def _since_ns(order: Tracked) -> int:
+    return _left_ms(order) * MS_NS - EARLIER_NS

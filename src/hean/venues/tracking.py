@@ -2,8 +2,9 @@
 """`tracking.py`: the orders under way at one venue, and what is told about them. Answers, stream
 frames and queries about one order arrive in any order and more than once; this file says each fact
 to the bus once. A fill that comes before the acknowledgement stands for it; an execution is known
-by its id. It decides nothing about money and sends nothing. What belongs to no order of ours is
-told under an id that begins with `venue-`.
+by its id. An order declared absent or in quarantine that turns up is adopted at once. It decides
+nothing about money and sends nothing. What belongs to no order of ours is told under an id that
+begins with `venue-`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import Protocol
 
 from hean.core.types import (
     Liquidity,
+    OrderAbsent,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
     OrderPlaced,
+    OrderQuarantined,
     OrderRejected,
     OrderType,
     OrderUnknown,
@@ -32,14 +36,32 @@ EXECUTIONS_MAX = 100_000  # ids remembered; a reconnect reads five minutes back,
 _CONDITIONAL = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
 
 
-class OrderTracker:
-    """The table of orders. *emit*: takes facts; *on_strange*: told of a status nobody knows."""
+class Watch(Protocol):
+    """Who is told what a table of orders cannot decide."""
 
-    def __init__(
-        self, emit: Callable[[Payload], None], on_strange: Callable[[OrderReport], None]
-    ) -> None:
+    def strange(self, report: OrderReport) -> None:
+        """A status that nobody knows."""
+        ...
+
+    def stranger(self, seen: OrderReport | Execution) -> None:
+        """An order, or a piece of one, that is not under way here."""
+        ...
+
+    def disputed(self, order: Tracked, why: str) -> None:
+        """The venue shows another order under this one's id."""
+        ...
+
+    def turned_up(self, order: Tracked, ts_ns: int) -> None:
+        """One that was declared absent exists; *ts_ns*: the venue's time of what showed it."""
+        ...
+
+
+class OrderTracker:
+    """The table of orders. *emit*: takes facts; *watch*: is told the rest."""
+
+    def __init__(self, emit: Callable[[Payload], None], watch: Watch) -> None:
         self._emit = emit
-        self._on_strange = on_strange
+        self._watch = watch
         self._orders: dict[str, Tracked] = {}
         self._by_exchange_id: dict[str, Tracked] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
@@ -76,16 +98,24 @@ class OrderTracker:
         """The order, if it is or was under way here."""
         return self._orders.get(order_id)
 
+    def is_other(self, exchange_order_id: str, order: Tracked) -> bool:
+        """Whether the venue's id belongs to another order under way here."""
+        return self._by_exchange_id.get(exchange_order_id, order) is not order
+
     def open_orders(self) -> list[Tracked]:
         """Orders that have not ended, oldest first."""
         return [order for order in self._orders.values() if not order.is_ended]
 
-    def placed(self, order: Tracked, exchange_order_id: str) -> None:
-        """The venue has it."""
+    def placed(self, order: Tracked, exchange_order_id: str, ts_ns: int = 0) -> None:
+        """The venue has it. *ts_ns*: the venue's time of what says so."""
         if exchange_order_id and not order.exchange_order_id:
             order.exchange_order_id = exchange_order_id
             self._by_exchange_id[exchange_order_id] = order
-        order.is_unknown = False
+        order.is_unknown = order.is_quarantined = False
+        if order.is_absent:
+            order.is_absent = order.is_ended = False
+            self._ended.pop(order.order_id, None)
+            self._watch.turned_up(order, ts_ns)
         if not order.is_placed:
             order.is_placed = True
             self._emit(OrderPlaced(order.order_id, order.exchange_order_id, order.symbol))
@@ -126,16 +156,35 @@ class OrderTracker:
         order.is_unknown = True
         self._emit(OrderUnknown(order.order_id, since_ns, order.symbol))
 
+    def absent(self, order: Tracked, proof: str) -> None:
+        """It was never there, as far as can be proven; a later frame proves better."""
+        if order.is_placed or order.is_ended:
+            return
+        self._end(order)
+        order.is_absent, order.is_quarantined = True, False
+        self._emit(OrderAbsent(order.order_id, proof, order.symbol))
+
+    def quarantined(self, order: Tracked, why: str, now_ns: int) -> None:
+        """Nobody can tell what became of it: it counts in full until something shows it."""
+        if order.is_ended or order.is_quarantined:
+            return
+        self.unknown(order, now_ns)
+        order.is_quarantined = True
+        self._emit(OrderQuarantined(order.order_id, why, order.symbol))
+
     def report(self, report: OrderReport) -> None:
         """A look at an order, from a stream or a query."""
         order = self._find(report.client_order_id, report.exchange_order_id)
         if order is None:
-            return  # somebody else's; only its executions matter here
+            self._watch.stranger(report)
+            return  # only its executions matter here
         if report.status is Status.STRANGE:
-            self._on_strange(report)
+            self._watch.strange(report)
+            return
+        if self._disputes(order, report):
             return
         if report.status is not Status.REJECTED:
-            self.placed(order, report.exchange_order_id)
+            self.placed(order, report.exchange_order_id, report.ts_ns)
         if report.child_order_id and not order.child_order_id:
             order.child_order_id = report.child_order_id
             self._by_exchange_id[report.child_order_id] = order
@@ -167,8 +216,12 @@ class OrderTracker:
             self._seen.popitem(last=False)
         order = self._find(execution.client_order_id, execution.exchange_order_id)
         strategy_id, order_id, remaining = "", f"venue-{execution.exchange_order_id}", ZERO
+        if order is None:
+            self._watch.stranger(execution)
+        elif self._disputes(order, execution):
+            order = None
         if order is not None:
-            self.placed(order, execution.exchange_order_id)
+            self.placed(order, execution.exchange_order_id, execution.ts_ns)
             order.filled += execution.quantity
             strategy_id, order_id = order.strategy_id, order.order_id
             remaining = max(order.size - order.filled, ZERO)
@@ -198,8 +251,9 @@ class OrderTracker:
         looks = list(reports)
         for report in looks:
             order = self._find(report.client_order_id, report.exchange_order_id)
-            if order is not None and report.status not in (Status.STRANGE, Status.REJECTED):
-                self.placed(order, report.exchange_order_id)
+            is_there = report.status not in (Status.STRANGE, Status.REJECTED)
+            if order is not None and is_there and not self._disputes(order, report):
+                self.placed(order, report.exchange_order_id, report.ts_ns)
         for execution in sorted(executions, key=lambda each: (each.ts_ns, each.exec_id)):
             self.execution(execution)
         for report in looks:
@@ -209,10 +263,30 @@ class OrderTracker:
         order = self._orders.get(client_order_id)
         return order if order is not None else self._by_exchange_id.get(exchange_order_id)
 
+    def _disputes(self, order: Tracked, seen: OrderReport | Execution) -> bool:
+        """Whether the venue means another order by this id: one that it has not confirmed yet, and
+        whose terms are not those that were sent.
+        """
+        if order.is_placed:
+            return False
+        is_other = seen.symbol != order.symbol or seen.side not in (None, order.side)
+        if isinstance(seen, OrderReport) and seen.quantity:
+            is_less = order.reduce_only and seen.quantity < order.size  # the venue may shrink it
+            is_other = is_other or (seen.quantity != order.size and not is_less)
+        if is_other:
+            order.is_disputed = True
+            side = seen.side or "an order of unknown side"
+            self._watch.disputed(
+                order,
+                f"the venue has {side} {seen.quantity:f} {seen.symbol} under this id, sent was "
+                f"{order.side} {order.size:f} {order.symbol}",
+            )
+        return is_other
+
     def _end(self, order: Tracked) -> None:
         if order.is_ended:
             return
-        order.is_ended, order.is_unknown = True, False
+        order.is_ended, order.is_unknown, order.is_quarantined = True, False, False
         self._ended[order.order_id] = None
         if len(self._ended) > ENDED_MAX:
             oldest, _ = self._ended.popitem(last=False)

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from itertools import permutations
 
 import pytest
 
 from hean.core.types import (
+    OrderAbsent,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
     OrderPlaced,
+    OrderQuarantined,
     OrderRejected,
     OrderType,
     OrderUnknown,
@@ -20,7 +23,7 @@ from hean.core.types import (
     Side,
 )
 from hean.errors import KeyRefused, VenueRefused
-from hean.venues.reports import Execution, OrderReport, Status
+from hean.venues.reports import Execution, OrderReport, Status, Tracked
 from hean.venues.tracking import OrderTracker
 
 ID, VENUE_ID = "h1-test-1", "777"
@@ -36,13 +39,25 @@ APPROVED = OrderApproved(
 
 
 class Told:
-    """A tracker and what it told."""
+    """A tracker and what it told: facts on the bus, and the rest to whoever watches it."""
 
     def __init__(self) -> None:
         self.facts: list[Payload] = []
-        self.strange: list[OrderReport] = []
-        self.tracker = OrderTracker(self.facts.append, self.strange.append)
+        self.watched: list[tuple[str, object]] = []
+        self.tracker = OrderTracker(self.facts.append, self)
         self.order = self.tracker.open(APPROVED, 5)
+
+    def strange(self, report: OrderReport) -> None:
+        self.watched.append(("strange", report.word))
+
+    def stranger(self, seen: OrderReport | Execution) -> None:
+        self.watched.append(("stranger", seen.client_order_id))
+
+    def disputed(self, order: Tracked, why: str) -> None:
+        self.watched.append(("disputed", order.order_id))
+
+    def turned_up(self, order: Tracked, ts_ns: int) -> None:
+        self.watched.append(("turned up", ts_ns))
 
     def kinds(self) -> list[type[Payload]]:
         return [type(fact) for fact in self.facts]
@@ -184,7 +199,7 @@ def test_a_word_that_nobody_knows_changes_nothing_and_is_passed_to_a_person():
     told = Told()
     told.tracker.report(look(Status.STRANGE, word="Simmering"))
     assert told.facts == []
-    assert [report.word for report in told.strange] == ["Simmering"]
+    assert told.watched == [("strange", "Simmering")]
     assert told.tracker.open_orders() == [told.order]
 
 
@@ -228,3 +243,84 @@ def test_an_amended_size_decides_when_the_order_is_whole():
     told.tracker.execution(piece(1, "0.004"))
     assert told.facts[-1].remaining_qty == 0
     assert told.tracker.open_orders() == []
+
+
+LATE = {
+    "its answer": lambda told: told.tracker.placed(told.order, VENUE_ID, 9),
+    "a frame": lambda told: told.tracker.report(look(Status.OPEN, ts_ns=9)),
+    "a fill": lambda told: told.tracker.execution(piece(9, "0.004")),
+    "a query": lambda told: told.tracker.merge([look(Status.OPEN, ts_ns=9)], []),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_an_absent_order_that_turns_up_is_adopted_at_once(name):
+    told = Told()
+    told.tracker.unknown(told.order, 5)
+    told.tracker.absent(told.order, "proof")
+    assert told.tracker.open_orders() == []
+    LATE[name](told)
+    assert told.tracker.open_orders() == [told.order]
+    assert told.kinds()[:3] == [OrderUnknown, OrderAbsent, OrderPlaced]
+    assert told.watched == [("turned up", 9)]
+    told.tracker.execution(piece(10, "0.010" if name != "a fill" else "0.006"))
+    assert told.order.is_ended
+    assert sum(f.filled_qty for f in told.facts if isinstance(f, OrderFilled)) == Decimal("0.010")
+
+
+def test_a_refusal_of_an_absent_order_changes_nothing():
+    told = Told()
+    told.tracker.unknown(told.order, 5)
+    told.tracker.absent(told.order, "proof")
+    told.tracker.report(look(Status.REJECTED))
+    assert told.kinds() == [OrderUnknown, OrderAbsent]
+    assert told.watched == []
+
+
+def test_an_order_the_venue_has_confirmed_is_never_absent():
+    told = Told()
+    told.tracker.placed(told.order, VENUE_ID)
+    told.tracker.absent(told.order, "proof")
+    assert told.kinds() == [OrderPlaced]
+    assert told.tracker.open_orders() == [told.order]
+
+
+def test_quarantine_is_told_once_and_ends_when_the_order_is_seen():
+    told = Told()
+    told.tracker.quarantined(told.order, "nobody knows", 5)
+    told.tracker.quarantined(told.order, "nobody knows", 5)
+    assert told.kinds() == [OrderUnknown, OrderQuarantined]
+    assert told.order.is_quarantined
+    told.tracker.report(look(Status.OPEN))
+    assert told.kinds() == [OrderUnknown, OrderQuarantined, OrderPlaced]
+    assert not told.order.is_quarantined
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"symbol": "ETHUSDT"}, {"side": Side.SELL}, {"quantity": Decimal("0.011")}],
+    ids=["symbol", "side", "size"],
+)
+def test_another_order_under_our_id_is_not_taken_for_ours(other):
+    told = Told()
+    told.tracker.unknown(told.order, 5)
+    told.tracker.merge([look(Status.OPEN, **other)], [])
+    assert told.kinds() == [OrderUnknown]
+    assert ("disputed", ID) in told.watched
+    assert told.order.is_disputed
+    assert told.tracker.open_orders() == [told.order]
+
+
+def test_a_piece_of_the_other_side_is_not_ours_though_it_bears_our_id():
+    told = Told()
+    told.tracker.execution(dataclasses.replace(piece(1, "0.004"), side=Side.SELL))
+    assert told.facts[-1].order_id == f"venue-{VENUE_ID}"
+    assert told.watched == [("disputed", ID)]
+
+
+def test_a_reduction_that_the_venue_made_smaller_is_still_ours():
+    told = Told()
+    told.order.reduce_only = True
+    told.tracker.report(look(Status.OPEN, quantity=Decimal("0.004"), side=Side.BUY))
+    assert told.kinds() == [OrderPlaced]
+    assert told.watched == []

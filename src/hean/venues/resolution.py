@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`resolution.py`: what follows from orders that do not go the plain way: whose answer is missing,
+that the venue shows in a word nobody knows, that it does not find for a cancel, that turn up after
+all, that nobody here has sent. Nothing is concluded from silence: it is looked for (`search.py`),
+and what cannot be decided stops new orders in its symbol until it is. A cancel that was wanted is
+sent as soon as its order is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from hean.core.types import Command, Payload
+from hean.venues.codec import Codec
+from hean.venues.dispatch import Run
+from hean.venues.halts import Halts
+from hean.venues.questions import Questions
+from hean.venues.reports import Execution, OrderReport, Tracked
+from hean.venues.search import Patience, PositionProblem, Search
+from hean.venues.strangers import Strangers
+from hean.venues.tracking import OrderTracker
+
+CANCEL_AGAIN_S = 0.5  # after a cancel that did not leave, or that did not find its order
+CANCEL_AGAIN_MAX_S = 30.0  # it doubles up to that
+MS_NS = 1_000_000
+
+
+class Resolution:
+    """Owns the table of orders and watches it (`Watch`). *cancel*: asks for a cancellation; *emit*:
+    takes facts and what is asked of the kill switch; the rest as of `Gateway`.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        questions: Questions,
+        halts: Halts,
+        run: Run,
+        *,
+        symbols: tuple[str, ...],
+        emit: Callable[[Payload], None],
+        cancel: Callable[[str], None],
+        unbroken: Callable[[], int],
+        remembers: Callable[[str], bool],
+        position_problem: PositionProblem | None,
+        patience: Patience,
+    ) -> None:
+        self.strangers = Strangers(codec.name, remembers=remembers, emit=emit)
+        self.tracker = OrderTracker(emit, self)
+        self._search = Search(
+            codec,
+            questions,
+            self.tracker,
+            self.strangers,
+            run,
+            symbols=symbols,
+            unbroken=unbroken,
+            emit=emit,
+            on_over=self._over,
+            on_quarantine=self._quarantined,
+            position_problem=position_problem,
+            patience=patience,
+        )
+        self._name = codec.name
+        self._questions = questions
+        self._halts = halts
+        self._run = run
+        self._emit = emit
+        self._cancel = cancel
+        self._cancels_due: set[str] = set()
+
+    # ------------------------------------------------------------ asked by the gateway
+
+    def look_for(self, order: Tracked) -> None:
+        """Find out what became of it."""
+        self._search.look_for(order)
+
+    def not_found(self, order: Tracked) -> None:
+        """A cancel or amendment did not find it: filled, cancelled, not there yet, or forgotten.
+        That is a question, not an answer.
+        """
+        order.cancels_missed += 1
+        self._search.look_for(order)
+
+    def cancel_later(self, order: Tracked, delay_s: float = CANCEL_AGAIN_S) -> None:
+        """Ask for its cancellation again in a moment."""
+
+        async def again() -> None:
+            await asyncio.sleep(delay_s)
+            self._cancels_due.discard(order.order_id)
+            self._cancel(order.order_id)
+
+        if order.order_id not in self._cancels_due:
+            self._cancels_due.add(order.order_id)
+            self._run(again(), f"{self._name} cancels again")
+
+    # ------------------------------------------------------------ told by the table (`Watch`)
+
+    def strange(self, report: OrderReport) -> None:
+        """The venue uses a word nobody here knows: a person has to look."""
+        sentence = (
+            f"{report.symbol}: order {report.client_order_id or report.exchange_order_id} has the "
+            f"unknown status {report.word!r}; look at the venue, then update HEAN."
+        )
+        self._halts.add("unknown word", sentence, report.symbol)
+        order = self.tracker.get(report.client_order_id)
+        if order is not None:
+            self._search.quarantine(order, f"the venue calls it {report.word!r}")
+
+    def stranger(self, seen: OrderReport | Execution) -> None:
+        """Something that is not under way here."""
+        self.strangers.met(seen)
+
+    def disputed(self, order: Tracked, why: str) -> None:
+        """Another order bears its id. Ours cannot be told from it; a restart makes other ids."""
+        self._search.quarantine(order, f"{why}; start HEAN anew, its ids are then others")
+
+    def turned_up(self, order: Tracked, ts_ns: int) -> None:
+        """Limits were open to it while it counted as absent: somebody has to look why."""
+        now_ms, sent_ms = self._questions.venue_ms(), order.left_ms or order.opened_ns // MS_NS
+        reason = (
+            f"order {order.order_id} ({order.symbol}, {self._name}) was declared absent and turned "
+            f"up {now_ms - sent_ms} ms after it was sent (venue's time of it: "
+            f"{ts_ns // MS_NS - sent_ms} ms after): the venue breaks what is assumed of it. It is "
+            "adopted; look why before the halt is released."
+        )
+        self._emit(Command("kill", {"level": "HALT_NEW", "reason": reason}, self._name))
+
+    # ------------------------------------------------------------ told by the search
+
+    def _quarantined(self, order: Tracked, sentence: str) -> None:
+        self._halts.add(f"quarantine of {order.order_id}", sentence, order.symbol)
+
+    def _over(self, order: Tracked) -> None:
+        """Found, ended or absent."""
+        self._halts.lift(f"quarantine of {order.order_id}", order.symbol)
+        if order.is_cancel_wanted and not order.is_ended:
+            if order.cancels_missed:
+                doubled_s = CANCEL_AGAIN_S * 2 ** min(order.cancels_missed, 10)
+                self.cancel_later(order, min(doubled_s, CANCEL_AGAIN_MAX_S))
+            else:
+                self._cancel(order.order_id)
