@@ -7,6 +7,7 @@ full or broken. One journal and some small files is all it holds.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class SimDisk:
         self.faults = DiskFaults()
         self.files: dict[str, bytes] = {}
         self.commits = 0
+        self.on_commit: Callable[[list[tuple[object, ...]]], None] = lambda rows: None
+        """Told the rows that are on the disk from now on."""
         self.holder: Process | None = None
         self._rng = world.rng("disk")
         self._stores: dict[str, sqlite3.Connection] = {}
@@ -134,13 +137,16 @@ class SimStore:
         self._process.touch()
         self._disk.hinder()
         self._store.execute("BEGIN")
-        for sql, rows in self._waiting:
+        waiting, disk = self._waiting[:], self._disk
+        for sql, rows in waiting:
             self._store.executemany(sql, rows)
-            for row in rows:
-                self._disk.world.note(repr(row).encode())
         self._store.execute("COMMIT")
         self._waiting.clear()
-        self._disk.commits += 1
+        disk.commits += 1
+        for sql, rows in waiting:
+            disk.world.note(repr(rows).encode())
+            if "record" in sql:
+                disk.on_commit(rows)
         self._process.touch()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ few dozen levels behind the touch. The wire around it is `net.py`.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -73,9 +73,10 @@ class SimExchange:
             self.venue, keys, seed=world.seed, now_s=world.now_s, move_clock=self._move_clock
         )
         self.dialect = self._dialect(venue, keys, limits_scale)
+        self.on_price: Callable[[str, Decimal], None] = lambda symbol, price: None
+        """Told every new price."""
         self._rng = world.rng("market")
         self._prices = {market_.key: float(market_.last) for market_ in self.markets}
-        self._is_ticking = False
 
     @property
     def markets(self) -> list[TwinMarket]:
@@ -126,6 +127,7 @@ class SimExchange:
         self.venue.market_depth(market, bids, asks, is_snapshot=True, is_event=True)
         mark = market.price(middle)
         market.marked(self.now(), mark, mark)
+        self.on_price(market.symbol, market.mark)
         for _ in range(min(int(rng.expovariate(1.0 / path.trades)) if path.trades else 0, 5)):
             is_buy = rng.random() < 0.5
             ticks = (asks if is_buy else bids)[rng.randrange(3)][0]

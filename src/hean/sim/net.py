@@ -27,11 +27,14 @@ from hean.net.socket import Dial
 from hean.sim.exchange import SimExchange
 from hean.sim.process import Process
 from hean.sim.world import World
-from hean.twin.faults.act import REPLY, FrameFault, RequestFault
+from hean.twin.faults.act import REPLY, FrameFault, RequestFault, kinds_of
+from hean.twin.faults.asked import Asked, asked_by_message, asked_by_rest
 from hean.twin.wire import JSON_TYPE, Dialect, Reply, Request
 
 ACK_S = 0.001
 PUSH_S = 0.002
+CONNECT_FRACTION = 0.3  # of requests that find no kept connection
+APART_S = 2e-6  # of two frames of one line: more than the loop's grain
 HALF_OPEN_S = 90.0  # a line nobody hears from any more is given up by the kernel after that
 
 
@@ -60,8 +63,10 @@ class SimNet:
         self.exchange = exchange
         self.faults = NetFaults()
         self.sessions: dict[int, SimSession] = {}
-        self.on_leaving: Callable[[Process, str, str, bytes], None] = lambda *_: None
-        """Told process, channel, path and body of every request and message before it leaves."""
+        self.on_leaving: Callable[[Process, Asked, bytes], None] = lambda *_: None
+        """Told process, meaning and bytes of every request and message right before it leaves."""
+        self.public_s = 0.0
+        """When the last frame of a public stream reached a process."""
         self._rng = world.rng("net")
         self._opened = 0
         exchange.faults.server = self
@@ -95,15 +100,19 @@ class SimNet:
             seconds += rng.random() * faults.slow_s
         return seconds
 
+    def must_connect(self) -> bool:
+        """Whether no kept connection is there for a request."""
+        return self._rng.random() < CONNECT_FRACTION
+
     def is_refused(self) -> bool:
         """Whether nobody answers this time."""
         return bool(self.faults.refused) and self._rng.random() < self.faults.refused
 
-    def leave(self, process: Process, channel: str, path: str, body: bytes) -> None:
+    def leave(self, process: Process, asked: Asked, body: bytes) -> None:
         """Bytes are about to leave. *Raises*: `Killed`."""
         process.touch()
-        self.on_leaving(process, channel, path, body)
-        self.world.note(path.encode() + body)
+        self.on_leaving(process, asked, body)
+        self.world.note(asked.path.encode() + body)
 
     async def _connect(self, process: Process, line: Line, url: str) -> None:
         process.touch()
@@ -186,13 +195,16 @@ class SimTransport:
         """Bring a request there once."""
         net, process = self._net, self._process
         process.touch()
-        if net.is_refused():
+        if net.must_connect():
             await asyncio.sleep(net.journey_s())
-            raise ConnectionRefusedError(111, "Connection refused")
-        leaving.has_begun = True
+            if net.is_refused():
+                raise ConnectionRefusedError(111, "Connection refused")
+        leaving.begin()
         path, query = url.raw_path, url.raw_query_string
-        net.leave(process, "rest", path, query.encode() + body)
         asked = Request(method, path, query, body, CIMultiDict(headers))
+        exchange = net.exchange
+        meaning = asked_by_rest(exchange.venue.exchange, asked, exchange.faults.keys)
+        net.leave(process, meaning, query.encode() + body)
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Reply] = loop.create_future()
 
@@ -350,7 +362,7 @@ class SimSession:
         """Cut without a word."""
         if self._is_open:
             self._gone_at_exchange()
-            self._net.world.later(self._journey_s("out"), self._tell_closed)
+            self._net.world.at(self._due("out"), self._tell_closed)
 
     def go_mute(self) -> None:
         """Nothing passes any more in either direction, and nobody is told."""
@@ -364,8 +376,10 @@ class SimSession:
         """A text frame leaves the client."""
         if self._is_known_closed:
             return
-        self._net.leave(self._process, "ws", self.path, frame)
-        self._net.world.later(self._journey_s("in"), lambda: self._arrived(frame))
+        keys = self._net.exchange.faults.keys
+        asked = asked_by_message(self.path, frame.decode(), self.account, keys)
+        self._net.leave(self._process, asked, frame)
+        self._net.world.at(self._due("in"), lambda: self._arrived(frame))
         self._process.touch()
 
     def ping_from_client(self, payload: bytes) -> None:
@@ -393,11 +407,11 @@ class SimSession:
 
     # ------------------------------------------------------------ the journey
 
-    def _journey_s(self, way: str, delay_s: float = 0.0) -> float:
-        """Delay until what leaves in *delay_s* arrives: never before what left earlier."""
-        now_s = self._net.world.now_s()
-        self._due_s[way] = max(self._due_s[way], now_s + delay_s + self._net.journey_s())
-        return self._due_s[way] - now_s
+    def _due(self, way: str, delay_s: float = 0.0) -> float:
+        """When what leaves in *delay_s* arrives: after everything that left earlier."""
+        arrives_s = self._net.world.now_s() + delay_s + self._net.journey_s()
+        self._due_s[way] = max(self._due_s[way] + APART_S, arrives_s)
+        return self._due_s[way]
 
     def _offer(self, frame: bytes, topic: str, delay_s: float, *, is_private: bool = False) -> None:
         fault = self._net.exchange.faults.frame(self, topic, frame, is_private=is_private)
@@ -418,15 +432,16 @@ class SimSession:
     def _put(self, frame: bytes, delay_s: float) -> None:
         if not self._is_open or self._is_mute or self._is_known_closed:
             return
-        loop = self._net.world.loop
-        wait_s = self._journey_s("out", delay_s)
-        loop.call_later(wait_s, self._deliver, SimFrame(frame), context=self._process.context)
+        due_s, context = self._due("out", delay_s), self._process.context
+        self._net.world.loop.call_at(due_s, self._deliver, SimFrame(frame), context=context)
 
     def _deliver(self, frame: SimFrame) -> None:
         """A frame reaches the client; runs as a step of its process."""
         if self._is_known_closed:
             return
         self._net.world.note(frame.payload)
+        if "public" in kinds_of(self.path):
+            self._net.public_s = self._net.world.now_s()
         if self.socket.is_paused:
             self.socket.held.append(frame)
         else:

@@ -37,7 +37,6 @@ class Process:
         self.context = copy_context()
         self.context.run(OWNER.set, self)
         self._on_exit = on_exit
-        self._kept: list[asyncio.Task[Any]] = []
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:
         """Begin to live."""
@@ -64,9 +63,7 @@ class Process:
         if not self.is_alive:
             return
         self.is_alive = False
-        self._kept = list(self.tasks)
-        for task in self._kept:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is meant so
+        self.world.bury(list(self.tasks))
         for act in self.on_death:
             act()
 

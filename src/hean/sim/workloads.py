@@ -7,9 +7,12 @@ no sane strategy would. Their chance comes from their context, as that of any st
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import ClassVar
 
 from hean.core.module import on
+from hean.core.parameters import Parameter
 from hean.core.types import CancelRequest, Event, EventType, OrderRequest, OrderType, Side, Signal
 from hean.strategies.base import Strategy
 
@@ -20,12 +23,17 @@ STOP_FRACTION = 0.01
 
 
 class Workload(Strategy):
-    """*pace*: chance of doing something at a price. *is_spot*: sells nothing it does not hold."""
+    """Something at some prices."""
 
-    def __init__(self, symbols: tuple[str, ...], *, pace: float, is_spot: bool) -> None:
-        super().__init__(symbols)
-        self.pace = pace
-        self.is_spot = is_spot
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("pace", 0.5, "chance of doing something at a price", "fraction", 0, 1),
+        Parameter("spot", False, "sells nothing it does not hold"),
+    )
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self.is_resting = False
+        """Set to have it do nothing new."""
         self._chance: random.Random | None = None
 
     @property
@@ -38,7 +46,7 @@ class Workload(Strategy):
     @on(EventType.TICK)
     def on_tick(self, event: Event) -> None:
         """Perhaps do something."""
-        if self.chance.random() < self.pace:
+        if not self.is_resting and self.chance.random() < self.p.pace:
             self.act(event.data.symbol, event.data.price, event.seq)
 
     def act(self, symbol: str, price: float, seq: int) -> None:
@@ -46,7 +54,7 @@ class Workload(Strategy):
 
     def side(self, symbol: str) -> Side:
         """One that can be had."""
-        if self.is_spot:
+        if self.p.spot:
             return (
                 Side.SELL if self.position[symbol] > 0 and self.chance.random() < 0.5 else Side.BUY
             )
@@ -55,7 +63,7 @@ class Workload(Strategy):
     def size(self, symbol: str, price: float, side: Side) -> Decimal:
         """About the usual amount, on a step that every market has."""
         size = Decimal(f"{AMOUNT * self.chance.uniform(0.2, 2.0) / price:.3f}")
-        if self.is_spot and side is Side.SELL:
+        if self.p.spot and side is Side.SELL:
             size = min(size, self.position[symbol].quantize(Decimal("0.001"), "ROUND_DOWN"))
         return size
 
@@ -83,8 +91,8 @@ class Maker(Workload):
 
     name = "maker"
 
-    def __init__(self, symbols: tuple[str, ...], *, pace: float, is_spot: bool) -> None:
-        super().__init__(symbols, pace=pace, is_spot=is_spot)
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
         self._resting: list[tuple[str, str]] = []
 
     def act(self, symbol: str, price: float, seq: int) -> None:
@@ -130,7 +138,7 @@ class Brackets(Workload):
             if self.chance.random() < 0.1:
                 self.leave(symbol, as_of_seq=seq)
             return
-        side = Side.BUY if self.is_spot else self.side(symbol)
+        side = Side.BUY if self.p.spot else self.side(symbol)
         sign = 1 if side is Side.BUY else -1
         self.enter(
             symbol,
@@ -184,8 +192,3 @@ class Monkey(Maker):
 WORKLOADS: dict[str, type[Workload]] = {
     each.name: each for each in (Takers, Maker, Brackets, Monkey)
 }
-
-
-def workload(name: str, symbols: tuple[str, ...], *, pace: float, is_spot: bool) -> Workload:
-    """A strategy by its name."""
-    return WORKLOADS[name](symbols, pace=pace, is_spot=is_spot)

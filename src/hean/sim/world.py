@@ -8,13 +8,13 @@ seed have one trace, or something in here is not determined.
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import heapq
 import random
 import struct
-import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hean.sim.process import Process
 
 START_NS = 1_772_366_400_000_000_000  # 2026-03-01 12:00 UTC: any moment will do, always the same
+CHOICE = 8  # callbacks looked at when a task is chosen
 STEP = struct.Struct("<qH")
 
 OWNER: ContextVar[Process | None] = ContextVar("owner", default=None)
@@ -35,7 +36,8 @@ OWNER: ContextVar[Process | None] = ContextVar("owner", default=None)
 class StepLoop(SimLoop):
     """A virtual loop that runs one callback at a time. What a dead process left in it is dropped.
 
-    *rng*: chooses among callbacks that can run now; without it the first is taken, as asyncio does.
+    *rng*: chooses among tasks that can run now; without it the first has its turn, as in asyncio.
+    Plain callbacks keep their order: asyncio promises it, and frames of one socket rely on it.
     """
 
     def __init__(self, clock: SimClock, rng: random.Random | None) -> None:
@@ -64,7 +66,7 @@ class StepLoop(SimLoop):
         while scheduled and scheduled[0].when() < end_s:
             ready.append(heapq.heappop(scheduled))
         if self._rng is not None and len(ready) > 1:
-            ready.rotate(-self._rng.randrange(len(ready)))
+            self._choose(self._rng)
         handle = ready.popleft()
         if handle.cancelled():
             return
@@ -75,11 +77,26 @@ class StepLoop(SimLoop):
         handle._run()
         self.after_step(owner)
 
+    def _choose(self, rng: random.Random) -> None:
+        """Put one of the tasks that can run in front."""
+        ready = self._ready
+        tasks = [place for place in range(min(len(ready), CHOICE)) if _is_task(ready[place])]
+        if len(tasks) > 1:
+            chosen = rng.choice(tasks)
+            ready.rotate(-chosen)
+            handle = ready.popleft()
+            ready.rotate(chosen)
+            ready.appendleft(handle)
+
 
 def stream(seed: int, label: str) -> random.Random:
     """A random stream of its own: same seed and label, same numbers."""
     digest = hashlib.sha256(f"{seed}/{label}".encode()).digest()
     return random.Random(int.from_bytes(digest[:16], "big"))
+
+
+def _is_task(handle: asyncio.Handle) -> bool:
+    return isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)  # type: ignore[attr-defined]  # as asyncio keeps it
 
 
 class World:
@@ -94,6 +111,7 @@ class World:
         """How far the clock of the engine's machine is off."""
         self._trace = hashlib.blake2b(digest_size=16)
         self._root = copy_context()
+        self._graves: list[asyncio.Task[Any]] = []
 
     def rng(self, label: str) -> random.Random:
         """A stream of this run."""
@@ -115,6 +133,10 @@ class World:
         """Have the world do something; nobody's death prevents it."""
         return self.loop.call_later(seconds, act, context=self._root)
 
+    def at(self, due_s: float, act: Callable[[], object]) -> None:
+        """The same at a moment of `now_s`."""
+        self.loop.call_at(due_s, act, context=self._root)
+
     def note(self, what: bytes) -> None:
         """Put bytes into the trace."""
         self._trace.update(what)
@@ -128,15 +150,22 @@ class World:
         """The hash so far."""
         return self._trace.hexdigest()
 
+    def bury(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """Keep what a dead process was doing: no clean-up code of it may run."""
+        for task in tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is meant so
+            self._graves.append(task)
+
     def close(self) -> None:
-        """End it. What dead processes left is let go of in silence: to end is no deed of theirs."""
-        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-        try:
-            self.loop.forget()
-            self.loop.close()
-            gc.collect()
-        finally:
-            sys.unraisablehook = hook
+        """End it, after the last process. Clean-up code of the dead runs now, against nothing."""
+        self.loop.forget()
+        self.loop.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for task in self._graves:
+                with suppress(BaseException):  # reason: whatever it does now, nobody is there
+                    task.get_coro().close()  # type: ignore[union-attr]  # tasks run coroutines
+            self._graves.clear()
 
 
 def _task(

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean sim`: the fault simulator. Many seeds of a world in which everything goes wrong; each either
+keeps every promise or is a bug. A seed that broke one is cut down to what it takes, and one command
+plays it again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from hean.cli_common import (
+    DebugOption,
+    ExitCode,
+    JsonOption,
+    progress,
+    run_command,
+    say,
+    table_console,
+    write_json,
+)
+from hean.errors import ParameterInvalid
+from hean.sim.campaign import Totals, campaign
+from hean.sim.canary import canary
+from hean.sim.coverage import STATES
+from hean.sim.run import Outcome, Trial
+from hean.sim.scenario import SAFETY_STEPS, Scenario, draw
+from hean.sim.shrink import shrink
+
+SEEDS = 300  # of a test run
+SEEDS_MAX = 10_000_000
+JOBS_MAX = 256
+SHOWN_MAX = 10  # broken seeds that are told in words
+EPILOG = (
+    "Example: hean sim --seeds 300. Exit codes: 0 all promises kept; 1 a promise was broken, or the "
+    "simulator did not notice its canary; 2 a bad option."
+)
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("sim", epilog=EPILOG)(sim)
+
+
+@run_command
+def sim(
+    *,
+    seeds: Annotated[int, typer.Option(min=1, max=SEEDS_MAX, help="How many.")] = SEEDS,
+    first: Annotated[int, typer.Option(min=0, help="The first of many seeds.")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, help="Play one seed again.")] = None,
+    steps: Annotated[
+        int, typer.Option(min=100, max=50_000, help="Steps in which anything may go wrong.")
+    ] = SAFETY_STEPS,
+    scenario: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Play a scenario that was cut down.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=JOBS_MAX, help="Processes; as many as cores.")
+    ] = None,
+    json_to: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Run the engine in a world where everything goes wrong, and check what it promises."""
+    if scenario is not None or seed is not None:
+        played = (
+            _scenario_of(scenario) if scenario is not None else draw(seed or 0, safety_steps=steps)
+        )
+        _play(played, json_to=json_to)
+        return
+    if canary() is None:
+        say("the canary was not noticed: an order was sent twice on purpose", json_to=json_to)
+        raise typer.Exit(ExitCode.BAD_RESULT)
+    with progress("seeds", seeds) as advance:
+        totals = campaign(
+            range(first, first + seeds),
+            steps=steps,
+            jobs=jobs or os.cpu_count() or 1,
+            on_done=lambda _: advance(1),
+        )
+    if json_to is not None:
+        write_json(_document(totals), json_to)
+    table_console(json_to).print(_coverage(totals))
+    say(_sentence(totals), json_to=json_to)
+    for broken, name, what in sorted(totals.broken)[:SHOWN_MAX]:
+        say(f"seed {broken}: {name}: {what}", json_to=json_to)
+        say(f"  again: hean sim --seed {broken} --steps {steps}", json_to=json_to)
+    if totals.broken:
+        raise typer.Exit(ExitCode.BAD_RESULT)
+
+
+def _play(scenario: Scenario, *, json_to: str | None) -> None:
+    """One scenario; a broken one is cut down and written beside."""
+    outcome = Trial(scenario).run()
+    say(_told(outcome), json_to=json_to)
+    if outcome.broken is None:
+        if json_to is not None:
+            write_json(_outcome(outcome), json_to)
+        return
+    say(f"{outcome.broken.name}: {outcome.broken.what}", json_to=json_to)
+    smaller = shrink(scenario, outcome.broken.name, _broken)
+    name = f"scenario-{scenario.seed}.json"
+    Path(name).write_bytes(msgspec.json.format(msgspec.json.encode(smaller)))
+    say(f"cut down to {', '.join(smaller.kinds()) or 'no fault at all'}", json_to=json_to)
+    say(f"  again: hean sim --scenario {name}", json_to=json_to)
+    if json_to is not None:
+        write_json({**_outcome(outcome), "scenario": msgspec.to_builtins(smaller)}, json_to)
+    raise typer.Exit(ExitCode.BAD_RESULT)
+
+
+def _broken(scenario: Scenario) -> str | None:
+    broken = Trial(scenario).run().broken
+    return None if broken is None else broken.name
+
+
+def _scenario_of(path: Path) -> Scenario:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Scenario)
+    except msgspec.MsgspecError as error:
+        raise ParameterInvalid(f"--scenario {path}: {error}.") from None
+
+
+def _told(outcome: Outcome) -> str:
+    return (
+        f"seed {outcome.seed}: {outcome.steps:,} steps, {outcome.virtual_s:.0f} virtual seconds, "
+        f"{outcome.lives} lives, {outcome.orders} orders, {outcome.fills} fills, faults: "
+        f"{', '.join(outcome.kinds) or 'none'}; trace {outcome.trace}"
+    )
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    broken = outcome.broken
+    return {
+        "seed": outcome.seed,
+        "trace": outcome.trace,
+        "steps": outcome.steps,
+        "checks": outcome.checks,
+        "lives": outcome.lives,
+        "orders": outcome.orders,
+        "fills": outcome.fills,
+        "exits": outcome.exits,
+        "kinds": outcome.kinds,
+        "broken": None if broken is None else {"promise": broken.name, "what": broken.what},
+        "exit_code": int(ExitCode.DONE if broken is None else ExitCode.BAD_RESULT),
+    }
+
+
+def _sentence(totals: Totals) -> str:
+    return (
+        f"{totals.seeds} seeds, {len(totals.broken)} broken; {totals.steps:,} steps, "
+        f"{totals.checks:,} checks, {totals.steps_per_s:,.0f} checked steps/s a core; "
+        f"{totals.lives:,} lives, {totals.orders:,} orders, {totals.fills:,} fills, "
+        f"{totals.virtual_s / 3600:.1f} virtual hours"
+    )
+
+
+def _document(totals: Totals) -> dict[str, Any]:
+    return {
+        "seeds": totals.seeds,
+        "broken": [
+            {"seed": seed, "promise": name, "what": what} for seed, name, what in totals.broken
+        ],
+        "steps": totals.steps,
+        "checks": totals.checks,
+        "steps_per_s": round(totals.steps_per_s),
+        "lives": totals.lives,
+        "orders": totals.orders,
+        "fills": totals.fills,
+        "kinds": dict(sorted(totals.kinds.items())),
+        "coverage": {
+            kind: dict(zip((*STATES, "none"), row, strict=True)) for kind, row in totals.table()
+        },
+        "exit_code": int(ExitCode.BAD_RESULT if totals.broken else ExitCode.DONE),
+    }
+
+
+def _coverage(totals: Totals) -> Table:
+    """How often each kind of fault met each state of an order."""
+    table = Table(title="faults met by orders in each state")
+    table.add_column("fault")
+    for state in (*STATES, "none"):
+        table.add_column(state.lower(), justify="right")
+    for kind, row in totals.table():
+        table.add_row(kind, *(f"{number:,}" if number else "·" for number in row))
+    return table

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`books.py`: two sets of books that the checks compare, neither of them the engine's. `VenueBooks`
+adds up what the exchange's own events say; `JournalBooks` adds up the rows that are really on the
+disk. Both know only what an auditor would: ids, quantities, money, order of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hean.core.journal import Record
+from hean.core.types import (
+    EventType,
+    KillswitchTriggered,
+    OrderApproved,
+    OrderFilled,
+    Side,
+)
+from hean.live import rows
+from hean.live.rows import Sent, Start, row_of
+from hean.twin.orders import (
+    Event,
+    Execution,
+    ExecutionEvent,
+    Order,
+    OrderEvent,
+)
+
+ZERO = Decimal(0)
+LEVELS = ("RUN", "HALT_NEW", "CANCEL_ALL", "FLATTEN", "LOCKED")
+ENDS = frozenset({"CANCELLED", "EXPIRED", "REJECTED", "FILLED"})
+
+
+def is_ours(client_id: str) -> bool:
+    """Whether an id has HEAN's form: `h<epoch>-<strategy>-<number>`."""
+    return client_id.startswith("h") and client_id.count("-") == 2
+
+
+def epoch_of(client_id: str) -> int:
+    """The epoch in an id."""
+    return int(client_id[1:].partition("-")[0], 36)
+
+
+def signed(side: str, quantity: Decimal) -> Decimal:
+    """A quantity with the sign of its side."""
+    return quantity if side == "BUY" else -quantity
+
+
+@dataclass(slots=True)
+class VenueBooks:
+    """What happened at the exchange. *orders*: by client id, ours only."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    times_made: dict[str, int] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
+    position: dict[str, Decimal] = field(default_factory=dict)
+    """By symbol: everything that traded in the account."""
+    own_position: dict[str, Decimal] = field(default_factory=dict)
+    """By symbol: what our orders traded."""
+    flows: Decimal = ZERO
+    """Realised profit less fees, of everything."""
+
+    def on_event(self, event: Event) -> None:
+        """The exchange did something."""
+        match event:
+            case OrderEvent():
+                self._order(event)
+            case ExecutionEvent():
+                self._execution(event.execution)
+
+    def _order(self, event: OrderEvent) -> None:
+        order = event.order
+        if event.kind == "new" and is_ours(order.client_id):
+            self.orders[order.client_id] = order
+            self.times_made[order.client_id] = self.times_made.get(order.client_id, 0) + 1
+
+    def _execution(self, execution: Execution) -> None:
+        self.executions[str(execution.number)] = execution
+        symbol = execution.market.symbol
+        change = signed(execution.side, execution.quantity)
+        self.position[symbol] = self.position.get(symbol, ZERO) + change
+        order = execution.order
+        if order is not None and order.client_id in self.orders:
+            self.own_position[symbol] = self.own_position.get(symbol, ZERO) + change
+
+    def open_orders(self, symbol: str, side: str) -> Decimal:
+        """What our orders that may open something still have to trade."""
+        return sum(
+            (
+                order.left
+                for order in self.orders.values()
+                if order.is_open
+                and order.market.symbol == symbol
+                and order.side == side
+                and not (order.reduce_only or order.close_all)
+            ),
+            ZERO,
+        )
+
+
+@dataclass(slots=True)
+class JournalBooks:
+    """What is on the disk. *level*: of the kill switch, as the rows say;
+    *is_clean*: the last comparison found no difference."""
+
+    seq: int = 0
+    approvals: dict[str, OrderApproved] = field(default_factory=dict)
+    approved_ns: dict[str, int] = field(default_factory=dict)
+    sent: dict[tuple[str, str], int] = field(default_factory=dict)
+    fills: dict[str, OrderFilled] = field(default_factory=dict)
+    filled: dict[str, Decimal] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    position: dict[str, Decimal] = field(default_factory=dict)
+    by_strategy: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    level: str = "RUN"
+    is_clean: bool = True
+    kills: int = 0
+    releases: int = 0
+    starts: list[Start] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def read(self, committed: Iterable[tuple[Any, ...]]) -> None:
+        """Take rows that were just committed."""
+        for row in committed:
+            record = Record(*row)
+            if record.seq != self.seq + 1:
+                self.problems.append(("I-10", f"row {record.seq} follows row {self.seq}"))
+            self.seq = record.seq
+            self._take(record)
+
+    def _take(self, record: Record) -> None:
+        match record.kind:
+            case rows.SENT:
+                sent = row_of(record, Sent)
+                key = (sent.verb, sent.order_id)
+                self.sent[key] = self.sent.get(key, 0) + 1
+            case rows.START:
+                self.starts.append(row_of(record, Start))
+            case kind if kind in EventType.__members__:
+                self._fact(record)
+
+    def _fact(self, record: Record) -> None:
+        fact: Any = record.fact()
+        match EventType(record.kind):
+            case EventType.ORDER_APPROVED:
+                if fact.order_id in self.approvals:
+                    self.problems.append(("I-03", f"{fact.order_id} was approved twice"))
+                self.approvals[fact.order_id] = fact
+                self.approved_ns[fact.order_id] = record.ts_ns
+            case EventType.ORDER_FILLED:
+                self._fill(fact)
+            case EventType.ORDER_CANCELLED:
+                self.ends[fact.order_id] = "CANCELLED"
+            case EventType.ORDER_REJECTED if fact.source == "venue":
+                self.ends[fact.order_id] = "REJECTED"
+            case EventType.ORDER_ABSENT:
+                self.absent.add(fact.order_id)
+                self.unknown.discard(fact.order_id)
+            case EventType.ORDER_UNKNOWN:
+                self.unknown.add(fact.order_id)
+            case EventType.RECONCILE:
+                self.is_clean = fact.clean
+            case EventType.KILLSWITCH_TRIGGERED:
+                self._kill(fact)
+            case EventType.KILLSWITCH_RELEASED:
+                self.level = "RUN"
+                self.releases += 1
+
+    def _fill(self, fill: OrderFilled) -> None:
+        if fill.exec_id in self.fills or fill.side is None:
+            return
+        self.fills[fill.exec_id] = fill
+        self.filled[fill.order_id] = self.filled.get(fill.order_id, ZERO) + fill.filled_qty
+        change = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
+        self.position[fill.symbol] = self.position.get(fill.symbol, ZERO) + change
+        key = (fill.strategy_id, fill.symbol)
+        self.by_strategy[key] = self.by_strategy.get(key, ZERO) + change
+
+    def _kill(self, fact: KillswitchTriggered) -> None:
+        self.kills += 1
+        if fact.level in LEVELS and LEVELS.index(fact.level) > LEVELS.index(self.level):
+            self.level = fact.level

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`campaign.py`: many seeds over all cores, added up. Each seed is run in a process that runs many,
+one after the other; what comes back is small.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from hean.sim.coverage import STATES
+from hean.sim.run import Outcome, Trial
+from hean.sim.scenario import draw
+
+CHUNK = 4  # seeds handed to a worker at a time
+
+
+@dataclass(slots=True)
+class Totals:
+    """What came of many seeds."""
+
+    seeds: int = 0
+    steps: int = 0
+    checks: int = 0
+    lives: int = 0
+    orders: int = 0
+    fills: int = 0
+    virtual_s: float = 0.0
+    wall_s: float = 0.0
+    """Processor seconds of all workers."""
+    broken: list[tuple[int, str, str]] = field(default_factory=list)
+    """Seed, promise, what happened."""
+    cells: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        """One more."""
+        self.seeds += 1
+        self.steps += outcome.steps
+        self.checks += outcome.checks
+        self.lives += outcome.lives
+        self.orders += outcome.orders
+        self.fills += outcome.fills
+        self.virtual_s += outcome.virtual_s
+        self.wall_s += outcome.wall_s
+        self.cells.update(outcome.coverage)
+        self.kinds.update(outcome.kinds)
+        if outcome.broken is not None:
+            self.broken.append((outcome.seed, outcome.broken.name, outcome.broken.what))
+
+    @property
+    def steps_per_s(self) -> float:
+        """Checked steps a second of one core."""
+        return self.steps / self.wall_s if self.wall_s else 0.0
+
+    def table(self) -> list[tuple[str, list[int]]]:
+        """Fault kind by state of an order, how often they met."""
+        kinds = sorted({kind for kind, _ in self.cells})
+        columns = (*STATES, "none")
+        return [(kind, [self.cells[kind, state] for state in columns]) for kind in kinds]
+
+
+def one(job: tuple[int, int]) -> Outcome:
+    """Run a seed."""
+    seed, steps = job
+    return Trial(draw(seed, safety_steps=steps)).run()
+
+
+def campaign(
+    seeds: Iterable[int],
+    *,
+    steps: int,
+    jobs: int,
+    on_done: Callable[[Totals], None] | None = None,
+) -> Totals:
+    """Run them all. *on_done*: told after each."""
+    totals = Totals()
+    for outcome in _outcomes([(seed, steps) for seed in seeds], jobs):
+        totals.add(outcome)
+        if on_done is not None:
+            on_done(totals)
+    return totals
+
+
+def _outcomes(work: list[tuple[int, int]], jobs: int) -> Iterator[Outcome]:
+    if jobs <= 1:
+        yield from map(one, work)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap_unordered(one, work, chunksize=CHUNK)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`invariants.py`: what must be true whatever goes wrong. The checks stand at the places where
+something becomes irrevocable: bytes leave, a row is committed, the exchange accepts or fills. There
+they compare the exchange's books with the journal and with the engine; none of them believes the
+engine about itself. The first one that is broken ends the run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from hean.sim.books import LEVELS, ZERO, JournalBooks, VenueBooks, epoch_of, is_ours, signed
+from hean.sim.exchange import SECRET, SimExchange
+from hean.sim.process import Process
+from hean.sim.scenario import Scenario
+from hean.sim.world import World
+from hean.twin.faults.asked import Asked
+from hean.twin.orders import Event, Execution, ExecutionEvent, Order, OrderEvent
+
+NS = 1_000_000_000
+DATA_AGE_MAX_S = 8.0  # two seconds of a book, five of a ticker, and the grain of the looks
+VALUE_SLACK = Decimal("1.01")  # prices move between an approval and its acceptance
+PRICES_KEPT_S = 60.0
+BY_OTHERS = frozenset(
+    {"order_by_hand", "foreign_order", "liquidation", "adl", "amnesia", "mode_by_hand"}
+)
+"""Faults after which the account holds what no order of ours explains."""
+VERBS = {"create": "submit", "stop": "submit", "cancel": "cancel", "amend": "amend"}
+
+
+class InvariantBroken(Exception):
+    """A promise was broken. *name*: its number in the reliability paper."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"{name}: {what}")
+        self.name = name
+        self.what = what
+
+
+class Checks:
+    """All checks of one run. *engine*: the engine that is alive now, if there is one."""
+
+    def __init__(
+        self,
+        world: World,
+        scenario: Scenario,
+        exchange: SimExchange,
+        *,
+        engine: Callable[[], Any | None],
+        heard_s: Callable[[], float],
+    ) -> None:
+        self.venue = VenueBooks()
+        self.journal = JournalBooks()
+        self.broken: InvariantBroken | None = None
+        self.checked = 0
+        """Checks made so far."""
+        self.left: dict[str, int] = {}
+        """Times the request that makes an order has left, by client id."""
+        self._world = world
+        self._scenario = scenario
+        self._exchange = exchange
+        self._engine = engine
+        self._heard_s = heard_s
+        self._left_verbs: dict[tuple[str, str], int] = {}
+        self._epoch = 0
+        self._prices: deque[tuple[float, str, Decimal]] = deque()
+        self._has_others = bool(BY_OTHERS & {str(dial["dial"]) for dial in scenario.dials})
+        self._is_dirty = False
+        exchange.venue.listeners.append(self.on_event)
+
+    def fail(self, name: str, what: str) -> None:
+        """Remember the first promise that was broken."""
+        if self.broken is None:
+            self.broken = InvariantBroken(name, what)
+
+    def require(self, name: str, is_true: bool, what: Callable[[], str]) -> None:
+        """Check one promise."""
+        self.checked += 1
+        if not is_true:
+            self.fail(name, what())
+
+    # ------------------------------------------------------------ bytes leave
+
+    def on_leaving(self, process: Process, asked: Asked, body: bytes) -> None:
+        """Right before the first byte."""
+        self.require("I-19", SECRET.encode() not in body, lambda: f"a secret left to {asked.path}")
+        verb = VERBS.get(asked.op)
+        if verb is None or not asked.client_ids:
+            return
+        order_id = asked.client_ids[0]
+        if not is_ours(order_id):
+            return
+        key = (verb, order_id)
+        times = self._left_verbs[key] = self._left_verbs.get(key, 0) + 1
+        self.require(
+            "I-05",
+            self.journal.sent.get(key, 0) >= times,
+            lambda: f"{verb} of {order_id} left and no SENT row is on the disk",
+        )
+        if verb == "submit":
+            self._create_leaves(order_id, asked)
+
+    def _create_leaves(self, order_id: str, asked: Asked) -> None:
+        times = self.left[order_id] = self.left.get(order_id, 0) + 1
+        self.require("I-04", times == 1, lambda: f"{order_id} was sent {times} times")
+        epoch = epoch_of(order_id)
+        self.require(
+            "I-17", epoch >= self._epoch, lambda: f"{order_id} left after epoch {self._epoch}"
+        )
+        self._epoch = max(self._epoch, epoch)
+        approval = self.journal.approvals.get(order_id)
+        if approval is None:
+            self.fail("I-04", f"{order_id} left without an approval on the disk")
+            return
+        level = self.journal.level
+        is_allowed = level == "RUN" or (approval.reduce_only and level != "LOCKED")
+        self.require("I-08", is_allowed, lambda: f"{order_id} left at level {level}")
+        if not approval.reduce_only:
+            age_s = self._world.now_s() - self._heard_s()
+            self.require(
+                "I-12",
+                age_s <= DATA_AGE_MAX_S,
+                lambda: f"{order_id} left on data {age_s:.1f} s old",
+            )
+
+    # ------------------------------------------------------------ rows are on the disk
+
+    def on_commit(self, rows: list[tuple[Any, ...]]) -> None:
+        """Rows are durable."""
+        absent = len(self.journal.absent)
+        level = self.journal.level
+        releases = self.journal.releases
+        self.journal.read(rows)
+        self.checked += len(rows)
+        for name, what in self.journal.problems:
+            self.fail(name, what)
+        secret = SECRET.encode()
+        self.require(
+            "I-19", not any(secret in bytes(row[4]) for row in rows), lambda: "a secret is in a row"
+        )
+        fell = LEVELS.index(self.journal.level) < LEVELS.index(level)
+        self.require(
+            "I-08",
+            not fell or self.journal.releases > releases,
+            lambda: f"level {level} fell to {self.journal.level} without a release",
+        )
+        if len(self.journal.absent) > absent and not self._has_others:
+            wrong = self.journal.absent & self.venue.orders.keys()
+            self.require("R-30", not wrong, lambda: f"absent, but at the venue: {sorted(wrong)}")
+
+    # ------------------------------------------------------------ the exchange acts
+
+    def on_event(self, event: Event) -> None:
+        """The exchange did something."""
+        self.venue.on_event(event)
+        if isinstance(event, OrderEvent):
+            self._is_dirty = True
+            if event.kind == "new" and is_ours(event.order.client_id):
+                self._accepted(event.order)
+        elif isinstance(event, ExecutionEvent):
+            self._is_dirty = True
+            self._filled(event.execution)
+
+    def _accepted(self, order: Order) -> None:
+        name = order.client_id
+        if name not in self.left:
+            return  # somebody imitates our ids
+        self.require(
+            "I-04",
+            self.venue.times_made[name] == 1,
+            lambda: f"the venue made {name} {self.venue.times_made[name]} times",
+        )
+        approval = self.journal.approvals.get(name)
+        if approval is None:
+            return
+        same = (
+            approval.symbol == order.market.symbol
+            and approval.side.value == order.side
+            and (approval.price == order.price or approval.price is None)
+            and (order.quantity == approval.size or approval.reduce_only)
+            and order.quantity <= approval.size
+            and (order.reduce_only or not approval.reduce_only or self._exchange.kind == "spot")
+        )
+        self.require("I-04", same, lambda: f"{name}: approved {approval}, the venue has {order}")
+        self.require(
+            "R-30",
+            name not in self.journal.absent or self._has_others,
+            lambda: f"{name} was absent and is made now",
+        )
+        if not approval.reduce_only and not self._has_others:
+            self._within_limits(order)
+
+    def _within_limits(self, order: Order) -> None:
+        """By the exchange's own books: what may be held after everything open has traded."""
+        limit = Decimal(self._scenario.limits.get("position_value_max", "Infinity"))
+        symbol, side = order.market.symbol, order.side
+        held = signed(side, self.venue.own_position.get(symbol, ZERO))
+        worst = held + self.venue.open_orders(symbol, side)
+        prices = [price for _, where, price in self._prices if where == symbol]
+        value = worst * min(prices, default=ZERO)
+        self.require(
+            "I-07",
+            value <= limit * VALUE_SLACK,
+            lambda: f"{order.client_id}: worst case {value:.2f} of {limit} allowed",
+        )
+
+    def _filled(self, execution: Execution) -> None:
+        order = execution.order
+        if order is None or not order.reduce_only or order.client_id not in self.left:
+            return
+        after = self.venue.position[execution.market.symbol]
+        before = after - signed(execution.side, execution.quantity)
+        is_less = abs(after) <= abs(before) and after * before >= 0
+        self.require(
+            "I-09", is_less, lambda: f"{order.client_id} reduces, and took {before} to {after}"
+        )
+
+    def on_price(self, symbol: str, price: Decimal) -> None:
+        """The market moved."""
+        now_s = self._world.now_s()
+        prices = self._prices
+        prices.append((now_s, symbol, price))
+        while prices[0][0] < now_s - PRICES_KEPT_S:
+            prices.popleft()
+
+    # ------------------------------------------------------------ after each step
+
+    def after_step(self) -> None:
+        """Of the engine."""
+        engine = self._engine()
+        if engine is None or not engine.epoch:
+            return  # not built yet
+        self.checked += 1
+        bus = engine.bus
+        if len(bus) > bus.max_queue:
+            self.fail("I-15", f"{len(bus)} events wait")
+        level = engine.system.engine.halt_level
+        if LEVELS.index(level) < LEVELS.index(self.journal.level):
+            self.fail("I-08", f"the engine is at {level}, the journal at {self.journal.level}")
+        if self._is_dirty and engine.is_ready:
+            self._is_dirty = False
+            if not self._has_others and self._exchange.kind == "linear":
+                self._exposure(engine)
+
+    def _exposure(self, engine: Any) -> None:
+        """The gate never counts less than the exchange may make of it."""
+        for symbol in engine.system.portfolio.symbols:
+            counted = engine.system.engine.exposure(symbol)
+            held = self.venue.own_position.get(symbol, ZERO)
+            up = held + self.venue.open_orders(symbol, "BUY")
+            down = held - self.venue.open_orders(symbol, "SELL")
+            self.require(
+                "I-14",
+                counted["position"] + counted["open_buy"] >= up
+                and counted["position"] - counted["open_sell"] <= down,
+                partial("{}: counted {}, possible {} to {}".format, symbol, counted, down, up),
+            )
