@@ -220,6 +220,19 @@ class OrderEngine:
         """Judge a request and reserve the worst case; returns a ticket. Raises `RiskRefusal`.
         *reference*, *equity*: as of `set_mark` and `set_equity`, taken over first."""
 
+    def report_order(
+        self,
+        request: OrderRequest | OrderApproved,
+        order_id: str,
+        now_ns: int,
+        reference: float | None = None,
+        equity: Amount | Decimal | int | str | None = None,
+        /,
+    ) -> list[tuple[str, str, str, bool]]:
+        """Rule, observed, allowed, whether it says no, of every rule that concerns the request;
+        `approve_order` at this moment would say the same. Nothing is reserved or kept. Raises for
+        a request that makes no sense."""
+
     def redeem_order(self, approved: OrderApproved, ticket: int, now_ns: int, /) -> None:
         """Use a ticket; raises `TicketInvalid` if the fields are not those that were approved."""
 

@@ -18,6 +18,7 @@ mod instrument;
 mod ledger;
 mod order;
 mod order_payload;
+mod order_report;
 mod order_terms;
 mod order_view;
 mod program;

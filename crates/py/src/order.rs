@@ -15,6 +15,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::convert::{amount, quantity, quantity_of};
 use crate::error::raise;
 use crate::instrument::PyInstrument;
+use crate::order_report::Row;
 use crate::order_terms::{self, by_number, halt_level, limits_of, order_type, price, rate, status};
 
 type Dict<'py> = Bound<'py, PyDict>;
@@ -186,6 +187,20 @@ impl PyOrderEngine {
     ) -> PyResult<u64> {
         equity.map_or(Ok(()), |equity| self.set_equity(equity))?;
         self.approve_payload(request, order_id, now_ns, reference)
+    }
+
+    /// What each rule sees in an `OrderRequest` and what it allows, as (rule, observed, allowed,
+    /// whether it says no). Nothing is reserved or kept.
+    #[pyo3(signature = (request, order_id, now_ns, reference=None, equity=None, /))]
+    fn report_order(
+        &mut self,
+        request: &Any<'_>,
+        order_id: &str,
+        now_ns: i64,
+        reference: Option<f64>,
+        equity: Option<&Any<'_>>,
+    ) -> PyResult<Vec<Row>> {
+        self.report_payload(request, order_id, now_ns, reference, equity)
     }
 
     /// Use the ticket of an `OrderApproved`: it may be sent, once, if its fields are the approved.

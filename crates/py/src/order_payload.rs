@@ -22,7 +22,7 @@ fn text<'py>(payload: &Any<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<
 
 impl PyOrderEngine {
     /// Read an order payload and do something with it under the name `id`.
-    fn with_intent<R>(
+    pub fn with_intent<R>(
         &mut self,
         order: &Any<'_>,
         id: &str,

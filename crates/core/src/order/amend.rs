@@ -4,7 +4,8 @@
 //! overlay on a working order, not a state.
 
 use super::engine::{check_price, OrderEngine};
-use super::limits::{judge, refuse, Wish};
+use super::judge::{judge, refuse};
+use super::limits::Wish;
 use super::record::AMEND_PENDING;
 use super::state::State;
 use super::tickets::invalid;

@@ -10,7 +10,8 @@ use super::amend::Amend;
 use super::exposure::{Desk, Exposure};
 use super::facts::Notes;
 use super::flow::{Likeness, Stream};
-use super::limits::{judge, refuse, Account, Flow, Limits, Wish};
+use super::judge::{judge, refuse};
+use super::limits::{Account, Flow, Limits};
 use super::name::{Lookup, Name, Names};
 use super::record::{Fills, Record, Slab, NONE, TICKETED};
 use super::state::State;
@@ -184,20 +185,8 @@ impl OrderEngine {
             self.check_slice(intent, parent)?;
         }
         let likeness = Likeness::of(intent);
-        let flow = self.flow(intent.strategy, intent.instrument, Some(&likeness), now_ns);
+        let wish = self.wish(intent, &likeness, now_ns);
         let desk = self.desk(intent.instrument)?;
-        let wish = Wish {
-            side: intent.side,
-            order_type: intent.order_type,
-            reduce_only: intent.reduce_only,
-            lots: intent.lots,
-            added: if intent.parent.is_some() { Lots::ZERO } else { intent.lots },
-            price: intent.price,
-            trigger: intent.trigger,
-            is_new: true,
-            is_slice: intent.parent.is_some(),
-            flow,
-        };
         let breaches = judge(&self.limits, &self.account, desk, &wish, now_ns)?;
         refuse(&desk.instrument.symbol, &breaches)?;
         self.stream.remember(&self.limits, Some(likeness), now_ns);
@@ -415,7 +404,7 @@ impl OrderEngine {
     }
 
     /// A slice must be of its parent's kind and fit into what the parent still holds.
-    fn check_slice(&self, intent: &Intent<'_>, key: OrderKey) -> Result<()> {
+    pub(crate) fn check_slice(&self, intent: &Intent<'_>, key: OrderKey) -> Result<()> {
         let parent = self.record(key)?;
         let is_same = (parent.instrument, parent.strategy, parent.side(), parent.reduce_only())
             == (intent.instrument, intent.strategy, intent.side, intent.reduce_only);
@@ -445,7 +434,7 @@ impl OrderEngine {
 }
 
 /// Refuse what no venue could read; what it is worth is judged later.
-fn check_form(intent: &Intent<'_>) -> Result<()> {
+pub(crate) fn check_form(intent: &Intent<'_>) -> Result<()> {
     let wrong = |why: &str| Err(CoreError::new(Code::ParameterInvalid, why));
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if intent.id.is_empty() || intent.id.len() > 36 || !intent.id.bytes().all(is_letter) {
