@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`control.py`: what a person or the watchdog can ask of a running process, one JSON object for each
+line: `kill`, `release`, `confirm`, `status`, `heartbeat`. A stop closes the door at once and is
+answered when it is on the disk; it can be asked for from the first moment of the process on, and then
+lies in the latch file until there are books. Nothing else is taken here, and no order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hean.core.types import Command, Health, Payload
+from hean.errors import HeanError
+from hean.live.latch import Latch
+from hean.risk.killswitch import KillSwitch
+from hean.risk.levels import HALT_NEW, LEVELS, RUN, Latched
+from hean.risk.live_gate import LiveGate
+
+TEXT_MAX = 500  # characters of a reason, phrase or name
+SETTLE_S = 5.0  # until the bus has delivered a command; by then the latch file alone has to do
+
+Document = dict[str, Any]
+
+
+class Refused(Exception):
+    """A command that is not carried out, with the reason in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a process has once its books are there. *emit*: onto the bus; *settle*: returns when all
+    that was emitted before is delivered and on the disk; *status*: more for whoever asks how it is.
+    """
+
+    killswitch: KillSwitch
+    gate: LiveGate
+    emit: Callable[[Payload], None]
+    settle: Callable[[], Awaitable[None]]
+    status: Callable[[], Document]
+
+
+class Commands:
+    """Carries commands out. *now*: UTC nanoseconds. Give it `running` in the same step in which the
+    latch file is read and the level restored, or a stop in between is lost.
+    """
+
+    def __init__(self, latch: Latch, *, now: Callable[[], int]) -> None:
+        self.running: Running | None = None
+        self._latch = latch
+        self._now = now
+        self._beats = 0
+
+    async def answer(self, line: bytes, peer: str = "") -> bytes:
+        """Carry out one line. *peer*: who is at the other end. *Returns*: a JSON object in a line,
+        with `ok`, and `error` or `missing` in words where it is false.
+        """
+        try:
+            document = await self._carry_out(_document(line), peer or "nobody")
+        except (Refused, HeanError) as error:
+            document = {"ok": False, "error": str(error)}
+        return msgspec.json.encode(document) + b"\n"
+
+    async def _carry_out(self, asked: Document, peer: str) -> Document:
+        name = _text(asked, "by") or peer
+        match asked.get("verb"):
+            case "kill":
+                return await self._kill(asked, f"operator:{name}")
+            case "release":
+                return await self._release(asked, f"risk:{name}")
+            case "confirm":
+                return await self._confirm(asked, f"trader:{name}")
+            case "status":
+                return {"ok": True, **self._status()}
+            case "heartbeat":
+                return self._heartbeat()
+        raise Refused("no such verb; known: kill, release, confirm, status, heartbeat")
+
+    async def _kill(self, asked: Document, actor: str) -> Document:
+        level = _text(asked, "level") or HALT_NEW
+        if level not in LEVELS[1:]:
+            raise Refused(f"no such level; known: {', '.join(LEVELS[1:])}")
+        reason = _text(asked, "reason") or "no reason given"
+        running = self.running
+        if running is not None:
+            running.killswitch.hold(level, reason)
+        is_filed = self._file(Latched(level, reason, actor, self._now()))
+        command = Command("kill", {"level": level, "reason": reason}, actor)
+        is_journaled = running is not None and await self._said(running, command)
+        if not (is_filed or is_journaled):
+            raise Refused(
+                "nothing new leaves this process, but neither journal nor latch file took the stop; "
+                "end the process"
+            )
+        return {"ok": True, **self._latched()}
+
+    async def _release(self, asked: Document, actor: str) -> Document:
+        running = self._need()
+        phrase, reason = _text(asked, "phrase"), _text(asked, "reason")
+        # Judged here first: what was typed wrong, perhaps a password, is written nowhere.
+        if missing := running.killswitch.refusals(phrase, reason, actor, self._now()):
+            return {"ok": False, "missing": list(missing), **self._latched()}
+        command = Command("release", {"phrase": phrase, "reason": reason}, actor)
+        if not await self._said(running, command):
+            raise Refused("the release could not be written; still latched")
+        return {"ok": running.killswitch.level == RUN, **self._latched()}
+
+    async def _confirm(self, asked: Document, actor: str) -> Document:
+        running = self._need()
+        if not await self._said(running, Command("confirm", {}, actor)):
+            raise Refused("the confirmation could not be written; it does not count")
+        is_right = running.gate.confirm(_text(asked, "phrase"))
+        return {"ok": is_right, "missing": list(running.gate.missing)}
+
+    def _heartbeat(self) -> Document:
+        """The watchdog lives; it is told how far this process has come."""
+        self._beats += 1
+        if self.running is not None:
+            self.running.emit(Health("watchdog", "ALIVE", self._beats))
+        return {"ok": True, **self._status()}
+
+    # ------------------------------------------------------------ inside
+
+    def _need(self) -> Running:
+        if self.running is None:
+            raise Refused("the process is still starting; ask again")
+        return self.running
+
+    def _file(self, latched: Latched) -> bool:
+        try:
+            self._latch.raise_to(latched)
+        except OSError:
+            return False
+        return True
+
+    async def _said(self, running: Running, fact: Payload) -> bool:
+        """Put it on the bus. *Returns*: whether it was delivered and is on the disk."""
+        try:
+            running.emit(fact)
+            async with asyncio.timeout(SETTLE_S):
+                await running.settle()
+        except (HeanError, TimeoutError):
+            return False
+        return True
+
+    def _latched(self) -> Document:
+        running = self.running
+        latched = self._latch.load() if running is None else running.killswitch.latched
+        return {
+            "level": latched.level,
+            "latched": latched.level != RUN,
+            "reason": latched.reason,
+            "actor": latched.actor,
+            "since_ns": latched.since_ns,
+        }
+
+    def _status(self) -> Document:
+        running = self.running
+        if running is None:
+            return {"state": "starting", **self._latched()}
+        missing = list(running.gate.missing)
+        return {"state": "running", "missing": missing, **running.status(), **self._latched()}
+
+
+def _document(line: bytes) -> Document:
+    try:
+        document: Document = msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        raise Refused("not a JSON object in one line") from None
+    return document
+
+
+def _text(asked: Document, name: str) -> str:
+    value = asked.get(name, "")
+    if not isinstance(value, str) or len(value) > TEXT_MAX or not value.isprintable():
+        raise Refused(f"{name} has to be text of at most {TEXT_MAX} characters in one line")
+    return value

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`socket.py`: the door to the commands, a Unix socket of this machine that only its owner may open.
+Lines are short, connections few, silence ends them: whoever is at the other end cannot fill the
+memory of a trading process nor keep others out for long. It understands no command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hean.errors import EnvironmentFault
+
+LINE_BYTES_MAX = 8_192  # a reason and a phrase of 500 characters each, in any script
+CONNECTIONS_MAX = 16  # watchdog, monitor, API, and people who press more than once
+IDLE_S = 60.0  # of a connection that asks nothing
+ASK_S = 10.0  # twice what a command may take
+PATH_BYTES_MAX = 107  # of the operating system
+PRIVATE_MASK = 0o177
+
+Answer = Callable[[bytes, str], Awaitable[bytes]]
+
+
+class ControlSocket:
+    """Serves *answer* at *path*. Only for whoever holds the data directory's lock: a socket that
+    lies there belongs to a dead process.
+    """
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        self.path = path
+        self._answer = answer
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Listen. *Raises*: `EnvironmentFault` when no socket can be made there."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(PRIVATE_MASK)
+        try:
+            self.path.unlink(missing_ok=True)
+            listener.bind(str(self.path))
+        except OSError as error:
+            listener.close()
+            raise EnvironmentFault(
+                f"{self.path}: no control socket can be made there ({error}); its path may have "
+                f"{PATH_BYTES_MAX} bytes. Without it nobody could stop this process."
+            ) from None
+        finally:
+            os.umask(mask)
+        self._server = await asyncio.start_unix_server(
+            self._serve, sock=listener, limit=LINE_BYTES_MAX
+        )
+
+    async def stop(self) -> None:
+        """Listen no more and let go of everybody; safe to call twice."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or len(self._tasks) >= CONNECTIONS_MAX:
+            writer.close()
+            return
+        self._tasks.add(task)
+        try:
+            with suppress(ConnectionError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+                await self._converse(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = _peer(writer)
+        while True:
+            async with asyncio.timeout(IDLE_S):
+                line = await reader.readline()  # ValueError for a longer one
+            if not line.endswith(b"\n"):
+                return
+            writer.write(await self._answer(line, peer))
+            async with asyncio.timeout(IDLE_S):
+                await writer.drain()
+
+
+def _peer(writer: asyncio.StreamWriter) -> str:
+    """The user at the other end, as the kernel says; where it does not, only we can be there."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return f"uid{os.getuid()}"
+    sock = writer.get_extra_info("socket")
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)
+    return f"uid{user}"
+
+
+def ask(path: Path, document: dict[str, Any], *, timeout_s: float = ASK_S) -> dict[str, Any]:
+    """Ask the process behind a control socket, and wait for its answer.
+
+    *Raises*: `OSError` when nobody answers there, `ConnectionRefusedError` and `FileNotFoundError`
+    when there is no process.
+    """
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
+        line.settimeout(timeout_s)
+        line.connect(str(path))
+        line.sendall(msgspec.json.encode(document) + b"\n")
+        with line.makefile("rb") as answers:
+            answer = answers.readline()
+    try:
+        found: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        raise ConnectionError(f"{path}: the process hung up without an answer") from None
+    return found
