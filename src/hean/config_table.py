@@ -242,6 +242,9 @@ class Settings:
         Text("letters, digits, - and _", r"[A-Za-z0-9_-]{1,64}"), None,
         "Live: the account the venue must name, else nothing starts.", variable="HEAN_ACCOUNT_ID",
     )  # fmt: skip
+    waive_key_addresses: bool = shown(
+        Truth(), False, "Live: the key may be one that works from any address; file only."
+    )
 
     # Keys: those of the venue before the general pair
     api_key: Secret | None = _secret("API_KEY", "Key of the exchange.")

@@ -8,7 +8,6 @@ position. Only a person who has looked can release it, with every condition of `
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,17 @@ from hean.core.types import (
     OrderType,
 )
 from hean.errors import OrderUnknown
-from hean.risk.levels import CANCEL_ALL, FLATTEN, HALT_NEW, LEVELS, LOCKED, RUN, Latched, rank
+from hean.risk.levels import (
+    CANCEL_ALL,
+    FLATTEN,
+    HALT_NEW,
+    LEVELS,
+    LOCKED,
+    RUN,
+    Latched,
+    is_phrase,
+    rank,
+)
 
 COOL_DOWN_S = 60  # nobody releases in the heat of the moment
 REASON_LENGTH_MIN = 10  # a reason, not a keystroke
@@ -194,7 +203,7 @@ class KillSwitch(Module):
         if self._told != latched.level:
             found.append("a stop is under way")
         expected = f"release {self.account_id}"
-        if not self.account_id or not hmac.compare_digest(phrase.encode(), expected.encode()):
+        if not self.account_id or not is_phrase(phrase, expected):
             found.append("the phrase is another one")
         if len(reason.strip()) < REASON_LENGTH_MIN:
             found.append(f"the reason is shorter than {REASON_LENGTH_MIN} characters")

@@ -6,6 +6,8 @@ and writes nothing.
 
 from __future__ import annotations
 
+import hmac
+
 import msgspec
 
 from hean.core.types import KillswitchReleased, KillswitchTriggered
@@ -49,3 +51,8 @@ class Latched(msgspec.Struct, frozen=True):
 def stricter(one: Latched, other: Latched) -> Latched:
     """The one with the higher level; of equals the first."""
     return other if rank(other.level) > rank(one.level) else one
+
+
+def is_phrase(typed: str, expected: str) -> bool:
+    """Whether exactly this was typed; takes as long whatever was."""
+    return hmac.compare_digest(*(text.encode("utf-8", "replace") for text in (typed, expected)))

@@ -7,14 +7,13 @@ It says which factor is missing and never what the right phrase is. It opens not
 
 from __future__ import annotations
 
-import hmac
 from typing import Literal
 
 import msgspec
 
 from hean.core.module import Module, on
 from hean.core.types import Command, Event, EventType
-from hean.risk.levels import HALT_NEW, RUN
+from hean.risk.levels import HALT_NEW, RUN, is_phrase
 
 Role = Literal["mainnet", "testnet"]
 
@@ -124,7 +123,7 @@ class LiveGate(Module):
         one takes back an earlier right one.
         """
         expected = phrase_of(self._factors.account_id, self._factors.role)
-        is_right = hmac.compare_digest(phrase.encode(), expected.encode())
+        is_right = is_phrase(phrase, expected)
         self._change(is_typed=is_right and bool(self._factors.account_id))
         return self._factors.is_typed
 
