@@ -37,6 +37,7 @@ from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
 from hean.live.rows import START, STOP, Start, row_bytes
 from hean.live.settings import LiveSettings
+from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
 from hean.strategies.base import Strategy
@@ -226,6 +227,9 @@ class LiveEngine:
             time_s=asyncio.get_running_loop().time,
             now=self.parts.now,
             state_hash=self.state_hash,
+            witness=Witness(
+                self.bus, self.system.governor, settings.symbols, door=self._objection
+            ),
         )
         self.bus.tap(self.recorder.tap)
         self.feed = self._feed(rest, listed)

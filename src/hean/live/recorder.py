@@ -15,6 +15,7 @@ from hean.core.journal import STATE_HASH, STATE_HASH_EVERY, Journal
 from hean.core.types import Delivery, Event, EventType, Funding, Health, Payload
 from hean.errors import JournalWriteFailed
 from hean.live.rows import SENT, Sent, Verb, row_bytes
+from hean.live.witness import Witness
 from hean.venues.reports import Tracked
 
 FLUSH_S = 0.05  # what a crash may lose of facts that the venue can tell again
@@ -33,7 +34,8 @@ AT_ONCE = frozenset(
 
 class Recorder:
     """The writing side of a journal. *emit*: told when the disk is slow; *time_s*: monotonic;
-    *now*: UTC nanoseconds; *state_hash*: of what outlives the process.
+    *now*: UTC nanoseconds; *state_hash*: of what outlives the process; *witness*: knows what was
+    seen.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Recorder:
         time_s: Callable[[], float],
         now: Callable[[], int],
         state_hash: Callable[[], str],
+        witness: Witness | None = None,
     ) -> None:
         self.journal = journal
         self.slowest_s = 0.0
@@ -54,13 +57,17 @@ class Recorder:
         self._time_s = time_s
         self._now = now
         self._state_hash = state_hash
+        self._witness = witness
         self._hashed_seq = journal.head_seq
         self._is_dirty = False
 
     def tap(self, event: Event) -> None:
         """Keep an event; of the bus, before its handlers."""
-        fact = event.data
-        if fact.delivery is not Delivery.NEVER_DROPPED or is_forecast(fact):
+        fact, witness = event.data, self._witness
+        if fact.delivery is not Delivery.NEVER_DROPPED:
+            if witness is None or not witness.is_news(fact):
+                return
+        elif is_forecast(fact):
             return
         journal = self.journal
         if journal.head_seq - self._hashed_seq >= STATE_HASH_EVERY:
@@ -68,6 +75,8 @@ class Recorder:
                 STATE_HASH, self._state_hash().encode(), ts_ns=event.ts_ns, event_seq=event.seq
             )
             self._hashed_seq = journal.head_seq
+        for kind, payload in witness.rows(event) if witness is not None else ():
+            journal.append(kind, payload, ts_ns=event.ts_ns, event_seq=event.seq)
         journal.append_event(event)
         self._is_dirty = True
         if event.event_type in AT_ONCE:

@@ -38,7 +38,7 @@ from hean.errors import (
 )
 from hean.execution.orders import OrderManager
 from hean.feeds.arriving import Terms
-from hean.live.rows import SENT, START, STOP, Sent, Start, row_of
+from hean.live.rows import JUDGED, SEEN, SENT, START, STOP, Sent, Start, row_of
 from hean.portfolio.portfolio import book_funding
 from hean.strategies.base import part_of
 from hean.system import durable_hash, new_engine
@@ -117,6 +117,8 @@ class Books:
                 self.is_stopped = True
             case "SENT":
                 self._sent(row_of(record, Sent))
+            case "SEEN" | "JUDGED":
+                pass  # for people
             case _:
                 self._fact(record)
 
@@ -282,5 +284,5 @@ def _forget(_fact: object) -> None:
     """What handlers said, they said the first time."""
 
 
-KINDS = frozenset({START, SENT, STOP, STATE_HASH})
+KINDS = frozenset({START, SENT, STOP, SEEN, JUDGED, STATE_HASH})
 """Rows that are no events."""

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`rows.py`: what stands in the journal of a trading process. Beside the events that may not be
-lost, kept under their type, there are four kinds of rows: START begins a life of the process and
+lost, kept under their type, there are six kinds of rows: START begins a life of the process and
 says what it trades by which rules; SENT says that from here on the bytes of a request may be on
 their way; STATE_HASH holds the hash of all that outlives a process; STOP ends a life that ended in
-order. A request without its SENT row has not left.
+order. A request without its SENT row has not left. SEEN and JUDGED say what was known when a signal
+was made and an order judged; they are for people, and so are HEALTH events, kept where one differs
+from the last of its component.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from hean.feeds.arriving import Terms
 from hean.system import AccountSettings
 
 START, SENT, STOP = "START", "SENT", "STOP"
+SEEN, JUDGED = "SEEN", "JUDGED"
 Verb = Literal["submit", "cancel", "amend"]
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -53,6 +56,37 @@ class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     order_id: str
     price: Decimal | None = None
     size: Decimal | None = None
+
+
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The market of a symbol: before a signal, as of the fact it names, else the newest. *facts*: how
+    many came in this life; *door*: why nothing new may leave, empty if it may; *seq*: of the fact,
+    0 before the first; *received_ns*: when the bus told it; *venue_ns*: its time at the venue.
+    """
+
+    symbol: str
+    facts: int
+    door: str = ""
+    seq: int = 0
+    received_ns: int = 0
+    venue_ns: int = 0
+    price: float | None = None
+    bid: float | None = None
+    ask: float | None = None
+
+
+class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an order request met. *reference*: the price it was valued at; *door*: why it may not
+    leave at this moment, as the last hop would say; *rules*: (rule, observed, allowed, whether it
+    says no); *error*: why it could not be judged at all.
+    """
+
+    order_id: str
+    reference: float | None
+    equity: Decimal
+    door: str = ""
+    rules: list[tuple[str, str, str, bool]] = []
+    error: str = ""
 
 
 def row_bytes(row: msgspec.Struct) -> bytes:

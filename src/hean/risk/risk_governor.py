@@ -185,6 +185,27 @@ class RiskGovernor(Module):
             )
         )
 
+    def report(self, request: OrderRequest, order_id: str) -> list[tuple[str, str, str, bool]]:
+        """What each rule sees in a request and what it allows, for the record: rule, observed,
+        allowed, whether it says no. Nothing is approved. Policy checks are only named: to ask one
+        twice could change what it says. *Raises*: `HeanError` if it makes no sense.
+        """
+        stale = sorted(self._stale.get(request.symbol, ()))
+        seen = f"stale: {', '.join(stale)}" if stale else "fresh"
+        is_stale = bool(stale) and not request.reduce_only
+        allowed = "any for a reduction" if request.reduce_only else "fresh"
+        return [
+            ("data", seen, allowed, is_stale),
+            *((f"policy {name}", "asked", "no objection", False) for name, _ in self._checks),
+            *self.engine.report_order(
+                request,
+                order_id,
+                self.context.clock.now_ns,
+                self.reference(request.symbol),
+                self.equity(),
+            ),
+        ]
+
     def _require_fresh(self, request: OrderRequest) -> None:
         """Nothing new on old data; what reduces may pass, its truth is the engine's to check."""
         stale = self._stale.get(request.symbol)
