@@ -163,17 +163,23 @@ class EventBus:
 
     def offer(self, facts: Iterable[Fact]) -> None:
         """Emit what one frame of the rim brought, and have it delivered before this returns where
-        the driver can: between a frame and the order it causes lies no turn of the event loop.
+        the driver can: between a frame and the order it causes lies no turn of the event loop. What
+        nobody handles or taps is left out.
         """
         if self.on_burst is None or self._blocked is not None:
             for fact in facts:
                 self.emit(fact)
             return
-        queue = self._queue
+        queue, routes = self._queue, self._routes
+        is_heard = False
         for fact in facts:  # `emit` without a wake-up that this burst would take back
-            if len(queue) < self.high_water or self._make_room(fact):
-                queue.append(fact)
-        self.on_burst()
+            kind, handlers = routes[fact.__class__]
+            if handlers or kind is None:  # no kind: an envelope, whose fact is looked at later
+                is_heard = True
+                if len(queue) < self.high_water or self._make_room(fact):
+                    queue.append(fact)
+        if is_heard:
+            self.on_burst()
 
     async def publish(self, event: Fact) -> None:
         """`emit`, as the integration guide spells it.

@@ -26,6 +26,9 @@ class Priority(IntEnum):
     NEW = 60
 
 
+_CANCEL = Priority.CANCEL  # Python looks a member up slowly
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """So many units in a window. *has_cancels*: whether cancels use it up as well; a limit of the
@@ -57,7 +60,7 @@ class Budget:
         """Take what one request costs. *Returns*: 0 when it may be sent now; otherwise how many
         nanoseconds to wait before asking again, and nothing is taken.
         """
-        is_cancel = priority is Priority.CANCEL
+        is_cancel = priority is _CANCEL
         wait_ns = (self._banned_until_ns if is_cancel else self._held_until_ns) - now_ns
         costs = self._costs[kind]
         for meter, units in costs:
@@ -107,7 +110,17 @@ class _Meter:
     by priority, how far it may be filled.
     """
 
-    __slots__ = ("_has_cancels", "_slot_ns", "_slots", "_window_ns", "allowed", "count", "units")
+    __slots__ = (
+        "_end_ns",
+        "_has_cancels",
+        "_slot",
+        "_slot_ns",
+        "_slots",
+        "_window_ns",
+        "allowed",
+        "count",
+        "units",
+    )
 
     def __init__(self, limit: Limit) -> None:
         self.units = 0
@@ -115,6 +128,8 @@ class _Meter:
         self._slot_ns = max(1, limit.window_ns // SLOTS)
         self._has_cancels = limit.has_cancels
         self._slots: deque[list[int]] = deque()  # [first ns after the slot, units]
+        self._slot = [0, 0]  # the last of them
+        self._end_ns = 0  # of the last
         self.set_count(limit.count)
 
     def set_count(self, count: int) -> None:
@@ -128,6 +143,8 @@ class _Meter:
         slots = self._slots
         while slots and slots[0][0] + self._window_ns <= now_ns:
             self.units -= slots.popleft()[1]
+        if not slots:
+            self._end_ns = 0  # or a clock that was set back would count in a forgotten slot
         return self.units
 
     def wait_ns(self, units: int, priority: Priority, now_ns: int) -> int:
@@ -145,10 +162,10 @@ class _Meter:
 
     def add(self, units: int, now_ns: int) -> None:
         """Count what is sent."""
-        slots = self._slots
-        if slots and slots[-1][0] > now_ns:
-            slots[-1][1] += units
-        else:
+        if now_ns >= self._end_ns:
             self.used(now_ns)
-            slots.append([(now_ns // self._slot_ns + 1) * self._slot_ns, units])
+            self._end_ns = (now_ns // self._slot_ns + 1) * self._slot_ns
+            self._slot = [self._end_ns, 0]
+            self._slots.append(self._slot)
+        self._slot[1] += units
         self.units += units
