@@ -9,8 +9,8 @@ in the journal and at the venue.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import msgspec
@@ -31,15 +31,19 @@ from hean.feeds.live import LiveFeed, to_bus
 from hean.feeds.rest_binance import BinanceRest
 from hean.feeds.rest_bybit import BybitRest
 from hean.live.account import opening_cash
+from hean.live.control import Commands, Running
+from hean.live.latch import Latch
 from hean.live.market import LiveMarket
 from hean.live.parts import LiveParts
 from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
 from hean.live.rows import START, STOP, Start, row_bytes
+from hean.live.safety import LOOK_S, Safety
 from hean.live.settings import LiveSettings
 from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
+from hean.risk.live_gate import Configured
 from hean.strategies.base import Strategy
 from hean.system import TradingSystem
 from hean.venues.adapters import adapter_for, budget_for
@@ -49,12 +53,14 @@ from hean.venues.signing import Signer
 
 S_NS = 1_000_000_000
 META = {"kind": "live"}
+LEAVE_S = 4.0  # row 9: an orderly end takes five seconds at most
+LEAVE_LOOK_S = 0.02
 Rest = BybitRest | BinanceRest
 
 
 class LiveEngine:
-    """One account, one strategy, one life. *parts*: the world. Made without touching anything; `run`
-    is the life.
+    """One account, one strategy, one life. *parts*: the world; *configured*: factors of the live
+    gate that were set before. Made without touching anything; `run` is the life.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class LiveEngine:
         endpoints: Endpoints,
         signer: Signer,
         parts: LiveParts,
+        configured: Configured | None = None,
     ) -> None:
         if not settings.symbols:
             raise ParameterInvalid("no symbols; name at least one.")
@@ -76,6 +83,11 @@ class LiveEngine:
         self.account_id = settings.account_id
         self.is_ready = False
         """Whether the account was read and compared, and the market is there."""
+        self.on_ready: Callable[[], None] | None = None
+        """Told when it is."""
+        self.latch = Latch(settings.latch, parts.read_file, parts.write_file)
+        self.commands = Commands(self.latch, now=parts.now)
+        self.safety: Safety
         self.journal: Journal
         self.books: Books
         self.bus: EventBus
@@ -84,6 +96,7 @@ class LiveEngine:
         self.feed: LiveFeed
         self.recorder: Recorder
         self._signer = signer
+        self._configured = configured or Configured()
         self._clock: LiveClock
         self._market: LiveMarket
         self._failed: asyncio.Future[None]
@@ -116,6 +129,29 @@ class LiveEngine:
     def state_hash(self) -> str:
         """Of all that outlives the process."""
         return self.system.durable_hash()
+
+    def summary(self) -> dict[str, Any]:
+        """What this life came to, as JSON has it."""
+        ledger = self.system.portfolio.ledger
+        return {
+            "venue": self.settings.venue,
+            "market": self.settings.market,
+            "role": self.settings.role,
+            "account": self.account_id,
+            "epoch": self.epoch,
+            "seq": self.journal.head_seq,
+            "state_hash": self.state_hash(),
+            "level": self.safety.killswitch.level,
+            "missing": list(self.safety.gate.missing),
+            "is_ready": self.is_ready,
+            "open_orders": len(self.system.engine.open_orders()),
+            "positions": {
+                symbol: str(self.system.engine.position(symbol)) for symbol in self.settings.symbols
+            },
+            "fees": str(ledger.fees),
+            "equity": str(ledger.equity),
+            "slowest_commit_ms": round(self.recorder.slowest_s * 1e3, 3),
+        }
 
     # ------------------------------------------------------------ before it begins
 
@@ -205,7 +241,6 @@ class LiveEngine:
         """The modules, the same as in every mode."""
         settings, books = self.settings, self.books
         self.epoch = start.epoch
-        self.strategy.feed()
         self._market = LiveMarket(self.bus, settings.symbols, self.strategy)
         instruments = {symbol: row.instrument for symbol, row in listed.items()}
         self.system = TradingSystem(
@@ -231,14 +266,32 @@ class LiveEngine:
                 self.bus, self.system.governor, settings.symbols, door=self._objection
             ),
         )
+        self.safety = Safety(
+            self.system,
+            settings,
+            self.latch,
+            account_id=start.account_id,
+            configured=self._configured,
+            largest={
+                symbol: row.market_quantity_max
+                for symbol, row in listed.items()
+                if row.market_quantity_max is not None
+            },
+            settle_asset=next(iter(listed.values())).quote if settings.market == "linear" else "",
+        )
         self.bus.tap(self.recorder.tap)
+        self.bus.tap(self.safety.follow)
         self.feed = self._feed(rest, listed)
 
     def _go_on(self, start: Start) -> None:
         """Write that a life begins, and tell what the last one left open."""
         self.recorder.write(START, row_bytes(start))
         self.recorder.commit()
-        books = self.books
+        books, safety = self.books, self.safety
+        self.commands.running = Running(
+            safety.killswitch, safety.gate, self.bus.emit, self._settle, self.summary
+        )
+        safety.restore(books.latched)
         tracked = books.tracked()
         self.gateway.restore(tracked, books.seen, books.last_ns or self.parts.now())
         for order_id in books.never_sent():
@@ -275,12 +328,24 @@ class LiveEngine:
     async def _until(self, stop: asyncio.Event) -> None:
         """Return at *stop*. *Raises*: what ended the process before."""
         self._keep(self.recorder.flush_regularly())
+        self._keep(self._look())
         stopping = asyncio.ensure_future(stop.wait())
         ends: list[asyncio.Future[Any]] = [stopping, self._failed]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self._failed.done():
             self._failed.result()
+
+    async def _settle(self) -> None:
+        """Return when all that was emitted is delivered and on the disk."""
+        while len(self.bus):
+            await asyncio.sleep(0)
+        self.recorder.commit()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.safety.look(self._clock.refresh())
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """A task of this life; what it raises ends the life."""
@@ -308,7 +373,7 @@ class LiveEngine:
         """Why an order may not leave at this moment."""
         if not self.is_ready and not is_reduction:
             return "the account has not been compared yet"
-        return ""
+        return self.safety.objection(is_reduction)
 
     # ------------------------------------------------------------ what goes wrong inside
 
@@ -340,8 +405,24 @@ class _Ready:
             if order.is_cancel_wanted:
                 engine.gateway.cancel(order.order_id)
         engine.is_ready = True
+        engine.safety.killswitch.resume()
+        if engine.on_ready is not None:
+            engine.on_ready()
 
     async def stop(self) -> None:
-        """Take back what is open, unless it is to stay; protective orders always stay."""
+        """Take back what is open, unless it is to stay; what protects a position always stays."""
         engine = self._engine
         engine.is_ready = False
+        if engine.settings.keeps_orders:
+            return
+        leaving = [
+            order
+            for order in engine.gateway.tracker.open_orders()
+            if not engine.safety.killswitch.keeps(order.order_id)
+        ]
+        for order in leaving:
+            engine.gateway.cancel(order.order_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                while not all(order.is_ended for order in leaving):
+                    await asyncio.sleep(LEAVE_LOOK_S)

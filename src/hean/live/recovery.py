@@ -40,6 +40,7 @@ from hean.execution.orders import OrderManager
 from hean.feeds.arriving import Terms
 from hean.live.rows import JUDGED, SEEN, SENT, START, STOP, Sent, Start, row_of
 from hean.portfolio.portfolio import book_funding
+from hean.risk.levels import Latched
 from hean.strategies.base import part_of
 from hean.system import durable_hash, new_engine
 from hean.venues.reports import Tracked
@@ -70,6 +71,10 @@ class Books:
         self.seen: OrderedDict[str, None] = OrderedDict()
         self.cancels: set[str] = set()
         """Orders that somebody wanted cancelled."""
+        self.latched = Latched()
+        """The kill switch, as the journal has it."""
+        self.is_compared = False
+        """Whether the books were ever held against the venue's."""
         self.last_ns = 0
         self.last_seq = 0
         self.hashes = 0
@@ -209,7 +214,10 @@ class Books:
             case EventType.KILLSWITCH_TRIGGERED:
                 self._halt(fact)
             case EventType.KILLSWITCH_RELEASED:
+                self.latched = Latched()
                 self.engine.release_halt()
+            case EventType.RECONCILE:
+                self.is_compared = True
             case EventType.SIGNAL:
                 self._remember(fact)
 
@@ -241,6 +249,7 @@ class Books:
         self._manager.on_rejected(event)
 
     def _halt(self, triggered: KillswitchTriggered) -> None:
+        self.latched = self.latched.after(triggered)
         self.engine.halt("HALT_NEW")
         try:
             self.engine.halt(triggered.level)

@@ -9,6 +9,8 @@ import msgspec
 
 from hean.core.parameters import Value
 from hean.feeds.rest import Market
+from hean.risk.live_gate import Role
+from hean.risk.triggers import KillLimits
 from hean.system import AccountSettings
 
 
@@ -18,12 +20,13 @@ class LiveSettings(msgspec.Struct, frozen=True):
     the parameters *given*; *account*: cash 0 stands for what the account holds; *bar*: length of
     bars built from trades; *depth*: of Bybit's book; *dead_man_s*: after so long without us the
     venue cancels everything, protective stops too; *keeps_orders*: whether open orders stay at the
-    end; *sets_leverage*: whether the venue is told the account's leverage.
+    end; *sets_leverage*: whether the venue is told the account's leverage; *kill_limits*: of the
+    automatic triggers.
     """
 
     venue: str
     market: Market
-    role: str
+    role: Role
     symbols: tuple[str, ...]
     strategy: str
     data_dir: Path
@@ -36,6 +39,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     dead_man_s: int | None = None
     keeps_orders: bool = False
     sets_leverage: bool = True
+    kill_limits: KillLimits = KillLimits()
 
     @property
     def journal(self) -> Path:
@@ -45,7 +49,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     @property
     def latch(self) -> Path:
         """The second copy of the kill switch."""
-        return self.data_dir / "latch.txt"
+        return self.data_dir / "kill.latch"
 
     @property
     def control(self) -> Path:

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean live`: a strategy with money. Options, variables and file become settings as for `hean paper`;
+then one trading process lives until Ctrl-C or TERM. Nothing new leaves before every factor of the
+live gate is there, the last of them a phrase that is typed for this very start: on the standard
+input, or through the control socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from hean import cli_options as options
+from hean import cli_values as values
+from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
+from hean.cli_settings import account_of, limits_given, settings_from
+from hean.cli_strategy import blamed, build_strategy
+from hean.config import Settings, Source, endpoints_of, require, signer_of
+from hean.errors import EnvironmentFault, ParameterInvalid
+from hean.live.engine import LiveEngine
+from hean.live.factors import configured
+from hean.live.parts import real_parts
+from hean.live.settings import LiveSettings
+from hean.net.loop import run as run_loop
+from hean.watchdog import Watchdog, end_on_signals
+
+BUILD_S = 30.0  # to import and construct a strategy
+DIRECTORY_MODE = 0o700
+PHRASE_LENGTH_MAX = 200
+
+KeepOption = Annotated[
+    bool, typer.Option("--keep-orders", help="Leave open orders at the venue at the end.")
+]
+DeadManOption = Annotated[
+    int | None,
+    typer.Option(
+        "--dead-man",
+        metavar="S",
+        min=10,
+        max=600,
+        help="The venue cancels everything, protective stops too, after so long without HEAN.",
+    ),
+]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(
+        "live",
+        epilog="Example: LIVE_CONFIRM=YES hean live --testnet --config hean.toml. The file says "
+        "dry_run = false; the phrase is typed when it is asked for. Keys, addresses, limits: "
+        "hean settings. Stop it: Ctrl-C, or hean kill.",
+    )(live)
+
+
+@run_command
+def live(
+    *,
+    exchange: options.ExchangeOption = None,
+    strategy: options.GivenStrategy = None,
+    symbols: options.SymbolsOption = None,
+    market: options.MarketOption = None,
+    testnet: options.TestnetOption = None,
+    param: options.ParamOption = None,
+    bar: options.GivenBar = None,
+    depth: options.DepthOption = None,
+    cash: options.GivenCash = None,
+    leverage: options.GivenLeverage = None,
+    sizing: options.GivenSizing = None,
+    fraction: options.GivenFraction = None,
+    limit: options.LimitOption = None,
+    seed: options.GivenSeed = None,
+    duration: options.DurationOption = None,
+    keep_orders: KeepOption = False,
+    dead_man: DeadManOption = None,
+    config: options.ConfigOption = None,
+    json_to: JsonOption = None,
+    quiet: options.QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Trade with money, through every gate."""
+    given = {
+        "exchange": exchange,
+        "market": market,
+        "testnet": testnet,
+        "symbols": ",".join(symbols) if symbols else None,
+        "strategy.name": strategy,
+        "strategy.params": values.params_of(param) if param else None,
+        "bar": bar,
+        "depth": depth,
+        "cash": cash,
+        "sizing": sizing,
+        "fraction": fraction,
+        "seed": seed,
+        "duration": duration,
+    }
+    known = settings_from(given | limits_given(limit, leverage), config)
+    require(known, "strategy.name", "symbols")
+    settings = live_settings(known, keeps_orders=keep_orders, dead_man_s=dead_man)
+    summary = _trade(settings, known, is_quiet=quiet, json_to=json_to)
+    if json_to is not None:
+        write_json(summary, json_to)
+
+
+def live_settings(
+    known: Settings, *, keeps_orders: bool = False, dead_man_s: int | None = None
+) -> LiveSettings:
+    """What the process is to do. Cash counts only when somebody gave it."""
+    account = account_of(known)
+    if "cash" not in known.origins or known.origins["cash"].source is Source.DEFAULT:
+        account = msgspec.structs.replace(account, cash=Decimal(0))
+    return LiveSettings(
+        known.exchange,
+        "spot" if known.market == "spot" else "linear",
+        "testnet" if known.testnet else "mainnet",
+        known.symbols,
+        known.strategy.name or "",
+        live_directory(known),
+        account_id=known.account_id or "",
+        given=dict(known.strategy.params),
+        account=account,
+        seed=known.seed,
+        bar=known.bar,
+        depth=known.depth,
+        dead_man_s=dead_man_s,
+        keeps_orders=keeps_orders,
+    )
+
+
+def live_directory(known: Settings) -> Path:
+    """Where journal, latch and control socket of this market lie."""
+    role = "testnet" if known.testnet else "mainnet"
+    return known.data_dir.expanduser() / "live" / f"{known.exchange}-{known.market}-{role}"
+
+
+def prepare_directory(path: Path) -> None:
+    """Make it, readable by its owner alone. *Raises*: `EnvironmentFault` naming what is wrong."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
+        mode = path.stat().st_mode & 0o777
+    except OSError as error:
+        raise EnvironmentFault(f"{path}: {error.strerror or error}.") from error
+    if mode & 0o077:
+        raise EnvironmentFault(
+            f"{path} has mode {mode:o}; others may read or write it. It holds the truth about "
+            f"money: chmod 700 {path}"
+        )
+
+
+def _trade(
+    settings: LiveSettings, known: Settings, *, is_quiet: bool, json_to: str | None
+) -> dict[str, Any]:
+    endpoints, signer = endpoints_of(known), signer_of(known)
+    if signer is None:
+        raise ParameterInvalid(
+            f"no key of {known.exchange}; give {known.exchange.upper()}_API_KEY and "
+            f"{known.exchange.upper()}_API_SECRET, or each as a file with _FILE."
+        )
+    prepare_directory(settings.data_dir)
+    with Watchdog(BUILD_S) as watchdog:
+        strategy = build_strategy(
+            settings.strategy, settings.symbols, settings.given, watchdog=watchdog
+        )
+    engine = LiveEngine(
+        settings,
+        strategy,
+        endpoints=endpoints,
+        signer=signer,
+        parts=real_parts(),
+        configured=configured(known),
+    )
+    if not is_quiet:
+        place = f"{endpoints.venue} {endpoints.market} {settings.role}"
+        say(f"LIVE trading on {place}: connecting. Ctrl-C ends it.", json_to=json_to)
+    duration_s = None if known.duration is None else float(known.duration)
+    with blamed(strategy, watchdog, spec=settings.strategy):
+        return run_loop(_life(engine, duration_s, is_quiet=is_quiet))
+
+
+async def _life(engine: LiveEngine, duration_s: float | None, *, is_quiet: bool) -> dict[str, Any]:
+    ended = asyncio.Event()
+    end_on_signals(ended)
+    if duration_s is not None:
+        asyncio.get_running_loop().call_later(duration_s, ended.set)
+    engine.on_ready = lambda: _listen(engine, is_quiet=is_quiet)
+    await engine.run(ended)
+    return engine.summary()
+
+
+def _listen(engine: LiveEngine, *, is_quiet: bool) -> None:
+    """The account has been compared: say so, and take the phrase from the standard input."""
+    if not is_quiet:
+        typer.echo(_status_line(engine), err=True)
+    if sys.stdin is None or sys.stdin.closed:
+        return
+    loop = asyncio.get_running_loop()
+
+    def typed() -> None:
+        line = sys.stdin.readline(PHRASE_LENGTH_MAX)
+        if not line:
+            loop.remove_reader(sys.stdin.fileno())
+            return
+        engine.safety.gate.confirm(line.rstrip("\n"))
+        if not is_quiet:
+            typer.echo(_status_line(engine), err=True)
+
+    try:
+        loop.add_reader(sys.stdin.fileno(), typed)
+    except (OSError, ValueError):
+        return  # no terminal and no pipe: the phrase comes through the control socket
+
+
+def _status_line(engine: LiveEngine) -> str:
+    why = engine.safety.gate.why or engine.safety.killswitch.objection(False)
+    state = f"nothing new leaves: {why}" if why else "trading"
+    return f"account {engine.account_id or 'unknown'}, epoch {engine.epoch}: {state}"

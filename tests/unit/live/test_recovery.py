@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Books from a journal are the books of the process that wrote it, at every row.
+
+A process is played without sockets: the real bus, governor, engine, router, ledger and recorder, and
+in place of the gateway a venue that writes the SENT row as the gateway does. Its answers are drawn:
+late, twice, in any order, or none. After every step the journal is folded from its first row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desk import BTC, INSTRUMENTS, START_NS, Desk
+from hean.core.journal import STATE_HASH, Journal, SqliteDisk, WriterLock
+from hean.core.types import (
+    KillswitchReleased,
+    KillswitchTriggered,
+    OrderAbsent,
+    OrderApproved,
+    OrderCancelled,
+    OrderFilled,
+    OrderQuarantined,
+    OrderRejected,
+    OrderUnknown,
+    Payload,
+    Side,
+    Signal,
+)
+from hean.errors import JournalDamaged, JournalWriteFailed, ReplayDiverged, StateError
+from hean.feeds.arriving import Terms
+from hean.live import recorder as recorder_module
+from hean.live.recorder import Recorder
+from hean.live.recovery import Books, fold
+from hean.live.rows import SENT, START, Start, row_bytes
+from hean.system import AccountSettings
+from hean.venues.reports import Tracked
+
+LOT = "0.001"
+
+
+def terms_of_desk(tick: str = "0.10") -> list[Terms]:
+    """The rules of the desk's symbols."""
+    rows = [(BTC, tick, LOT), ("ETHUSDT", "0.01", "0.01")]
+    return [
+        Terms(symbol, "linear", step, lot, lot, "", "0", (), "0.0002", "0.0005", 0)
+        for symbol, step, lot in rows
+    ]
+
+
+def start(epoch: int = 1, **changes: object) -> Start:
+    """The row that begins a life."""
+    fields: dict[str, object] = {
+        "epoch": epoch,
+        "version": "test",
+        "venue": "bybit",
+        "market": "linear",
+        "role": "testnet",
+        "account_id": "1",
+        "strategy": "hand",
+        "given": {},
+        "account": AccountSettings(cash=Decimal(10_000)),
+        "terms": terms_of_desk(),
+    }
+    return Start(**(fields | changes))  # type: ignore[arg-type]  # as given
+
+
+class Life:
+    """A process that writes a journal, played by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "journal.db"
+        self.journal = Journal(
+            SqliteDisk(path), place=str(path), meta={}, lock=WriterLock(folder / "lock", "1")
+        )
+        self.desk = Desk(limits={})
+        self.desk.venue.submit = self._submit  # type: ignore[method-assign]
+        self.time_s = 0.0
+        self.recorder = Recorder(
+            self.journal,
+            emit=self.desk.bus.emit,
+            time_s=lambda: self.time_s,
+            now=lambda: self.desk.clock.now_ns,
+            state_hash=self.desk.system.durable_hash,
+        )
+        self.recorder.write(START, row_bytes(start()))
+        self.desk.bus.tap(self.recorder.tap)
+        self.refuses = False
+
+    def _submit(self, approved: OrderApproved) -> None:
+        if self.refuses:
+            reason = OrderRejected(approved.order_id, "no", 4201, "venue", approved.symbol)
+            self.desk.bus.emit(reason)
+            return
+        self.desk.venue.sent.append(approved)
+        self.recorder.sending("submit", tracked(approved), None, None)
+
+    def books(self) -> Books:
+        """What the journal says so far."""
+        self.recorder.commit()
+        books = fold(self.journal.records())
+        assert books is not None
+        return books
+
+    def check(self) -> Books:
+        """Books and process agree. *Returns*: the books."""
+        books = self.books()
+        assert books.hash() == self.desk.system.durable_hash()
+        for symbol in INSTRUMENTS:
+            assert books.engine.position(symbol) == self.desk.engine.position(symbol)
+            assert books.ledger.position(symbol)[0] == self.desk.ledger.position(symbol)[0]
+        return books
+
+
+def tracked(approved: OrderApproved) -> Tracked:
+    """As the gateway hands it to the recorder."""
+    return Tracked(
+        approved.order_id,
+        approved.symbol,
+        approved.side,
+        approved.size,
+        approved.price,
+        approved.strategy_id,
+        False,
+        approved.reduce_only,
+        START_NS,
+    )
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    return Life(tmp_path)
+
+
+Step = tuple[int, int, int]
+_LAST_WORDS: list[Callable[[str], Payload]] = [
+    lambda order_id: OrderCancelled(order_id, "by request", BTC),
+    lambda order_id: OrderRejected(order_id, "no", 4201, "venue", BTC),
+    lambda order_id: OrderUnknown(order_id, START_NS, BTC),
+    lambda order_id: OrderQuarantined(order_id, "nobody could tell", BTC),
+    lambda order_id: OrderAbsent(order_id, "three looks", BTC),
+]
+
+
+def play(life: Life, step: Step) -> None:
+    """One thing that happens: an order, an answer, a stop, or time."""
+    what, which, lots = step
+    desk = life.desk
+    ids = [order.order_id for order in desk.venue.sent] or ["h0-test-0"]
+    order_id = ids[which % len(ids)]
+    match what % 10:
+        case 0 | 1:
+            life.refuses = which % 7 == 0
+            side = Side.SELL if which % 2 else Side.BUY
+            desk.ask(f"{lots}e-3", side=side, order_id=f"h1-test-{len(desk.events)}")
+        case 2:
+            desk.place(order_id)
+        case 3 | 4 | 5:
+            desk.fill(order_id, f"{lots}e-3", f"e{which}", executed_ns=desk.clock.now_ns)
+        case 6 | 7:
+            desk.say(_LAST_WORDS[which % len(_LAST_WORDS)](order_id))
+        case 8:
+            level = ("HALT_NEW", "CANCEL_ALL", "LOCKED")[which % 3]
+            desk.say(
+                KillswitchTriggered("test", desk.clock.now_ns, level)
+                if which % 2
+                else KillswitchReleased("test is over", desk.clock.now_ns, "test")
+            )
+        case 9:
+            forced = {"side": Side.BUY if which % 2 else Side.SELL, "exec_id": f"f{which}"}
+            desk.say(OrderFilled(f"venue-{which}", Decimal(60_000), Decimal(lots), BTC, **forced))
+    desk.wait(0.5)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 50), st.integers(1, 9)), min_size=5, max_size=40
+    )
+)
+def test_books_are_those_of_the_process_after_every_step(steps: list[Step]) -> None:
+    with TemporaryDirectory() as folder:
+        life = Life(Path(folder))
+        try:
+            for step in steps:
+                play(life, step)
+                life.check()
+        finally:
+            life.journal.close()
+
+
+def test_the_journal_holds_its_own_hash_and_a_fold_compares_it(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "STATE_HASH_EVERY", 7)
+    for number in range(12):
+        order_id = life.desk.ask("0.010", order_id=f"h1-test-{number}")
+        life.desk.fill(order_id, "0.010", f"e{number}")
+    books = life.check()
+    kinds = [record.kind for record in life.journal.records()]
+    assert books.hashes == kinds.count(STATE_HASH) > 3
+
+
+def test_a_hash_that_differs_is_refused_with_its_row(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.desk.ask("0.010", order_id="h1-test-1")
+    life.recorder.write(STATE_HASH, b"0" * 64)
+    row = life.journal.head_seq
+    with pytest.raises(ReplayDiverged, match=f"row {row}: the journal's state is 0000"):
+        life.books()
+
+
+def test_an_order_without_its_row_has_not_left(life: Life) -> None:
+    sent = life.desk.ask("0.010", order_id="h1-test-1")
+    life.desk.venue.submit = lambda approved: None  # type: ignore[method-assign]  # died before
+    life.desk.ask("0.020", order_id="h1-test-2")
+    books = life.books()
+    assert books.never_sent() == ["h1-test-2"]
+    (left,) = books.tracked()
+    assert (left.order_id, left.is_unknown, left.is_placed) == (sent, True, False)
+
+
+def test_an_order_that_a_cancel_was_sent_for_is_still_wanted_gone(life: Life) -> None:
+    order_id = life.desk.ask("0.010", order_id="h1-test-1")
+    life.desk.place(order_id)
+    life.recorder.sending("cancel", tracked(life.desk.venue.sent[0]), None, None)
+    (left,) = life.books().tracked()
+    assert left.is_cancel_wanted
+    assert left.is_placed
+    assert left.exchange_order_id == "v-h1-test-1"
+
+
+def test_positions_are_told_by_strategy_and_a_liquidation_is_nobodys_gain(life: Life) -> None:
+    order_id = life.desk.ask("0.010", order_id="h1-test-1", strategy_id="one")
+    life.desk.fill(order_id, "0.010", "e1")
+    life.desk.say(
+        OrderFilled("venue-9", Decimal(60_000), Decimal("0.030"), BTC, Side.SELL, exec_id="e2")
+    )
+    books = life.check()
+    assert books.positions == {"one": {BTC: Decimal("0.000")}}
+    assert books.engine.position(BTC) == Decimal("-0.020")
+
+
+def test_the_protection_of_the_last_entry_is_remembered(life: Life) -> None:
+    life.desk.say(
+        Signal(BTC, Side.BUY, Decimal("0.010"), strategy_id="one", stop_loss=1.0, take_profit=2.0)
+    )
+    life.desk.say(Signal(BTC, Side.SELL, Decimal("0.010"), strategy_id="one", reduce_only=True))
+    assert life.books().wanted == {"one": {BTC: (1.0, 2.0)}}
+
+
+def test_the_level_of_the_kill_switch_is_remembered(life: Life) -> None:
+    life.desk.say(KillswitchTriggered("too much", START_NS, "FLATTEN", actor="a person"))
+    books = life.check()
+    assert (books.latched.level, books.latched.reason) == ("FLATTEN", "too much")
+    assert books.engine.halt_level == "FLATTEN"
+
+
+def test_an_approval_that_nobody_gave_a_ticket_for_is_no_order(life: Life) -> None:
+    life.desk.say(OrderApproved(BTC, Side.BUY, Decimal("0.010"), order_id="h1-fake-1"))
+    assert life.check().open_orders() == []
+
+
+def test_a_finer_grid_than_the_journal_counts_in_is_refused(life: Life) -> None:
+    with pytest.raises(StateError, match=r"tick 0\.1\d* to 0\.01"):
+        life.books().admit(terms_of_desk("0.01"))
+    life.books().admit(terms_of_desk("0.50"))
+
+
+def test_a_journal_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    journal = Journal(
+        SqliteDisk(path), place=str(path), meta={}, lock=WriterLock(tmp_path / "lock", "1")
+    )
+    assert fold(journal.records()) is None
+    journal.append(SENT, b"", ts_ns=1)
+    journal.commit()
+    with pytest.raises(JournalDamaged, match="row 1 is SENT, not START"):
+        fold(journal.records())
+    journal.close()
+
+
+def test_a_row_of_another_version_is_named(life: Life) -> None:
+    life.recorder.write(SENT, b"\x81\xa1x\x01")
+    with pytest.raises(JournalDamaged, match=rf"row {life.journal.head_seq} \(SENT\)"):
+        life.books()
+
+
+def test_fills_and_stops_are_on_the_disk_before_anybody_sees_them(life: Life) -> None:
+    order_id = life.desk.ask("0.010", order_id="h1-test-1")
+    seen: list[int] = []
+
+    def look(_: object) -> None:
+        seen.append(len(list(life.journal.records())))
+
+    undo = [
+        life.desk.bus.subscribe(kind, look)
+        for kind in (OrderFilled.event_type, KillswitchTriggered.event_type)
+    ]
+    life.desk.fill(order_id, "0.010", "e1")
+    life.desk.say(KillswitchTriggered("now", START_NS))
+    assert len(undo) == len(seen) == 2
+    kinds = [record.kind for record in life.journal.records()]
+    assert kinds[seen[0] - 1] == "ORDER_FILLED"
+    assert kinds[seen[1] - 1] == "KILLSWITCH_TRIGGERED"
+
+
+def test_a_slow_disk_opens_nothing_new_and_a_dead_one_ends_the_process(life: Life) -> None:
+    told = life.desk.events
+
+    def commit_in(seconds: float) -> None:
+        commit = life.journal.commit
+
+        def slow() -> None:
+            commit()
+            life.time_s += seconds
+
+        life.journal.commit = slow  # type: ignore[method-assign]
+        life.desk.place("h1-test-1")
+        try:
+            life.recorder.commit()
+            life.desk.bus.drain()
+        finally:
+            life.journal.commit = commit  # type: ignore[method-assign]
+
+    def health() -> list[str]:
+        return [event.data.state for event in told if event.event_type == "HEALTH"]
+
+    life.desk.ask("0.010", order_id="h1-test-1")
+    commit_in(0.3)
+    commit_in(1.5)
+    assert life.recorder.is_slow
+    commit_in(0.0)
+    assert health() == ["SLOW", "HALT_NEW", "READY"]
+    assert not life.recorder.is_slow
+    with pytest.raises(JournalWriteFailed, match=r"a commit took 11\.0 s"):
+        commit_in(11)
