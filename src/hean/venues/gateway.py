@@ -111,6 +111,8 @@ class Gateway:
         position_problem: PositionProblem | None = None,
         patience: Patience = Patience(),  # noqa: B008  # frozen
     ) -> None:
+        if not all(map(_is_word, settings.symbols)):
+            raise ParameterInvalid(f"symbols {settings.symbols}: write them as the venue does.")
         self.codec = codec
         self.offset = ClockOffset()
         self.halts = Halts(
@@ -125,45 +127,6 @@ class Gateway:
             on_key_refused=lambda why: self.halts.add("key", why),
             on_code=lambda code: self.upkeep.answered(code),
         )
-        self.resolution = Resolution(
-            codec,
-            self.questions,
-            self.halts,
-            self.run,
-            symbols=settings.symbols,
-            emit=emit,
-            cancel=self.cancel,
-            unbroken=lambda: self.private.unbroken,
-            remembers=remembers,
-            position_problem=position_problem,
-            patience=patience,
-        )
-        self.tracker = self.resolution.tracker
-        self.dispatch = Dispatch(codec, self.questions, self, self.run)
-        self.private = PrivateStream(
-            codec,
-            self.questions,
-            self.tracker,
-            self.halts,
-            emit=emit,
-            symbols=settings.symbols,
-            run=self.run,
-            on_missing=self.resolution.look_for,
-            on_read=lambda began_ns: self.upkeep.read(began_ns),
-        )
-        self.upkeep = Upkeep(
-            codec,
-            self.questions,
-            self.offset,
-            self.halts,
-            self.dispatch,
-            self.private,
-            self.run,
-            symbols=settings.symbols,
-            reload=reload,
-        )
-        if not all(map(_is_word, settings.symbols)):
-            raise ParameterInvalid(f"symbols {settings.symbols}: write them as the venue does.")
         self._symbols = frozenset(settings.symbols)
         self._settings = settings
         self._budget = budget
@@ -172,7 +135,57 @@ class Gateway:
         self._sending = sending
         self._objection = objection
         self._tasks: set[asyncio.Task[None]] = set()
+        self._put_together(emit, reload, remembers, position_problem, patience)
         self._sockets = self._connections(rng, governor, dial)
+
+    def _put_together(
+        self,
+        emit: Callable[[Payload], None],
+        reload: Callable[[], Awaitable[None]] | None,
+        remembers: Callable[[str], bool],
+        position_problem: PositionProblem | None,
+        patience: Patience,
+    ) -> None:
+        """The parts that know orders, account and time."""
+        codec, questions, halts, run = self.codec, self.questions, self.halts, self.run
+        symbols = self._settings.symbols
+        self.resolution = Resolution(
+            codec,
+            questions,
+            halts,
+            run,
+            symbols=symbols,
+            emit=emit,
+            cancel=self.cancel,
+            unbroken=lambda: self.private.unbroken,
+            remembers=remembers,
+            position_problem=position_problem,
+            patience=patience,
+        )
+        self.tracker = self.resolution.tracker
+        self.dispatch = Dispatch(codec, questions, self, run)
+        self.private = PrivateStream(
+            codec,
+            questions,
+            self.tracker,
+            halts,
+            emit=emit,
+            symbols=symbols,
+            run=run,
+            on_missing=self.resolution.look_for,
+            on_read=lambda began_ns: self.upkeep.read(began_ns),
+        )
+        self.upkeep = Upkeep(
+            codec,
+            questions,
+            self.offset,
+            halts,
+            self.dispatch,
+            self.private,
+            run,
+            symbols=symbols,
+            reload=reload,
+        )
 
     # ------------------------------------------------------------ the port `Venue`
 

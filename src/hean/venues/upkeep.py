@@ -25,6 +25,7 @@ from hean.venues.wakeful import Wakeful
 SWEEP_S = 0.25  # how exactly the time for an answer is kept
 RELOAD_S = 60.0  # trading rules are never older; announcements are read as often
 READ_S = 30.0  # the account is read anew this often: RELIABILITY 2.4, whatever the stream said
+LATE_S = 4 * READ_S  # without a complete reading nothing new is opened
 KEEP_S = 1_500.0  # a private address lives an hour; it is prolonged before half of that is over
 DEAD_MAN_PARTS = 3  # the switch is wound again after a third of its time
 MS_NS = 1_000_000
@@ -58,6 +59,7 @@ class Upkeep:
         self._symbols = symbols
         self._reload = reload
         self._modes = ""
+        self._read_s = 0.0
         self._once: dict[str, asyncio.Task[None]] = {}
 
     def start(self, dead_man_s: int | None) -> None:
@@ -141,6 +143,8 @@ class Upkeep:
 
     def read(self, began_ns: int) -> None:
         """The whole account was read, from that moment of the venue's clock on."""
+        self._read_s = asyncio.get_running_loop().time()
+        self._halts.lift("reading")
         self.maintenance.read(began_ns, self._venue_ns())
         self._show_maintenance()
 
@@ -153,6 +157,9 @@ class Upkeep:
         now_ns = self._questions.now()
         self.look(now_ns)
         self._dispatch.sweep(now_ns)
+        if asyncio.get_running_loop().time() - self._read_s > LATE_S:
+            why = f"the account could not be read as a whole for {LATE_S:g} s"
+            self._halts.add("reading", why)
 
     async def _wind(self, seconds: int) -> None:
         await self.arm(seconds)
