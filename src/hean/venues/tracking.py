@@ -98,6 +98,10 @@ class OrderTracker:
         """The order, if it is or was under way here."""
         return self._orders.get(order_id)
 
+    def of(self, report: OrderReport) -> Tracked | None:
+        """Whose look this is, if it is of an order under way here."""
+        return self._find(report.client_order_id, report.exchange_order_id)
+
     def is_other(self, exchange_order_id: str, order: Tracked) -> bool:
         """Whether the venue's id belongs to another order under way here."""
         return self._by_exchange_id.get(exchange_order_id, order) is not order
@@ -188,7 +192,8 @@ class OrderTracker:
         if report.child_order_id and not order.child_order_id:
             order.child_order_id = report.child_order_id
             self._by_exchange_id[report.child_order_id] = order
-        if report.quantity > 0:
+        is_cut = order.reduce_only and report.quantity < order.size  # to what there is to reduce
+        if report.quantity > 0 and not is_cut:
             order.size = report.quantity
         if order.is_ended or report.status is Status.OPEN:
             return
@@ -196,8 +201,8 @@ class OrderTracker:
             self.refused(order, VenueRefused, report.reason or report.word)
             return
         self._end(order)
-        if report.status is not Status.FILLED:
-            remaining = max(order.size - report.filled, ZERO)
+        remaining = max(order.size - report.filled, ZERO)
+        if report.status is not Status.FILLED or remaining:
             reason = report.reason or report.word
             self._emit(
                 OrderCancelled(order.order_id, reason, order.symbol, remaining, report.ts_ns)

@@ -324,3 +324,23 @@ def test_a_reduction_that_the_venue_made_smaller_is_still_ours():
     told.tracker.report(look(Status.OPEN, quantity=Decimal("0.004"), side=Side.BUY))
     assert told.kinds() == [OrderPlaced]
     assert told.watched == []
+
+
+SHRUNK = {
+    "new": lambda told: told.tracker.report(look(Status.OPEN, quantity=Decimal("0.004"))),
+    "piece": lambda told: told.tracker.execution(piece(1, "0.004")),
+    "filled": lambda told: told.tracker.report(
+        look(Status.FILLED, "0.004", quantity=Decimal("0.004"))
+    ),
+}
+
+
+@pytest.mark.parametrize("names", list(permutations(SHRUNK)), ids=" ".join)
+def test_what_the_venue_took_off_a_reduction_is_told_as_cancelled(names):
+    told = Told()
+    told.order.reduce_only = True
+    for name in names:
+        SHRUNK[name](told)
+    ends = [fact for fact in told.facts if isinstance(fact, OrderCancelled)]
+    assert [end.remaining_qty for end in ends] == [Decimal("0.006")]
+    assert told.order.is_ended
