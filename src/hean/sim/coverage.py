@@ -23,7 +23,6 @@ class Coverage:
     def __init__(self, trial: Trial) -> None:
         self.cells: Counter[tuple[str, str]] = Counter()
         self._trial = trial
-        self._last = (NONE,)
         faults = trial.exchange.faults
         note = faults.note
 
@@ -32,9 +31,6 @@ class Coverage:
             self.met(act.setting.dial.name)
 
         faults.note = noted  # type: ignore[method-assign]  # the board has no listeners
-
-    def follow(self, engine: Any) -> None:
-        """A new life: a kill has met what the last one left."""
 
     def met(self, kind: str) -> None:
         """A fault happens now."""

@@ -42,6 +42,8 @@ class SimDisk:
         self.on_commit: Callable[[list[tuple[object, ...]]], None] = lambda rows: None
         """Told the rows that are on the disk from now on."""
         self.holder: Process | None = None
+        self.on_fault: Callable[[str], None] = lambda kind: None
+        """Told each time the disk does something wrong."""
         self._rng = world.rng("disk")
         self._stores: dict[str, sqlite3.Connection] = {}
 
@@ -93,9 +95,11 @@ class SimDisk:
         faults, rng = self.faults, self._rng
         if faults.slow_fraction and rng.random() < faults.slow_fraction:
             self.world.clock.now_ns += int(rng.uniform(0.0, faults.slow_s) * NS)
+            self.on_fault("disk_slow")
         if faults.is_full:
             raise sqlite3.OperationalError("database or disk is full")
         if faults.error_fraction and rng.random() < faults.error_fraction:
+            self.on_fault("disk_error")
             raise sqlite3.OperationalError("disk I/O error")
 
 

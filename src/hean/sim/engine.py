@@ -17,6 +17,7 @@ from hean.live.engine import LiveEngine
 from hean.live.parts import LiveParts
 from hean.live.settings import LiveSettings
 from hean.net.http import HttpClient
+from hean.risk.live_gate import Configured
 from hean.secret import Secret
 from hean.sim.exchange import CASH, KEY, SECRET
 from hean.sim.process import Process
@@ -54,6 +55,7 @@ def engine_of(trial: Trial, process: Process) -> tuple[LiveEngine, Main]:
         endpoints=endpoints_for(settings.venue, settings.market, testnet=True, environment={}),
         signer=Signer(Secret(KEY), Secret(SECRET), "sim"),
         parts=parts_of(trial, process),
+        configured=Configured(True, True, True, True),
     )
     return engine, lambda: engine.run(asyncio.Event())
 

@@ -253,9 +253,10 @@ class Checks:
             held = self.venue.own_position.get(symbol, ZERO)
             up = held + self.venue.open_orders(symbol, "BUY")
             down = held - self.venue.open_orders(symbol, "SELL")
+            most = counted["position"] + counted["open_buy"] + counted["reduce_buy"]
+            least = counted["position"] - counted["open_sell"] - counted["reduce_sell"]
             self.require(
                 "I-14",
-                counted["position"] + counted["open_buy"] >= up
-                and counted["position"] - counted["open_sell"] <= down,
+                most >= up and least <= down,
                 partial("{}: counted {}, possible {} to {}".format, symbol, counted, down, up),
             )

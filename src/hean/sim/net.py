@@ -65,6 +65,8 @@ class SimNet:
         self.sessions: dict[int, SimSession] = {}
         self.on_leaving: Callable[[Process, Asked, bytes], None] = lambda *_: None
         """Told process, meaning and bytes of every request and message right before it leaves."""
+        self.on_fault: Callable[[str], None] = lambda kind: None
+        """Told each time the network does something wrong."""
         self.public_s = 0.0
         """When the last frame of a public stream reached a process."""
         self._rng = world.rng("net")
@@ -98,6 +100,7 @@ class SimNet:
         seconds = 0.001 + rng.random() * faults.jitter_s
         if faults.slow and rng.random() < faults.slow:
             seconds += rng.random() * faults.slow_s
+            self.on_fault("net_slow")
         return seconds
 
     def must_connect(self) -> bool:
@@ -106,7 +109,10 @@ class SimNet:
 
     def is_refused(self) -> bool:
         """Whether nobody answers this time."""
-        return bool(self.faults.refused) and self._rng.random() < self.faults.refused
+        if not self.faults.refused or self._rng.random() >= self.faults.refused:
+            return False
+        self.on_fault("net_refused")
+        return True
 
     def leave(self, process: Process, asked: Asked, body: bytes) -> None:
         """Bytes are about to leave. *Raises*: `Killed`."""
@@ -136,7 +142,7 @@ class SimNet:
         if faults.cut_every_s:
             after_s = self._rng.expovariate(1.0 / faults.cut_every_s)
             is_mute = self._rng.random() < faults.mute_fraction
-            self.later(after_s, session.go_mute if is_mute else session.abort)
+            self.later(after_s, session.go_mute if is_mute else session.cut)
 
     # ------------------------------------------------------------ requests
 
@@ -364,9 +370,16 @@ class SimSession:
             self._gone_at_exchange()
             self._net.world.at(self._due("out"), self._tell_closed)
 
+    def cut(self) -> None:
+        """The network cuts it."""
+        if self._is_open:
+            self._net.on_fault("net_cut")
+            self.abort()
+
     def go_mute(self) -> None:
         """Nothing passes any more in either direction, and nobody is told."""
         if self._is_open:
+            self._net.on_fault("net_mute")
             self._is_mute = True
             self._net.world.later(HALF_OPEN_S, self.abort)
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hean.risk.live_gate import phrase_of
 from hean.sim.books import LEVELS
+from hean.sim.engine import FOLDER
 
 if TYPE_CHECKING:
     from hean.sim.run import Trial
 
-LOOK_S = 20.0  # between two looks at the screen
+LOOK_S = 2.0  # between two looks at the screen
 REASON = "looked at it, all is explained"
 
 
@@ -28,6 +30,7 @@ class People:
         self.acknowledged = "RUN"
         """The highest level that was acknowledged since the last release."""
         self.releases = 0
+        self._confirmed = 0
 
     def begin(self) -> None:
         """Take up the shift."""
@@ -42,9 +45,17 @@ class People:
             self.say(document)
 
     def _look(self) -> None:
+        """Let a new life trade, and one go on that was stopped."""
         engine = self._trial.engine
-        if engine is not None and engine.is_ready and engine.system.engine.halt_level != "RUN":
-            self.say({"verb": "release", "reason": REASON})
+        if engine is not None and engine.epoch:
+            who = {"by": "the operator", "reason": REASON}
+            if engine.epoch != self._confirmed:
+                self._confirmed = engine.epoch
+                phrase = phrase_of(engine.account_id, engine.safety.gate.role)
+                self.say({"verb": "confirm", "phrase": phrase, **who})
+            elif engine.is_ready and engine.system.engine.halt_level != "RUN":
+                phrase = f"release {engine.account_id}"
+                self.say({"verb": "release", "phrase": phrase, **who})
         self._trial.world.later(LOOK_S, self._look)
 
     def say(self, document: dict[str, Any]) -> None:
@@ -55,7 +66,7 @@ class People:
             return
 
         async def ask() -> None:
-            answer = msgspec.json.decode(await engine.command(msgspec.json.encode(document)))
+            answer = msgspec.json.decode(await engine.commands.answer(msgspec.json.encode(document)))
             self._answered(document, answer)
 
         trial.world.loop.create_task(ask(), context=process.context)
@@ -66,7 +77,9 @@ class People:
             return
         if document["verb"] == "kill":
             level = str(document["level"])
-            is_durable = LEVELS.index(checks.journal.level) >= LEVELS.index(level)
+            filed = self._trial.disk.files.get(str(FOLDER / "kill.latch"), b"").decode()
+            stricter = LEVELS[LEVELS.index(level) :]
+            is_durable = checks.journal.level in stricter or any(each in filed for each in stricter)
             checks.require(
                 "R-20", is_durable, lambda: f"{level} was acknowledged and is not on the disk"
             )

@@ -68,8 +68,8 @@ class Process:
             act()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
         if not self.is_alive:
             return
-        error = None if task.cancelled() else task.exception()
         self.kill()
         self._on_exit("" if error is None else f"{type(error).__name__}: {error}")

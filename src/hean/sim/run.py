@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from hean.errors import StateError
+from hean.errors import HeanError, StateError
 from hean.sim.coverage import Coverage
 from hean.sim.disk import DiskFaults, SimDisk
 from hean.sim.ends import Ends
@@ -33,7 +33,7 @@ from hean.twin.faults.settings import read_setting
 
 NS = 1_000_000_000
 SYMBOLS = ("BTCUSDT",)
-STEPS_MAX = 60_000  # a run that is not over by then does not end
+STEPS_MAX = 150_000  # a run that is not over by then does not end
 LOOK_S = 1.0  # between two looks whether all is settled
 LIVENESS_S = 120.0  # RELIABILITY 4.4
 SILENCE_S = 600.0  # more, where a ban made us silent for that long
@@ -96,9 +96,11 @@ class Trial:
         self._calm_s = 0.0
         self._settled = 0
         self._is_over = False
+        self.net.on_fault = self.disk.on_fault = self.coverage.met
         self.net.on_leaving = self.checks.on_leaving
         self.disk.on_commit = self.checks.on_commit
         self.exchange.on_price = self.checks.on_price
+        self.world.on_error = lambda what: self.checks.fail("I-20", what)
         self.world.loop.after_step = self._after_step
 
     # ------------------------------------------------------------ the run
@@ -136,6 +138,7 @@ class Trial:
     def _skew(self, off_s: float) -> None:
         if not self.is_calm:
             self.world.skew_ns = int(off_s * NS)
+            self.coverage.met("clock")
 
     def _outcome(self, wall_s: float) -> Outcome:
         venue = self.checks.venue
@@ -189,11 +192,11 @@ class Trial:
         if self._spoil is not None:
             self._spoil(engine)
         self.engine = engine
-        self.coverage.follow(engine)
         await main()
 
     def _died(self) -> None:
         """Killed, or ended; it comes back."""
+        self.coverage.met("death")
         self.engine = None
         down_s = RESTART_S
         for kill in self.scenario.kills:
@@ -229,7 +232,10 @@ class Trial:
         kinds = set(self.scenario.kinds())
         allowed_s = LIVENESS_S + (SILENCE_S if kinds & SILENT else 0.0)
         if self._settled >= 2:
-            self.ends.check()
+            try:
+                self.ends.check()
+            except HeanError as error:
+                self.checks.fail("I-10", str(error))
             self._is_over = True
         elif self.world.now_s() - self._calm_s > allowed_s:
             self.checks.fail("I-21", f"not settled after {allowed_s:g} s: {'; '.join(reasons)}")

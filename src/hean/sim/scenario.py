@@ -17,9 +17,9 @@ from hean.sim.exchange import MarketPath
 from hean.sim.net import NetFaults
 from hean.sim.world import stream
 
-SAFETY_STEPS = 1_500
+SAFETY_STEPS = 2_500
 KILLS_MAX = 8
-HORIZON_S = 240.0  # how far into a run faults begin; most runs are over before
+STEPS_PER_S = 100.0  # of virtual time, about: faults that begin once begin within the run
 
 PLACES = (
     ("bybit", "linear", 5),
@@ -114,16 +114,17 @@ def calm(seed: int) -> Scenario:
 def draw(seed: int, *, safety_steps: int = SAFETY_STEPS) -> Scenario:
     """The scenario of a seed."""
     base = calm(seed)
+    horizon_s = safety_steps / STEPS_PER_S
     return msgspec.structs.replace(
         base,
         safety_steps=safety_steps,
         shuffles=stream(seed, "shuffles").random() < 0.5,
         net=_net(stream(seed, "net faults")),
         disk=_disk(stream(seed, "disk faults")),
-        dials=_dials(stream(seed, "dials"), base.venue),
+        dials=_dials(stream(seed, "dials"), base.venue, horizon_s),
         kills=_kills(stream(seed, "kills"), safety_steps),
-        orders=_orders(stream(seed, "people")),
-        skews=_skews(stream(seed, "clock")),
+        orders=_orders(stream(seed, "people"), horizon_s),
+        skews=_skews(stream(seed, "clock"), horizon_s),
     )
 
 
@@ -181,19 +182,19 @@ def _kills(rng: random.Random, steps: int) -> tuple[Kill, ...]:
     return tuple(kills)
 
 
-def _orders(rng: random.Random) -> tuple[Order, ...]:
+def _orders(rng: random.Random, horizon_s: float) -> tuple[Order, ...]:
     if rng.random() < 0.7:
         return ()
     level = rng.choice(("HALT_NEW", "CANCEL_ALL", "FLATTEN"))
-    at_s = rng.uniform(5.0, 60.0)
+    at_s = rng.random() * horizon_s
     return (Order(at_s, "kill", {"level": level, "reason": "an exercise of the simulator"}),)
 
 
-def _skews(rng: random.Random) -> tuple[tuple[float, float], ...]:
+def _skews(rng: random.Random, horizon_s: float) -> tuple[tuple[float, float], ...]:
     if rng.random() < 0.6:
         return ()
     size_s = rng.choice((0.2, 0.9, 2.0, 3_600.0))
-    return tuple((rng.uniform(0.0, 90.0), rng.uniform(-size_s, size_s)) for _ in range(3))
+    return tuple((rng.random() * horizon_s, rng.uniform(-size_s, size_s)) for _ in range(3))
 
 
 # ---------------------------------------------------------------- the twin's dials
@@ -207,17 +208,17 @@ def _rate(high: float) -> Recipe:
 
 
 def _episode(high_s: float, count: int | None = None) -> Recipe:
-    """A dial that is set for a while at some moment."""
+    """A dial that is set for a while at some moment, as a fraction of the run."""
 
     def make(rng: random.Random, _: str) -> dict[str, Any]:
-        given: dict[str, Any] = {"at_s": rng.uniform(2.0, 90.0), "for_s": rng.uniform(1.0, high_s)}
+        given: dict[str, Any] = {"at_s": rng.random(), "for_s": rng.uniform(1.0, high_s)}
         return given if count is None else {**given, "count": count}
 
     return make
 
 
 def _once(rng: random.Random, _: str) -> dict[str, Any]:
-    return {"at_s": rng.uniform(5.0, 90.0)}
+    return {"at_s": rng.random()}
 
 
 def _with(recipe: Recipe, **choices: tuple[Any, ...]) -> Recipe:
@@ -300,12 +301,14 @@ SERIOUS = {"foreign_order", "liquidation", "ip_banned", "key_refused", "trading_
 """Those after which little else happens: rarer, so that they do not hide the others."""
 
 
-def _dials(rng: random.Random, venue: str) -> tuple[dict[str, Any], ...]:
+def _dials(rng: random.Random, venue: str, horizon_s: float) -> tuple[dict[str, Any], ...]:
     """Each dial is on in a twelfth of the seeds, the serious ones in a fiftieth."""
     found = []
     for name, recipe in DIALS.items():
         chance, fields = rng.random(), recipe(rng, venue)
         if chance < (0.02 if name in SERIOUS else 0.08):
             given = {key: value for key, value in fields.items() if value is not None}
+            if "at_s" in given:
+                given["at_s"] *= horizon_s
             found.append({"dial": name, **given})
     return tuple(found)

@@ -110,6 +110,9 @@ class World:
         self.skew_ns = 0
         """How far the clock of the engine's machine is off."""
         self._trace = hashlib.blake2b(digest_size=16)
+        self.on_error: Callable[[str], None] = lambda what: None
+        """Told what nobody has handled."""
+        self.loop.set_exception_handler(self._unhandled)
         self._root = copy_context()
         self._graves: list[asyncio.Task[Any]] = []
 
@@ -150,6 +153,11 @@ class World:
         """The hash so far."""
         return self._trace.hexdigest()
 
+    def _unhandled(self, _loop: object, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):  # that a process was killed is none
+            self.on_error(f"{context['message']}: {type(error).__name__}: {error}")
+
     def bury(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """Keep what a dead process was doing: no clean-up code of it may run."""
         for task in tasks:
@@ -164,7 +172,7 @@ class World:
             warnings.simplefilter("ignore")
             for task in self._graves:
                 with suppress(BaseException):  # reason: whatever it does now, nobody is there
-                    task.get_coro().close()  # type: ignore[union-attr]  # tasks run coroutines
+                    task.get_coro().close()
             self._graves.clear()
 
 
