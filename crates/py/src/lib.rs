@@ -17,6 +17,7 @@ mod indicator;
 mod instrument;
 mod ledger;
 mod order;
+mod order_fields;
 mod order_payload;
 mod order_report;
 mod order_terms;

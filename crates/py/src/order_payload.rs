@@ -12,6 +12,7 @@ use pyo3::types::PyString;
 use crate::convert::{price, quantity};
 use crate::error::raise;
 use crate::order::PyOrderEngine;
+use crate::order_fields::OrderFields;
 use crate::order_terms;
 
 type Any<'py> = Bound<'py, PyAny>;
@@ -28,35 +29,27 @@ impl PyOrderEngine {
         id: &str,
         act: impl FnOnce(&mut OrderEngine, &Intent<'_>) -> CoreResult<R>,
     ) -> PyResult<R> {
-        let py = order.py();
-        let read = |name| text(order, name);
-        let [symbol, side, kind, life, strategy, parent] = [
-            read(intern!(py, "symbol"))?,
-            read(intern!(py, "side"))?,
-            read(intern!(py, "type"))?,
-            read(intern!(py, "time_in_force"))?,
-            read(intern!(py, "strategy_id"))?,
-            read(intern!(py, "parent_id"))?,
-        ];
-        let strategy = self.inner.strategy(strategy.to_str()?).map_err(|error| raise(&error))?;
-        let (instrument, rules) = self.instrument(symbol.to_str()?)?;
-        let optional = |name| -> PyResult<_> {
-            let value = order.getattr(name)?;
-            (!value.is_none()).then(|| price(rules, &value)).transpose()
+        let order = OrderFields::of(order)?;
+        let strategy =
+            self.inner.strategy(order.strategy.to_str()?).map_err(|error| raise(&error))?;
+        let (instrument, rules) = self.instrument(order.symbol.to_str()?)?;
+        let optional = |value: &Option<Any<'_>>| -> PyResult<_> {
+            value.as_ref().map(|value| price(rules, value)).transpose()
         };
-        let parent = Some(parent.to_str()?).filter(|id| !id.is_empty());
+        let parent = Some(order.parent.to_str()?).filter(|id| !id.is_empty());
         let intent = Intent {
             id,
             instrument,
             strategy,
-            side: order_terms::side(side.to_str()?).map_err(|error| raise(&error))?,
-            order_type: order_terms::order_type(kind.to_str()?).map_err(|error| raise(&error))?,
-            time_in_force: order_terms::time_in_force(life.to_str()?)
+            side: order_terms::side(order.side.to_str()?).map_err(|error| raise(&error))?,
+            order_type: order_terms::order_type(order.kind.to_str()?)
                 .map_err(|error| raise(&error))?,
-            reduce_only: order.getattr(intern!(py, "reduce_only"))?.is_truthy()?,
-            lots: quantity(rules, &order.getattr(intern!(py, "size"))?)?,
-            price: optional(intern!(py, "price"))?,
-            trigger: optional(intern!(py, "trigger_price"))?,
+            time_in_force: order_terms::time_in_force(order.time_in_force.to_str()?)
+                .map_err(|error| raise(&error))?,
+            reduce_only: order.reduce_only,
+            lots: quantity(rules, &order.size)?,
+            price: optional(&order.price)?,
+            trigger: optional(&order.trigger)?,
             parent: parent.map(|id| self.key(id)).transpose()?,
         };
         act(&mut self.inner, &intent).map_err(|error| raise(&error))

@@ -5,13 +5,13 @@ use hean_core::wire::order_words::{self, OrderTexts};
 use hean_core::wire::sign::Signer;
 use hean_core::wire::Market;
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyBytes;
 
 use crate::convert::text;
 use crate::error::raise;
+use crate::order_fields::OrderFields;
 use crate::order_terms;
 
 /// Read an `OrderApproved` and do something with its words at Binance; `None` for what goes to
@@ -21,32 +21,23 @@ fn with_binance_order<R>(
     approved: &Bound<'_, PyAny>,
     act: impl FnOnce(&[(&str, &str)]) -> R,
 ) -> PyResult<Option<R>> {
-    let py = approved.py();
     let market = Market::parse(market)
         .ok_or_else(|| PyValueError::new_err(format!("market {market:?}: spot or linear")))?;
-    let read = |name| Ok::<Bound<'_, PyString>, PyErr>(approved.getattr(name)?.cast_into()?);
-    let optional = |name| {
-        let value = approved.getattr(name)?;
-        (!value.is_none()).then(|| text(&value)).transpose()
-    };
-    let id = read(intern!(py, "order_id"))?;
-    let symbol = read(intern!(py, "symbol"))?;
-    let side = read(intern!(py, "side"))?;
-    let kind = read(intern!(py, "type"))?;
-    let life = read(intern!(py, "time_in_force"))?;
-    let size = text(&approved.getattr(intern!(py, "size"))?)?;
-    let price = optional(intern!(py, "price"))?;
-    let trigger = optional(intern!(py, "trigger_price"))?;
+    let order = OrderFields::of(approved)?;
+    let size = text(&order.size)?;
+    let price = order.price.as_ref().map(text).transpose()?;
+    let trigger = order.trigger.as_ref().map(text).transpose()?;
     let order = OrderTexts {
-        id: id.to_str()?,
-        symbol: symbol.to_str()?,
-        side: side.to_str()?,
+        id: order.order_id.to_str()?,
+        symbol: order.symbol.to_str()?,
+        side: order.side.to_str()?,
         size: size.to_str()?,
-        order_type: order_terms::order_type(kind.to_str()?).map_err(|error| raise(&error))?,
-        time_in_force: order_terms::time_in_force(life.to_str()?).map_err(|error| raise(&error))?,
+        order_type: order_terms::order_type(order.kind.to_str()?).map_err(|error| raise(&error))?,
+        time_in_force: order_terms::time_in_force(order.time_in_force.to_str()?)
+            .map_err(|error| raise(&error))?,
         price: price.as_ref().map(|price| price.to_str()).transpose()?,
         trigger: trigger.as_ref().map(|price| price.to_str()).transpose()?,
-        reduce_only: approved.getattr(intern!(py, "reduce_only"))?.is_truthy()?,
+        reduce_only: order.reduce_only,
     };
     Ok(order_words::binance_order(market, &order).map(|fields| act(&fields)))
 }
