@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The fields of an `OrderRequest` or an `OrderApproved`, by position: one call takes them all, where
-//! a look-up by name costs as much for each of them. Both classes begin with the same fields, and
-//! new ones only ever come at the end.
+//! The fields of an `OrderRequest` or an `OrderApproved`, by position: one call takes them all,
+//! where a look-up by name costs as much for each of them. Both classes begin with the same fields,
+//! and new ones only ever come at the end.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
