@@ -14,6 +14,7 @@ from hean import (
     cli_data,
     cli_demo,
     cli_download,
+    cli_live,
     cli_paper,
     cli_parity,
     cli_settings,
@@ -32,6 +33,7 @@ app.add_typer(cli_data.app, name="data")
 cli_download.mount(cli_data.app)
 cli_backtest.mount(app)
 cli_demo.mount(app)
+cli_live.mount(app)
 cli_paper.mount(app)
 cli_parity.mount(app)
 cli_settings.mount(app)

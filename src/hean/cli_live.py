@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean live`: a strategy with money. Options, variables and file become settings as for `hean paper`;
-then one trading process lives until Ctrl-C or TERM. Nothing new leaves before every factor of the
-live gate is there, the last of them a phrase that is typed for this very start: on the standard
-input, or through the control socket.
+"""`hean live`: a strategy with money. Options, variables and file become settings as for `hean
+paper`; then one trading process lives until Ctrl-C or TERM. Nothing new leaves before every factor
+of the live gate is there, the last of them a phrase that is typed for this very start: on the
+standard input, or through the control socket.
 """
 
 from __future__ import annotations

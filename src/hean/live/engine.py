@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`engine.py`: one life of a trading process. It takes the lock, reads the journal into books, asks the
-venue for its rules, builds the same modules as every other mode around a real gateway, writes that a
-life begins, and only then lets anything happen. Nothing new leaves before the account has been read,
-compared and found explained. When it ends, however it ends, the next life finds everything it needs
-in the journal and at the venue.
+"""`engine.py`: one life of a trading process. It takes the lock, reads the journal into books, asks
+the venue for its rules, builds the same modules as every other mode around a real gateway, writes
+that a life begins, and only then lets anything happen. Nothing new leaves before the account has
+been read, compared and found explained. When it ends, however it ends, the next life finds
+everything it needs in the journal and at the venue.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hean.core.driver import RimTask, run_live
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
 from hean.core.types import Command, Event, OrderCancelled, OrderUnknown
-from hean.errors import ParameterInvalid
+from hean.errors import OrderError, ParameterInvalid
 from hean.feeds.arriving import terms_of
 from hean.feeds.binance import BinanceFeed
 from hean.feeds.bybit import BybitFeed
@@ -40,9 +40,11 @@ from hean.live.recovery import Books, fold
 from hean.live.rows import START, STOP, Start, row_bytes
 from hean.live.safety import LOOK_S, Safety
 from hean.live.settings import LiveSettings
+from hean.live.socket import ControlSocket
 from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
+from hean.reconcile.reconcile import Reconciler
 from hean.risk.live_gate import Configured
 from hean.strategies.base import Strategy
 from hean.system import TradingSystem
@@ -88,6 +90,7 @@ class LiveEngine:
         self.latch = Latch(settings.latch, parts.read_file, parts.write_file)
         self.commands = Commands(self.latch, now=parts.now)
         self.safety: Safety
+        self.reconciler: Reconciler
         self.journal: Journal
         self.books: Books
         self.bus: EventBus
@@ -111,10 +114,11 @@ class LiveEngine:
         """
         self._failed = asyncio.get_running_loop().create_future()
         async with AsyncExitStack() as stack:
-            known = self._open(stack)
+            known = await self._open(stack)
             client = await stack.enter_async_context(self.parts.http(self.endpoints.rest))
             rest = self._rest(client)
             listed = await load_listing(rest, self.settings.symbols)
+            self.epoch = self._next_epoch(known)
             self._connect(client)
             start = await self._start_row(known, listed)
             self.books = known or Books(start)
@@ -155,16 +159,20 @@ class LiveEngine:
 
     # ------------------------------------------------------------ before it begins
 
-    def _open(self, stack: AsyncExitStack) -> Books | None:
-        """Take the lock and read the journal. *Returns*: its books, if it has any."""
+    async def _open(self, stack: AsyncExitStack) -> Books | None:
+        """Take the lock, open the door for commands, and read the journal.
+
+        *Returns*: its books, if it has any.
+        """
         path, parts = self.settings.journal, self.parts
         lock = parts.lock(path.with_name(f"{path.name}.lock"), parts.holder)
-        try:
-            disk = parts.open_disk(path)
-            self.journal = Journal(disk, place=str(path), meta=META, lock=lock)
-        except BaseException:
-            lock.release()
-            raise
+        stack.callback(lock.release)
+        if parts.serves:
+            door = ControlSocket(self.settings.control, self.commands.answer)
+            await door.start()
+            stack.push_async_callback(door.stop)
+        disk = parts.open_disk(path)
+        self.journal = Journal(disk, place=str(path), meta=META, lock=lock)
         stack.callback(self.journal.close)
         return fold(self.journal.records())
 
@@ -182,7 +190,12 @@ class LiveEngine:
         self.gateway = adapter_for(self.endpoints)(
             self.endpoints,
             self._signer,
-            GatewaySettings(settings.symbols, leverage, settings.dead_man_s, settings.account_id),
+            GatewaySettings(
+                settings.symbols,
+                leverage,
+                settings.dead_man_s,
+                settings.account_id,
+            ),
             emit=self.bus.emit,
             client=client,
             budget=budget_for(self.endpoints, scale=parts.budget_scale),
@@ -192,6 +205,8 @@ class LiveEngine:
             dial=parts.dial,
             sending=self._sending,
             objection=self._objection,
+            remembers=self._remembers,
+            position_problem=lambda *asked: self.reconciler.position_problem(*asked),
         )
 
     async def _start_row(self, known: Books | None, listed: Mapping[str, Listed]) -> Start:
@@ -215,7 +230,7 @@ class LiveEngine:
             cash = await opening_cash(self.gateway.codec, ask, quote)
             account = msgspec.structs.replace(account, cash=cash)
         start = Start(
-            self._next_epoch(known),
+            self.epoch,
             __version__,
             settings.venue,
             settings.market,
@@ -240,7 +255,6 @@ class LiveEngine:
     def _build(self, rest: Rest, listed: Mapping[str, Listed], start: Start) -> None:
         """The modules, the same as in every mode."""
         settings, books = self.settings, self.books
-        self.epoch = start.epoch
         self._market = LiveMarket(self.bus, settings.symbols, self.strategy)
         instruments = {symbol: row.instrument for symbol, row in listed.items()}
         self.system = TradingSystem(
@@ -262,10 +276,20 @@ class LiveEngine:
             time_s=asyncio.get_running_loop().time,
             now=self.parts.now,
             state_hash=self.state_hash,
-            witness=Witness(
-                self.bus, self.system.governor, settings.symbols, door=self._objection
-            ),
+            witness=Witness(self.bus, self.system.governor, settings.symbols, door=self._objection),
         )
+        quote = next(iter(listed.values())).quote
+        ledger = self.system.portfolio.ledger
+        self.reconciler = Reconciler(
+            self.system.engine,
+            instruments,
+            look_again=self.gateway.look_again,
+            is_fresh=not books.is_compared,
+            quote=quote,
+            cash=(lambda: ledger.cash) if settings.market == "linear" else None,
+            account=start.account_id,
+        )
+        self.system.add(self.reconciler)
         self.safety = Safety(
             self.system,
             settings,
@@ -277,7 +301,7 @@ class LiveEngine:
                 for symbol, row in listed.items()
                 if row.market_quantity_max is not None
             },
-            settle_asset=next(iter(listed.values())).quote if settings.market == "linear" else "",
+            settle_asset=quote if settings.market == "linear" else "",
         )
         self.bus.tap(self.recorder.tap)
         self.bus.tap(self.safety.follow)
@@ -293,12 +317,14 @@ class LiveEngine:
         )
         safety.restore(books.latched)
         tracked = books.tracked()
-        self.gateway.restore(tracked, books.seen, books.last_ns or self.parts.now())
+        self.gateway.restore(
+            tracked, books.seen, books.last_ns or self.parts.now(), epoch=self.epoch
+        )
         for order_id in books.never_sent():
             symbol = self.system.engine.get(order_id)["symbol"]
             self.bus.emit(OrderCancelled(order_id, "never sent: the process had ended", symbol))
         for order in tracked:
-            if order.is_unknown:
+            if order.is_unknown and not order.is_quarantined:
                 self.bus.emit(OrderUnknown(order.order_id, books.last_ns, order.symbol))
 
     # ------------------------------------------------------------ the rim
@@ -368,6 +394,14 @@ class LiveEngine:
 
     def _sending(self, *request: Any) -> None:
         self.recorder.sending(*request)
+
+    def _remembers(self, order_id: str) -> bool:
+        """Whether an order is or was ours."""
+        try:
+            self.system.engine.status(order_id)
+        except OrderError:
+            return False
+        return True
 
     def _objection(self, is_reduction: bool) -> str:
         """Why an order may not leave at this moment."""

@@ -50,7 +50,7 @@ def real_parts(*, budget_scale: int = 1) -> LiveParts:
     return LiveParts(
         now=time.time_ns,
         rng=random.Random(),
-        open_disk=SqliteDisk,
+        open_disk=private_disk,
         lock=WriterLock,
         read_file=read_file,
         write_file=write_file,
@@ -60,6 +60,12 @@ def real_parts(*, budget_scale: int = 1) -> LiveParts:
         budget_scale=budget_scale,
         holder=str(os.getpid()),
     )
+
+
+def private_disk(path: Path) -> Disk:
+    """A file of a journal that only its owner may read."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+    return SqliteDisk(path)
 
 
 def read_file(path: Path) -> bytes | None:

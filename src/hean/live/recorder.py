@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`recorder.py`: writes before it happens. Every event that may not be lost is in the journal before
-its handlers see it; fills and the kill switch are on the disk by then, and so is everything before a
-request when its first byte leaves. All other rows reach the disk within a twentieth of a second. A
-disk that is slow stops new orders; one that fails stops the process.
+"""`recorder.py`: writes before it happens. Every event that may not be lost is in the journal
+before its handlers see it; fills and the kill switch are on the disk by then, and so is everything
+before a request when its first byte leaves. All other rows reach the disk within a twentieth of a
+second. A disk that is slow stops new orders; one that fails stops the process.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`recovery.py`: from the rows of a journal to the books of the process that wrote them. `fold` reads
-the rows in order into an order engine and a ledger; each fact goes through the very handlers it went
-through the first time, no strategy runs, nothing leaves. Wherever the journal holds the hash of its
-state, the books must have the same. The same rows give the same books, on any machine, as often as
-one likes.
+"""`recovery.py`: from the rows of a journal to the books of the process that wrote them. `fold`
+reads the rows in order into an order engine and a ledger; each fact goes through the very handlers
+it went through the first time, no strategy runs, nothing leaves. Wherever the journal holds the
+hash of its state, the books must have the same. The same rows give the same books, on any machine,
+as often as one likes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from hean.errors import (
     Halted,
     HeanError,
     JournalDamaged,
+    OrderUnknown,
     ReplayDiverged,
     StateError,
 )
@@ -47,6 +48,9 @@ from hean.venues.reports import Tracked
 
 ZERO = Decimal(0)
 SEEN_MAX = 100_000  # execution ids, as the tracker keeps
+LEFT_MAX = 20_000  # orders that have left and are thought of; the engine keeps as many
+REMEMBERED_NS = 3_600_000_000_000  # an order that ended so long ago is not told of any more
+OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 CONDITIONAL = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
 Protection = tuple[float | None, float | None]
 """Stop and target of an entry."""
@@ -84,6 +88,7 @@ class Books:
         bus = EventBus()
         self._manager.context = Context(bus, bus.clock)
         self._manager.context.emit = _forget
+        self._left: OrderedDict[str, None] = OrderedDict()  # ids of what has left
         self._tickets: dict[str, tuple[int, int]] = {}
         self._approved: dict[str, OrderApproved] = {}
 
@@ -140,14 +145,25 @@ class Books:
         ]
 
     def tracked(self) -> list[Tracked]:
-        """The open orders as a gateway wants to know them."""
-        return [self._tracked(order) for order in self.open_orders()]
+        """Orders as a gateway wants to know them: the open ones, and those of which the venue may
+        still tell something.
+        """
+        recent = []
+        for order_id in self._left:
+            try:
+                order = self.engine.get(order_id)
+            except OrderUnknown:
+                continue  # archived
+            is_late = self.last_ns - order["updated_at"] > REMEMBERED_NS
+            if order["status"] in OPEN or order["status"] == "ABSENT" or not is_late:
+                recent.append(self._tracked(order))
+        return recent
 
     # ------------------------------------------------------------ inside
 
     def _tracked(self, order: dict[str, Any]) -> Tracked:
-        order_id = order["client_order_id"]
-        is_placed = order["status"] in ("WORKING", "PARTIAL")
+        order_id, status = order["client_order_id"], order["status"]
+        is_unknown = status in ("SENT", "UNKNOWN", "QUARANTINE")
         return Tracked(
             order_id,
             order["symbol"],
@@ -160,18 +176,21 @@ class Books:
             order["created_at"],
             exchange_order_id=order["exchange_order_id"] or "",
             filled=order["filled_qty"],
-            is_placed=is_placed,
-            is_unknown=not is_placed,
+            is_placed=not is_unknown and status != "ABSENT",
+            is_unknown=is_unknown,
+            is_ended=status not in OPEN,
             is_cancel_wanted=order_id in self.cancels,
+            is_absent=status == "ABSENT",
+            is_quarantined=status == "QUARANTINE",
         )
 
     def _compare(self, record: Record) -> None:
         state = self.hash()
         if record.payload != state.encode():
             raise ReplayDiverged(
-                f"row {record.seq}: the journal's state is {record.payload.decode()[:16]}, its rows "
-                f"give {state[:16]}; this version must not trade on it. Use the version that wrote "
-                f"it ({self.start.version})."
+                f"row {record.seq}: the journal's state is {record.payload.decode()[:16]}, its "
+                f"rows give {state[:16]}; this version must not trade on it. Use the version that "
+                f"wrote it ({self.start.version})."
             )
         self.hashes += 1
 
@@ -182,6 +201,9 @@ class Books:
             self._redeem(sent.order_id)
 
     def _redeem(self, order_id: str) -> None:
+        self._left[order_id] = None
+        if len(self._left) > LEFT_MAX:
+            self._left.popitem(last=False)
         found = self._tickets.pop(order_id, None)
         if found is not None:
             ticket, approved_ns = found
