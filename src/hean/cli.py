@@ -19,6 +19,7 @@ from hean import (
     cli_parity,
     cli_settings,
     cli_twin,
+    cli_why,
 )
 from hean.cli_common import leave_broken_pipe
 from hean.watchdog import end_on_second_interrupt
@@ -38,6 +39,7 @@ cli_paper.mount(app)
 cli_parity.mount(app)
 cli_settings.mount(app)
 cli_twin.mount(app)
+cli_why.mount(app)
 
 
 def _show_version(is_asked: bool) -> None:

@@ -123,6 +123,20 @@ class WriterLock:
         self._file.close()
 
 
+def holder_of(path: Path) -> str | None:
+    """Who holds the `WriterLock` at *path*; `None` if nobody does."""
+    try:
+        file = open(path, encoding="utf-8")  # noqa: SIM115  # closed below
+    except FileNotFoundError:
+        return None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # until the file is closed
+        except BlockingIOError:
+            return file.read().strip() or "unknown"
+    return None
+
+
 class Journal:
     """An open journal; made by `open_journal`.
 
