@@ -168,6 +168,7 @@ class Gateway:
             codec,
             questions,
             self.tracker,
+            self.resolution.naming,
             halts,
             emit=emit,
             symbols=symbols,

@@ -22,6 +22,7 @@ from hean.net.socket import Connection
 from hean.venues.codec import Codec, Told, told
 from hean.venues.dispatch import S_NS, Run
 from hean.venues.halts import Halts
+from hean.venues.naming import Naming
 from hean.venues.questions import Questions
 from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply, Tracked
 from hean.venues.session import Session
@@ -48,6 +49,7 @@ class PrivateStream:
         codec: Codec,
         questions: Questions,
         tracker: OrderTracker,
+        naming: Naming,
         halts: Halts,
         *,
         emit: Callable[[Payload], None],
@@ -67,6 +69,7 @@ class PrivateStream:
         self._codec = codec
         self._questions = questions
         self._tracker = tracker
+        self._naming = naming
         self._halts = halts
         self._emit = emit
         self._symbols = tuple(symbols)
@@ -208,9 +211,10 @@ class PrivateStream:
                 elif order.is_placed:
                     self._on_missing(order)
         executions = await codec.executions(ask, self._first_ns(), self._symbols)
+        traded = await self._naming.name(executions.rows)
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
-        self._merge(reports, executions)
+        self._merge(reports, traded)
         held = self._tell_positions(positions)
         for balance in balances.rows:
             self._emit(balance)
@@ -224,7 +228,7 @@ class PrivateStream:
             AccountRead(
                 began_ns,
                 is_complete,
-                tuple(_listed(report) for report in orders.rows),
+                tuple(self._listed(report) for report in orders.rows),
                 held,
                 tuple((each.asset, each.total) for each in balances.rows),
             )
@@ -232,13 +236,24 @@ class PrivateStream:
         if is_complete:
             self._on_read(began_ns)
 
+    def _listed(self, report: OrderReport) -> OpenOrder:
+        """As a fact; the order that a triggered one of ours became bears our id."""
+        order = self._tracker.of(report)
+        return OpenOrder(
+            report.client_order_id if order is None else order.order_id,
+            report.exchange_order_id,
+            report.symbol,
+            report.quantity,
+            report.filled,
+        )
+
     def _first_ns(self) -> int:
         """From when executions are of interest: never from before we began to watch."""
         return max(self._since_ns, self._last_execution_ns - OVERLAP_NS)
 
-    def _merge(self, reports: list[OrderReport], executions: Listing[Execution]) -> None:
-        self._tracker.merge(reports, executions.rows)
-        for execution in executions.rows:
+    def _merge(self, reports: list[OrderReport], executions: list[Execution]) -> None:
+        self._tracker.merge(reports, executions)
+        for execution in executions:
             self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
 
     def _tell_positions(self, positions: Listing[Position]) -> tuple[tuple[str, Decimal], ...]:
@@ -275,13 +290,3 @@ class PrivateStream:
     def _refused(self, reply: Reply) -> None:
         self._halts.add(NAME, f"the login was refused: {reply.verdict.sentence()}")
         self._questions.learn(reply)
-
-
-def _listed(report: OrderReport) -> OpenOrder:
-    return OpenOrder(
-        report.client_order_id,
-        report.exchange_order_id,
-        report.symbol,
-        report.quantity,
-        report.filled,
-    )

@@ -15,6 +15,7 @@ from hean.core.types import Command, Payload
 from hean.venues.codec import Codec
 from hean.venues.dispatch import Run
 from hean.venues.halts import Halts
+from hean.venues.naming import Naming
 from hean.venues.questions import Questions
 from hean.venues.reports import Execution, OrderReport, Tracked
 from hean.venues.search import Patience, PositionProblem, Search
@@ -48,11 +49,12 @@ class Resolution:
     ) -> None:
         self.strangers = Strangers(codec.name, remembers=remembers, emit=emit)
         self.tracker = OrderTracker(emit, self)
+        self.naming = Naming(codec, questions, self.tracker)
         self._search = Search(
             codec,
             questions,
             self.tracker,
-            self.strangers,
+            self.naming,
             run,
             symbols=symbols,
             unbroken=unbroken,

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, repeat
 
 from hean.core.types import Error, Payload
 from hean.errors import HeanError
 from hean.venues.codec import Codec
 from hean.venues.dispatch import Run
+from hean.venues.naming import Naming
 from hean.venues.questions import Questions
 from hean.venues.reports import Execution, Listing, OrderReport, Tracked
-from hean.venues.strangers import Strangers
 from hean.venues.tracking import OrderTracker
 
 EARLIER_NS = 5_000_000_000  # executions are read from before the order left: clocks differ
@@ -117,7 +117,7 @@ class Search:
         codec: Codec,
         questions: Questions,
         tracker: OrderTracker,
-        strangers: Strangers,
+        naming: Naming,
         run: Run,
         *,
         symbols: tuple[str, ...],
@@ -132,7 +132,7 @@ class Search:
         self._questions = questions
         self._tracker = tracker
         self._unbroken = unbroken
-        self._strangers = strangers
+        self._naming = naming
         self._run = run
         self._symbols = symbols
         self._emit = emit
@@ -177,7 +177,8 @@ class Search:
                 return await self._take_over(case, report)
             lists = await self._read_lists(order.symbol)
             reports = [each for each in lists.orders.rows if each.client_order_id == order.order_id]
-            pieces = [each for each in lists.executions.rows if await self._is_piece(each, order)]
+            named = await self._naming.name(lists.executions.rows)
+            pieces = [each for each in named if each.client_order_id == order.order_id]
         except HeanError as error:
             case.rounds, case.doubt = 0, f"the last look failed ({error.message})"
             return False
@@ -206,20 +207,6 @@ class Search:
         case.rounds, case.doubt = 0, f"the venue shows it as {report.word}"
         self._tracker.merge((report,), executions)
         return (order.is_placed and not order.is_quarantined) or order.is_ended
-
-    async def _is_piece(self, execution: Execution, order: Tracked) -> bool:
-        """Whether this traded for the order. Where the venue does not say it, it is asked."""
-        if (execution.symbol, execution.side) != (order.symbol, order.side):
-            return False
-        if execution.client_order_id:
-            return execution.client_order_id == order.order_id
-        exchange_id = execution.exchange_order_id
-        if self._strangers.is_known(exchange_id) or self._tracker.is_other(exchange_id, order):
-            return False
-        owner = await self._codec.client_id_of(self._questions.ask, execution)
-        if owner != order.order_id:
-            self._strangers.met(replace(execution, client_order_id=owner))
-        return owner == order.order_id
 
     async def _read_lists(self, symbol: str) -> _Lists:
         """Open orders and executions since the oldest order that is looked for, for all of them."""

@@ -108,10 +108,6 @@ class Strangers:
         wanted = {"level": reaction.level, "reason": sentence, "is_final": is_final}
         self._emit(Command("kill", wanted, self._name))
 
-    def is_known(self, exchange_order_id: str) -> bool:
-        """Whether an order with this id of the venue was met: then it is none of ours."""
-        return exchange_order_id in self._known
-
     def _note(self, seen: OrderReport | Execution) -> None:
         """Somebody's own order: a fact, no alarm."""
         facts = {

@@ -102,9 +102,15 @@ class OrderTracker:
         """Whose look this is, if it is of an order under way here."""
         return self._find(report.client_order_id, report.exchange_order_id)
 
-    def is_other(self, exchange_order_id: str, order: Tracked) -> bool:
-        """Whether the venue's id belongs to another order under way here."""
-        return self._by_exchange_id.get(exchange_order_id, order) is not order
+    def may_be_of_lost(self, execution: Execution) -> bool:
+        """Whether an execution without a client id may be of an order that has no answer yet."""
+        if execution.exchange_order_id in self._by_exchange_id or self.has_seen(execution):
+            return False
+        traded = (execution.symbol, execution.side)
+        return any(
+            not order.is_placed and (order.symbol, order.side) == traded
+            for order in self.open_orders()
+        )
 
     def open_orders(self) -> list[Tracked]:
         """Orders that have not ended, oldest first."""
@@ -189,9 +195,7 @@ class OrderTracker:
             return
         if report.status is not Status.REJECTED:
             self.placed(order, report.exchange_order_id, report.ts_ns)
-        if report.child_order_id and not order.child_order_id:
-            order.child_order_id = report.child_order_id
-            self._by_exchange_id[report.child_order_id] = order
+        self._learn_child(order, report)
         is_cut = order.reduce_only and report.quantity < order.size  # to what there is to reduce
         if report.quantity > 0 and not is_cut:
             order.size = report.quantity
@@ -259,10 +263,16 @@ class OrderTracker:
             is_there = report.status not in (Status.STRANGE, Status.REJECTED)
             if order is not None and is_there and not self._disputes(order, report):
                 self.placed(order, report.exchange_order_id, report.ts_ns)
+                self._learn_child(order, report)
         for execution in sorted(executions, key=lambda each: (each.ts_ns, each.exec_id)):
             self.execution(execution)
         for report in looks:
             self.report(report)
+
+    def _learn_child(self, order: Tracked, report: OrderReport) -> None:
+        if report.child_order_id and not order.child_order_id:
+            order.child_order_id = report.child_order_id
+            self._by_exchange_id[report.child_order_id] = order
 
     def _find(self, client_order_id: str, exchange_order_id: str) -> Tracked | None:
         order = self._orders.get(client_order_id)

@@ -236,6 +236,13 @@ def test_the_order_that_a_stop_became_belongs_to_the_stop():
     assert told.tracker.open_orders() == []
 
 
+def test_what_a_stop_became_is_known_before_its_executions_are_merged():
+    told = Told()
+    child = dataclasses.replace(piece(1, "0.010", ""), exchange_order_id="999")
+    told.tracker.merge([look(Status.OPEN, child_order_id="999")], [child])
+    assert told.facts[-1].order_id == ID
+
+
 def test_an_amended_size_decides_when_the_order_is_whole():
     told = Told()
     told.tracker.placed(told.order, VENUE_ID)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`naming.py`: whose order traded, where the list of executions does not say it. While an order of
+ours has no answer, an execution of its symbol and side under an id of the venue that nobody here
+knows may be its own: the venue is asked for that order's client id, once. Without this the piece
+would be told as somebody else's, and the order would wait for it for ever.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from hean.venues.codec import Codec
+from hean.venues.questions import Questions
+from hean.venues.reports import Execution
+from hean.venues.tracking import OrderTracker
+
+NAMES_MAX = 10_000  # answers remembered; one for each order of somebody else in the lists read
+
+
+class Naming:
+    """Names executions."""
+
+    def __init__(self, codec: Codec, questions: Questions, tracker: OrderTracker) -> None:
+        self._codec = codec
+        self._questions = questions
+        self._tracker = tracker
+        self._names: OrderedDict[str, str] = OrderedDict()
+
+    async def name(self, executions: Iterable[Execution]) -> list[Execution]:
+        """The same, with the client id where it matters. *Raises*: as `Questions.ask`."""
+        named = []
+        for each in executions:
+            if not each.client_order_id and self._tracker.may_be_of_lost(each):
+                each = replace(each, client_order_id=await self._owner(each))
+            named.append(each)
+        return named
+
+    async def _owner(self, execution: Execution) -> str:
+        exchange_id = execution.exchange_order_id
+        if exchange_id not in self._names:
+            owner = await self._codec.client_id_of(self._questions.ask, execution)
+            self._names[exchange_id] = owner
+            if len(self._names) > NAMES_MAX:
+                self._names.popitem(last=False)
+        return self._names[exchange_id]
