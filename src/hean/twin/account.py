@@ -119,6 +119,8 @@ class Account:
     spent_ids: dict[str, None] = field(default_factory=dict)
     """Client ids of forgotten orders, oldest first, where one may never be used twice."""
     is_banned: bool = False
+    keys_withdraw: bool = False
+    keys_bound: bool = False
 
     def wallet(self, market: str) -> dict[str, Decimal]:
         """The wallet a market trades from."""

@@ -21,7 +21,16 @@ from hean.net.budget import Budget, Limit, Priority
 from hean.venues.codec import SignedRequest, decimal, status_of
 from hean.venues.endpoints import Endpoints
 from hean.venues.outcomes import binance_silence, binance_verdict
-from hean.venues.reports import Ask, Call, Execution, OrderReport, Reply, Status, Tracked
+from hean.venues.reports import (
+    Ask,
+    Call,
+    Execution,
+    KeyFacts,
+    OrderReport,
+    Reply,
+    Status,
+    Tracked,
+)
 from hean.venues.signing import Signer, binance_frame, binance_query
 
 MS_NS = 1_000_000
@@ -44,6 +53,8 @@ _STATUS = {
     "EXPIRED": Status.EXPIRED,
     "EXPIRED_IN_MATCH": Status.EXPIRED,
 }
+# Where the wallet's requests go; the futures' own hosts and the test networks have none.
+_WALLETS = {"mainnet": "https://api.binance.com", "testnet": ""}
 # Names of limits here, by what the venue calls them: type and seconds of the window.
 _WINDOWS = {
     ("REQUEST_WEIGHT", 60): "weight",
@@ -76,6 +87,7 @@ class OrderRow(msgspec.Struct):
     side: Side | None = None
     clientOrderId: str = ""
     executedQty: str = ""
+    price: str = ""
     updateTime: int = 0
 
     def report(self) -> OrderReport:
@@ -90,6 +102,7 @@ class OrderRow(msgspec.Struct):
             self.status,
             ts_ns=self.updateTime * MS_NS,
             side=self.side,
+            price=decimal(self.price) or None,
         )
 
 
@@ -122,6 +135,13 @@ class TradeRow(msgspec.Struct):
             is_maker,
             self.time * MS_NS,
         )
+
+
+class _Key(msgspec.Struct):
+    enableWithdrawals: bool
+    ipRestrict: bool
+    enableFutures: bool = False
+    enableSpotAndMarginTrading: bool = False
 
 
 class _Ids(msgspec.Struct):
@@ -185,6 +205,9 @@ class BinanceCodec(ABC):
     def __init__(self, endpoints: Endpoints, signer: Signer) -> None:
         self.name = f"binance.{endpoints.market}"
         self.endpoints = endpoints
+        self.key_rest = (
+            endpoints.rest if endpoints.network == "local" else _WALLETS[endpoints.network]
+        )
         self.key_label = signer.label
         self._signer = signer
 
@@ -225,6 +248,11 @@ class BinanceCodec(ABC):
     def cancel_call(self, order: Tracked) -> Call:
         """A cancellation by REST."""
         text = f"symbol={order.symbol}&origClientOrderId={order.order_id}"
+        return Call("cancel", "DELETE", f"{self.root}/order", text, priority=Priority.CANCEL)
+
+    def cancel_listed(self, report: OrderReport) -> Call:
+        """A cancellation by the venue's id."""
+        text = f"symbol={report.symbol}&orderId={report.exchange_order_id}"
         return Call("cancel", "DELETE", f"{self.root}/order", text, priority=Priority.CANCEL)
 
     def amend_call(self, order: Tracked, price: Decimal, size: Decimal) -> Call:
@@ -295,6 +323,17 @@ class BinanceCodec(ABC):
         """The venue's clock."""
         answer = await ask(Call("time", "GET", f"{self.root}/time", "", is_signed=False))
         return read(answer, _Time).serverTime * MS_NS
+
+    async def key_facts(self, ask: Ask) -> KeyFacts:
+        """Both markets' keys are the wallet's."""
+        path = "/sapi/v1/account/apiRestrictions"
+        key = read(await ask(Call("keys", "GET", path, "")), _Key)
+        is_spot = self.endpoints.market == "spot"
+        return KeyFacts(
+            may_trade=key.enableSpotAndMarginTrading if is_spot else key.enableFutures,
+            may_withdraw=key.enableWithdrawals,
+            is_bound=key.ipRestrict,
+        )
 
     async def order(self, ask: Ask, order: Tracked) -> OrderReport | None:
         """One order by its client id, the newest if the id was used again."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from hean.core.types import Balance, Position, Side
-from hean.net.budget import Budget
+from hean.net.budget import Budget, Priority
 from hean.venues.binance import (
     BinanceCodec,
     OrderRow,
@@ -26,6 +26,7 @@ from hean.venues.binance import (
 from hean.venues.reports import Ask, Call, Execution, Listing, OrderReport, Tracked
 from hean.venues.signing import binance_frame
 
+NOTHING_OPEN = -2011
 _CLOSED_NS = 1  # a moment that is over
 _LIMITS = limits(6_000, ((10, 100), (86_400, 200_000)))
 _WEIGHTS = {
@@ -37,6 +38,7 @@ _WEIGHTS = {
     "trades": 20,
     "account": 20,
     "status": 1,
+    "keys": 1,
     "time": 1,
     "login": 2,
 }
@@ -82,6 +84,14 @@ class BinanceSpotCodec(BinanceCodec):
     root = "/api/v3"
     amend_method = "order.amend.keepPriority"
     amend_path = "order/amend/keepPriority"
+
+    def cancel_all(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """Everything in each symbol; that there is nothing is no error."""
+        path, fine = f"{self.root}/openOrders", (NOTHING_OPEN,)
+        return tuple(
+            Call("cancel", "DELETE", path, f"symbol={symbol}", True, Priority.CANCEL, fine)
+            for symbol in symbols
+        )
 
     def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
         """Only less quantity at the same price."""

@@ -64,6 +64,7 @@ _WEIGHTS = {
     "countdown": 10,
     "listen": 1,
     "dual": 30,
+    "keys": 1,
     "time": 1,
     "login": 1,
 }
@@ -78,6 +79,7 @@ class _Algo(msgspec.Struct):
     algoStatus: str
     side: Side | None = None
     quantity: str = ""
+    price: str = ""
     actualOrderId: str | int | None = None
     updateTime: int = 0
 
@@ -95,8 +97,10 @@ class _Algo(msgspec.Struct):
             Decimal(0),
             self.algoStatus,
             child_order_id=str(self.actualOrderId or ""),
+            is_conditional=True,
             ts_ns=self.updateTime * MS_NS,
             side=self.side,
+            price=decimal(self.price) or None,
         )
 
 
@@ -199,6 +203,24 @@ class BinanceUsdmCodec(BinanceCodec):
         text = f"symbol={order.symbol}&clientAlgoId={order.order_id}"
         path = f"{self.root}/algoOrder"
         return Call("cancel", "DELETE", path, text, priority=Priority.CANCEL)
+
+    def cancel_listed(self, report: OrderReport) -> Call:
+        """A cancellation by the venue's id, in the book the order is in."""
+        if not report.is_conditional:
+            return super().cancel_listed(report)
+        text = f"symbol={report.symbol}&algoId={report.exchange_order_id}"
+        path = f"{self.root}/algoOrder"
+        return Call("cancel", "DELETE", path, text, priority=Priority.CANCEL)
+
+    def cancel_all(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """Everything in each symbol, of both books."""
+        return tuple(
+            Call(
+                "cancel", "DELETE", f"{self.root}/{book}", f"symbol={symbol}", True, Priority.CANCEL
+            )
+            for symbol in symbols
+            for book in ("allOpenOrders", "algoOpenOrders")
+        )
 
     def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
         """Plain limit orders only."""

@@ -7,7 +7,7 @@ stream. Questions about the account are in `bybit_account.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,14 +16,15 @@ import msgspec
 from hean import _core
 from hean.core.types import OrderApproved, OrderType, Side, TimeInForce
 from hean.net.budget import Budget, Limit, Priority
-from hean.venues.bybit_account import BybitAccount
+from hean.venues.bybit_account import SETTLE_COIN, BybitAccount
 from hean.venues.codec import SignedRequest
 from hean.venues.endpoints import Endpoints, Market
 from hean.venues.outcomes import bybit_silence, bybit_verdict
-from hean.venues.reports import Call, Reply, Tracked
+from hean.venues.reports import Call, OrderReport, Reply, Tracked
 from hean.venues.signing import BYBIT_WINDOW_MS, Signer, bybit_headers, bybit_login
 
 CREATE, CANCEL, AMEND = "/v5/order/create", "/v5/order/cancel", "/v5/order/amend"
+CANCEL_ALL = "/v5/order/cancel-all"
 
 _SECOND_NS = 1_000_000_000
 _ADDRESS = "address"  # over everything; beyond it silence for ten minutes
@@ -31,6 +32,7 @@ _ADDRESS_COUNT, _ADDRESS_NS = 600, 5 * _SECOND_NS
 _PER_SECOND: dict[str, tuple[int, int]] = {  # path: requests a second of linear and of spot
     CREATE: (10, 20),
     CANCEL: (10, 20),
+    CANCEL_ALL: (10, 20),
     AMEND: (10, 10),
     "/v5/order/realtime": (50, 50),
     "/v5/order/history": (50, 50),
@@ -87,7 +89,7 @@ def bybit_budget(scale: int = 1) -> Budget:
     for path, counts in _PER_SECOND.items():
         for market, count in zip(("linear", "spot"), counts, strict=True):
             name = f"{market}{path}"
-            limits.append(Limit(name, count * scale, _SECOND_NS, path == CANCEL))
+            limits.append(Limit(name, count * scale, _SECOND_NS, path in (CANCEL, CANCEL_ALL)))
             costs[name] = {name: 1, _ADDRESS: 1}
     return Budget(limits, costs)
 
@@ -102,6 +104,7 @@ class BybitCodec(BybitAccount):
         self.name = f"bybit.{endpoints.market}"
         self.submit_kind = f"{endpoints.market}{CREATE}"
         self.endpoints = endpoints
+        self.key_rest = endpoints.rest
         self.key_label = signer.label
         self._signer = signer
         self._market: Market = endpoints.market
@@ -133,6 +136,25 @@ class BybitCodec(BybitAccount):
     def amend_call(self, order: Tracked, price: Decimal, size: Decimal) -> Call:
         """New terms by REST."""
         return self._order_call(AMEND, self._amend_text(order, price, size), Priority.NEW)
+
+    def cancel_listed(self, report: OrderReport) -> Call:
+        """A cancellation by the venue's id."""
+        text = (
+            f'{{"category":"{self._market}","symbol":"{report.symbol}",'
+            f'"orderId":"{report.exchange_order_id}"'
+        )
+        if report.is_conditional and self._market == "spot":
+            text += ',"orderFilter":"StopOrder"'
+        return self._order_call(CANCEL, text + "}", Priority.CANCEL)
+
+    def cancel_all(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """One call for the whole market; spot keeps its conditional orders apart."""
+        if self._market == "linear":
+            texts = [f'{{"category":"linear","settleCoin":"{SETTLE_COIN}"}}']
+        else:
+            kinds = ("Order", "StopOrder")
+            texts = [f'{{"category":"spot","orderFilter":"{kind}"}}' for kind in kinds]
+        return tuple(self._order_call(CANCEL_ALL, text, Priority.CANCEL) for text in texts)
 
     def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
         """Bybit changes price and size of whatever is open."""

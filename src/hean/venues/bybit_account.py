@@ -20,6 +20,7 @@ from hean.venues.reports import (
     Ask,
     Call,
     Execution,
+    KeyFacts,
     Listing,
     OrderReport,
     Status,
@@ -55,6 +56,7 @@ class _Order(msgspec.Struct):
     orderStatus: str
     qty: str
     side: str = ""
+    price: str = ""
     orderLinkId: str = ""
     cumExecQty: str = ""
     rejectReason: str = ""
@@ -76,6 +78,8 @@ class _Order(msgspec.Struct):
             ", ".join(said),
             ts_ns=int(self.updatedTime) * _MS_NS,
             side=_SIDES.get(self.side),
+            is_conditional=self.orderStatus == "Untriggered",
+            price=decimal(self.price) or None,
         )
 
 
@@ -181,6 +185,12 @@ class _User(msgspec.Struct):
     userID: int | str
 
 
+class _Key(msgspec.Struct):
+    readOnly: int
+    permissions: dict[str, list[str]]
+    ips: list[str] = []
+
+
 def _read(result: Any, kind: type[Row]) -> Row:
     """A result, or a part of it. *Raises*: `FieldInvalid` naming what does not fit."""
     try:
@@ -215,6 +225,17 @@ class BybitAccount:
     async def account_id(self, ask: Ask) -> str:
         """The user the key belongs to."""
         return str(_read(await ask(self._get("/v5/user/query-api", "")), _User).userID)
+
+    async def key_facts(self, ask: Ask) -> KeyFacts:
+        """Rights by product; an address list of `*`, or none, means any address."""
+        key = _read(await ask(self._get("/v5/user/query-api", "")), _Key)
+        granted = {right for rights in key.permissions.values() for right in rights}
+        wanted = {"Order", "DerivativesTrade"} if self._is_linear else {"SpotTrade"}
+        return KeyFacts(
+            may_trade=key.readOnly == 0 and bool(granted & wanted),
+            may_withdraw=any("withdraw" in right.lower() for right in granted),
+            is_bound=bool(key.ips) and "*" not in key.ips,
+        )
 
     async def prepare(self, ask: Ask, symbols: Sequence[str], leverage: int | None) -> None:
         """One-way mode over the settle coin, and leverage per symbol."""

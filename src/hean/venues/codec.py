@@ -21,6 +21,7 @@ from hean.venues.reports import (
     Ask,
     Call,
     Execution,
+    KeyFacts,
     Listing,
     OrderReport,
     Reply,
@@ -71,6 +72,8 @@ class Codec(Protocol):
     key_label: str
     submit_kind: str
     """What a new order is called in the rate budget."""
+    key_rest: str
+    """The REST address that tells what the key may do; empty where none does."""
     ping: bytes | None
     """The frame that keeps a socket open; `None` where the protocol's own ping does."""
 
@@ -98,6 +101,14 @@ class Codec(Protocol):
 
     def amend_call(self, order: Tracked, price: Decimal, size: Decimal) -> Call:
         """New terms by REST."""
+        ...
+
+    def cancel_listed(self, report: OrderReport) -> Call:
+        """A cancellation of a listed open order, whoever made it, by the venue's own id."""
+        ...
+
+    def cancel_all(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """The venue's own cancellation of everything in these symbols, or in more."""
         ...
 
     def amend_refusal(self, order: Tracked, price: Decimal, size: Decimal) -> str:
@@ -144,6 +155,10 @@ class Codec(Protocol):
 
     async def account_id(self, ask: Ask) -> str:
         """Whose key this is; empty if the venue does not say."""
+        ...
+
+    async def key_facts(self, ask: Ask) -> KeyFacts:
+        """What the key may do. *ask*: at `key_rest`."""
         ...
 
     async def prepare(self, ask: Ask, symbols: Sequence[str], leverage: int | None) -> None:
@@ -249,6 +264,7 @@ def order_report(row: Mapping[str, Any]) -> OrderReport:
         row["child_order_id"] or "",
         row["ts_ns"],
         Side(row["side"]) if row["side"] else None,
+        price=decimal(row["price_text"]) or None,
     )
 
 

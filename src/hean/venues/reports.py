@@ -36,8 +36,8 @@ class Status(Enum):
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """One look at an order. *filled*: what traded so far; *word*: the venue's own status;
-    *child_order_id*: that of the order which a triggered conditional order became; *side*: `None`
-    where it is not told.
+    *child_order_id*: that of the order which a triggered conditional order became; *side*, *price*:
+    `None` where there is none or it is not told; *is_conditional*: it waits for a trigger.
     """
 
     symbol: str
@@ -51,6 +51,8 @@ class OrderReport:
     child_order_id: str = ""
     ts_ns: int = 0
     side: Side | None = None
+    is_conditional: bool = False
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,17 @@ class Execution:
     fee_asset: str
     is_maker: bool
     ts_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What a key may do; `None` where the venue does not say. *is_bound*: usable from listed
+    addresses only.
+    """
+
+    may_trade: bool | None = None
+    may_withdraw: bool | None = None
+    is_bound: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,7 @@ def test_ban_liquidation_and_adl(control: Control) -> None:
 
 def test_every_action_is_tested() -> None:
     tested = {"place", "cancel", "cancel_all", "fill", "close", "transfer", "leverage", "ban"}
-    tested |= {"unban", "position_mode", "margin_mode", "liquidate", "adl"}
+    tested |= {"unban", "position_mode", "margin_mode", "liquidate", "adl", "key_rights"}
     assert set(ACTIONS) == tested
 
 

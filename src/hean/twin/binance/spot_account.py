@@ -196,7 +196,7 @@ def restrictions(call: Call) -> dict[str, Any]:
     assert call.key is not None
     may_trade = "trade" in call.key.permissions
     return {
-        "ipRestrict": False,
+        "ipRestrict": call.account.keys_bound,
         "createTime": CREATED_MS,
         "enableInternalTransfer": False,
         "enableFutures": may_trade,
@@ -205,7 +205,7 @@ def restrictions(call: Call) -> dict[str, Any]:
         "permitsUniversalTransfer": False,
         "enableReading": True,
         "enableSpotAndMarginTrading": may_trade,
-        "enableWithdrawals": False,
+        "enableWithdrawals": call.account.keys_withdraw,
         "enableMargin": False,
     }
 

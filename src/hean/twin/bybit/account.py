@@ -30,6 +30,7 @@ MARGIN_FIELDS = (
 )
 CREATED = "2025-01-01T00:00:00Z"
 EXPIRES = "2035-01-01T00:00:00Z"
+BOUND_TO = "192.0.2.1"  # an address that documentation may use
 
 
 def positions(call: Call) -> Answer:
@@ -255,6 +256,8 @@ def api_key(call: Call) -> Answer:
         "Options": ["OptionsTrade"],
         "Derivatives": ["DerivativesTrade"],
     }
+    if key.account.keys_withdraw:
+        permissions["Wallet"].append("Withdraw")
     others = ("CopyTrading", "BlockTrade", "Exchange", "NFT", "Affiliate", "Earn")
     user = USER_BASE + key.account.number
     return Answer(
@@ -265,7 +268,7 @@ def api_key(call: Call) -> Answer:
             "readOnly": 0 if trades else 1,
             "secret": "",
             "permissions": permissions | {name: [] for name in others},
-            "ips": ["*"],
+            "ips": [BOUND_TO] if key.account.keys_bound else ["*"],
             "type": 1,
             "deadlineDay": 3_650,
             "expiredAt": EXPIRES,

@@ -42,6 +42,11 @@ ACTIONS: dict[str, tuple[Param, ...]] = {
     "leverage": (*WHERE, Param("leverage", "decimal", REQUIRED)),
     "position_mode": (*WHERE, Param("mode", "choice", REQUIRED, choices=("hedge", "one_way"))),
     "margin_mode": (*WHERE, Param("mode", "choice", REQUIRED, choices=("isolated", "cross"))),
+    "key_rights": (
+        ACCOUNT,
+        Param("may_withdraw", "flag", False),
+        Param("is_bound", "flag", False),
+    ),
     "ban": (ACCOUNT,),
     "unban": (ACCOUNT,),
     "liquidate": WHERE,
@@ -70,6 +75,9 @@ class HandActions:
             case "transfer":
                 coin, amount, market = given["coin"], given["amount"], given["market"]
                 self.hand.transfer(account, coin, amount, market)
+            case "key_rights":
+                account.keys_withdraw = given["may_withdraw"]
+                account.keys_bound = given["is_bound"]
             case _:
                 account.is_banned = name == "ban"
         return {"account": account.name}
