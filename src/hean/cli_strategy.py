@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from hean.core.bus import EventBus
+from hean.core.handling import Handling, frames_of, handling_in
 from hean.core.parameters import resolve
 from hean.core.types import Event, EventType
 from hean.data.fingerprint import iso_utc
 from hean.errors import HeanError, ParameterInvalid, StateError, from_core
 from hean.strategies import StrategyInvalid, load_strategy
 from hean.strategies.base import Strategy
-from hean.watchdog import Handling, Overdue, Watchdog, frames_of, handling_in
+from hean.watchdog import Overdue, Watchdog
 
 REASON_LENGTH_MAX = 160
 

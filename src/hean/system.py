@@ -98,6 +98,7 @@ class TradingSystem:
         self.governor = governor
         self.orders = OrderManager(self.engine)
         self.modules: list[Module] = []
+        self._detach: dict[Module, Callable[[], None]] = {}
         # Facts reach truth before opinion: the engine and the ledger know a fill before the
         # strategy reacts to it.
         if candles_from_ticks is not None and EventType.CANDLE in strategy.consumed():
@@ -117,8 +118,13 @@ class TradingSystem:
         context = Context(
             self.bus, self.bus.clock, name=name, seed=self.seed, ids=self.ids, market=self.market
         )
-        module.attach(self.bus, context)
+        self._detach[module] = module.attach(self.bus, context)
         self.modules.append(module)
+
+    def remove(self, module: Module) -> None:
+        """Let a module hear nothing more, from the next event on."""
+        self.modules.remove(module)
+        self._detach.pop(module)()
 
     def state_hash(self) -> str:
         """SHA-256 over the canonical bytes of order engine and ledger."""

@@ -15,15 +15,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, NoReturn, Self
 
-import msgspec
-
-from hean.core.bus import EventBus
 from hean.core.driver import run_simulated
-from hean.core.mailbox import Mailbox
-from hean.core.types import Event
+from hean.core.handling import Handling, handling_in
 
 LOOK_S = 0.5  # far below any limit a person notices, far above what a look costs
 RAISES_MAX = 3  # code that swallows the stop this often is ended with the process
@@ -35,39 +31,6 @@ UNFINISHED: set[Path] = set()
 class Overdue(KeyboardInterrupt):
     """Raised inside code that does not return. An interrupt, because neither `except Exception` in
     a strategy nor a task of asyncio keeps one."""
-
-
-class Handling(msgspec.Struct, frozen=True):
-    """One handler at work. *owner*: the object it belongs to; *name*: its qualified name."""
-
-    owner: object
-    name: str
-    event: Event
-
-
-def handling_in(frames: Iterable[FrameType]) -> Handling | None:
-    """The handler that the bus was calling in these frames."""
-    for frame in frames:
-        if frame.f_code is EventBus.drain.__code__:
-            handler = frame.f_locals.get("handler")
-        elif frame.f_code is Mailbox._work.__code__:
-            handler = frame.f_locals["self"]
-        else:
-            continue
-        event = frame.f_locals.get("event")
-        if handler is None or event is None:
-            continue
-        bare = getattr(handler, "handler", handler)
-        name = getattr(bare, "__qualname__", type(bare).__qualname__)
-        return Handling(getattr(bare, "__self__", bare), str(name), event)
-    return None
-
-
-def frames_of(trace: TracebackType | None) -> Iterator[FrameType]:
-    """The frames of a traceback, outermost first."""
-    while trace is not None:
-        yield trace.tb_frame
-        trace = trace.tb_next
 
 
 class Watchdog:

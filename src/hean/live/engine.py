@@ -19,9 +19,17 @@ from hean import __version__
 from hean.core.bus import EventBus
 from hean.core.clock import LiveClock
 from hean.core.driver import RimTask, run_live
+from hean.core.handling import Handling
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
-from hean.core.types import Command, Event, OrderCancelled, OrderUnknown
+from hean.core.types import (
+    CancelRequest,
+    Command,
+    Error,
+    Event,
+    OrderCancelled,
+    OrderUnknown,
+)
 from hean.errors import OrderError, ParameterInvalid
 from hean.feeds.arriving import terms_of
 from hean.feeds.binance import BinanceFeed
@@ -41,6 +49,8 @@ from hean.live.rows import START, STOP, Start, row_bytes
 from hean.live.safety import LOOK_S, Safety
 from hean.live.settings import LiveSettings
 from hean.live.socket import ControlSocket
+from hean.live.stall import ACTOR as STALL
+from hean.live.stall import HALT_S, LoopWatch
 from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
@@ -103,6 +113,7 @@ class LiveEngine:
         self._clock: LiveClock
         self._market: LiveMarket
         self._failed: asyncio.Future[None]
+        self._is_disabled = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._governor = ConnectGovernor()
 
@@ -355,6 +366,11 @@ class LiveEngine:
         """Return at *stop*. *Raises*: what ended the process before."""
         self._keep(self.recorder.flush_regularly())
         self._keep(self._look())
+        if self.parts.serves:
+            watch = LoopWatch(
+                self.safety.killswitch, self.latch, now=self.parts.now, on_stall=self._stalled
+            )
+            self._keep(watch.beat())
         stopping = asyncio.ensure_future(stop.wait())
         ends: list[asyncio.Future[Any]] = [stopping, self._failed]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -412,7 +428,36 @@ class LiveEngine:
     # ------------------------------------------------------------ what goes wrong inside
 
     def _handler_failed(self, component: str, error: Exception, event: Event) -> None:
-        """A handler raised; the bus goes on and tells it as an ERROR."""
+        """A handler raised; the bus goes on and tells it as an ERROR. A strategy that raises does
+        not know what it does any more.
+        """
+        if component == self.strategy.name:
+            self._disable(f"it raised {type(error).__name__} at event {event.seq}")
+
+    def _disable(self, why: str) -> None:
+        """Hear the strategy no more, and take back what it has open but for its protection."""
+        if self._is_disabled:
+            return
+        self._is_disabled = True
+        self.system.remove(self.strategy)
+        for order in self.system.engine.open_orders():
+            is_its = order["strategy_id"] == self.strategy.name
+            if is_its and not self.safety.killswitch.keeps(order["client_order_id"]):
+                reason = "its strategy was disabled"
+                self.bus.emit(CancelRequest(order["client_order_id"], order["symbol"], reason))
+        text = f"strategy {self.strategy.name} is disabled: {why}; protective orders stay"
+        self.bus.emit(Error("live", text, self._clock.now_ns))
+
+    def _stalled(self, seconds: float, at_work: Handling | None) -> None:
+        """The loop stood still and turns again."""
+        name = at_work.name if at_work else "something outside the handlers"
+        text = f"the event loop stood still for {seconds:.1f} s in {name}"
+        self.bus.emit(Error("live", text, self._clock.refresh()))
+        if seconds < HALT_S:
+            return
+        self.bus.emit(Command("kill", {"level": "HALT_NEW", "reason": text}, STALL))
+        if at_work is not None and at_work.owner is self.strategy:
+            self._disable(text)
 
     def _truth_failed(self, component: str, error: Exception, event: Event) -> None:
         """A module that keeps the truth raised: nothing new until somebody has looked."""
