@@ -14,6 +14,7 @@ from hean import (
     cli_data,
     cli_demo,
     cli_download,
+    cli_kill,
     cli_live,
     cli_paper,
     cli_parity,
@@ -34,6 +35,7 @@ app.add_typer(cli_data.app, name="data")
 cli_download.mount(cli_data.app)
 cli_backtest.mount(app)
 cli_demo.mount(app)
+cli_kill.mount(app)
 cli_live.mount(app)
 cli_paper.mount(app)
 cli_parity.mount(app)

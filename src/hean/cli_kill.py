@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean kill` and `hean confirm`: a person's hand on the trading processes of this machine. A stop
+goes to every process that lives below the data directory, and to the latch file of every one that
+does not, so that its next start is stopped; nobody has to remember the right name in a hurry. To go
+on, one process is named, and the phrase is typed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hean.cli_common import (
+    DATA_DIR_DEFAULT,
+    DataDirOption,
+    DebugOption,
+    ExitCode,
+    JsonOption,
+    run_command,
+    say,
+    write_json,
+)
+from hean.errors import EnvironmentFault, Halted, ParameterInvalid
+from hean.live.latch import Latch
+from hean.live.parts import read_file, write_file
+from hean.live.socket import ask
+from hean.risk.levels import CANCEL_ALL, LEVELS, RUN, Latched
+
+CONTROL, LATCH, JOURNAL = "control.sock", "kill.latch", "journal.db"
+PLACES = "live"  # the folder of the data directory with one folder for each account
+GONE = (FileNotFoundError, ConnectionError)
+"""Nobody listens there: no process, or one that just ended."""
+
+LevelOption = Annotated[
+    str, typer.Option("--level", metavar="|".join(LEVELS[1:]), help="How far the stop goes.")
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the stop.")]
+ReleaseOption = Annotated[
+    bool, typer.Option("--release", help="Let trading go on, once the reason has been looked at.")
+]
+PhraseOption = Annotated[
+    str | None, typer.Option("--phrase", help="What is typed for a release; asked for without it.")
+]
+PlaceOption = Annotated[
+    str | None,
+    typer.Option("--only", metavar="NAME", help="One folder below live, as bybit-linear-mainnet."),
+]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command(
+        "kill",
+        epilog="Example: hean kill --level FLATTEN --reason 'the feed is wrong'. Going on: "
+        "hean kill --release --reason 'fixed the feed' --only bybit-linear-mainnet.",
+    )(kill)
+    app.command(
+        "confirm",
+        epilog="Example: hean confirm --only bybit-linear-mainnet. It counts until the process ends.",
+    )(confirm)
+
+
+@run_command
+def kill(
+    *,
+    level: LevelOption = CANCEL_ALL,
+    reason: ReasonOption = "",
+    release: ReleaseOption = False,
+    phrase: PhraseOption = None,
+    only: PlaceOption = None,
+    data_dir: DataDirOption = DATA_DIR_DEFAULT,
+    json_to: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Stop trading, in every process and for every next start, or let one go on."""
+    if level not in LEVELS[1:]:
+        raise ParameterInvalid(f"--level {level[:40]}: allowed: {', '.join(LEVELS[1:])}.")
+    places = _places(data_dir, only)
+    if release:
+        found = {"released": [_released(_only(places), phrase, reason)]}
+    else:
+        reason = reason or "hean kill"
+        found = {"stopped": [_stopped(place, level, reason) for place in places]}
+    done = next(iter(found.values()))
+    for each in done:
+        say(f"{each['place']}: {each['done']}", json_to=json_to)
+    if json_to is not None:
+        write_json(found, json_to)
+    if not all(each.get("is_stopped", True) for each in done):
+        raise typer.Exit(ExitCode.ENVIRONMENT)
+
+
+@run_command
+def confirm(
+    *,
+    only: PlaceOption = None,
+    data_dir: DataDirOption = DATA_DIR_DEFAULT,
+    json_to: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Type the phrase with which a running process may begin to trade; only for this very run."""
+    place = _only(_places(data_dir, only))
+    answer = _asked(
+        place, {"verb": "confirm", "phrase": _typed("phrase of this boot"), "by": _me()}
+    )
+    missing = answer.get("missing") or [answer.get("error", "")]
+    if not answer["ok"]:
+        raise Halted(f"{place.name}: not confirmed; missing: {'; '.join(missing)}.")
+    rest = f"; still missing: {'; '.join(answer['missing'])}" if answer["missing"] else ""
+    say(f"{place.name}: confirmed{rest}", json_to=json_to)
+    if json_to is not None:
+        write_json({"place": place.name, "missing": answer["missing"]}, json_to)
+
+
+# ---------------------------------------------------------------- stopping
+
+
+def _stopped(place: Path, level: str, reason: str) -> dict[str, Any]:
+    """Stop what is at *place*, running or not. What could not be done is told, not raised: there
+    may be others to stop.
+    """
+    wanted = {"verb": "kill", "level": level, "reason": reason, "by": _me()}
+    found = {"place": place.name, "level": level, "is_running": True, "is_stopped": True}
+    try:
+        answer = _asked_if_alive(place, wanted)
+        if answer is None:
+            held = _latched(place, level, reason)
+            # A process that began meanwhile may have read the file before; its socket is there now.
+            answer = _asked_if_alive(place, wanted)
+        if answer is None:
+            done = f"no process runs; its next start is stopped at {held}"
+            return found | {"level": held, "is_running": False, "done": done}
+    except EnvironmentFault as error:
+        held = _latched(place, level, reason)
+        done = f"NOT STOPPED: {error.message} Its next start is stopped at {held}."
+        return found | {"is_stopped": False, "done": done}
+    if not answer["ok"]:
+        return found | {"is_stopped": False, "done": f"NOT STOPPED: {answer.get('error', '')}"}
+    return found | {"level": answer["level"], "done": f"stopped at {answer['level']}"}
+
+
+def _latched(place: Path, level: str, reason: str) -> str:
+    """Write the latch file of *place*. *Returns*: the level it holds then, or that it holds none."""
+    latch = Latch(place / LATCH, read_file, write_file)
+    try:
+        latch.raise_to(Latched(level, reason, f"operator:{_me()}", time.time_ns()))
+    except OSError as error:
+        return f"no level, the file was not written ({error})"
+    return latch.load().level
+
+
+def _released(place: Path, phrase: str | None, reason: str) -> dict[str, Any]:
+    """Have the process at *place* go on. *Raises*: `Halted` with everything that is missing."""
+    typed = phrase if phrase is not None else _typed("phrase for the release")
+    wanted = {"verb": "release", "phrase": typed, "reason": reason, "by": _me()}
+    answer = _asked(place, wanted)
+    if not answer["ok"]:
+        missing = answer.get("missing") or [answer.get("error", "no reason given")]
+        raise Halted(f"{place.name}: not released, still stopped: {'; '.join(missing)}.")
+    return {"place": place.name, "level": RUN, "is_running": True, "done": "released"}
+
+
+# ---------------------------------------------------------------- whom to ask
+
+
+def _places(data_dir: Path, only: str | None) -> list[Path]:
+    """The folders of accounts. *Raises*: `EnvironmentFault` if there is none."""
+    root = data_dir.expanduser()
+    found = [root] if _is_place(root) else []
+    if (root / PLACES).is_dir():
+        found += sorted(filter(_is_place, (root / PLACES).iterdir()))
+    if only is not None:
+        names = ", ".join(place.name for place in found) or "none"
+        found = [place for place in found if place.name == only]
+        if not found:
+            raise ParameterInvalid(f"--only {only}: no such folder in {root / PLACES}; {names}.")
+    if not found:
+        raise EnvironmentFault(
+            f"nothing trades below {root}: no folder with a journal. Name another with --data-dir."
+        )
+    return found
+
+
+def _is_place(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (CONTROL, JOURNAL, LATCH))
+
+
+def _only(places: list[Path]) -> Path:
+    if len(places) > 1:
+        names = ", ".join(place.name for place in places)
+        raise ParameterInvalid(f"several accounts trade here ({names}); name one with --only.")
+    return places[0]
+
+
+def _asked(place: Path, document: dict[str, Any]) -> dict[str, Any]:
+    answer = _asked_if_alive(place, document)
+    if answer is None:
+        raise EnvironmentFault(f"{place.name}: no process runs there; start it with hean live.")
+    return answer
+
+
+def _asked_if_alive(place: Path, document: dict[str, Any]) -> dict[str, Any] | None:
+    """The answer of the process; `None` if there is none. *Raises*: `EnvironmentFault` when there
+    is one that does not answer.
+    """
+    try:
+        return ask(place / CONTROL, document)
+    except GONE:
+        return None
+    except OSError as error:
+        raise EnvironmentFault(
+            f"{place / CONTROL}: the process does not answer ({error}). Stop it: its watchdog, or "
+            "kill -9; the stops at the venue stay."
+        ) from None
+
+
+def _typed(what: str) -> str:
+    """A line of the standard input; typed at a prompt where there is a terminal."""
+    if sys.stdin.isatty():
+        typer.echo(f"{what}: ", nl=False, err=True)
+    return sys.stdin.readline(1_000).rstrip("\n")
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
