@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -19,14 +20,9 @@ from hean import __version__
 from hean.core.bus import EventBus
 from hean.core.clock import LiveClock
 from hean.core.driver import RimTask, run_live
-from hean.core.handling import Handling
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
 from hean.core.types import (
-    CancelRequest,
-    Command,
-    Error,
-    Event,
     OrderCancelled,
     OrderUnknown,
 )
@@ -42,15 +38,17 @@ from hean.live.account import opening_cash
 from hean.live.control import Commands, Running
 from hean.live.latch import Latch
 from hean.live.market import LiveMarket
+from hean.live.mishaps import Mishaps
 from hean.live.parts import LiveParts
+from hean.live.ready import Ready
 from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
 from hean.live.rows import START, STOP, Start, row_bytes
+from hean.live.rules import Rules
 from hean.live.safety import LOOK_S, Safety
 from hean.live.settings import LiveSettings
 from hean.live.socket import ControlSocket
-from hean.live.stall import ACTOR as STALL
-from hean.live.stall import HALT_S, LoopWatch
+from hean.live.stall import LoopWatch
 from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
@@ -65,8 +63,7 @@ from hean.venues.signing import Signer
 
 S_NS = 1_000_000_000
 META = {"kind": "live"}
-LEAVE_S = 4.0  # row 9: an orderly end takes five seconds at most
-LEAVE_LOOK_S = 0.02
+DISK_LOOKS = 10  # of ten a second, so the disk is looked at once a second
 Rest = BybitRest | BinanceRest
 
 
@@ -100,6 +97,8 @@ class LiveEngine:
         self.latch = Latch(settings.latch, parts.read_file, parts.write_file)
         self.commands = Commands(self.latch, now=parts.now)
         self.safety: Safety
+        self.mishaps: Mishaps
+        self.rules: Rules
         self.reconciler: Reconciler
         self.journal: Journal
         self.books: Books
@@ -113,7 +112,6 @@ class LiveEngine:
         self._clock: LiveClock
         self._market: LiveMarket
         self._failed: asyncio.Future[None]
-        self._is_disabled = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._governor = ConnectGovernor()
 
@@ -194,8 +192,8 @@ class LiveEngine:
         self.bus = EventBus(
             clock=self._clock,
             mailboxes=True,
-            on_failure=self._handler_failed,
-            on_truth_failure=self._truth_failed,
+            on_failure=lambda *failed: self.mishaps.handler_failed(*failed),
+            on_truth_failure=lambda *failed: self.mishaps.truth_failed(*failed),
         )
         leverage = int(settings.account.leverage) if settings.sets_leverage else None
         self.gateway = adapter_for(self.endpoints)(
@@ -216,6 +214,7 @@ class LiveEngine:
             dial=parts.dial,
             sending=self._sending,
             objection=self._objection,
+            reload=lambda: self.rules.reload(),
             remembers=self._remembers,
             position_problem=lambda *asked: self.reconciler.position_problem(*asked),
         )
@@ -314,6 +313,14 @@ class LiveEngine:
             },
             settle_asset=quote if settings.market == "linear" else "",
         )
+        self.mishaps = Mishaps(
+            self.system,
+            self.safety.killswitch,
+            now=self._clock.refresh,
+            free_bytes=self.parts.free_bytes,
+            folder=settings.data_dir,
+        )
+        self.rules = Rules(rest, instruments, books.instruments, self.gateway.halts)
         self.bus.tap(self.recorder.tap)
         self.bus.tap(self.safety.follow)
         self.feed = self._feed(rest, listed)
@@ -360,7 +367,20 @@ class LiveEngine:
         return BinanceFeed(place.public, place.market, instruments, rest=rest, **more)
 
     def _rim(self) -> list[RimTask]:
-        return [self.gateway, self.feed, _Ready(self)]
+        ready = Ready(
+            self.gateway,
+            self.safety.killswitch,
+            self.strategy,
+            self.books,
+            keeps_orders=self.settings.keeps_orders,
+            on_change=self._readiness,
+        )
+        return [self.gateway, self.feed, ready]
+
+    def _readiness(self, is_ready: bool) -> None:
+        self.is_ready = is_ready
+        if is_ready and self.on_ready is not None:
+            self.on_ready()
 
     async def _until(self, stop: asyncio.Event) -> None:
         """Return at *stop*. *Raises*: what ended the process before."""
@@ -368,7 +388,10 @@ class LiveEngine:
         self._keep(self._look())
         if self.parts.serves:
             watch = LoopWatch(
-                self.safety.killswitch, self.latch, now=self.parts.now, on_stall=self._stalled
+                self.safety.killswitch,
+                self.latch,
+                now=self.parts.now,
+                on_stall=self.mishaps.stalled,
             )
             self._keep(watch.beat())
         stopping = asyncio.ensure_future(stop.wait())
@@ -385,9 +408,11 @@ class LiveEngine:
         self.recorder.commit()
 
     async def _look(self) -> None:
-        while True:
+        for number in count():
             await asyncio.sleep(LOOK_S)
             self.safety.look(self._clock.refresh())
+            if not number % DISK_LOOKS:
+                self.mishaps.look_at_disk()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """A task of this life; what it raises ends the life."""
@@ -424,84 +449,3 @@ class LiveEngine:
         if not self.is_ready and not is_reduction:
             return "the account has not been compared yet"
         return self.safety.objection(is_reduction)
-
-    # ------------------------------------------------------------ what goes wrong inside
-
-    def _handler_failed(self, component: str, error: Exception, event: Event) -> None:
-        """A handler raised; the bus goes on and tells it as an ERROR. A strategy that raises does
-        not know what it does any more.
-        """
-        if component == self.strategy.name:
-            self._disable(f"it raised {type(error).__name__} at event {event.seq}")
-
-    def _disable(self, why: str) -> None:
-        """Hear the strategy no more, and take back what it has open but for its protection."""
-        if self._is_disabled:
-            return
-        self._is_disabled = True
-        self.system.remove(self.strategy)
-        for order in self.system.engine.open_orders():
-            is_its = order["strategy_id"] == self.strategy.name
-            if is_its and not self.safety.killswitch.keeps(order["client_order_id"]):
-                reason = "its strategy was disabled"
-                self.bus.emit(CancelRequest(order["client_order_id"], order["symbol"], reason))
-        text = f"strategy {self.strategy.name} is disabled: {why}; protective orders stay"
-        self.bus.emit(Error("live", text, self._clock.now_ns))
-
-    def _stalled(self, seconds: float, at_work: Handling | None) -> None:
-        """The loop stood still and turns again."""
-        name = at_work.name if at_work else "something outside the handlers"
-        text = f"the event loop stood still for {seconds:.1f} s in {name}"
-        self.bus.emit(Error("live", text, self._clock.refresh()))
-        if seconds < HALT_S:
-            return
-        self.bus.emit(Command("kill", {"level": "HALT_NEW", "reason": text}, STALL))
-        if at_work is not None and at_work.owner is self.strategy:
-            self._disable(text)
-
-    def _truth_failed(self, component: str, error: Exception, event: Event) -> None:
-        """A module that keeps the truth raised: nothing new until somebody has looked."""
-        reason = f"{component} failed at event {event.seq}: {type(error).__name__}: {error}"
-        self.bus.emit(Command("kill", {"level": "HALT_NEW", "reason": reason}, "auto:failure"))
-
-
-class _Ready:
-    """The last part of the rim: started when all others are, stopped before them."""
-
-    def __init__(self, engine: LiveEngine) -> None:
-        self._engine = engine
-
-    async def start(self) -> None:
-        """The account is read and the market is there: go on trading."""
-        engine = self._engine
-        books, name = engine.books, engine.strategy.name
-        engine.strategy.resume(
-            books.positions.get(name, {}),
-            [order for order in books.open_orders() if order["strategy_id"] == name],
-            books.wanted.get(name, {}),
-        )
-        for order in engine.gateway.tracker.open_orders():
-            if order.is_cancel_wanted:
-                engine.gateway.cancel(order.order_id)
-        engine.is_ready = True
-        engine.safety.killswitch.resume()
-        if engine.on_ready is not None:
-            engine.on_ready()
-
-    async def stop(self) -> None:
-        """Take back what is open, unless it is to stay; what protects a position always stays."""
-        engine = self._engine
-        engine.is_ready = False
-        if engine.settings.keeps_orders:
-            return
-        leaving = [
-            order
-            for order in engine.gateway.tracker.open_orders()
-            if not engine.safety.killswitch.keeps(order.order_id)
-        ]
-        for order in leaving:
-            engine.gateway.cancel(order.order_id)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_S):
-                while not all(order.is_ended for order in leaving):
-                    await asyncio.sleep(LEAVE_LOOK_S)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ready.py`: the last part of the rim. It is started when every other part is, and lets the strategy
+go on where an earlier life stopped; it is stopped before them, and takes back what is not to stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from hean.live.recovery import Books
+from hean.risk.killswitch import KillSwitch
+from hean.strategies.base import Strategy
+from hean.venues.gateway import Gateway
+
+LEAVE_S = 4.0  # row 9: an orderly end takes five seconds at most
+LOOK_S = 0.02
+
+
+class Ready:
+    """*books*: what an earlier life left; *keeps_orders*: whether open orders stay at the end;
+    *on_change*: told whether the process is ready.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        killswitch: KillSwitch,
+        strategy: Strategy,
+        books: Books,
+        *,
+        keeps_orders: bool,
+        on_change: Callable[[bool], None],
+    ) -> None:
+        self._gateway = gateway
+        self._killswitch = killswitch
+        self._strategy = strategy
+        self._books = books
+        self._keeps_orders = keeps_orders
+        self._on_change = on_change
+
+    async def start(self) -> None:
+        """The account is read and the market is there: go on trading."""
+        books, name = self._books, self._strategy.name
+        self._strategy.resume(
+            books.positions.get(name, {}),
+            [order for order in books.open_orders() if order["strategy_id"] == name],
+            books.wanted.get(name, {}),
+        )
+        for order in self._gateway.tracker.open_orders():
+            if order.is_cancel_wanted:
+                self._gateway.cancel(order.order_id)
+        self._killswitch.resume()
+        self._on_change(True)
+
+    async def stop(self) -> None:
+        """Take back what is open, unless it is to stay; what protects a position always stays."""
+        self._on_change(False)
+        if self._keeps_orders:
+            return
+        leaving = [
+            order
+            for order in self._gateway.tracker.open_orders()
+            if not self._killswitch.keeps(order.order_id)
+        ]
+        for order in leaving:
+            self._gateway.cancel(order.order_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                while not all(order.is_ended for order in leaving):
+                    await asyncio.sleep(LOOK_S)
