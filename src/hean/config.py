@@ -33,6 +33,7 @@ from hean.config_table import ROWS, SECTIONS, Origin, Row, Settings, Source
 from hean.config_views import (
     endpoints_of,
     engine_limits,
+    keys_of,
     masked,
     option_of,
     require,
@@ -43,8 +44,8 @@ from hean.data.problems import PROBLEMS_SHOWN, shown
 from hean.errors import HeanError, ParameterInvalid
 
 __all__ = [
-    "Origin", "Settings", "Source", "endpoints_of", "engine_limits", "load", "masked", "require",
-    "scrub", "signer_of",
+    "Origin", "Settings", "Source", "endpoints_of", "engine_limits", "keys_of", "load", "masked",
+    "require", "scrub", "signer_of",
 ]  # fmt: skip
 
 FOREIGN = ("HEAN_TWIN_", "HEAN_SHARED", "HEAN_FREQTRADE_S")

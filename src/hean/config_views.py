@@ -15,7 +15,7 @@ from typing import Any, cast
 from hean.config_kinds import OFF, Address, OrOff
 from hean.config_table import ROWS, LimitSettings, Origin, Row, Settings, Source, walk
 from hean.errors import ParameterInvalid
-from hean.secret import MASK
+from hean.secret import MASK, Secret
 from hean.venues.endpoints import Endpoints, Market, endpoints_for
 from hean.venues.signing import Signer
 
@@ -31,8 +31,10 @@ def endpoints_of(settings: Settings) -> Endpoints:
     return endpoints_for(settings.exchange, market, testnet=settings.testnet, environment=given)
 
 
-def signer_of(settings: Settings) -> Signer:
+def keys_of(settings: Settings) -> tuple[Secret, Secret, str]:
     """The key of the chosen exchange: its own pair, or without any of that the general one.
+
+    *Returns*: key, secret, and how messages call it.
 
     *Raises*: `ParameterInvalid` if a half is missing.
     """
@@ -44,7 +46,12 @@ def signer_of(settings: Settings) -> Signer:
         if half is None:
             variable = f"{prefix}{name}".upper()
             raise ParameterInvalid(f"{variable} is not set; give {variable} or {variable}_FILE.")
-    return Signer(key, secret, label=f"{prefix}api_key".upper())
+    return key, secret, f"{prefix}api_key".upper()
+
+
+def signer_of(settings: Settings) -> Signer:
+    """Signs with that key. *Raises*: `ParameterInvalid` if a half is missing."""
+    return Signer(*keys_of(settings))
 
 
 def engine_limits(limits: LimitSettings) -> dict[str, str]:

@@ -5,6 +5,7 @@ here; what a venue does differently is in its codec, what all do alike in the ga
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hean.errors import ParameterInvalid
@@ -12,6 +13,7 @@ from hean.net.budget import Budget
 from hean.venues.binance_spot import BinanceSpotCodec, spot_budget
 from hean.venues.binance_usdm import BinanceUsdmCodec, usdm_budget
 from hean.venues.bybit import BybitCodec, bybit_budget
+from hean.venues.codec import Codec
 from hean.venues.endpoints import Endpoints
 from hean.venues.gateway import Gateway, GatewaySettings
 from hean.venues.signing import Signer
@@ -52,6 +54,11 @@ _ADAPTERS: dict[tuple[str, str], Adapter] = {
     ("binance", "spot"): BinanceSpotVenue,
     ("binance", "linear"): BinanceUsdmVenue,
 }
+_CODECS: dict[Adapter, Callable[[Endpoints, Signer], Codec]] = {
+    BybitVenue: BybitCodec,
+    BinanceSpotVenue: BinanceSpotCodec,
+    BinanceUsdmVenue: BinanceUsdmCodec,
+}
 _BUDGETS = {BybitVenue: bybit_budget, BinanceSpotVenue: spot_budget, BinanceUsdmVenue: usdm_budget}
 
 
@@ -62,6 +69,11 @@ def adapter_for(endpoints: Endpoints) -> Adapter:
         known = ", ".join(f"{venue} {market}" for venue, market in _ADAPTERS)
         raise ParameterInvalid(f"{endpoints.venue} {endpoints.market} is none of {known}.")
     return found
+
+
+def codec_for(endpoints: Endpoints, signer: Signer) -> Codec:
+    """Its words, for whoever does without a gateway. *Raises*: as `adapter_for`."""
+    return _CODECS[adapter_for(endpoints)](endpoints, signer)
 
 
 def budget_for(endpoints: Endpoints, *, scale: int = 1) -> Budget:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean watchdog`: the small process beside `hean live`, which starts one by itself. By hand it is
+started for a trading process that was told to do without, or whose watchdog has gone; whichever is
+started last is on duty. It needs the same settings and the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated, Any, cast
+
+import typer
+
+from hean import cli_options as options
+from hean.cli_common import DebugOption, run_command
+from hean.cli_live import live_settings
+from hean.cli_settings import settings_from
+from hean.config import endpoints_of, signer_of
+from hean.errors import EnvironmentFault
+from hean.live.diary import Diary
+from hean.live.guard import INHERITED, KEY_BYTES_MAX, Job, Policy, inherited_job, job_of
+from hean.live.parts import real_parts
+from hean.live.watch import SILENT_S
+from hean.live.watchdog import OrderWatchdog
+from hean.net.loop import run as run_loop
+from hean.venues.signing import Signer
+from hean.watchdog import end_on_signals
+
+LOG = "watchdog.log"
+
+AfterOption = Annotated[
+    float,
+    typer.Option(
+        "--after", metavar="S", min=2, max=600, help="Silence after which it acts, seconds."
+    ),
+]
+PolicyOption = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="cancel|flatten",
+        help="Cancel orders but for protective stops, or also close positions.",
+        click_type=typer.main.click.Choice(["cancel", "flatten"]),
+    ),
+]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command(
+        "watchdog",
+        epilog="Example: hean watchdog --testnet --config hean.toml. It ends when hean live has "
+        "ended in order.",
+    )(watchdog)
+
+
+@run_command
+def watchdog(
+    *,
+    exchange: options.ExchangeOption = None,
+    market: options.MarketOption = None,
+    testnet: options.TestnetOption = None,
+    after: AfterOption = SILENT_S,
+    policy: PolicyOption = "cancel",
+    config: options.ConfigOption = None,
+    inherited: Annotated[bool, typer.Option(INHERITED, hidden=True)] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Watch a trading process; cancel its orders when it is silent."""
+    if inherited:
+        job, signer = inherited_job(sys.stdin.buffer.read(KEY_BYTES_MAX))
+    else:
+        given: dict[str, Any] = {"exchange": exchange, "market": market, "testnet": testnet}
+        known = settings_from(given, config)
+        settings = live_settings(known)
+        job = job_of(settings, endpoints_of(known), policy=cast(Policy, policy), after_s=after)
+        signer = signer_of(known)
+    job.check()
+    if not job.data_dir.is_dir():
+        raise EnvironmentFault(f"{job.data_dir}: no trading process was ever started there.")
+    run_loop(_watch(job, signer))
+
+
+async def _watch(job: Job, signer: Signer) -> None:
+    ended = asyncio.Event()
+    end_on_signals(ended)
+    parts = real_parts(budget_scale=job.budget_scale)
+    diary = Diary(job.data_dir / LOG, parts.now)
+    await OrderWatchdog(job, signer, parts=parts, diary=diary).run(ended)
