@@ -61,7 +61,8 @@ def mount(app: typer.Typer) -> None:
     )(kill)
     app.command(
         "confirm",
-        epilog="Example: hean confirm --only bybit-linear-mainnet. It counts until the process ends.",
+        epilog="Example: hean confirm --only bybit-linear-mainnet. It counts until the end of the "
+        "process.",
     )(confirm)
 
 
@@ -145,7 +146,9 @@ def _stopped(place: Path, level: str, reason: str) -> dict[str, Any]:
 
 
 def _latched(place: Path, level: str, reason: str) -> str:
-    """Write the latch file of *place*. *Returns*: the level it holds then, or that it holds none."""
+    """Write the latch file of *place*. *Returns*: the level it holds then, or that it holds
+    none.
+    """
     latch = Latch(place / LATCH, read_file, write_file)
     try:
         latch.raise_to(Latched(level, reason, f"operator:{_me()}", time.time_ns()))

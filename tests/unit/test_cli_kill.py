@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean kill` and `hean confirm` against processes that run, that do not, and that do not answer."""
+"""`hean kill` and `hean confirm` against processes that run, that do not, and that do not
+answer.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,7 @@ class Process:
         gate = LiveGate(role="mainnet", account_id=ACCOUNT)
         self.desk.system.add(gate)
         commands = Commands(latch, now=lambda: self.desk.clock.now_ns)
-        commands.running = Running(
-            self.desk.switch, gate, self.desk.bus.emit, self.settle, dict
-        )
+        commands.running = Running(self.desk.switch, gate, self.desk.bus.emit, self.settle, dict)
         self.control = ControlSocket(folder / cli_kill.CONTROL, commands.answer)
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)

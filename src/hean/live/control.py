@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`control.py`: what a person or the watchdog can ask of a running process, one JSON object for each
-line: `kill`, `release`, `confirm`, `status`, `heartbeat`. A stop closes the door at once and is
-answered when it is on the disk; it can be asked for from the first moment of the process on, and then
-lies in the latch file until there are books. Nothing else is taken here, and no order.
+"""`control.py`: what a person or the watchdog can ask of a running process, one JSON object for
+each line: `kill`, `release`, `confirm`, `status`, `heartbeat`. A stop closes the door at once and
+is answered when it is on the disk; it can be asked for from the first moment of the process on, and
+then lies in the latch file until there are books. Nothing else is taken here, and no order.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Commands:
         is_journaled = running is not None and await self._said(running, command)
         if not (is_filed or is_journaled):
             raise Refused(
-                "nothing new leaves this process, but neither journal nor latch file took the stop; "
-                "end the process"
+                "nothing new leaves this process, but neither journal nor latch file took the "
+                "stop; end the process"
             )
         return {"ok": True, **self._latched()}
 

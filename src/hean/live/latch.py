@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`latch.py`: the second copy of the kill switch's level, a small text file that a person can read.
 Of journal and file the stricter one counts, so losing either copy never lets trading go on. A file
-that cannot be read, or is not exactly what this version writes, counts as LOCKED. It decides nothing
-and never lowers a level except after a release that is in the journal.
+that cannot be read, or is not exactly what this version writes, counts as LOCKED. It decides
+nothing and never lowers a level except after a release that is in the journal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`socket.py`: the door to the commands, a Unix socket of this machine that only its owner may open.
-Lines are short, connections few, silence ends them: whoever is at the other end cannot fill the
-memory of a trading process nor keep others out for long. It understands no command.
+"""`socket.py`: the door to the commands, a Unix socket of this machine that only its owner may
+open. Lines are short, connections few, silence ends them: whoever is at the other end cannot fill
+the memory of a trading process nor keep others out for long. It understands no command.
 """
 
 from __future__ import annotations

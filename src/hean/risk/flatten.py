@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`flatten.py`: closing everything, once the kill switch says FLATTEN. Reduce-only market orders, one
-at a time for each symbol, none larger than the venue takes and none for what open orders may already
-close: a position only ever shrinks and never changes its sign. When the price has run away by more
-than the collar, or there is none, it holds and says so, and goes on when the price is back. It goes
-through the same door as every order.
+"""`flatten.py`: closing everything, once the kill switch says FLATTEN. Reduce-only market orders,
+one at a time for each symbol, none larger than the venue takes and none for what open orders may
+already close: a position only ever shrinks and never changes its sign. When the price has run away
+by more than the collar, or there is none, it holds and says so, and goes on when the price is back.
+It goes through the same door as every order.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ ZERO = Decimal(0)
 
 
 class Flatten(Module):
-    """Closes positions. *reference*: last price of a symbol; *largest*: market order the venue takes,
-    by symbol, none where it takes any; *strategy_id*: whose positions these are, so that it counts
-    the fills.
+    """Closes positions. *reference*: last price of a symbol; *largest*: market order the venue
+    takes, by symbol, none where it takes any; *strategy_id*: whose positions these are, so that it
+    counts the fills.
     """
 
     name = "flatten"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`killswitch.py`: the stop that stays. Whoever wants trading to stop, a person or a module, says so
-by `COMMAND`; this module makes of it the fact that is latched, once for each level, and only ever
-upwards. From the moment of the decision the last hop before the venue is told no, before the fact is
-on any disk. From CANCEL_ALL on, open orders are asked back, but for the stops that protect a
-position. Only a person who has looked can release it, with every condition of `refusals` met.
+"""`killswitch.py`: the stop that stays. Whoever wants trading to stop, a person or a module, says
+so by `COMMAND`; this module makes of it the fact that is latched, once for each level, and only
+ever upwards. From the moment of the decision the last hop before the venue is told no, before the
+fact is on any disk. From CANCEL_ALL on, open orders are asked back, but for the stops that protect
+a position. Only a person who has looked can release it, with every condition of `refusals` met.
 """
 
 from __future__ import annotations

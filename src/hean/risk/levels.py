@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`levels.py`: how far a stop goes, and what is remembered of it. Five levels in one order; what two
-copies say is decided by the stricter one; a word that nobody knows is the strictest. Pure: it reads
-and writes nothing.
+"""`levels.py`: how far a stop goes, and what is remembered of it. Five levels in one order; what
+two copies say is decided by the stricter one; a word that nobody knows is the strictest. Pure: it
+reads and writes nothing.
 """
 
 from __future__ import annotations

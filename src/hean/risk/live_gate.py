@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`live_gate.py`: what must all be true before an order may leave for a venue with money. Seven
-factors from seven places, so that no slip, and no two, open it; the last one is typed by a person for
-this very boot and kept nowhere. The verdict is made when a factor changes and only read for an order.
-It says which factor is missing and never what the right phrase is. It opens nothing by itself.
+factors from seven places, so that no slip, and no two, open it; the last one is typed by a person
+for this very boot and kept nowhere. The verdict is made when a factor changes and only read for an
+order. It says which factor is missing and never what the right phrase is. It opens nothing by
+itself.
 """
 
 from __future__ import annotations

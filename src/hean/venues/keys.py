@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`keys.py`: asking a venue what the key may do, at the address that tells it: Binance keeps the
-rights of all its keys at the wallet's host, which is not the one futures are traded at, and its test
-networks tell nothing. What cannot be learned is unknown, never assumed; whether that is good enough
-is for the live gate to say.
+rights of all its keys at the wallet's host, which is not the one futures are traded at, and its
+test networks tell nothing. What cannot be learned is unknown, never assumed; whether that is good
+enough is for the live gate to say.
 """
 
 from __future__ import annotations

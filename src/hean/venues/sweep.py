@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sweep.py`: taking back every open order until the venue itself shows that there is none left. What
-an answer says is not believed; only complete lists are, two in a row, and then a while without late
-arrivals. Where nothing has to stay the venue's own cancel-all is used, everything else goes one by
-one. Protective stops stay, and so do other people's orders unless they are meant as well. A refusal,
-a rate limit or a lost answer only makes it look again.
+"""`sweep.py`: taking back every open order until the venue itself shows that there is none left.
+What an answer says is not believed; only complete lists are, two in a row, and then a while without
+late arrivals. Where nothing has to stay the venue's own cancel-all is used, everything else goes
+one by one. Protective stops stay, and so do other people's orders unless they are meant as well. A
+refusal, a rate limit or a lost answer only makes it look again.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Sending = Callable[[str, Tracked, Decimal | None, Decimal | None], None]
 
 
 class Sweep:
-    """Sweeps one account. *cancel*: asks for the cancellation of one of our orders; *keeps*: whether
-    an order of ours protects a position and stays; *epoch*: of this process, an older one's orders
-    are ours as well; *sending*: as of `Gateway`; *emit*: is told of every change.
+    """Sweeps one account. *cancel*: asks for the cancellation of one of our orders; *keeps*:
+    whether an order of ours protects a position and stays; *epoch*: of this process, an older one's
+    orders are ours as well; *sending*: as of `Gateway`; *emit*: is told of every change.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class Sweep:
         return self._takes_all and not is_anothers
 
     async def _take_back(self, doomed: list[OrderReport], *, nothing_stays: bool) -> None:
-        """Ask the venue, once whole if it may be, then one by one. What is under way already is given
-        its time.
+        """Ask the venue, once whole if it may be, then one by one. What is under way already is
+        given its time.
         """
         kept = [each for each in self._tracker.open_orders() if self._keeps(each.order_id)]
         if nothing_stays and not kept and len(doomed) > 1 and not self._is_whole_asked:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""R-26: closing only ever shrinks a position, never turns it round, and holds when the price runs."""
+"""R-26: closing only ever shrinks a position, never turns it round, and holds when the price
+runs.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The latch: it only goes up, does each thing once, and a person with everything right releases it."""
+"""The latch: it only goes up, does each thing once, and a person with everything right releases
+it.
+"""
 
 from __future__ import annotations
 
@@ -158,8 +160,11 @@ def test_it_is_released_only_when_nothing_is_lacking(lacking: set[str]) -> None:
 
 @pytest.mark.parametrize(
     "phrase",
-    ["", "release", ACCOUNT, f"Release {ACCOUNT}", f"release  {ACCOUNT}", f"{PHRASE} ", f" {PHRASE}",
-     f"{PHRASE}\n", f"RELEASE {ACCOUNT}", "rеlease 24617703", "release ２４６１７７０３", PHRASE * 2],
+    [
+        "", "release", ACCOUNT, f"Release {ACCOUNT}", f"release  {ACCOUNT}", f"{PHRASE} ",
+        f" {PHRASE}", f"{PHRASE}\n", f"RELEASE {ACCOUNT}", "r\u0435lease 24617703",
+        "release \uff12\uff14\uff16\uff11\uff17\uff17\uff10\uff13", PHRASE * 2,
+    ],
 )  # fmt: skip
 def test_a_phrase_that_is_nearly_right_is_wrong(phrase: str) -> None:
     desk = KillDesk()

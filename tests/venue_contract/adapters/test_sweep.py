@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""R-25 and R-27 at the twins: a sweep ends when the venue shows that nothing is left, and takes only
-what it is to take. Numbers in the names are rows of the fault table."""
+"""R-25 and R-27 at the twins: a sweep ends when the venue shows that nothing is left, and takes
+only what it is to take. Numbers in the names are rows of the fault table."""
 
 from __future__ import annotations
 
