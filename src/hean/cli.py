@@ -13,6 +13,7 @@ from hean import (
     cli_backtest,
     cli_data,
     cli_demo,
+    cli_doctor,
     cli_download,
     cli_kill,
     cli_live,
@@ -35,6 +36,7 @@ app.add_typer(cli_data.app, name="data")
 cli_download.mount(cli_data.app)
 cli_backtest.mount(app)
 cli_demo.mount(app)
+cli_doctor.mount(app)
 cli_kill.mount(app)
 cli_live.mount(app)
 cli_paper.mount(app)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking over machine and account before money is at stake."""
