@@ -17,15 +17,13 @@ from typing import Any
 import msgspec
 
 from hean import __version__
+from hean._core import Instrument
 from hean.core.bus import EventBus
 from hean.core.clock import LiveClock
 from hean.core.driver import RimTask, run_live
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
-from hean.core.types import (
-    OrderCancelled,
-    OrderUnknown,
-)
+from hean.core.types import Event, EventType, OrderCancelled, OrderUnknown
 from hean.errors import OrderError, ParameterInvalid
 from hean.feeds.arriving import terms_of
 from hean.feeds.binance import BinanceFeed
@@ -53,13 +51,16 @@ from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
 from hean.reconcile.reconcile import Reconciler
-from hean.risk.live_gate import Configured
+from hean.risk.levels import CANCEL_ALL, rank
+from hean.risk.live_gate import Configured, KeyVerdict
 from hean.strategies.base import Strategy
 from hean.system import TradingSystem
 from hean.venues.adapters import adapter_for, budget_for
 from hean.venues.endpoints import Endpoints
 from hean.venues.gateway import Gateway, GatewaySettings
+from hean.venues.keys import key_facts
 from hean.venues.signing import Signer
+from hean.venues.sweep import Sweep
 
 S_NS = 1_000_000_000
 META = {"kind": "live"}
@@ -98,6 +99,7 @@ class LiveEngine:
         self.commands = Commands(self.latch, now=parts.now)
         self.safety: Safety
         self.mishaps: Mishaps
+        self.sweep: Sweep
         self.rules: Rules
         self.reconciler: Reconciler
         self.journal: Journal
@@ -288,30 +290,40 @@ class LiveEngine:
             state_hash=self.state_hash,
             witness=Witness(self.bus, self.system.governor, settings.symbols, door=self._objection),
         )
+        self.rules = Rules(rest, instruments, books.instruments, self.gateway.halts)
+        self._guard(instruments, listed)
+        self.bus.tap(self.recorder.tap)
+        self.bus.tap(self.safety.follow)
+        self.feed = self._feed(rest, listed)
+
+    def _guard(self, instruments: Mapping[str, Instrument], listed: Mapping[str, Listed]) -> None:
+        """Everything that compares, stops and takes back."""
+        settings, gateway = self.settings, self.gateway
+        is_linear = settings.market == "linear"
         quote = next(iter(listed.values())).quote
         ledger = self.system.portfolio.ledger
         self.reconciler = Reconciler(
             self.system.engine,
             instruments,
-            look_again=self.gateway.look_again,
-            is_fresh=not books.is_compared,
+            look_again=gateway.look_again,
+            is_fresh=not self.books.is_compared,
             quote=quote,
-            cash=(lambda: ledger.cash) if settings.market == "linear" else None,
-            account=start.account_id,
+            cash=(lambda: ledger.cash) if is_linear else None,
+            account=self.account_id,
         )
         self.system.add(self.reconciler)
         self.safety = Safety(
             self.system,
             settings,
             self.latch,
-            account_id=start.account_id,
+            account_id=self.account_id,
             configured=self._configured,
             largest={
                 symbol: row.market_quantity_max
                 for symbol, row in listed.items()
                 if row.market_quantity_max is not None
             },
-            settle_asset=quote if settings.market == "linear" else "",
+            settle_asset=quote if is_linear else "",
         )
         self.mishaps = Mishaps(
             self.system,
@@ -320,10 +332,18 @@ class LiveEngine:
             free_bytes=self.parts.free_bytes,
             folder=settings.data_dir,
         )
-        self.rules = Rules(rest, instruments, books.instruments, self.gateway.halts)
-        self.bus.tap(self.recorder.tap)
-        self.bus.tap(self.safety.follow)
-        self.feed = self._feed(rest, listed)
+        self.sweep = Sweep(
+            gateway.codec,
+            gateway.questions,
+            gateway.tracker,
+            gateway.run,
+            cancel=gateway.cancel,
+            keeps=self.safety.killswitch.keeps,
+            emit=self.bus.emit,
+            epoch=self.epoch,
+            sending=self._sending,
+        )
+        self.bus.subscribe(EventType.KILLSWITCH_TRIGGERED, self._stopped)
 
     def _go_on(self, start: Start) -> None:
         """Write that a life begins, and tell what the last one left open."""
@@ -373,9 +393,24 @@ class LiveEngine:
             self.strategy,
             self.books,
             keeps_orders=self.settings.keeps_orders,
+            prepare=self._prepare,
             on_change=self._readiness,
         )
         return [self.gateway, self.feed, ready]
+
+    async def _prepare(self) -> None:
+        """What the key may do, for the gate; and orders to be taken back are looked for again."""
+        facts = await key_facts(self.gateway.codec, self.gateway.questions, self.parts.http)
+        verdict = KeyVerdict(facts.may_trade, facts.may_withdraw, facts.is_bound)
+        self.safety.gate.know_key(verdict)
+        if rank(self.safety.killswitch.level) >= rank(CANCEL_ALL):
+            self.sweep.start()
+
+    def _stopped(self, event: Event) -> None:
+        """From CANCEL_ALL on, no open order is left; but not those of another process."""
+        fact = event.data
+        if rank(fact.level) >= rank(CANCEL_ALL) and not fact.is_final:
+            self.sweep.start()
 
     def _readiness(self, is_ready: bool) -> None:
         self.is_ready = is_ready

@@ -6,7 +6,7 @@ go on where an earlier life stopped; it is stopped before them, and takes back w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from hean.live.recovery import Books
@@ -20,7 +20,7 @@ LOOK_S = 0.02
 
 class Ready:
     """*books*: what an earlier life left; *keeps_orders*: whether open orders stay at the end;
-    *on_change*: told whether the process is ready.
+    *prepare*: what is to be known before; *on_change*: told whether the process is ready.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Ready:
         books: Books,
         *,
         keeps_orders: bool,
+        prepare: Callable[[], Awaitable[None]],
         on_change: Callable[[bool], None],
     ) -> None:
         self._gateway = gateway
@@ -38,10 +39,12 @@ class Ready:
         self._strategy = strategy
         self._books = books
         self._keeps_orders = keeps_orders
+        self._prepare = prepare
         self._on_change = on_change
 
     async def start(self) -> None:
         """The account is read and the market is there: go on trading."""
+        await self._prepare()
         books, name = self._books, self._strategy.name
         self._strategy.resume(
             books.positions.get(name, {}),
