@@ -57,6 +57,7 @@ class Boot:
 
 
 @pytest.mark.promise(116)
+@pytest.mark.promise(117)
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("column", COLUMNS)
 def test_it_opens_in_exactly_one_of_the_eight_cells(

@@ -151,6 +151,7 @@ def test_a_limit_that_is_off_stops_nothing(name: str) -> None:
     assert len(desk.stops) == (0 if is_limited else 1)
 
 
+@pytest.mark.promise(205)
 def test_a_fall_from_the_highest_equity_stops_although_the_day_is_fine() -> None:
     desk = KillDesk()
     desk.hold_long("0.1")
