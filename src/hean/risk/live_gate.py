@@ -148,7 +148,8 @@ class LiveGate(Module):
         self._factors = msgspec.structs.replace(self._factors, **changes)
         self.missing = missing(self._factors)
         self.why = self._sentence()
-        if was_open and self.missing and self._factors.level == RUN:
+        is_passing = changes.keys() <= {"is_clean", "level"}  # told by those who stop, if need be
+        if was_open and self.missing and not is_passing:
             arguments = {"level": HALT_NEW, "reason": self.why}
             self.context.emit(Command("kill", arguments, "auto:live_gate"))
 

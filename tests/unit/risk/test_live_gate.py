@@ -248,7 +248,6 @@ def open_boot(folder: Path) -> Boot:
         lambda boot: boot.read("YES", ""),
         lambda boot: boot.gate.confirm("no"),
         lambda boot: boot.gate.know_key(KeyVerdict(True, True, True)),
-        lambda boot: boot.desk.say(Reconcile(False, ("an order is missing",))),
     ],
 )
 def test_a_factor_that_goes_closes_it_before_the_next_order_and_asks_for_a_stop(
@@ -262,6 +261,16 @@ def test_a_factor_that_goes_closes_it_before_the_next_order_and_asks_for_a_stop(
     assert (command.verb, command.actor) == ("kill", "auto:live_gate")
     assert command.arguments["level"] == "HALT_NEW"
     assert command.arguments["reason"] == boot.gate.why
+
+
+def test_books_in_doubt_close_it_only_while_they_are(tmp_path: Path) -> None:
+    """Whether a difference is worth a latch is for the reconciler to say."""
+    boot = open_boot(tmp_path)
+    boot.desk.say(Reconcile(False, ("an order is missing",)))
+    assert boot.gate.missing == ("books that are the venue's (reconcile)",)
+    boot.desk.say(Reconcile(True))
+    assert boot.gate.why == ""
+    assert boot.desk.of(EventType.COMMAND) == []
 
 
 def test_the_kill_switch_closes_it_and_a_release_opens_it_again(tmp_path: Path) -> None:
