@@ -53,6 +53,7 @@ class KillDesk(Desk):
         )
         for module in (self.switch, self.triggers, self.flatten):
             self.system.add(module)
+        self.flatten.look(self.clock.now_ns)
 
     @property
     def stops(self) -> list[KillswitchTriggered]:

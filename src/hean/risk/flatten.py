@@ -56,6 +56,7 @@ class Flatten(Module):
         self.reference = reference
         self.largest = largest or {}
         self.strategy_id = strategy_id
+        self._is_looking = False  # before the first look nobody has compared the positions
         self._first: dict[str, float] = {}  # price when the closing of a symbol began
         self._asked: dict[str, str] = {}  # order by symbol, from the wish to its end
         self._refusals: dict[str, int] = {}
@@ -68,14 +69,16 @@ class Flatten(Module):
         return not any(self.engine.position(symbol) for symbol in self.instruments)
 
     def look(self, now_ns: int) -> None:
-        """Go on after a refusal, a hold or a restart. Ten times a second."""
-        if self.engine.halt_level == FLATTEN:
-            self._step(now_ns)
+        """Go on after a refusal, a hold or a restart. Ten times a second, once the account has been
+        read; nothing is closed before the first look.
+        """
+        self._is_looking = True
+        self._step(now_ns)
 
     @on(EventType.KILLSWITCH_TRIGGERED)
     def on_triggered(self, event: Event) -> None:
         """Begin."""
-        self.look(event.ts_ns)
+        self._step(event.ts_ns)
 
     @on(EventType.KILLSWITCH_RELEASED)
     def on_released(self, event: Event) -> None:
@@ -93,7 +96,7 @@ class Flatten(Module):
                 self._ended(fill.symbol)
             if self._is_beyond(fill.symbol, float(fill.fill_price), fill.side):
                 self._hold(fill.symbol, f"filled at {fill.fill_price}", event.ts_ns)
-        self.look(event.ts_ns)
+        self._step(event.ts_ns)
 
     @on(EventType.ORDER_REJECTED)
     def on_rejected(self, event: Event) -> None:
@@ -121,11 +124,13 @@ class Flatten(Module):
         order = event.data
         if order.order_id == self._asked.get(order.symbol):
             del self._asked[order.symbol]
-        self.look(event.ts_ns)
+        self._step(event.ts_ns)
 
     # ------------------------------------------------------------ inside
 
     def _step(self, now_ns: int) -> None:
+        if not self._is_looking or self.engine.halt_level != FLATTEN:
+            return
         for symbol in self.instruments:
             position = self.engine.position(symbol)
             if not position:

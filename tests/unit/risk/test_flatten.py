@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk import BTC, ETH
+from desk import BTC, ETH, INSTRUMENTS
+from hean._core import OrderEngine
 from hean.core.types import (
     EventType,
     OrderCancelled,
@@ -22,6 +23,7 @@ from hean.core.types import (
     Side,
 )
 from hean.errors import VenueRefused
+from hean.risk.flatten import Flatten
 from hean.risk.levels import Latched
 from kill_desk import KillDesk
 
@@ -155,6 +157,20 @@ def test_a_refused_closing_is_tried_again_ever_more_rarely() -> None:
             desk.look(0.1)
     pauses_s = [round((b - a) / 1e9) for a, b in itertools.pairwise(at_ns)]
     assert pauses_s == [1, 2, 4]
+
+
+def test_nothing_is_closed_before_somebody_has_looked() -> None:
+    """After a restart facts arrive before the account has been compared."""
+    desk = KillDesk()
+    desk.hold_long("0.1")
+    late = Flatten(desk.engine, INSTRUMENTS, reference=desk.prices.get)
+    desk.system.add(late)
+    desk.flatten.engine = OrderEngine([], unlimited=True)  # the one of the desk sees no level
+    desk.kill("FLATTEN")
+    assert closings(desk) == []
+    late.look(desk.clock.now_ns)
+    desk.say()
+    assert closings(desk) == [(Side.SELL, "0.1")]
 
 
 def test_a_restart_goes_on_closing() -> None:
