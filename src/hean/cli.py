@@ -1,30 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean`: the command line. This file only mounts commands; each lives in a `cli_*.py` file."""
+"""`hean`: the command line. Each command lives in a `cli_*.py` file, which is loaded only when its
+command is asked for: half of what a start takes is loading, and a trading process that died has to
+be back soon. Without a command all are mounted, so that the help can name them.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from hean import (
-    __version__,
-    cli_backtest,
-    cli_data,
-    cli_demo,
-    cli_doctor,
-    cli_download,
-    cli_kill,
-    cli_live,
-    cli_paper,
-    cli_parity,
-    cli_settings,
-    cli_twin,
-    cli_why,
-)
+from hean import __version__
 from hean.cli_common import leave_broken_pipe
 from hean.watchdog import end_on_second_interrupt
+
+COMMANDS = {
+    "data": "data",
+    "backtest": "backtest",
+    "replay": "backtest",
+    "demo": "demo",
+    "doctor": "doctor",
+    "kill": "kill",
+    "confirm": "kill",
+    "live": "live",
+    "paper": "paper",
+    "parity": "parity",
+    "settings": "settings",
+    "twin": "twin",
+    "watchdog": "watchdog",
+    "why": "why",
+}
+"""The file of each, without its `cli_`."""
+
+
+def asked(words: list[str]) -> Iterable[str]:
+    """The files of the commands that these words of a command line can mean."""
+    known = words and words[0] in COMMANDS
+    return [COMMANDS[words[0]]] if known else dict.fromkeys(COMMANDS.values())
+
+
+def _mount(app: typer.Typer, name: str) -> None:
+    module = import_module(f"hean.cli_{name}")
+    if name != "data":
+        module.mount(app)
+        return
+    app.add_typer(module.app, name=name)
+    import_module("hean.cli_download").mount(module.app)
+
 
 app = typer.Typer(
     name="hean",
@@ -32,18 +57,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cli_data.app, name="data")
-cli_download.mount(cli_data.app)
-cli_backtest.mount(app)
-cli_demo.mount(app)
-cli_doctor.mount(app)
-cli_kill.mount(app)
-cli_live.mount(app)
-cli_paper.mount(app)
-cli_parity.mount(app)
-cli_settings.mount(app)
-cli_twin.mount(app)
-cli_why.mount(app)
+for _name in asked(sys.argv[1:]):
+    _mount(app, _name)
 
 
 def _show_version(is_asked: bool) -> None:
