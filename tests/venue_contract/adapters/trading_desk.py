@@ -60,9 +60,11 @@ _epochs = itertools.count(time.time_ns() // 1_000_000)  # client ids are never u
 
 
 class Desk:
-    """An adapter, started on entry. *options*: of `GatewaySettings`."""
+    """An adapter, started on entry. *options*: of `GatewaySettings`; *parts*: of `Gateway`."""
 
-    def __init__(self, twin: TwinProcess, market: str, **options: Any) -> None:
+    def __init__(
+        self, twin: TwinProcess, market: str, parts: dict[str, Any] | None = None, **options: Any
+    ) -> None:
         self.twin = twin
         self.market = market
         self.facts: list[Payload] = []
@@ -94,6 +96,7 @@ class Desk:
             rng=random.Random(1),
             governor=ConnectGovernor(),
             reload=self._reload,
+            **(parts or {}),
         )
 
     async def __aenter__(self) -> Self:
