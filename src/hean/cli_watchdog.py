@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated, Any, cast
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +20,7 @@ from hean.cli_settings import settings_from
 from hean.config import endpoints_of, signer_of
 from hean.errors import EnvironmentFault
 from hean.live.diary import Diary
-from hean.live.guard import INHERITED, KEY_BYTES_MAX, Job, Policy, inherited_job, job_of
+from hean.live.guard import INHERITED, KEY_BYTES_MAX, Job, inherited_job, job_of
 from hean.live.parts import real_parts
 from hean.live.watch import SILENT_S
 from hean.live.watchdog import OrderWatchdog
@@ -29,6 +30,14 @@ from hean.watchdog import end_on_signals
 
 LOG = "watchdog.log"
 
+
+class WhenSilent(StrEnum):
+    """What is done when the trading process is silent."""
+
+    CANCEL = "cancel"
+    FLATTEN = "flatten"
+
+
 AfterOption = Annotated[
     float,
     typer.Option(
@@ -36,12 +45,9 @@ AfterOption = Annotated[
     ),
 ]
 PolicyOption = Annotated[
-    str,
+    WhenSilent,
     typer.Option(
-        "--policy",
-        metavar="cancel|flatten",
-        help="Cancel orders but for protective stops, or also close positions.",
-        click_type=typer.main.click.Choice(["cancel", "flatten"]),
+        "--policy", help="Cancel orders but for protective stops, or also close positions."
     ),
 ]
 
@@ -62,7 +68,7 @@ def watchdog(
     market: options.MarketOption = None,
     testnet: options.TestnetOption = None,
     after: AfterOption = SILENT_S,
-    policy: PolicyOption = "cancel",
+    policy: PolicyOption = WhenSilent.CANCEL,
     config: options.ConfigOption = None,
     inherited: Annotated[bool, typer.Option(INHERITED, hidden=True)] = False,
     debug: DebugOption = False,
@@ -74,7 +80,7 @@ def watchdog(
         given: dict[str, Any] = {"exchange": exchange, "market": market, "testnet": testnet}
         known = settings_from(given, config)
         settings = live_settings(known)
-        job = job_of(settings, endpoints_of(known), policy=cast(Policy, policy), after_s=after)
+        job = job_of(settings, endpoints_of(known), policy=policy.value, after_s=after)
         signer = signer_of(known)
     job.check()
     if not job.data_dir.is_dir():

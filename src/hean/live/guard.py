@@ -120,6 +120,7 @@ def start_watchdog(job: Job, keys: tuple[Secret, Secret, str]) -> Guard:
     job.check()
     key, secret, label = keys
     inherited = _Inherited(job, key.reveal(), secret.reveal(), label)
+    content = msgspec.json.encode(inherited, enc_hook=str)  # the hook is for paths
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "hean", "watchdog", INHERITED],
@@ -132,7 +133,7 @@ def start_watchdog(job: Job, keys: tuple[Secret, Secret, str]) -> Guard:
         raise EnvironmentFault(f"the watchdog cannot be started: {error}.") from error
     assert process.stdin is not None
     try:
-        process.stdin.write(msgspec.json.encode(inherited))
+        process.stdin.write(content)
         process.stdin.close()
     except OSError as error:
         raise EnvironmentFault(f"the watchdog ended at once: {error}.") from error
@@ -142,7 +143,9 @@ def start_watchdog(job: Job, keys: tuple[Secret, Secret, str]) -> Guard:
 def inherited_job(content: bytes) -> tuple[Job, Signer]:
     """What `start_watchdog` sent. *Raises*: `ParameterInvalid`, which repeats nothing of it."""
     try:
-        found = msgspec.json.decode(content, type=_Inherited)
+        found = msgspec.json.decode(
+            content, type=_Inherited, dec_hook=lambda kind, value: kind(value)
+        )
     except msgspec.MsgspecError:
         raise ParameterInvalid(
             f"{INHERITED} is for hean live, which hands over the job; leave it out and give "
