@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from decimal import Decimal
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -21,13 +24,15 @@ from hean import cli_values as values
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
 from hean.cli_settings import account_of, limits_given, settings_from
 from hean.cli_strategy import blamed, build_strategy
-from hean.config import Settings, Source, endpoints_of, require, signer_of
+from hean.config import Settings, Source, endpoints_of, keys_of, require, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.engine import LiveEngine
 from hean.live.factors import configured
+from hean.live.guard import job_of, start_watchdog
 from hean.live.parts import real_parts
 from hean.live.settings import LiveSettings
 from hean.net.loop import run as run_loop
+from hean.risk.triggers import KillLimits
 from hean.watchdog import Watchdog, end_on_signals
 
 BUILD_S = 30.0  # to import and construct a strategy
@@ -46,6 +51,27 @@ DeadManOption = Annotated[
         max=600,
         help="The venue cancels everything, protective stops too, after so long without HEAN.",
     ),
+]
+
+
+WatchdogOption = Annotated[
+    bool,
+    typer.Option(
+        "--watchdog/--no-watchdog",
+        help="Start a process beside this one that takes orders back when this one is silent.",
+    ),
+]
+
+
+class Policy(StrEnum):
+    """What the watchdog does when this process is silent."""
+
+    CANCEL = "cancel"
+    FLATTEN = "flatten"
+
+
+SilentOption = Annotated[
+    Policy, typer.Option("--silent", help="What the watchdog does then: protective stops stay.")
 ]
 
 
@@ -79,6 +105,8 @@ def live(
     duration: options.DurationOption = None,
     keep_orders: KeepOption = False,
     dead_man: DeadManOption = None,
+    watchdog: WatchdogOption = True,
+    silent: SilentOption = Policy.CANCEL,
     config: options.ConfigOption = None,
     json_to: JsonOption = None,
     quiet: options.QuietOption = False,
@@ -102,16 +130,25 @@ def live(
     }
     known = settings_from(given | limits_given(limit, leverage), config)
     require(known, "strategy.name", "symbols")
-    settings = live_settings(known, keeps_orders=keep_orders, dead_man_s=dead_man)
-    summary = _trade(settings, known, is_quiet=quiet, json_to=json_to)
+    settings = live_settings(
+        known, keeps_orders=keep_orders, dead_man_s=dead_man, is_watched=watchdog
+    )
+    guard = _guard(settings, known, silent) if watchdog else None
+    summary = _trade(settings, known, guard, is_quiet=quiet, json_to=json_to)
     if json_to is not None:
         write_json(summary, json_to)
 
 
 def live_settings(
-    known: Settings, *, keeps_orders: bool = False, dead_man_s: int | None = None
+    known: Settings,
+    *,
+    keeps_orders: bool = False,
+    dead_man_s: int | None = None,
+    is_watched: bool = True,
 ) -> LiveSettings:
-    """What the process is to do. Cash counts only when somebody gave it."""
+    """What the process is to do. Cash counts only when somebody gave it, and a watchdog is missed
+    only where there is to be one.
+    """
     account = account_of(known)
     if "cash" not in known.origins or known.origins["cash"].source is Source.DEFAULT:
         account = msgspec.structs.replace(account, cash=Decimal(0))
@@ -130,7 +167,24 @@ def live_settings(
         depth=known.depth,
         dead_man_s=dead_man_s,
         keeps_orders=keeps_orders,
+        kill_limits=kill_limits(known, is_watched=is_watched),
     )
+
+
+def kill_limits(known: Settings, *, is_watched: bool) -> KillLimits:
+    """What stops trading by itself; losses as the order engine's own limits have them."""
+    losses = (known.limits.daily_loss_fraction_max, known.limits.drawdown_fraction_max)
+    daily, drawdown = (None if loss is None else float(loss) for loss in losses)
+    limits = KillLimits(daily_loss_fraction=daily, drawdown_fraction=drawdown)
+    return limits if is_watched else msgspec.structs.replace(limits, watchdog_s=None)
+
+
+def _guard(settings: LiveSettings, known: Settings, silent: Policy) -> Callable[[], object]:
+    """What starts the watchdog. *Raises*: `ParameterInvalid` for what it could not do."""
+    policy: Literal["cancel", "flatten"] = "flatten" if silent is Policy.FLATTEN else "cancel"
+    job = job_of(settings, endpoints_of(known), policy=policy)
+    job.check()
+    return partial(start_watchdog, job, keys_of(known))
 
 
 def live_directory(known: Settings) -> Path:
@@ -154,7 +208,12 @@ def prepare_directory(path: Path) -> None:
 
 
 def _trade(
-    settings: LiveSettings, known: Settings, *, is_quiet: bool, json_to: str | None
+    settings: LiveSettings,
+    known: Settings,
+    guard: Callable[[], object] | None,
+    *,
+    is_quiet: bool,
+    json_to: str | None,
 ) -> dict[str, Any]:
     endpoints, signer = endpoints_of(known), signer_of(known)
     if signer is None:
@@ -180,15 +239,27 @@ def _trade(
         say(f"LIVE trading on {place}: connecting. Ctrl-C ends it.", json_to=json_to)
     duration_s = None if known.duration is None else float(known.duration)
     with blamed(strategy, watchdog, spec=settings.strategy):
-        return run_loop(_life(engine, duration_s, is_quiet=is_quiet))
+        return run_loop(_life(engine, duration_s, guard, is_quiet=is_quiet))
 
 
-async def _life(engine: LiveEngine, duration_s: float | None, *, is_quiet: bool) -> dict[str, Any]:
+async def _life(
+    engine: LiveEngine,
+    duration_s: float | None,
+    guard: Callable[[], object] | None,
+    *,
+    is_quiet: bool,
+) -> dict[str, Any]:
     ended = asyncio.Event()
     end_on_signals(ended)
     if duration_s is not None:
         asyncio.get_running_loop().call_later(duration_s, ended.set)
-    engine.on_ready = lambda: _listen(engine, is_quiet=is_quiet)
+
+    def ready() -> None:
+        if guard is not None:
+            guard()
+        _listen(engine, is_quiet=is_quiet)
+
+    engine.on_ready = ready
     await engine.run(ended)
     return engine.summary()
 
