@@ -125,6 +125,16 @@ def test_a_halted_symbol_takes_reductions_and_cancels(built):
     assert len(built.wire.frames) == 3
 
 
+def test_a_superseded_process_sends_nothing_at_all(built):
+    built.gateway.submit(approved(order_id="h1-test-1"))
+    built.gateway.resolution.strangers.superseded = "another one was started"
+    built.gateway.submit(approved(order_id="h1-test-2", reduce_only=True))
+    assert built.refusal().reason == "another one was started"
+    built.gateway.cancel("h1-test-1")
+    built.gateway.amend("h1-test-1", size=Decimal("0.005"))
+    assert len(built.wire.frames) == 1
+
+
 def test_an_order_beyond_the_rate_limit_is_refused_and_not_kept_for_later(built):
     while built.budget.try_take(built.gateway.codec.submit_kind, Priority.CANCEL, NOW_NS) == 0:
         pass
