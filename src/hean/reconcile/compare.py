@@ -27,8 +27,8 @@ _OPEN = ("INTENT", "SENT", *_AT_VENUE, *_UNDECIDED)
 
 
 class Weight(Enum):
-    """What a difference calls for. `NOTE`: it is explained. `OPEN`: look again. `WRONG`: look again,
-    and stop opening anything new if it stays, because exposure may be other than counted.
+    """What a difference calls for. `NOTE`: it is explained. `OPEN`: look again. `WRONG`: look
+    again, and open nothing new if it stays, because exposure may be other than counted.
     """
 
     NOTE = 0
@@ -56,7 +56,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A quantity of ours: a position by its symbol, or a coin. *tolerance*: what rounding explains."""
+    """A quantity of ours: a position by its symbol, or a coin. *tolerance*: what rounding may do."""
 
     name: str
     what: str

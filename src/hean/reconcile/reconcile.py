@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`reconcile.py`: our books beside the venue's, after every reading of the account. A difference is
-believed only when a second reading, a moment later, shows it too; then it is told, and the books are
-not clean. If it is about exposure and stays for ten seconds, nothing new may be opened and the
-venue's truth is adopted, because too much counted is a nuisance and too little is a risk. What the
-account holds when a journal begins is adopted as it is. A reading with an end missing is never read
-as flat and never clean.
+believed only when a second reading, a moment later, shows it too; then it is told, and the books
+are not clean. If it is about exposure and stays for ten seconds, nothing new may be opened and the
+venue's truth is adopted: too much counted is a nuisance, too little is a risk. What the account
+holds when a journal begins is adopted as it is. A reading with an end missing is never read as flat
+and never clean.
 
-Compared are: positions of perpetuals by symbol, exactly; on spot the coins, as what the account held
-at the first reading and every execution since; open orders both ways; and, as a note only, the
+Compared are: positions of perpetuals by symbol, exactly; on spot the coins, as what the account
+held at the first reading and every execution since; open orders both ways; and, as a note only, the
 wallet of the quote coin against the ledger, whose rounding and funding are not the venue's.
 """
 
@@ -239,9 +239,10 @@ class Reconciler(Module):
             return
         if not seen.is_told:
             seen.is_told = True
+            lasted_s = (now_ns - seen.since_ns) // S_NS
             reason = (
-                f"{difference.sentence}, for {(now_ns - seen.since_ns) // S_NS} s. The venue's word "
-                "is adopted; find out who traded or moved it before the halt is released."
+                f"{difference.sentence}, for {lasted_s} s. The venue's word is adopted; find out "
+                "who traded or moved it before the halt is released."
             )
             wanted = {"level": "HALT_NEW", "reason": reason}
             self.context.emit(Command("kill", wanted, f"auto:{self.name}"))

@@ -87,8 +87,9 @@ class Gateway:
     *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
     trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets;
     *sending*: keeps what is about to leave; *objection*: says why an order, reduce-only or not, may
-    not leave; empty if it may; *remembers*: whether the journal knows an order id; *position_problem*:
-    see `search.py`, without it no order is ever proven absent; *patience*: of looking for one.
+    not leave; empty if it may; *remembers*: whether the journal knows an order id;
+    *position_problem*: see `search.py`, without it no order is ever proven absent; *patience*: of
+    looking for one.
     """
 
     def __init__(

@@ -135,9 +135,10 @@ class Login:
 class Tracked(msgspec.Struct):
     """An order under way, as its venue needs to know it. *size*: the whole order, as amended;
     *child_order_id*: the venue's id of the order that a triggered conditional order became;
-    *is_absent*: ended because it was proven never to have been there; *is_quarantined*: nobody could
-    tell; *is_disputed*: the venue shows an order of other terms under its id; *cancels_missed*: how
-    often a cancel did not find it; *left_ms*: the venue's time signed into its request.
+    *is_absent*: ended because it was proven never to have been there; *is_quarantined*: nobody
+    could tell; *is_disputed*: the venue shows an order of other terms under its id;
+    *cancels_missed*: how often a cancel did not find it; *left_ms*: the venue's time signed into
+    its request.
     """
 
     order_id: str

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`wakeful.py`: has this process stood still? A machine that was paused, a loop that was blocked and
-a clock that was set all look alike from inside: between two looks more time has passed, or less,
-than can have. What is known of the account is then old, whatever the streams say. It only measures;
-what follows is decided by who looks.
+"""`wakeful.py`: has this process stood still? A machine that was paused, a loop that was blocked
+and a clock that was set all look alike from inside: between two looks more time has passed, or
+less, than can have. What is known of the account is then old, whatever the streams say. It only
+measures; what follows is decided by who looks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Orders whose fate is not known, on virtual time: what is concluded, when, and from what. The venue
-is a list of orders and executions that the test fills and empties."""
+"""Orders whose fate is not known, on virtual time: what is concluded, when, and from what. The
+venue is a list of orders and executions that the test fills and empties."""
 
 from __future__ import annotations
 
