@@ -66,7 +66,8 @@ class ChainReader:
         self._frames: deque[Record] = deque(maxlen=FRAMES_KEPT)
         self._seen: Told | None = None
         self._judged: Told | None = None
-        self._nameless: deque[tuple[Told, Told | None]] = deque()
+        self._signals: deque[tuple[Told, Told | None]] = deque()  # without an id, yet to be matched
+        self._requests: deque[tuple[Told, Told | None]] = deque()  # likewise
         self._fills: dict[tuple[str, str], Told] = {}
         self._stop: Told | None = None
         self._steps = Steps()
@@ -122,40 +123,48 @@ class ChainReader:
             self.ids[signal.order_id] = None
         seen = self._seen or self._seen_in_frames(signal.symbol)
         if not signal.order_id:
-            self._nameless.append(((record, signal), seen))
+            self._signals.append(((record, signal), seen))
         elif signal.order_id == self._wanted:
             self._begin((record, signal), seen)
 
     def _request(self, record: Record, request: Any) -> None:
-        self.ids[request.order_id] = None
-        cause = self._match_nameless(request)
-        if request.order_id != self._wanted:
-            if request.parent_id == self._wanted:
-                self._steps.add(record, "SLICE", f"{request.size} as {request.order_id}")
+        if not request.order_id:
+            self._requests.append(((record, request), self._judged))
             return
-        if cause is not None:
-            self._begin(*cause)
+        self.ids[request.order_id] = None
+        cause = _first(self._signals, request)
+        if request.order_id == self._wanted:
+            if cause is not None:
+                self._begin(*cause)
+            self._ask(record, request, self._judged)
+        elif request.parent_id == self._wanted:
+            self._steps.add(record, "SLICE", f"{request.size} as {request.order_id}")
+
+    def _name(self, answer: Any) -> None:
+        """The governor has named a request without an id in its answer: of those, it takes each in
+        turn.
+        """
+        if answer.order_id in self.ids:
+            return
+        self.ids[answer.order_id] = None
+        found = _first(self._requests, answer)
+        if found is not None and answer.order_id == self._wanted:
+            (record, request), judged = found
+            self._ask(record, request, judged)
+
+    def _ask(self, record: Record, request: Any, judged: Told | None) -> None:
+        """The order as it was asked for, and what the rules said."""
         if not self._steps:
             self._asked_directly(record, request)
         chain = self._chain
         chain.symbol, chain.side, chain.size = request.symbol, request.side.value, request.size
         chain.type, chain.strategy = request.type.value, request.strategy_id
-        if self._judged is not None:
-            row, judged = self._judged
-            chain.reference = judged.reference or chain.reference
-            chain.rules = rules_of(judged)
-            self._steps.checks(row, judged)
+        if judged is not None:
+            row, verdict = judged
+            chain.reference = verdict.reference or chain.reference
+            chain.rules = rules_of(verdict)
+            self._steps.checks(row, verdict)
         self._steps.request(record, request, chain.reference)
-
-    def _match_nameless(self, request: Any) -> tuple[Told, Told | None] | None:
-        """The signal without an id that this request was made of: the governor takes them in turn."""
-        for place, (told, seen) in enumerate(self._nameless):
-            signal = told[1]
-            mine = (signal.symbol, signal.side, signal.strategy_id)
-            if mine == (request.symbol, request.side, request.strategy_id):
-                del self._nameless[place]
-                return told, seen
-        return None
 
     def _begin(self, told: Told, seen: Told | None) -> None:
         record, signal = told
@@ -229,12 +238,14 @@ class ChainReader:
 
     def _about(self, record: Record) -> None:
         """Every other word about an order."""
-        is_refusal = record.kind == EventType.ORDER_REJECTED
-        if not is_refusal and self._needle not in record.payload:
+        is_verdict = record.kind == EventType.ORDER_REJECTED or bool(
+            self._requests and record.kind == EventType.ORDER_APPROVED
+        )
+        if not is_verdict and self._needle not in record.payload:
             return
         fact: Any = record.fact()
-        if is_refusal:
-            self.ids[fact.order_id] = None
+        if is_verdict:
+            self._name(fact)
         if fact.order_id != self._wanted:
             return
         self._chain.symbol = self._chain.symbol or fact.symbol
@@ -292,6 +303,17 @@ class ChainReader:
             chain.notes.append("the market is not in this journal; hean replay plays it again")
 
 
+def _first(waiting: deque[tuple[Told, Told | None]], named: Any) -> tuple[Told, Told | None] | None:
+    """Take out the first that *named* can have been made of."""
+    for place, entry in enumerate(waiting):
+        fact = entry[0][1]
+        if all(fact.get(name) == named[name] for name in _ALIKE if name in named):
+            del waiting[place]
+            return entry
+    return None
+
+
+_ALIKE = ("symbol", "side", "strategy_id", "type", "reduce_only")
 _ABOUT = frozenset(
     kind.value
     for kind in EventType

@@ -256,3 +256,13 @@ def test_times_are_of_the_rows_and_count_from_the_signal(desk: JournalDesk) -> N
     rows = {row.seq: row.ts_ns for row in desk.rows()}
     assert all(rows[seq] == ts_ns for seq, ts_ns in at.items())
     assert steps[-1].after_ms == pytest.approx(1_501, abs=1 / MS_NS)
+
+
+def test_a_request_the_governor_had_to_name_is_linked_to_its_answer(desk: JournalDesk) -> None:
+    request = OrderRequest(BTC, Side.BUY, Decimal("0.01"), strategy_id="hand")
+    desk.say(request)
+    desk.say(OrderRequest(BTC, Side.SELL, Decimal("0.01"), strategy_id="hand"))
+    sold = desk.venue.sent[1].order_id
+    chain = chain_of(desk, sold)
+    assert words(chain) == ["CHECKS", "ASKED", "REQUEST", "APPROVED", "SENT"]
+    assert chain.side == "SELL"
