@@ -56,7 +56,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A quantity of ours: a position by its symbol, or a coin. *tolerance*: what rounding may do."""
+    """A quantity of ours: a position by its symbol, or a coin. *tolerance*: for rounding."""
 
     name: str
     what: str
