@@ -242,16 +242,16 @@ class LiveFeed(ABC):
     def tell(self, topic: Topic, facts: tuple[Payload, ...]) -> None:
         """Pass the facts of one frame on."""
         kind = facts[0].__class__  # the hot path: cheaper than the event's type
+        if kind is Funding:
+            # A rate to come is no payment: without a mark price nobody books it.
+            facts = (msgspec.structs.replace(facts[0], mark_price=None), *facts[1:])
+            kind = facts[-1].__class__  # a ticker may bring both
         if kind is Book:
             if self._due and topic in self._due and cast(Book, facts[0]).is_snapshot:
                 del self._due[topic]
-        elif kind is Tick:
-            if topic.symbol in self._doubts:
-                self._doubts.discard(topic.symbol)
-                self._tell(health_of(f"{self.name}.price.{topic.symbol}", FRESH, topic.symbol))
-        elif kind is Funding:
-            # A rate to come is no payment: without a mark price nobody books it.
-            facts = tuple([msgspec.structs.replace(fact, mark_price=None) for fact in facts])
+        elif kind is Tick and topic.symbol in self._doubts:
+            self._doubts.discard(topic.symbol)
+            self._tell(health_of(f"{self.name}.price.{topic.symbol}", FRESH, topic.symbol))
         self._take(facts)
 
     # ------------------------------------------------------------ frames

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hean._core import Instrument
-from hean.core.types import Book, Candle, Health, Payload, Tick
+from hean.core.types import Book, Candle, Funding, Health, Payload, Tick
 from hean.errors import EnvironmentFault, ParameterInvalid, VenueRefused
 from hean.feeds.bybit import BybitFeed
 from hean.net.socket import ConnectGovernor
@@ -222,3 +222,20 @@ async def test_more_topics_than_a_connection_may_subscribe_are_refused(
 ) -> None:
     with pytest.raises(ParameterInvalid, match="Take fewer symbols"):
         feed_of(server, [], *(f"COIN{number}USDT" for number in range(400)))
+
+
+async def test_a_ticker_with_a_rate_and_a_price_tells_both(server: ScriptedServer) -> None:
+    venue, facts = Bybit(server), list[Payload]()
+    venue.answer = lambda request: {"ret_msg": ""}  # and no book: the ticker's quote is the price
+    feed = feed_of(server, facts)
+    await feed.start()
+    data = {"symbol": "BTCUSDT", "bid1Price": "100.0", "bid1Size": "1", "ask1Price": "100.1"}
+    data |= {"ask1Size": "1", "lastPrice": "100.0", "markPrice": "100", "indexPrice": "100"}
+    data |= {"fundingRate": "0.0001", "nextFundingTime": str(NOW_MS + 1)}
+    frame = {"topic": "tickers.BTCUSDT", "type": "snapshot", "data": data, "cs": 1, "ts": NOW_MS}
+    server.last.say(json.dumps(frame, separators=(",", ":")).encode())
+    await until(lambda: any(isinstance(fact, Tick) for fact in facts))
+    (funding,) = [fact for fact in facts if isinstance(fact, Funding)]
+    assert (funding.rate, funding.mark_price) == (0.0001, None)
+    assert feed.reconnects == 0
+    await feed.stop()
