@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hean.sim.invariants import InvariantBroken
+from hean.sim.invariants import Broken
 from hean.sim.run import Trial
 from hean.sim.scenario import calm
 from hean.venues.dispatch import Flight
@@ -15,7 +15,7 @@ from hean.venues.dispatch import Flight
 SEED = 4
 
 
-def canary() -> InvariantBroken | None:
+def canary() -> Broken | None:
     """*Returns*: what the checks found, `None` if they are blind."""
     return Trial(calm(SEED), spoil=double_send).run().broken
 

@@ -24,10 +24,11 @@ from hean.twin.wire import Dialect
 
 KEY, SECRET = "sim-canary-key-4f1c", "sim-canary-secret-9a27"
 CASH = Decimal(100_000)
-COINS = Decimal(10)
+LEVEL_LOTS = (100, 3_000)  # of a level, in thousandths of a coin
 TICK_S = 0.25  # how often streams with a rhythm speak; a real venue does ten times as often
 STEP_S = 0.5  # how often the market moves
 LEVELS = 25
+MILLI = Decimal("0.001")
 HOUR_NS = 3_600_000_000_000
 START_PRICES = {"BTCUSDT": 60_000, "ETHUSDT": 3_000}
 
@@ -123,7 +124,8 @@ class SimExchange:
             price * (1 + change), float(market.listing.tick) * 100
         )
         middle = market.ticks(Decimal(f"{price:.9f}"))
-        bids, asks = _levels(rng, middle - 1, -1), _levels(rng, middle + 1, 1)
+        scale = market.lots(MILLI)
+        bids, asks = _levels(rng, middle - 1, -1, scale), _levels(rng, middle + 1, 1, scale)
         self.venue.market_depth(market, bids, asks, is_snapshot=True, is_event=True)
         mark = market.price(middle)
         market.marked(self.now(), mark, mark)
@@ -131,7 +133,7 @@ class SimExchange:
         for _ in range(min(int(rng.expovariate(1.0 / path.trades)) if path.trades else 0, 5)):
             is_buy = rng.random() < 0.5
             ticks = (asks if is_buy else bids)[rng.randrange(3)][0]
-            self.venue.market_trade(market, ticks, rng.randrange(1, 200), is_buy=is_buy)
+            self.venue.market_trade(market, ticks, rng.randrange(1, 200) * scale, is_buy=is_buy)
 
     def _list(self, venue: str, kind: str, symbol: str) -> None:
         market = TwinMarket(listing_for(venue, kind, symbol), seed=self.world.seed)
@@ -143,8 +145,6 @@ class SimExchange:
 
     def _account(self, venue: str, kind: str) -> Account:
         coins = {"USDT": CASH}
-        if kind == "spot":
-            coins.update({market.listing.base: COINS for market in self.markets})
         name = "unified" if venue == "bybit" else kind
         account = Account(1, "main", {name: coins})
         self.venue.accounts.append(account)
@@ -161,5 +161,6 @@ class SimExchange:
         return BinanceDialect(self.venue, keys, **options)
 
 
-def _levels(rng: random.Random, touch: int, away: int) -> list[tuple[int, int]]:
-    return [(max(1, touch + away * step), rng.randrange(100, 3_000)) for step in range(LEVELS)]
+def _levels(rng: random.Random, touch: int, away: int, scale: int) -> list[tuple[int, int]]:
+    steps = range(LEVELS)
+    return [(max(1, touch + away * step), rng.randrange(*LEVEL_LOTS) * scale) for step in steps]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -32,13 +33,15 @@ BY_OTHERS = frozenset(
 VERBS = {"create": "submit", "stop": "submit", "cancel": "cancel", "amend": "amend"}
 
 
-class InvariantBroken(Exception):
-    """A promise was broken. *name*: its number in the reliability paper."""
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A promise that was broken. *name*: its number in the reliability paper."""
 
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__(f"{name}: {what}")
-        self.name = name
-        self.what = what
+    name: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.what}"
 
 
 class Checks:
@@ -55,7 +58,7 @@ class Checks:
     ) -> None:
         self.venue = VenueBooks()
         self.journal = JournalBooks()
-        self.broken: InvariantBroken | None = None
+        self.broken: Broken | None = None
         self.checked = 0
         """Checks made so far."""
         self.left: dict[str, int] = {}
@@ -75,7 +78,7 @@ class Checks:
     def fail(self, name: str, what: str) -> None:
         """Remember the first promise that was broken."""
         if self.broken is None:
-            self.broken = InvariantBroken(name, what)
+            self.broken = Broken(name, what)
 
     def require(self, name: str, is_true: bool, what: Callable[[], str]) -> None:
         """Check one promise."""
@@ -232,7 +235,7 @@ class Checks:
     def after_step(self) -> None:
         """Of the engine."""
         engine = self._engine()
-        if engine is None or not engine.epoch:
+        if engine is None or "system" not in vars(engine):
             return  # not built yet
         self.checked += 1
         bus = engine.bus

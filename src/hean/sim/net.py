@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from multidict import CIMultiDict
-from picows import WSHandshakeError, WSMsgType, WSUpgradeResponse
+from picows import WSHandshakeError, WSMsgType, WSProtocolError, WSUpgradeResponse
 from yarl import URL
 
 from hean.net.http import HttpTransport, Leaving
@@ -457,8 +457,11 @@ class SimSession:
             self._net.public_s = self._net.world.now_s()
         if self.socket.is_paused:
             self.socket.held.append(frame)
-        else:
+            return
+        try:
             self.line.on_ws_frame(self.socket, frame)  # type: ignore[arg-type]  # as above
+        except WSProtocolError:  # picows says why to the venue and closes
+            self.closed_by_client()
 
     def _arrived(self, frame: bytes) -> None:
         if self._is_open and not self._is_mute:

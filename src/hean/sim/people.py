@@ -47,7 +47,7 @@ class People:
     def _look(self) -> None:
         """Let a new life trade, and one go on that was stopped."""
         engine = self._trial.engine
-        if engine is not None and engine.epoch:
+        if engine is not None and "system" in vars(engine):
             who = {"by": "the operator", "reason": REASON}
             if engine.epoch != self._confirmed:
                 self._confirmed = engine.epoch
@@ -66,7 +66,9 @@ class People:
             return
 
         async def ask() -> None:
-            answer = msgspec.json.decode(await engine.commands.answer(msgspec.json.encode(document)))
+            answer = msgspec.json.decode(
+                await engine.commands.answer(msgspec.json.encode(document))
+            )
             self._answered(document, answer)
 
         trial.world.loop.create_task(ask(), context=process.context)

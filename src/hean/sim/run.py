@@ -22,7 +22,7 @@ from hean.sim.disk import DiskFaults, SimDisk
 from hean.sim.ends import Ends
 from hean.sim.engine import engine_of
 from hean.sim.exchange import SimExchange
-from hean.sim.invariants import Checks, InvariantBroken
+from hean.sim.invariants import Checks, Broken
 from hean.sim.net import NetFaults, SimNet
 from hean.sim.people import People
 from hean.sim.process import Process
@@ -47,7 +47,7 @@ class Outcome:
     """What came of a seed. *broken*: the promise, `None` if all were kept."""
 
     seed: int
-    broken: InvariantBroken | None
+    broken: Broken | None
     steps: int
     virtual_s: float
     wall_s: float

@@ -121,7 +121,7 @@ def draw(seed: int, *, safety_steps: int = SAFETY_STEPS) -> Scenario:
         shuffles=stream(seed, "shuffles").random() < 0.5,
         net=_net(stream(seed, "net faults")),
         disk=_disk(stream(seed, "disk faults")),
-        dials=_dials(stream(seed, "dials"), base.venue, horizon_s),
+        dials=_dials(stream(seed, "dials"), base.venue, base.market, horizon_s),
         kills=_kills(stream(seed, "kills"), safety_steps),
         orders=_orders(stream(seed, "people"), horizon_s),
         skews=_skews(stream(seed, "clock"), horizon_s),
@@ -297,11 +297,14 @@ DIALS: dict[str, Recipe] = {
     "foreign_order": _with(_once, side=("BUY", "SELL")),
     "fill_storm": _with(_episode(5.0), per_s=(10.0, 200.0)),
 }
+OF_MARKET = {"balance_short", "transfer_by_hand", "filter_change", "order_by_hand", "foreign_order"}
 SERIOUS = {"foreign_order", "liquidation", "ip_banned", "key_refused", "trading_ban", "amnesia"}
 """Those after which little else happens: rarer, so that they do not hide the others."""
 
 
-def _dials(rng: random.Random, venue: str, horizon_s: float) -> tuple[dict[str, Any], ...]:
+def _dials(
+    rng: random.Random, venue: str, market: str, horizon_s: float
+) -> tuple[dict[str, Any], ...]:
     """Each dial is on in a twelfth of the seeds, the serious ones in a fiftieth."""
     found = []
     for name, recipe in DIALS.items():
@@ -310,5 +313,7 @@ def _dials(rng: random.Random, venue: str, horizon_s: float) -> tuple[dict[str, 
             given = {key: value for key, value in fields.items() if value is not None}
             if "at_s" in given:
                 given["at_s"] *= horizon_s
+            if name in OF_MARKET:
+                given["match"] = {"market": market}
             found.append({"dial": name, **given})
     return tuple(found)

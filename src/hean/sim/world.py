@@ -12,6 +12,7 @@ import hashlib
 import heapq
 import random
 import struct
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -168,12 +169,14 @@ class World:
         """End it, after the last process. Clean-up code of the dead runs now, against nothing."""
         self.loop.forget()
         self.loop.close()
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for task in self._graves:
                 with suppress(BaseException):  # reason: whatever it does now, nobody is there
                     task.get_coro().close()
             self._graves.clear()
+        sys.unraisablehook = hook
 
 
 def _task(
