@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two ledgers side by side: what the twin says happened, and what the journals of the processes that
+were killed say. Every sentence of `problems` is an order or a fill that was lost, doubled or changed.
+The journal is read by the project's own recovery, and its rows a second time by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from crash.live_process import SYMBOLS, Place
+from hean.core.journal import Record, open_journal
+from hean.core.types import OrderApproved, OrderFilled, OrderType
+from hean.live.recovery import Books, fold
+from hean.live.rows import SENT, START, Sent, Start, row_of
+
+OPEN = frozenset({"INTENT", "SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
+UNIT = Decimal("0.00000001")
+UNRESOLVED = frozenset({"INTENT", "SENT", "UNKNOWN", "QUARANTINE"})
+_is_ours = re.compile(r"h[0-9a-z]{1,13}-[0-9a-z]{4}-[0-9a-z]{1,13}").fullmatch
+
+
+@dataclass
+class Rows:
+    """The journal by hand. *sent*: how often each order id was about to leave; *epochs*: of lives."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    approved: dict[str, list[OrderApproved]] = field(default_factory=dict)
+    fills: list[OrderFilled] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
+    kills: list[str] = field(default_factory=list)
+    absent: int = 0
+    unknown: set[str] = field(default_factory=set)
+    quarantined: int = 0
+    count: int = 0
+
+    def take(self, record: Record) -> None:
+        """One row."""
+        self.count += 1
+        match record.kind:
+            case "SENT":
+                sent = row_of(record, Sent)
+                self.sent[sent.order_id] += sent.verb == "submit"
+            case "START":
+                self.epochs.append(row_of(record, Start).epoch)
+            case "ORDER_APPROVED":
+                approved: Any = record.fact()
+                self.approved.setdefault(approved.order_id, []).append(approved)
+            case "ORDER_FILLED":
+                self.fills.append(record.fact())  # type: ignore[arg-type]  # by its kind
+            case "KILLSWITCH_TRIGGERED":
+                fact: Any = record.fact()
+                self.kills.append(f"{fact.level} by {fact.actor}: {fact.reason}")
+            case "ORDER_ABSENT":
+                self.absent += 1
+            case "ORDER_QUARANTINED":
+                self.quarantined += 1
+            case "ORDER_UNKNOWN":
+                unknown: Any = record.fact()
+                self.unknown.add(unknown.order_id)
+
+
+assert (SENT, START) == ("SENT", "START")  # as matched above
+
+
+class Reading:
+    """A journal that is read on from where the last look ended."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.rows = Rows()
+        self.books: Books | None = None
+        self._seq = 0
+
+    def look(self) -> Books | None:
+        """Take what is new; nobody may write meanwhile. *Raises*: `FatalError`."""
+        if not self.place.journal.exists():
+            return None
+        for record in records_of(self.place, self._seq):
+            if self.books is None:
+                self.books = Books(row_of(record, Start))
+            self.books.apply(record)
+            self.rows.take(record)
+            self._seq = record.seq
+        return self.books
+
+    def unresolved(self) -> list[str]:
+        """Orders of which nobody knows what became of them."""
+        orders = self.books.engine.open_orders() if self.books is not None else []
+        return [str(order["client_order_id"]) for order in orders if order["status"] in UNRESOLVED]
+
+
+def records_of(place: Place, after_seq: int = 0) -> Iterator[Record]:
+    """The rows of a journal that nobody writes; all of it is checked."""
+    journal = open_journal(place.journal)
+    try:
+        yield from journal.records(after_seq)
+    finally:
+        journal.close()
+
+
+def hash_of(place: Place) -> str:
+    """Of the books that the journal gives, folded from its first row."""
+    books = fold(records_of(place))
+    assert books is not None
+    return books.hash()
+
+
+def ledger_of(place: Place) -> list[dict[str, Any]]:
+    """What the twin did for this account on this market."""
+    return [
+        row
+        for row in place.twin.control.ledger()
+        if row.get("account") == place.account.name and row.get("market") == place.market
+    ]
+
+
+def problems(place: Place, reading: Reading) -> list[str]:
+    """Everything that is not as it must be; the process is dead and everything has come to rest."""
+    books = reading.look()
+    if books is None:
+        return ["there is no journal"]
+    rows, ledger = reading.rows, ledger_of(place)
+    return [
+        *_orders(rows, ledger),
+        *_fills(rows, ledger),
+        *_rest(place, books),
+        *(f"{order_id} is not resolved" for order_id in reading.unresolved()),
+        *(f"the kill switch fell: {kill}" for kill in rows.kills),
+        *_epochs(rows),
+    ]
+
+
+def _epochs(rows: Rows) -> Iterator[str]:
+    if rows.epochs != sorted(set(rows.epochs)):
+        yield f"epochs do not grow: {rows.epochs}"
+
+
+def _orders(rows: Rows, ledger: list[dict[str, Any]]) -> Iterator[str]:
+    created = [row for row in ledger if row["kind"] == "new"]
+    counts = Counter(row["client_order_id"] for row in created)
+    yield from (f"{name} was created {count} times" for name, count in counts.items() if count > 1)
+    yield from (f"{name} left {count} times" for name, count in rows.sent.items() if count > 1)
+    for row in created:
+        name = row["client_order_id"]
+        if not _is_ours(name or ""):
+            yield f"a stranger's order: {row}"
+            continue
+        approvals = rows.approved.get(name, [])
+        if len(approvals) != 1:
+            yield f"{name} was approved {len(approvals)} times"
+        elif difference := _difference(row, approvals[0]):
+            yield f"{name} differs from what was approved: {difference}"
+        if rows.sent[name] != 1:
+            yield f"{name} is at the venue and left {rows.sent[name]} times by the journal"
+
+
+def _difference(row: dict[str, Any], approved: OrderApproved) -> str:
+    size = Decimal(row["qty"])
+    is_cut = approved.reduce_only and size < approved.size  # the venue cuts it to what there is
+    price = approved.price if approved.type is OrderType.LIMIT else None
+    found = {
+        "symbol": (row["symbol"], approved.symbol),
+        "side": (row["side"], approved.side.value),
+        "size": (size, size if is_cut else approved.size),
+    }
+    if price is not None:
+        found["price"] = (Decimal(row["price"]), price)
+    return ", ".join(
+        f"{name} {theirs} for {ours}" for name, (theirs, ours) in found.items() if theirs != ours
+    )
+
+
+def _fills(rows: Rows, ledger: list[dict[str, Any]]) -> Iterator[str]:
+    ids = Counter(fill.exec_id for fill in rows.fills)
+    yield from (f"execution {name} was told {n} times" for name, n in ids.items() if n > 1)
+    theirs = Counter(
+        (row["client_order_id"], Decimal(row["qty"]), Decimal(row["price"]), _counted(row["fee"]))
+        for row in ledger
+        if row["kind"] == "trade"
+    )
+    ours = Counter(
+        (fill.order_id, fill.filled_qty, fill.fill_price, _counted(fill.fee)) for fill in rows.fills
+    )
+    yield from (f"a fill of the venue is missing: {each}" for each in (theirs - ours).elements())
+    yield from (f"a fill the venue does not know: {each}" for each in (ours - theirs).elements())
+
+
+def _counted(fee: Decimal | str) -> Decimal:
+    """As far as HEAN counts: in units of 1e-8."""
+    return Decimal(fee).quantize(UNIT, ROUND_HALF_EVEN)
+
+
+def _rest(place: Place, books: Books) -> Iterator[str]:
+    account = place.twin.control.account(place.account.name)
+    theirs_open = {
+        order["client_order_id"]
+        for order in account["open_orders"]
+        if order["market"] == place.market
+    }
+    ours_open = {str(order["client_order_id"]) for order in books.engine.open_orders()}
+    yield from (f"{name} is open at the venue alone" for name in theirs_open - ours_open)
+    yield from (f"{name} is open here alone" for name in ours_open - theirs_open)
+    for symbol in SYMBOLS:
+        yield from _held(place, books, account["positions"], symbol)
+
+
+def _held(
+    place: Place, books: Books, positions: list[dict[str, Any]], symbol: str
+) -> Iterator[str]:
+    ours = books.engine.position(symbol)
+    if place.market == "linear":
+        theirs = sum(Decimal(row["size"]) for row in positions if row["symbol"] == symbol)
+        if theirs != ours:
+            yield f"position {symbol}: {theirs} at the venue, {ours} here"
+    held = books.positions.get("mover", {}).get(symbol, Decimal(0))
+    if held != ours:
+        yield f"{symbol}: the strategy holds {held}, the account {ours}"

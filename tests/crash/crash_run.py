@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kills and restarts. A process trades at a twin and is killed by SIGKILL, at moments drawn from a
+seed: while it loads, while it recovers, while it trades, and within a few milliseconds of a decision
+of its strategy. Another one goes on in the same directory. At the end everything is brought to rest
+and the two ledgers are compared.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from crash.audit import Reading, hash_of, ledger_of, problems
+from crash.live_process import POLL_S, LiveProcess, Place
+
+LIFE_S = 1.2  # of trading, at most, before a kill
+AIMED_S = 0.006  # after a decision: from judging to the venue's answer
+RECOVERY_S = 0.25  # from the control socket to being ready
+SETTLE_S = 150.0  # a proof of absence takes 65 s, and machines stall
+UNRESOLVED_MAX = 2  # then the next life is long enough to resolve them; four would stop trading
+PAUSED = {"paused": "true"}
+SHARES = (("loading", 0.1), ("recovering", 0.2), ("trading", 0.35), ("deciding", 0.35))
+
+
+@dataclass
+class Figures:
+    """What was seen. *kills*: by the moment; *ready_s*: from the start of the process."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    ready_s: list[float] = field(default_factory=list)
+    settled: int = 0
+
+    def document(self, reading: Reading, place: Place) -> dict[str, Any]:
+        """As JSON has it."""
+        rows, ledger = reading.rows, ledger_of(place)
+        kinds = Counter(row["kind"] for row in ledger)
+        return {
+            "kills": sum(self.kills.values()),
+            "kills_by_moment": dict(self.kills),
+            "orders_created": kinds["new"],
+            "orders_sent": sum(rows.sent.values()),
+            "fills": kinds["trade"],
+            "orders_unknown": len(rows.unknown),
+            "orders_absent": rows.absent,
+            "orders_quarantined": rows.quarantined,
+            "long_lives": self.settled,
+            "journal_rows": rows.count,
+            "hashes_compared": reading.books.hashes if reading.books else 0,
+            "ready_s_worst": round(max(self.ready_s, default=0.0), 3),
+            "ready_s_median": round(sorted(self.ready_s)[len(self.ready_s) // 2], 3)
+            if self.ready_s
+            else 0.0,
+        }
+
+
+class CrashRun:
+    """One directory, one account, many deaths. *place*: where; *seed*: of all moments."""
+
+    def __init__(self, place: Place, seed: int) -> None:
+        self.figures = Figures()
+        self._notice = place.folder / "notice"
+        os.mkfifo(self._notice)
+        self._pipe = os.open(self._notice, os.O_RDONLY | os.O_NONBLOCK)
+        self.place = replace(place, given={**place.given, "notice": str(self._notice)})
+        self.reading = Reading(self.place)
+        self._rng = random.Random(seed)
+
+    def kill(self, times: int, *, on_kill: Callable[[int], None] = lambda count: None) -> None:
+        """Live and die so often."""
+        names, weights = zip(*SHARES, strict=True)
+        for count in range(times):
+            self.die(self._rng.choices(names, weights)[0])
+            self.reading.look()
+            if len(self.reading.unresolved()) > UNRESOLVED_MAX:
+                self.resolve()
+            on_kill(count + 1)
+
+    def die(self, moment: str) -> None:
+        """One life."""
+        first = {"first": str(self._rng.randrange(10))}
+        with LiveProcess(replace(self.place, given={**self.place.given, **first})) as process:
+            match moment:
+                case "loading":
+                    time.sleep(self._rng.uniform(0.0, self._usual_s()))
+                case "recovering":
+                    self._until_door(process)
+                    time.sleep(self._rng.uniform(0.0, RECOVERY_S))
+                case "trading":
+                    self._go(process)
+                    time.sleep(self._rng.uniform(0.0, LIFE_S))
+                case "deciding":
+                    self._go(process)
+                    self._until_decision(process)
+            assert process.is_alive, f"it ended by itself: {process.words()}"
+            process.kill()
+        self.figures.kills[moment] += 1
+
+    def resolve(self) -> None:
+        """One life without a kill, until no order is unresolved."""
+        self.figures.settled += 1
+        paused = replace(self.place, given={**self.place.given, **PAUSED})
+        end_s = time.monotonic() + SETTLE_S
+        while time.monotonic() < end_s:
+            with LiveProcess(paused) as process:
+                self._until_rest(process, end_s)
+                code = process.stop()
+                assert code == 0, f"exit {code}: {process.words()}"
+            self.reading.look()
+            if not self.reading.unresolved():
+                return
+        raise AssertionError(f"not resolved in time: {self.reading.unresolved()}")
+
+    def problems(self) -> list[str]:
+        """Bring everything to rest, start twice without trading, and compare."""
+        self.resolve()
+        found = problems(self.place, self.reading)
+        folded = {hash_of(self.place), hash_of(self.place)}
+        quiet = [self._quiet_hash() for _ in range(2)]
+        self.reading.look()
+        assert self.reading.books is not None
+        hashes = {*folded, *quiet, self.reading.books.hash()}
+        if len(hashes) != 1:
+            found.append(f"the state is not one: folded {folded}, quiet starts {quiet}")
+        return found + [each for each in problems(self.place, self.reading) if each not in found]
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        with suppress(OSError):
+            os.close(self._pipe)
+
+    # ------------------------------------------------------------ inside
+
+    def _quiet_hash(self) -> str:
+        """Of a life in which nothing happens."""
+        paused = replace(self.place, given={**self.place.given, **PAUSED})
+        with LiveProcess(paused) as process:
+            status = process.until_ready()
+            assert status, f"not ready: {process.words()}"
+            code = process.stop()
+            assert code == 0, f"exit {code}: {process.words()}"
+        return str(status["state_hash"])
+
+    def _go(self, process: LiveProcess) -> None:
+        process.go()
+        self.figures.ready_s.append(process.ready_s)
+
+    def _usual_s(self) -> float:
+        known = sorted(self.figures.ready_s)
+        return known[len(known) // 2] if known else 1.0
+
+    def _until_door(self, process: LiveProcess) -> None:
+        """Wait until this process has made its control socket: now it reads its journal."""
+        end_s = time.monotonic() + 30
+        while time.monotonic() < end_s and process.is_alive and not self._is_new(process):
+            time.sleep(0.001)
+
+    def _is_new(self, process: LiveProcess) -> bool:
+        with suppress(FileNotFoundError):
+            return self.place.control.stat().st_mtime >= process.began_ns / 1e9
+        return False
+
+    def _until_decision(self, process: LiveProcess) -> None:
+        """Wait for a step of the strategy, and a moment more."""
+        with suppress(BlockingIOError):
+            while os.read(self._pipe, 65_536):
+                pass
+        for _ in range(self._rng.randint(1, 6)):
+            select.select([self._pipe], [], [], 10.0)
+            with suppress(BlockingIOError):
+                os.read(self._pipe, 1)
+        time.sleep(self._rng.uniform(0.0, AIMED_S))
+
+    def _until_rest(self, process: LiveProcess, end_s: float) -> None:
+        """Wait until nothing is open and nothing is held."""
+        status = process.until_ready()
+        assert status, f"not ready: {process.words()}"
+        while time.monotonic() < end_s:
+            status = process.beat()
+            held = status.get("positions", {"": "1"}).values()
+            if not (status.get("open_orders", 1) or any(map(_is_held, held))):
+                return
+            time.sleep(10 * POLL_S)
+        raise AssertionError(f"does not come to rest: {status} {process.words()}")
+
+
+def _is_held(quantity: str) -> bool:
+    return float(quantity) != 0.0

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A strategy that keeps orders moving, for tests that kill the process it runs in: market entries
+with stop and target, limits near the market that fill or are taken back, exits. It decides by its
+count of facts alone, and after a restart goes on with what it finds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+from hean.core.module import on
+from hean.core.parameters import Parameter
+from hean.core.types import CancelRequest, Event, EventType, OrderType, Side, Signal
+from hean.strategies.base import Strategy
+
+NEAR, AWAY = 0.9999, 0.97  # of the last price: a limit that may fill, one that waits
+STOP, TARGET = 0.9, 1.1
+RESTING_MAX = 3
+STEPS = ("enter", "near", "away", "cancel", "leave", "away", "cancel", "near", "leave", "cancel")
+
+
+class Mover(Strategy):
+    """One step for each *every* facts. *notice*: a pipe that is told of each step by one byte, for
+    whoever wants to kill this process in the middle of it. *binds*: whether resting exits bind the
+    coins, as on spot, so that they go before the position can.
+    """
+
+    name = "mover"
+    parameters = (
+        Parameter("every", 2, "facts from one step to the next"),
+        Parameter("first", 0, "the first step", low=0),
+        Parameter("paused", False, "whether nothing is done but to come to rest"),
+        Parameter("binds", False, "whether resting exits bind the coins"),
+        Parameter("notice", "", "path of a pipe"),
+    )
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self._facts, self._steps = 0, int(self.p.first)
+        self._resting: dict[str, dict[str, None]] = {symbol: {} for symbol in symbols}
+        self._pipe = -1
+        if self.p.notice:
+            with suppress(OSError):
+                self._pipe = os.open(self.p.notice, os.O_WRONLY | os.O_NONBLOCK)
+
+    def resume(
+        self,
+        position: Mapping[str, Decimal],
+        orders: Iterable[Mapping[str, Any]],
+        wanted: Mapping[str, tuple[float | None, float | None]],
+    ) -> None:
+        """Limits of an earlier life are taken back like those of this one."""
+        kept = list(orders)
+        limits = [
+            order
+            for order in kept
+            if not order["reduce_only"] and OrderType(order["type"]) is OrderType.LIMIT
+        ]
+        super().resume(position, [order for order in kept if order not in limits], wanted)
+        for order in limits:
+            self._resting[order["symbol"]][order["client_order_id"]] = None
+
+    @on(EventType.TICK)
+    def on_tick(self, event: Event) -> None:
+        """Take the next step."""
+        self._facts += 1
+        symbol, price = event.data.symbol, event.data.price
+        if self._facts % self.p.every or not price:
+            return
+        if self.p.paused:
+            self._take_back(symbol)
+            if not self.is_waiting(symbol):
+                self._get_out(symbol)
+            return
+        step = STEPS[self._steps % len(STEPS)]
+        self._steps += 1
+        self._tell()
+        match step:
+            case "enter" if not (self.is_waiting(symbol) or self.position[symbol]):
+                stop, target = price * STOP, None if self.p.binds else price * TARGET
+                self.enter(symbol, Side.BUY, stop_loss=stop, take_profit=target)
+            case "leave" if not self.is_waiting(symbol):
+                self._get_out(symbol)
+            case "near" | "away" if len(self._resting[symbol]) < RESTING_MAX:
+                self._offer(symbol, price * (NEAR if step == "near" else AWAY))
+            case "cancel":
+                self._take_back(symbol)
+
+    @on(EventType.ORDER_FILLED, EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED)
+    def on_end(self, event: Event) -> None:
+        """Forget limits that are over; a request about one that was refused ends nothing."""
+        fact = event.data
+        is_over = getattr(fact, "source", "") != "venue-request"
+        if (
+            is_over
+            and not getattr(fact, "remaining_qty", 0)
+            or fact.event_type in (EventType.ORDER_CANCELLED,)
+        ):
+            self._resting.get(fact.symbol, {}).pop(fact.order_id, None)
+
+    def _offer(self, symbol: str, price: float) -> None:
+        order_id = self.context.next_id(self.name)
+        self._resting[symbol][order_id] = None
+        self.context.emit(
+            Signal(
+                symbol,
+                Side.BUY,
+                strategy_id=self.name,
+                signal_strength=0.5,
+                type=OrderType.LIMIT,
+                price=price,
+                order_id=order_id,
+            )
+        )
+
+    def _take_back(self, symbol: str) -> None:
+        for order_id in self._resting[symbol]:
+            self.context.emit(CancelRequest(order_id, symbol, "moved", self.name))
+
+    def _get_out(self, symbol: str) -> None:
+        if self.p.binds and self._protection[symbol]:
+            self._cancel_protection(symbol)
+            return
+        self.leave(symbol)
+
+    def _tell(self) -> None:
+        if self._pipe >= 0:
+            with suppress(OSError):
+                os.write(self._pipe, b".")
