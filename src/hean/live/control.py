@@ -18,7 +18,7 @@ from hean.core.types import Command, Health, Payload
 from hean.errors import HeanError
 from hean.live.latch import Latch
 from hean.risk.killswitch import KillSwitch
-from hean.risk.levels import HALT_NEW, LEVELS, RUN, Latched
+from hean.risk.levels import HALT_NEW, LEVELS, RUN, Latched, stricter
 from hean.risk.live_gate import LiveGate
 
 TEXT_MAX = 500  # characters of a reason, phrase or name
@@ -148,8 +148,9 @@ class Commands:
         return True
 
     def _latched(self) -> Document:
-        running = self.running
-        latched = self._latch.load() if running is None else running.killswitch.latched
+        latched = self._latch.load()
+        if self.running is not None:
+            latched = stricter(self.running.killswitch.latched, latched)
         return {
             "level": latched.level,
             "latched": latched.level != RUN,

@@ -40,6 +40,7 @@ BAN_WORDS = (
     "can not place order currently",
     "can only reduce",
     "only place reduce only",
+    "for opening position",
     "reduce-only mode",
     "reduce only mode",
     "cooling-off",

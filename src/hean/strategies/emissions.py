@@ -29,6 +29,8 @@ VENUE_ONLY = frozenset(
     }
 )
 """Facts that only a venue knows; a strategy that emits one would make its own fills."""
+OTHERS_ONLY = frozenset({EventType.COMMAND, EventType.RECONCILE, EventType.KILLSWITCH_RELEASED})
+"""What people and watching parts say; a strategy that emits one could let itself trade again."""
 _SIZES = frozenset({Decimal, type(None)})
 _NUMBERS = frozenset({float, int, type(None)})
 
@@ -49,6 +51,10 @@ def checked(emit: Callable[[Fact], None]) -> Callable[[Fact], None]:
             )
         if payload.event_type in VENUE_ONLY:
             raise FieldInvalid(f"a strategy may not emit {payload.event_type}; the venue does.")
+        if payload.event_type in OTHERS_ONLY:
+            raise FieldInvalid(
+                f"a strategy may not emit {payload.event_type}; those who watch over it do."
+            )
         emit(fact if isinstance(fact, Event) else _typed(payload))
 
     return emit_checked

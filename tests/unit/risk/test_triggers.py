@@ -248,7 +248,8 @@ def test_many_pieces_of_one_order_are_one_execution() -> None:
 @pytest.mark.parametrize(
     "words",
     ["User can only place reduce only order", "Currently you can only reduce your positions",
-     "This action is disabled on this account.", "Transactions are banned."],
+     "This action is disabled on this account.", "Transactions are banned.",
+     "Invalid symbol status for opening position."],
 )  # fmt: skip
 def test_a_venue_that_only_lets_close_stops_everything_new(words: str) -> None:
     desk = KillDesk()

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a strategy may not say: what only a venue, a person or a watching part can know."""
+
+from __future__ import annotations
+
+import pytest
+
+from desk import Desk
+from hean.core.types import Command, Event, KillswitchReleased, Payload, Reconcile
+from hean.errors import FieldInvalid
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        Command("release", {"phrase": "release 1", "reason": "because I want to"}, "risk:bob"),
+        Command("kill", {}, "operator:ann"),
+        KillswitchReleased("because I want to", 1, "risk:bob"),
+        Reconcile(True),
+    ],
+    ids=lambda fact: f"{fact.event_type} {fact.get('verb', '')}".strip(),
+)
+def test_a_strategy_cannot_let_itself_trade_again(fact: Payload) -> None:
+    desk = Desk()
+    for each in (fact, Event(fact.event_type, fact)):
+        with pytest.raises(FieldInvalid, match="those who watch over it do"):
+            desk.strategy.context.emit(each)
+    desk.say()
+    assert desk.events == []
