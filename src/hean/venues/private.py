@@ -33,6 +33,7 @@ WAITING_MAX = 100_000  # frames kept while the account is read: 10,000 fills a s
 SETTLED_S = 5.0  # an execution this old has reached a stream that works
 MS_NS = 1_000_000
 SOON_S = 2.5  # until the next reading when the last one did not agree with our books
+SOON_TRIES = 3  # of that reading; then the usual rhythm has come round
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # pauses between attempts to read the account
 NAME = "private stream"
 
@@ -101,9 +102,11 @@ class PrivateStream:
         """One more such reading in a moment, however often it is asked for."""
 
         async def read_again() -> None:
-            await asyncio.sleep(delay_s)
-            with suppress(HeanError):
-                await self.look()
+            for _ in range(SOON_TRIES):
+                await asyncio.sleep(delay_s)
+                with suppress(HeanError):
+                    await self.look()
+                    break
 
         if self._soon is None or self._soon.done():
             self._soon = self._run(read_again(), f"{self._codec.name} reads again")

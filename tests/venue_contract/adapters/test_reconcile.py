@@ -57,8 +57,12 @@ class Books(Desk):
     async def compared(self) -> Reconcile:
         """The next verdict."""
         told = len(self.of(Reconcile))
-        self.venue.private.look_soon(0.0)
-        await self.until(lambda: len(self.of(Reconcile)) > told)
+
+        def is_told() -> bool:
+            self.venue.private.look_soon(0.0)
+            return len(self.of(Reconcile)) > told
+
+        await self.until(is_told)
         return self.of(Reconcile)[-1]
 
     async def by_somebody(self, side: str = "BUY") -> None:
