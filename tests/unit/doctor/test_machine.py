@@ -7,6 +7,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,14 +77,14 @@ def _truncated(path: Path) -> None:
 
 
 def _flipped(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         row = connection.execute("SELECT payload FROM record WHERE seq = 7").fetchone()[0]
         changed = bytes([row[0] ^ 1, *row[1:]])
         connection.execute("UPDATE record SET payload = ? WHERE seq = 7", (changed,))
 
 
 def _newer(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE header SET format = 99")
 
 
