@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -45,10 +45,11 @@ class Exchange:
     def __init__(self) -> None:
         self.ticks: Any = None
         self.books: Any = None
+        self.streams: dict[str, Any] = {}
         self.ready = asyncio.Event()
         self.ordered = asyncio.Event()
         self.taken_ns: list[int] = []
-        self.sent_ns = 0
+        self.sent_ns = self.ponged_ns = 0
         self.last_id = 1
 
     def took(self) -> None:
@@ -70,21 +71,30 @@ class Exchange:
                     exchange.ready.set()
 
             def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+                if frame.msg_type == WSMsgType.PONG:
+                    exchange.ponged_ns = time.perf_counter_ns()
                 if frame.msg_type != WSMsgType.TEXT:
                     return
                 asked = json.loads(frame.get_payload_as_bytes())
                 transport.send(WSMsgType.TEXT, b'{"result":null,"id":%d}' % asked["id"])
                 names = asked.get("params", ())
                 for name in names:
-                    if name in OPENING:
-                        body = OPENING[name] % {b"now": time.time_ns() // 1_000_000}
-                        frame = b'{"stream":"%s","data":%s}' % (name.encode(), body)
-                        transport.send(WSMsgType.TEXT, frame)
+                    exchange.streams[name] = transport
+                exchange.say_again(names)
                 if "btcusdt@trade" in names:
                     exchange.ticks = exchange.books = transport
                     exchange.ready.set()
 
         return Feed()
+
+    def say_again(self, names: Iterable[str]) -> None:
+        """The quote and the mark price, on the sockets that asked for them."""
+        from picows import WSMsgType
+
+        for name in OPENING.keys() & names:
+            body = OPENING[name] % {b"now": time.time_ns() // 1_000_000}
+            frame = b'{"stream":"%s","data":%s}' % (name.encode(), body)
+            self.streams[name].send(WSMsgType.TEXT, frame)
 
     def order_socket(self) -> Any:
         """A listener that takes orders as Binance's WebSocket API does."""
@@ -155,11 +165,15 @@ class Exchange:
         self.ticks.send(WSMsgType.TEXT, frame)
 
 
-async def play(start: Callable[[int, int, int], subprocess.Popen[str]], frames: int) -> Any:
+async def play(
+    start: Callable[[int, int, int], subprocess.Popen[str]],
+    frames: int,
+    exchange: Exchange | None = None,
+) -> Any:
     """Run one client. Returns sorted latencies and what it said at its end."""
     from picows import ws_create_server
 
-    exchange, loop = Exchange(), asyncio.get_running_loop()
+    exchange, loop = exchange or Exchange(), asyncio.get_running_loop()
     feed = await ws_create_server(lambda _: exchange.feed(), "127.0.0.1", 0)
     orders = await ws_create_server(lambda _: exchange.order_socket(), "127.0.0.1", 0)
     http = await loop.create_server(exchange.http, "127.0.0.1", 0)

@@ -4,7 +4,10 @@ whole: Binance's USD-M feed, book, indicators, a strategy, governor, order engin
 signature, order socket. The third way runs HEAN without sockets, frames straight into the feed.
 
     python tick_clients.py python FEED_PORT ORDER_PORT
-    python tick_clients.py hean FEED_PORT ORDER_PORT TWIN_PORT
+    python tick_clients.py hean FEED_PORT ORDER_PORT TWIN_PORT [JOURNAL]
+
+With a journal, HEAN keeps it as a trading process does: what may not be lost and the intent of each
+order are on the disk before a byte of the order leaves.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import sys
 import time
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -24,6 +28,7 @@ import uvloop
 KEY, SECRET = "bench-key", "bench-secret"
 SYMBOL = "BTCUSDT"
 WARM_UP = 2_000
+LIMITS = {"collar_fraction": "0.05", "open_orders_max": "1000000"}
 
 
 async def python_bot(feed_port: int, order_port: int) -> None:
@@ -84,9 +89,17 @@ def averages() -> Any:
 
 
 class Desk:
-    """HEAN as a trading process builds it, with stamps on its path."""
+    """HEAN as a trading process builds it, with stamps on its path; *journal*: a new file."""
 
-    def __init__(self, instruments: Any, rest: Any, client: Any, *, endpoints: Any) -> None:
+    def __init__(
+        self,
+        instruments: Any,
+        rest: Any,
+        client: Any,
+        *,
+        endpoints: Any,
+        journal: Path | None = None,
+    ) -> None:
         from hean.core.bus import EventBus
         from hean.core.clock import LiveClock
         from hean.core.types import EventType
@@ -112,6 +125,7 @@ class Desk:
             client=client,
             budget=budget_for(endpoints, scale=1_000_000),
             latency=self.latency,
+            sending=(lambda *request: self.recorder.sending(*request)) if journal else None,
             **line,
         )
         self.feed = BinanceFeed(
@@ -127,16 +141,35 @@ class Desk:
         )
         last: dict[str, float] = {}
         self.bus.subscribe(EventType.TICK, lambda event: last.update({SYMBOL: event.data.price}))
-        limits = {"collar_fraction": "0.05", "open_orders_max": "1000000"}
         self.system = TradingSystem(
             averages(),
             instruments,
-            settings=AccountSettings(cash=Decimal(10**12), limits=limits),
+            settings=AccountSettings(cash=Decimal(10**12), limits=LIMITS),
             bus=self.bus,
             venue=self.gateway,
             reference=last.get,
             seed=1,
         )
+        self.recorder: Any = self._keep(journal) if journal is not None else None
+
+    def _keep(self, path: Path) -> Any:
+        """Write what happens into a journal, as `hean live` does."""
+        from hean.core.journal import Journal, WriterLock
+        from hean.live.parts import private_disk
+        from hean.live.recorder import Recorder
+        from hean.live.witness import Witness
+
+        lock = WriterLock(path.with_name(f"{path.name}.lock"), "bench")
+        recorder = Recorder(
+            Journal(private_disk(path), place=str(path), meta={"kind": "live"}, lock=lock),
+            emit=self.bus.emit,
+            time_s=time.monotonic,
+            now=time.time_ns,
+            state_hash=self.system.durable_hash,
+            witness=Witness(self.bus, self.system.governor, (SYMBOL,), door=lambda _: ""),
+        )
+        self.bus.tap(recorder.tap)
+        return recorder
 
 
 def endpoints_at(twin_port: int) -> Any:
@@ -150,7 +183,7 @@ def endpoints_at(twin_port: int) -> Any:
     return endpoints_for("binance", "linear", testnet=True, environment=environment)
 
 
-async def hean_bot(feed_port: int, order_port: int, twin_port: int) -> None:
+async def hean_bot(feed_port: int, order_port: int, twin_port: int, journal: str = "") -> None:
     """The bench's exchange sends ticks and takes orders, a twin answers everything else."""
     from hean.core.driver import run_live
     from hean.feeds.listing import load_instruments
@@ -165,13 +198,18 @@ async def hean_bot(feed_port: int, order_port: int, twin_port: int) -> None:
     client = HttpClient(endpoints.rest, now=time.time_ns)
     await client.start()
     rest = BinanceRest(client, "linear", now=time.time_ns, rng=random.Random(2))
-    desk = Desk(await load_instruments(rest, [SYMBOL]), rest, client, endpoints=endpoints)
+    instruments = await load_instruments(rest, [SYMBOL])
+    kept = Path(journal) if journal else None
+    desk = Desk(instruments, rest, client, endpoints=endpoints, journal=kept)
 
     async def stop() -> None:
+        flushing = asyncio.ensure_future(desk.recorder.flush_regularly()) if kept else None
         reader = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         await reader.read()  # the bench closes it when it is done
+        if flushing is not None:
+            flushing.cancel()
 
     gc.freeze()
     await run_live(desk.bus, desk.clock, [desk.gateway, desk.feed], stop=stop)
@@ -223,5 +261,5 @@ def trade_frame(number: int) -> bytes:
 
 
 if __name__ == "__main__":
-    ports: list[Any] = [int(port) for port in sys.argv[2:]]
-    uvloop.run({"python": python_bot, "hean": hean_bot}[sys.argv[1]](*ports))
+    given: list[Any] = [int(word) if word.isdigit() else word for word in sys.argv[2:]]
+    uvloop.run({"python": python_bot, "hean": hean_bot}[sys.argv[1]](*given))
