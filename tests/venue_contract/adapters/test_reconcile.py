@@ -140,4 +140,4 @@ async def test_54_a_position_that_nobody_can_tell_is_not_flat(
         assert books.engine.position(SYMBOL) == held
         await asyncio.to_thread(books.twin.control.post, "calm")
         assert (await books.compared()).clean
-        await books.filled(books.order(Side.SELL), "0.002")
+        await books.filled(books.order(Side.SELL, reduce_only=True), "0.002")
