@@ -302,7 +302,7 @@ class Examination:
     # ------------------------------------------------------------ without asking
 
     def _headroom(self) -> Finding:
-        left = self._budget.headroom_fraction(self._parts.now())
+        left = self._budget.headroom_fraction(self._questions.ticks_ns())
         text = f"{left:.0%} of the scarcest limit is free"
         if left < HEADROOM_LOW:
             what = "find out who else uses this key or address"

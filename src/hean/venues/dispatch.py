@@ -31,7 +31,9 @@ Run = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
 class Flight(msgspec.Struct):
-    """A request. *kind*: `submit`, `cancel` or `amend`; *price*, *size*: wanted by an amendment."""
+    """A request. *kind*: `submit`, `cancel` or `amend`; *price*, *size*: wanted by an amendment;
+    *ticks_ns*: steady time at which it left over the socket.
+    """
 
     kind: str
     order: Tracked
@@ -39,6 +41,7 @@ class Flight(msgspec.Struct):
     price: Decimal | None = None
     size: Decimal | None = None
     is_late: bool = False
+    ticks_ns: int = 0
 
 
 class Ends(Protocol):
@@ -98,6 +101,7 @@ class Dispatch:
             self._connection.send(frame)
         except NotConnected:
             return False
+        flight.ticks_ns = self._questions.ticks_ns()
         self._flights[request_id] = flight
         return True
 
@@ -134,10 +138,11 @@ class Dispatch:
         self._questions.learn(reply)
         self._end(flight, reply)
 
-    def sweep(self, now_ns: int) -> None:
+    def sweep(self) -> None:
         """Give up on what has had no answer in time."""
+        now_ns = self._questions.ticks_ns()
         for request_id, flight in list(self._flights.items()):
-            age_ns = now_ns - flight.sent_ns
+            age_ns = now_ns - flight.ticks_ns
             if age_ns < ANSWER_S * S_NS:
                 break  # they are in the order of sending
             if not flight.is_late:

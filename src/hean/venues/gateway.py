@@ -175,7 +175,7 @@ class Gateway:
             symbols=symbols,
             run=run,
             on_missing=self.resolution.look_for,
-            on_read=lambda began_ns: self.upkeep.read(began_ns),
+            on_read=lambda ticks_ns: self.upkeep.read(ticks_ns),
         )
         self.upkeep = Upkeep(
             codec,
@@ -232,7 +232,7 @@ class Gateway:
             return  # another process is in charge of the account
         now_ns = self._now()
         call = self.codec.cancel_call(order)
-        wait_ns = self._budget.try_take(call.kind, Priority.CANCEL, now_ns)
+        wait_ns = self._budget.try_take(call.kind, Priority.CANCEL, self.questions.ticks_ns())
         if wait_ns:
             self.resolution.cancel_later(order, wait_ns / S_NS)
             return
@@ -268,7 +268,7 @@ class Gateway:
             return
         now_ns = self._now()
         call = self.codec.amend_call(order, new_price, new_size)
-        wait_ns = self._budget.try_take(call.kind, Priority.NEW, now_ns)
+        wait_ns = self._budget.try_take(call.kind, Priority.NEW, self.questions.ticks_ns())
         if wait_ns:
             self.tracker.request_refused(order, RateLimited, _busy(wait_ns))
             return
@@ -407,7 +407,7 @@ class Gateway:
         if why:
             return Halted(why)
         priority = Priority.REDUCE if approved.reduce_only else Priority.NEW
-        wait_ns = self._budget.try_take(self.codec.submit_kind, priority, now_ns)
+        wait_ns = self._budget.try_take(self.codec.submit_kind, priority, self.questions.ticks_ns())
         return RateLimited(_busy(wait_ns)) if wait_ns else None
 
     def _why_not(self, order: OrderApproved | Tracked) -> str:
@@ -421,7 +421,7 @@ class Gateway:
 
     def _details(self) -> dict[str, Any]:
         return {
-            "headroom_fraction": self._budget.headroom_fraction(self._now()),
+            "headroom_fraction": self._budget.headroom_fraction(self.questions.ticks_ns()),
             "clock_offset_ms": self.offset.offset_ns // MS_NS,
             "in_flight": self.dispatch.in_flight,
         }
@@ -436,7 +436,7 @@ class Gateway:
             return await codec.private_url(self.questions.ask) or still(codec.endpoints.private)
 
         def still(url: str) -> str:
-            if self._budget.is_banned(self._now()):
+            if self._budget.is_banned(self.questions.ticks_ns()):
                 raise RateLimited(
                     f"{codec.name} wants silence; nothing connects before it is over."
                 )

@@ -17,7 +17,9 @@ BEFORE_NS = 120_000_000_000  # announced: nothing new from two polls before it b
 
 
 class Maintenance:
-    """Of one venue. *clean_ns*: how long nothing may be heard before it counts as open."""
+    """Of one venue. *clean_ns*: how long nothing may be heard before it counts as open. Times are
+    steady ones, which nobody sets.
+    """
 
     def __init__(self, clean_ns: int = CLEAN_NS) -> None:
         self.is_closed = False
@@ -35,9 +37,9 @@ class Maintenance:
         if is_burst or self.is_closed:
             self._close(now_ns)
 
-    def announced(self, begin_ns: int, now_ns: int) -> None:
-        """The venue says when it closes; 0: nothing is announced, past: it is closed."""
-        if begin_ns and begin_ns - now_ns <= BEFORE_NS:
+    def announced(self, ahead_ns: int, now_ns: int) -> None:
+        """The venue says that it closes in so long; below 0 it has."""
+        if ahead_ns <= BEFORE_NS:
             self._close(now_ns)
 
     def read(self, began_ns: int, now_ns: int) -> None:

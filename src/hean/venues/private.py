@@ -42,7 +42,7 @@ class PrivateStream:
     """One private stream and its account. *emit*: takes positions and balances; *symbols*: whose
     executions are asked for; *run*: starts a task that the owner ends; *on_missing*: told of an
     order that the venue has confirmed and does not show any more; *on_read*: of each complete
-    reading, with the venue's time in ns at which it began.
+    reading, with the steady time in ns at which it began.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class PrivateStream:
 
     async def _read_account(self) -> None:
         codec, ask = self._codec, self._questions.ask
-        began_ns = self._questions.venue_ms() * MS_NS
+        began_ns, ticks_ns = self._questions.venue_ms() * MS_NS, self._questions.ticks_ns()
         orders = await codec.open_orders(ask)
         reports = list(orders.rows)
         listed = {report.client_order_id for report in reports}
@@ -237,7 +237,7 @@ class PrivateStream:
             )
         )
         if is_complete:
-            self._on_read(began_ns)
+            self._on_read(ticks_ns)
 
     def _listed(self, report: OrderReport) -> OpenOrder:
         """As a fact; the order that a triggered one of ours became bears our id."""

@@ -52,11 +52,15 @@ class Questions:
         """The venue's time, as well as it is known."""
         return (self.now() + self._offset.correction_ns) // 1_000_000
 
+    def ticks_ns(self) -> int:
+        """The steady time of this machine, which nobody sets: for budgets and time-outs."""
+        return int(asyncio.get_running_loop().time() * S_NS)
+
     async def ask(self, call: Call) -> Any:
         """The data of the answer. *Raises*: `VenueError` of the venue's reason, `NotSent`,
         `OutcomeUnknown`, and `RateLimited` when the turn would come too late.
         """
-        wait_ns = self._budget.try_take(call.kind, call.priority, self.now())
+        wait_ns = self._budget.try_take(call.kind, call.priority, self.ticks_ns())
         while wait_ns:
             if wait_ns > WAIT_MAX_S * S_NS:
                 raise RateLimited(
@@ -64,7 +68,7 @@ class Questions:
                     f"at most {WAIT_MAX_S:g} s are waited."
                 )
             await asyncio.sleep(wait_ns / S_NS)
-            wait_ns = self._budget.try_take(call.kind, call.priority, self.now())
+            wait_ns = self._budget.try_take(call.kind, call.priority, self.ticks_ns())
         reply = await self.send(call)
         verdict = reply.verdict
         if verdict.outcome is Outcome.YES or verdict.code in call.fine:
@@ -80,7 +84,7 @@ class Questions:
         """
 
         def why_not() -> str:
-            if self._budget.is_banned(self.now()):
+            if self._budget.is_banned(self.ticks_ns()):
                 return f"{self._codec.name} wants silence; nothing is sent before it is over."
             return objection() if objection is not None else ""
 
@@ -100,7 +104,7 @@ class Questions:
 
     def learn(self, reply: Reply) -> None:
         """Take from an answer what it says about limits and about the key."""
-        now_ns = self.now()
+        now_ns = self.ticks_ns()
         self._on_code(reply.verdict.code)
         for name, used, count in reply.used:
             self._budget.observe(name, now_ns, used=used, count=count)

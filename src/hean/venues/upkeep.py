@@ -59,7 +59,7 @@ class Upkeep:
         self._symbols = symbols
         self._reload = reload
         self._modes = ""
-        self._read_s = 0.0
+        self._read_ns = 0
         self._once: dict[str, asyncio.Task[None]] = {}
 
     def start(self, dead_man_s: int | None) -> None:
@@ -113,7 +113,9 @@ class Upkeep:
     async def read_announcements(self) -> None:
         """When does the venue close? *Raises*: as `Questions.ask`."""
         begin_ns = await self._codec.closes_ns(self._questions.ask)
-        self.maintenance.announced(begin_ns, self._venue_ns())
+        if begin_ns:
+            ahead_ns = begin_ns - self._questions.venue_ms() * MS_NS
+            self.maintenance.announced(ahead_ns, self._questions.ticks_ns())
         self._show_maintenance()
 
     # ------------------------------------------------------------ told by the gateway's parts
@@ -138,26 +140,22 @@ class Upkeep:
 
     def answered(self, code: int | None) -> None:
         """The venue's code of an answer."""
-        self.maintenance.answered(code, self._venue_ns())
+        self.maintenance.answered(code, self._questions.ticks_ns())
         self._show_maintenance()
 
     def read(self, began_ns: int) -> None:
-        """The whole account was read, from that moment of the venue's clock on."""
-        self._read_s = asyncio.get_running_loop().time()
+        """The whole account was read, from that moment of the steady time on."""
+        self._read_ns = self._questions.ticks_ns()
         self._halts.lift("reading")
-        self.maintenance.read(began_ns, self._venue_ns())
+        self.maintenance.read(began_ns, self._read_ns)
         self._show_maintenance()
 
     # ------------------------------------------------------------ inside
 
-    def _venue_ns(self) -> int:
-        return self._questions.venue_ms() * MS_NS
-
     async def _sweep(self) -> None:
-        now_ns = self._questions.now()
-        self.look(now_ns)
-        self._dispatch.sweep(now_ns)
-        if asyncio.get_running_loop().time() - self._read_s > LATE_S:
+        self.look(self._questions.now())
+        self._dispatch.sweep()
+        if self._questions.ticks_ns() - self._read_ns > LATE_S * S_NS:
             why = f"the account could not be read as a whole for {LATE_S:g} s"
             self._halts.add("reading", why)
 

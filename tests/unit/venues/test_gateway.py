@@ -71,11 +71,11 @@ class Built:
 
 
 @pytest.fixture(params=MARKETS, ids="-".join)
-def built(request: pytest.FixtureRequest) -> Built:
+async def built(request: pytest.FixtureRequest) -> Built:
     return Built(*request.param)
 
 
-def test_an_approved_order_is_on_the_socket_when_submit_returns(built):
+async def test_an_approved_order_is_on_the_socket_when_submit_returns(built):
     built.gateway.submit(approved())
     (frame,) = built.wire.frames
     assert ID in frame.decode()
@@ -85,14 +85,14 @@ def test_an_approved_order_is_on_the_socket_when_submit_returns(built):
 
 
 @pytest.mark.parametrize(("venue", "market"), MARKETS)
-def test_before_the_account_was_read_nothing_new_leaves(venue, market):
+async def test_before_the_account_was_read_nothing_new_leaves(venue, market):
     built = Built(venue, market, is_ready=False)
     built.gateway.submit(approved())
     assert built.refusal().code == Halted.code
     assert built.wire.frames == []
 
 
-def test_an_id_or_symbol_that_could_break_a_frame_never_reaches_it(built):
+async def test_an_id_or_symbol_that_could_break_a_frame_never_reaches_it(built):
     for order in (
         approved(order_id='h1","side":"Sell'),
         approved(order_id="h1&side=SELL"),
@@ -106,7 +106,7 @@ def test_an_id_or_symbol_that_could_break_a_frame_never_reaches_it(built):
     assert built.wire.frames == []
 
 
-def test_an_id_is_sent_once_even_after_a_refusal(built):
+async def test_an_id_is_sent_once_even_after_a_refusal(built):
     built.gateway.halts.add("test", "no")
     built.gateway.submit(approved())
     built.gateway.halts.lift("test")
@@ -115,7 +115,7 @@ def test_an_id_is_sent_once_even_after_a_refusal(built):
     assert built.wire.frames == []
 
 
-def test_a_halted_symbol_takes_reductions_and_cancels(built):
+async def test_a_halted_symbol_takes_reductions_and_cancels(built):
     built.gateway.submit(approved(order_id="h1-test-1"))
     built.gateway.halts.add("test", "no", "BTCUSDT")
     built.gateway.submit(approved(order_id="h1-test-2"))
@@ -125,7 +125,7 @@ def test_a_halted_symbol_takes_reductions_and_cancels(built):
     assert len(built.wire.frames) == 3
 
 
-def test_a_superseded_process_sends_nothing_at_all(built):
+async def test_a_superseded_process_sends_nothing_at_all(built):
     built.gateway.submit(approved(order_id="h1-test-1"))
     built.gateway.resolution.strangers.superseded = "another one was started"
     built.gateway.submit(approved(order_id="h1-test-2", reduce_only=True))
@@ -135,22 +135,23 @@ def test_a_superseded_process_sends_nothing_at_all(built):
     assert len(built.wire.frames) == 1
 
 
-def test_an_order_beyond_the_rate_limit_is_refused_and_not_kept_for_later(built):
-    while built.budget.try_take(built.gateway.codec.submit_kind, Priority.CANCEL, NOW_NS) == 0:
+async def test_an_order_beyond_the_rate_limit_is_refused_and_not_kept_for_later(built):
+    kind, gateway = built.gateway.codec.submit_kind, built.gateway
+    while built.budget.try_take(kind, Priority.CANCEL, gateway.questions.ticks_ns()) == 0:
         pass
     built.gateway.submit(approved())
     assert built.refusal().code == RateLimited.code
     assert built.wire.frames == []
 
 
-def test_a_market_order_has_no_terms_to_change(built):
+async def test_a_market_order_has_no_terms_to_change(built):
     built.gateway.submit(approved(OrderType.MARKET))
     built.gateway.amend(ID, price=Decimal(1))
     assert built.refusal().source == "venue-request"
     assert len(built.wire.frames) == 1
 
 
-def test_the_ids_hean_makes_are_taken_by_every_venue(built):
+async def test_the_ids_hean_makes_are_taken_by_every_venue(built):
     ids = IdSequence(36**8, 36**8)
     for strategy in ("impulse", "Kalman pairs!", "x", "_"):
         built.gateway.submit(approved(order_id=ids.next_id(strategy), reduce_only=True))
