@@ -42,6 +42,7 @@ class Mover(Strategy):
         super().__init__(symbols, given)
         self._facts, self._steps = 0, int(self.p.first)
         self._resting: dict[str, dict[str, None]] = {symbol: {} for symbol in symbols}
+        self._taken_back: set[str] = set()
         self._pipe = -1
         if self.p.notice:
             with suppress(OSError):
@@ -119,7 +120,9 @@ class Mover(Strategy):
 
     def _take_back(self, symbol: str) -> None:
         for order_id in self._resting[symbol]:
-            self.context.emit(CancelRequest(order_id, symbol, "moved", self.name))
+            if order_id not in self._taken_back:
+                self._taken_back.add(order_id)
+                self.context.emit(CancelRequest(order_id, symbol, "moved", self.name))
 
     def _get_out(self, symbol: str) -> None:
         if self.p.binds and self._protection[symbol]:

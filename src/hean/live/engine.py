@@ -23,7 +23,7 @@ from hean.core.clock import LiveClock
 from hean.core.driver import RimTask, run_live
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
-from hean.core.types import Event, EventType, OrderCancelled, OrderUnknown
+from hean.core.types import Event, EventType, OrderCancelled
 from hean.errors import OrderError, ParameterInvalid
 from hean.feeds.arriving import terms_of
 from hean.feeds.binance import BinanceFeed
@@ -353,17 +353,19 @@ class LiveEngine:
         self.commands.running = Running(
             safety.killswitch, safety.gate, self.bus.emit, self._settle, self.summary
         )
-        safety.restore(books.latched)
-        tracked = books.tracked()
+        safety.restore(books.latched, books.baseline)
         self.gateway.restore(
-            tracked, books.seen, books.last_ns or self.parts.now(), epoch=self.epoch
+            books.tracked(), books.seen, books.last_ns or self.parts.now(), epoch=self.epoch
+        )
+        name = self.strategy.name
+        self.strategy.resume(
+            books.positions.get(name, {}),
+            [order for order in books.open_orders() if order["strategy_id"] == name],
+            books.wanted.get(name, {}),
         )
         for order_id in books.never_sent():
             symbol = self.system.engine.get(order_id)["symbol"]
             self.bus.emit(OrderCancelled(order_id, "never sent: the process had ended", symbol))
-        for order in tracked:
-            if order.is_unknown and not order.is_quarantined:
-                self.bus.emit(OrderUnknown(order.order_id, books.last_ns, order.symbol))
 
     # ------------------------------------------------------------ the rim
 
@@ -391,7 +393,8 @@ class LiveEngine:
             self.gateway,
             self.safety.killswitch,
             self.strategy,
-            self.books,
+            emit=self.bus.emit,
+            last_ns=self.books.last_ns,
             keeps_orders=self.settings.keeps_orders,
             prepare=self._prepare,
             on_change=self._readiness,

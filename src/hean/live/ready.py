@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from hean.live.recovery import Books
+from hean.core.types import OrderUnknown, Payload
 from hean.risk.killswitch import KillSwitch
 from hean.strategies.base import Strategy
 from hean.venues.gateway import Gateway
@@ -19,8 +19,8 @@ LOOK_S = 0.02
 
 
 class Ready:
-    """*books*: what an earlier life left; *keeps_orders*: whether open orders stay at the end;
-    *prepare*: what is to be known before; *on_change*: told whether the process is ready.
+    """*last_ns*: of the last row of an earlier life; *keeps_orders*: whether open orders stay at the
+    end; *prepare*: what is to be known before; *on_change*: told whether the process is ready.
     """
 
     def __init__(
@@ -28,8 +28,9 @@ class Ready:
         gateway: Gateway,
         killswitch: KillSwitch,
         strategy: Strategy,
-        books: Books,
         *,
+        emit: Callable[[Payload], None],
+        last_ns: int,
         keeps_orders: bool,
         prepare: Callable[[], Awaitable[None]],
         on_change: Callable[[bool], None],
@@ -37,7 +38,8 @@ class Ready:
         self._gateway = gateway
         self._killswitch = killswitch
         self._strategy = strategy
-        self._books = books
+        self._emit = emit
+        self._last_ns = last_ns
         self._keeps_orders = keeps_orders
         self._prepare = prepare
         self._on_change = on_change
@@ -45,13 +47,11 @@ class Ready:
     async def start(self) -> None:
         """The account is read and the market is there: go on trading."""
         await self._prepare()
-        books, name = self._books, self._strategy.name
-        self._strategy.resume(
-            books.positions.get(name, {}),
-            [order for order in books.open_orders() if order["strategy_id"] == name],
-            books.wanted.get(name, {}),
-        )
+        self._strategy.protect()
         for order in self._gateway.tracker.open_orders():
+            if order.is_unknown and not order.is_quarantined:
+                # Not before the first reading, which shows nearly all of them.
+                self._emit(OrderUnknown(order.order_id, self._last_ns, order.symbol))
             if order.is_cancel_wanted:
                 self._gateway.cancel(order.order_id)
         self._killswitch.resume()

@@ -146,9 +146,9 @@ class Strategy(Module):
         orders: Iterable[Mapping[str, Any]],
         wanted: Mapping[str, tuple[float | None, float | None]],
     ) -> None:
-        """Go on where an earlier process stopped. *position*: signed, by symbol; *orders*: its open
-        orders as `OrderEngine.get` shows them; *wanted*: stop and target of the last entries. A
-        position without the stop it was to have gets one.
+        """Go on where an earlier process stopped, before anything is told. *position*: signed, by
+        symbol; *orders*: its open orders as `OrderEngine.get` shows them; *wanted*: stop and target
+        of the last entries.
         """
         self.position.update(position)
         self._wanted.update(wanted)
@@ -159,6 +159,9 @@ class Strategy(Module):
                 self._protection[symbol][order_id] = kind
             else:
                 self._under_way[symbol] = order_id
+
+    def protect(self) -> None:
+        """The account was read since: a position without the stop it was to have gets one."""
         for symbol, held in self.position.items():
             stop_loss, _ = self._wanted.get(symbol, (None, None))
             has_stop = OrderType.STOP in self._protection[symbol].values()
@@ -177,9 +180,10 @@ class Strategy(Module):
         order_id = self._under_way[symbol] = self.context.next_id(self.name)
         return order_id
 
-    @on(EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED)
+    @on(EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED, EventType.ORDER_ABSENT)
     def _order_ended(self, event: Event) -> None:
-        self._end(event.data.symbol, event.data.order_id)
+        if not _is_of_request(event):
+            self._end(event.data.symbol, event.data.order_id)
 
     def _end(self, symbol: str, order_id: str) -> None:
         """An order is over: whoever waited for it may decide again at the next fact."""
@@ -243,15 +247,14 @@ class Strategy(Module):
         if take_profit is not None:
             self._rest(symbol, side, abs(held), kind=OrderType.LIMIT, at=take_profit)
 
-    @on(EventType.ORDER_REJECTED)
+    @on(EventType.ORDER_REJECTED, EventType.ORDER_ABSENT)
     def _protection_refused(self, event: Event) -> None:
         """A stop that cannot rest is tried once more; then the position is closed."""
-        rejected = event.data
-        symbol = rejected.symbol
-        kind = self._protection.get(symbol, {}).get(rejected.order_id)
-        if kind is None or rejected.source == "venue-request":
+        symbol, order_id = event.data.symbol, event.data.order_id
+        kind = self._protection.get(symbol, {}).get(order_id)
+        if kind is None or _is_of_request(event):
             return
-        del self._protection[symbol][rejected.order_id]
+        del self._protection[symbol][order_id]
         if kind is not OrderType.STOP or not self.position[symbol]:
             return
         if symbol in self._refused:
@@ -281,6 +284,11 @@ class Strategy(Module):
                 order_id=order_id,
             )
         )
+
+
+def _is_of_request(event: Event) -> bool:
+    """Whether only a cancel or an amendment was refused, and the order is as it was."""
+    return getattr(event.data, "source", "") == "venue-request"
 
 
 def part_of(fill: OrderFilled, before: Decimal, *, is_own: bool) -> Decimal:

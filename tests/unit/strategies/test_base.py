@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from desk import BTC, ETH, Desk
 from hean.core.types import (
     KillswitchTriggered,
+    OrderAbsent,
     OrderApproved,
     OrderFilled,
     OrderRejected,
     OrderType,
+    OrderUnknown,
     Side,
 )
 
@@ -262,3 +264,44 @@ def test_protection_always_fits_the_position(steps: list[tuple[str, int, Any]]) 
     for _, side, size, _ in guards:
         assert side == ("SELL" if held > 0 else "BUY")
         assert size >= abs(held)
+
+
+def test_an_entry_that_was_never_there_lets_the_strategy_decide_again() -> None:
+    desk = Desk()
+    entry = enter(desk)
+    desk.say(OrderUnknown(entry.order_id, 0, BTC))
+    assert desk.strategy.is_waiting(BTC)
+    desk.say(OrderAbsent(entry.order_id, "looked for everywhere", BTC))
+    assert not desk.strategy.is_waiting(BTC)
+
+
+def test_a_stop_that_was_never_there_is_placed_again() -> None:
+    desk = Desk()
+    entry = enter(desk, target=None)
+    desk.fill(entry.order_id, "0.1", "e1")
+    lost = desk.venue.sent[-1]
+    desk.say(OrderUnknown(lost.order_id, 0, BTC))
+    desk.say(OrderAbsent(lost.order_id, "looked for everywhere", BTC))
+    desk.wait(1)
+    assert resting(desk) == [("STOP", "SELL", TENTH, 59_000)]
+    assert desk.venue.sent[-1].order_id != lost.order_id
+
+
+def test_a_refused_cancel_ends_no_waiting() -> None:
+    desk = Desk()
+    entry = enter(desk)
+    desk.say(OrderRejected(entry.order_id, "too late", 3104, "venue-request", BTC))
+    assert desk.strategy.is_waiting(BTC)
+
+
+def test_a_strategy_that_goes_on_counts_what_is_told_from_then_on() -> None:
+    """Its books are those of the journal; what the venue did meanwhile comes after. The stop that a
+    position lacks is placed when the account has been read."""
+    desk = Desk()
+    desk.strategy.resume({BTC: TENTH}, (), {BTC: (59_000.0, None)})
+    desk.say()
+    assert desk.venue.sent == []
+    desk.say(OrderFilled("venue-1", Decimal(60_000), TENTH, BTC, Side.SELL, exec_id="liquidated"))
+    desk.strategy.protect()
+    desk.say()
+    assert (desk.strategy.position[BTC], desk.venue.sent) == (0, [])
