@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from hean._core import Instrument, Ledger, OrderEngine
 from hean.core.bus import EventBus
 from hean.core.journal import STATE_HASH, Record
@@ -42,6 +44,7 @@ from hean.feeds.arriving import Terms
 from hean.live.rows import JUDGED, SEEN, SENT, START, STOP, Sent, Start, row_of
 from hean.portfolio.portfolio import book_funding
 from hean.risk.levels import Latched
+from hean.risk.triggers import BASELINE, Baseline
 from hean.strategies.base import part_of
 from hean.system import durable_hash, new_engine
 from hean.venues.reports import Tracked
@@ -76,6 +79,8 @@ class Books:
         self.cancels: set[str] = set()
         """Orders that somebody wanted cancelled."""
         self.latched = Latched()
+        self.baseline: Baseline | None = None
+        """What losses are measured from."""
         """The kill switch, as the journal has it."""
         self.is_compared = False
         """Whether the books were ever held against the venue's."""
@@ -235,8 +240,10 @@ class Books:
                 book_funding(self.ledger, fact)
             case EventType.KILLSWITCH_TRIGGERED:
                 self._halt(fact)
+            case EventType.COMMAND if fact.verb == BASELINE:
+                self.baseline = msgspec.convert(fact.arguments, Baseline)
             case EventType.KILLSWITCH_RELEASED:
-                self.latched = Latched()
+                self.latched, self.baseline = Latched(), None
                 self.engine.release_halt()
             case EventType.RECONCILE:
                 self.is_compared = True

@@ -16,7 +16,7 @@ from hean.risk.flatten import Flatten
 from hean.risk.killswitch import KillSwitch
 from hean.risk.levels import Latched, stricter
 from hean.risk.live_gate import Configured, LiveGate
-from hean.risk.triggers import Triggers
+from hean.risk.triggers import Baseline, Triggers
 from hean.system import TradingSystem
 
 LOOK_S = 0.1
@@ -60,8 +60,9 @@ class Safety:
         self.latch = latch
         self._system = system
 
-    def restore(self, journaled: Latched) -> None:
-        """Go on at the stricter level of journal and file."""
+    def restore(self, journaled: Latched, baseline: Baseline | None = None) -> None:
+        """Go on at the stricter level of journal and file, and with the losses so far."""
+        self.triggers.restore(baseline)
         latched = stricter(journaled, self.latch.load())
         self.killswitch.restore(latched)
         self.gate.know_level(latched.level)

@@ -45,6 +45,8 @@ BAN_WORDS = (
     "reduce only mode",
     "cooling-off",
 )
+BASELINE = "baseline"  # verb by which the baseline of losses gets into the journal
+PEAK_STEP_FRACTION = 0.01  # a restart may forgive this much of a drawdown, not more
 STALE = "STALE"  # the word of feeds about a symbol's data
 
 _S_NS = 1_000_000_000
@@ -128,7 +130,7 @@ class Triggers(Module):
         self.equity = equity
         self.settle_asset = settle_asset
         self.baseline: Baseline | None = None
-        """Kept by the composition and given back after a restart, which forgives no loss."""
+        self._told: Baseline | None = None
         self._fired: set[str] = set()
         self._rejects: deque[int] = deque()
         self._rate_refusals: deque[int] = deque()
@@ -137,6 +139,10 @@ class Triggers(Module):
         self._held: dict[str, Decimal] = {}
         self._differs: dict[str, int] = {}
         self._heartbeat_ns = 0
+
+    def restore(self, baseline: Baseline | None) -> None:
+        """Go on from what an earlier process told last: a restart forgives no loss."""
+        self.baseline = self._told = baseline
 
     # ------------------------------------------------------------ asking for the stop
 
@@ -154,7 +160,7 @@ class Triggers(Module):
         self._rejects.clear()
         self._rate_refusals.clear()
         self._executed.clear()
-        self.baseline = None
+        self.baseline = self._told = None
 
     # ------------------------------------------------------------ time
 
@@ -172,6 +178,7 @@ class Triggers(Module):
         elif equity > base.peak:
             base = Baseline(base.day, base.opening, equity)
         self.baseline = base
+        self._tell(base)
         daily = max(0.0, 1 - equity / base.opening) if base.opening > 0 else 0.0
         drawdown = max(0.0, 1 - equity / base.peak) if base.peak > 0 else 0.0
         self.engine.set_loss(daily, drawdown)
@@ -183,6 +190,13 @@ class Triggers(Module):
             self._fire(
                 "drawdown", f"{drawdown:.2%} below the highest equity, {allowed:.2%} allowed"
             )
+
+    def _tell(self, base: Baseline) -> None:
+        """Have a new day, or a peak that is clearly higher, kept in the journal."""
+        told = self._told
+        if told is None or base.day != told.day or base.peak > told.peak * (1 + PEAK_STEP_FRACTION):
+            self._told = base
+            self.context.emit(Command(BASELINE, msgspec.structs.asdict(base), "auto:triggers"))
 
     def _judge_silence(self, now_ns: int) -> None:
         limits = self.limits

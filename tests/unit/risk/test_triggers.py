@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from desk import BTC, SECOND_NS
@@ -23,7 +24,7 @@ from hean.core.types import (
 )
 from hean.errors import Halted, LimitBreached, RateLimited, ReduceOnlyViolated, VenueRefused
 from hean.risk.killswitch import COOL_DOWN_S
-from hean.risk.triggers import LEVEL_OF, KillLimits
+from hean.risk.triggers import BASELINE, LEVEL_OF, Baseline, KillLimits
 from kill_desk import KillDesk
 
 LIMITS = KillLimits(rejects=3, unknown=2, rate_refusals=3, repeats=3)
@@ -188,10 +189,25 @@ def test_a_restart_forgives_no_loss() -> None:
     first.look(0.1)
     second = KillDesk()
     second.hold_long("0.1")
-    second.triggers.baseline = first.triggers.baseline
+    told = [c for c in first.of(EventType.COMMAND) if c.verb == BASELINE][-1]
+    second.triggers.restore(msgspec.convert(told.arguments, Baseline))
     second.prices[BTC] = 54_900.0
     second.look(0.1)
     assert [stop.actor for stop in second.stops] == ["auto:daily_loss"]
+
+
+def test_the_baseline_is_told_for_each_day_and_each_clearly_higher_peak() -> None:
+    desk = KillDesk(kill_limits=KillLimits(watchdog_s=None))
+    desk.hold_long("0.1")
+    desk.look(0.1)
+    for price in (60_100.0, 60_400.0, 61_500.0, 61_000.0):  # 0.1 %, 0.4 %, 1.5 % up, then down
+        desk.prices[BTC] = price
+        desk.look(0.1)
+    desk.wait(86_400)
+    desk.look(0.1)
+    told = [c.arguments for c in desk.of(EventType.COMMAND) if c.verb == BASELINE]
+    assert [round(each["peak"]) for each in told] == [10_000, 10_150, 10_150]
+    assert [each["day"] - told[0]["day"] for each in told] == [0, 0, 1]
 
 
 def test_after_a_release_losses_count_from_there() -> None:
