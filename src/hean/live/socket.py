@@ -77,7 +77,8 @@ class ControlSocket:
             return
         self._tasks.add(task)
         try:
-            with suppress(ConnectionError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+            # Only `stop` cancels it; a stream's task that ends as cancelled is reported as a failure.
+            with suppress(OSError, EOFError, ValueError, asyncio.CancelledError):
                 await self._converse(reader, writer)
         finally:
             self._tasks.discard(task)
