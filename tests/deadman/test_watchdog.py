@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +28,15 @@ CANCELLED_S = 15.0  # R-28: from the cause to the venue's ledger
 S_NS = 1_000_000_000
 
 
-@pytest.fixture(scope="module")
-def bybit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
-    with TwinProcess("bybit", tmp_path_factory.mktemp("bybit")) as twin:
+@pytest.fixture
+def bybit(tmp_path: Path) -> Iterator[TwinProcess]:
+    with TwinProcess("bybit", tmp_path) as twin:
         yield twin
 
 
 @pytest.fixture
 def trading(bybit: TwinProcess, tmp_path: Path) -> Iterator[TradingProcess]:
-    with started(bybit, tmp_path / "data") as process:
-        yield process
-
-
-@contextmanager
-def started(twin: TwinProcess, folder: Path, **more: Any) -> Iterator[TradingProcess]:
-    """A process that trades on an account on which nothing was left."""
-    twin.control.manual("cancel_all")
-    for position in twin.control.account()["positions"]:
-        twin.control.manual("close", symbol=position["symbol"], market="linear")
-    with TradingProcess(twin, folder, **more) as process:
+    with TradingProcess(bybit, tmp_path / "data") as process:
         process.wait_until_trading()
         yield process
 
@@ -88,8 +77,9 @@ def test_a_process_that_stands_still_or_is_gone_has_its_orders_taken_back(
 def test_so_it_is_at_binance_whose_stops_lie_in_another_book(tmp_path: Path, market: str) -> None:
     with (
         TwinProcess("binance", tmp_path) as twin,
-        started(twin, tmp_path / "data", market=market) as process,
+        TradingProcess(twin, tmp_path / "data", market=market) as process,
     ):
+        process.wait_until_trading()
         process.watch()
         process.wait_until_watched()
         began_ns = now_ns(process)
@@ -102,13 +92,14 @@ def test_a_process_that_reaches_its_venue_no_more_has_its_orders_taken_back(
 ) -> None:
     with (
         CutLine(bybit.port) as line,
-        started(
+        TradingProcess(
             bybit,
             tmp_path / "data",
             rest_url=f"http://127.0.0.1:{line.port}",
             ws_base=f"ws://127.0.0.1:{line.port}",
         ) as process,
     ):
+        process.wait_until_trading()
         process.watch(after_s=AFTER_S)
         process.wait_until_watched()
         began_ns = now_ns(process)

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +23,6 @@ from hean.errors import HeanError
 from hean.live.engine import LiveEngine
 from hean.live.guard import Guard, Policy, job_of, start_watchdog
 from hean.live.parts import real_parts
-from hean.live.reach import Reach
 from hean.live.settings import LiveSettings
 from hean.live.socket import ask
 from hean.net.loop import run as run_loop
@@ -222,11 +220,14 @@ class TradingProcess:
 
     def wait_until_trading(self) -> None:
         """Until position, stop and resting orders are there."""
-        wait_until(
-            lambda: len(self.resting()) == RESTING and len(self.stops()) == 1,
-            f"orders of the trading process; it said: {self.said()}",
-            timeout_s=20.0,
-        )
+        try:
+            wait_until(
+                lambda: len(self.resting()) == RESTING and len(self.stops()) == 1,
+                "orders of the trading process",
+                timeout_s=60.0,
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.status()}; it said: {self.said()}") from None
 
     def wait_until_watched(self) -> None:
         """Until the watchdog is there and hears the process."""
@@ -237,22 +238,8 @@ class TradingProcess:
         return (self.settings.data_dir / "engine.txt").read_text()[-2_000:]
 
 
-class Engine(LiveEngine):
-    """One that says whether it reaches the venue."""
-
-    reach: Reach
-
-    def summary(self) -> dict[str, Any]:
-        """With what the watchdog reads."""
-        return {
-            "ticks": self.bus.seq,
-            "unreached_s": self.reach.unreached_s,
-            **super().summary(),
-        }
-
-
 async def _trade(task: Task) -> None:
-    engine = Engine(
+    engine = LiveEngine(
         task.settings,
         Holder((SYMBOL,)),
         endpoints=task.endpoints,
@@ -265,13 +252,7 @@ async def _trade(task: Task) -> None:
         if not engine.safety.gate.confirm(phrase_of(engine.account_id, "testnet")):
             raise SystemExit(f"not confirmed: {engine.safety.gate.why}")
 
-    def ready() -> None:
-        engine.reach = Reach(engine.gateway.codec, engine.gateway.questions, time_s=time.monotonic)
-        tasks.append(asyncio.ensure_future(engine.reach.keep()))
-        confirm()
-
-    tasks: list[asyncio.Task[None]] = []
-    engine.on_ready = ready
+    engine.on_ready = confirm
     stop = asyncio.Event()
     end_on_signals(stop)
     try:

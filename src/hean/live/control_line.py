@@ -21,9 +21,9 @@ ANSWER_BYTES_MAX = 1 << 20  # of a status with everything in it
 
 
 class ControlLine:
-    """*on_answer*: told each answer; `{}` for one that is no JSON object."""
+    """*on_answer*: told each verb and its answer; `{}` for one that is no JSON object."""
 
-    def __init__(self, path: Path, on_answer: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, path: Path, on_answer: Callable[[str, dict[str, Any]], None]) -> None:
         self.path = path
         self._on_answer = on_answer
         self._writer: asyncio.StreamWriter | None = None
@@ -52,9 +52,9 @@ class ControlLine:
         self._writer = writer
         try:
             while line := await reader.readline():
-                if self._asked:
-                    self._asked.popleft()
-                self._on_answer(_document(line))
+                if not self._asked:
+                    return  # nobody has asked: it is not the process we know
+                self._on_answer(self._asked.popleft(), _document(line))
         finally:
             self._writer = None
             self._asked.clear()

@@ -38,6 +38,7 @@ from hean.live.latch import Latch
 from hean.live.market import LiveMarket
 from hean.live.mishaps import Mishaps
 from hean.live.parts import LiveParts
+from hean.live.reach import Reach
 from hean.live.ready import Ready
 from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
@@ -107,6 +108,7 @@ class LiveEngine:
         self.bus: EventBus
         self.system: TradingSystem
         self.gateway: Gateway
+        self.reach: Reach
         self.feed: LiveFeed
         self.recorder: Recorder
         self._signer = signer
@@ -137,6 +139,8 @@ class LiveEngine:
             self._build(rest, listed, start)
             self._go_on(start)
             stack.push_async_callback(self._end_tasks)
+            if self.parts.serves:
+                self._keep(self.reach.keep())
             await run_live(self.bus, self._clock, self._rim(), stop=lambda: self._until(stop))
             self.recorder.write(STOP, b"")
             self.recorder.commit()
@@ -155,6 +159,8 @@ class LiveEngine:
             "account": self.account_id,
             "epoch": self.epoch,
             "seq": self.journal.head_seq,
+            "ticks": self.bus.seq,
+            "unreached_s": round(self.reach.unreached_s, 3),
             "state_hash": self.state_hash(),
             "level": self.safety.killswitch.level,
             "missing": list(self.safety.gate.missing),
@@ -201,12 +207,7 @@ class LiveEngine:
         self.gateway = adapter_for(self.endpoints)(
             self.endpoints,
             self._signer,
-            GatewaySettings(
-                settings.symbols,
-                leverage,
-                settings.dead_man_s,
-                settings.account_id,
-            ),
+            GatewaySettings(settings.symbols, leverage, settings.dead_man_s, settings.account_id),
             emit=self.bus.emit,
             client=client,
             budget=budget_for(self.endpoints, scale=parts.budget_scale),
@@ -220,6 +221,8 @@ class LiveEngine:
             remembers=self._remembers,
             position_problem=lambda *asked: self.reconciler.position_problem(*asked),
         )
+        time_s = asyncio.get_running_loop().time
+        self.reach = Reach(self.gateway.codec, self.gateway.questions, time_s=time_s)
 
     async def _start_row(self, known: Books | None, listed: Mapping[str, Listed]) -> Start:
         """What this life is; asks the venue whose account it is, and for its money the first time.

@@ -239,18 +239,20 @@ class OrderWatchdog:
             self._say(f"{self._latch.path} was not written: {error or 'the disk hangs'}")
 
     def _insist(self) -> None:
-        """Tell the process what level it has to be at, until it says that it is."""
+        """Tell the process what level it has to be at, until it has confirmed it."""
         wanted = self.wanted
-        if rank(wanted.level) <= rank(self.heart.level) and self.finding is not Finding.SILENT:
-            self.wanted = Latched()
-        elif wanted.level != RUN:
+        if wanted.level != RUN:
             kill = {"verb": "kill", "level": wanted.level, "reason": wanted.reason}
             self._line.ask({**kill, "by": ACTOR})
 
-    def _answered(self, answer: dict[str, Any]) -> None:
+    def _answered(self, verb: str, answer: dict[str, Any]) -> None:
         pulse = pulse_of(answer)
-        if pulse is not None:
+        if pulse is None:
+            return
+        if verb == "heartbeat":
             self.heart.answered(pulse)
+        elif rank(pulse.level) >= rank(self.wanted.level):
+            self.wanted = Latched()
 
     # ------------------------------------------------------------ taking back
 
