@@ -43,7 +43,7 @@ from hean.reconcile.compare import (
 )
 
 HALT_AFTER_NS = 10_000_000_000  # RELIABILITY 2.4: so long an unexplained position may last
-HURRY_NS = 30_000_000_000  # so long a difference brings readings forward; then the rhythm suffices
+HURRY_NS = 15_000_000_000  # so long a difference brings readings forward; they are dear
 CHANGES_MAX = 100_000  # executions remembered: 10,000 a second for ten seconds
 EXTERNAL_MAX = 20  # executions nobody here asked for that one verdict names
 QUOTE_TOLERANCE = Decimal("0.01")  # what the rounding of many executions may come to

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 
 from hean.core.types import Error, Payload
-from hean.errors import HeanError
+from hean.errors import HeanError, RateLimited
 from hean.venues.codec import Codec
 from hean.venues.dispatch import Run
 from hean.venues.naming import Naming
@@ -36,12 +36,13 @@ empty if it is."""
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long is looked. *pauses_s*: before each look, the first ones dense, the last for good;
-    *spread_s*: from the first to the last look of a proof; *late_ms*: how long after the receive
+    *by_id*: so many looks at first ask for the order alone, because lists are dear; *spread_s*: from the first to the last look of a proof; *late_ms*: how long after the receive
     window of the request, by the venue's clock; *quarantine_s*: without proof; *alarm_s*: between
     two alarms about one order.
     """
 
     pauses_s: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
+    by_id: int = 4
     spread_s: float = 60.0
     late_ms: int = 5_000
     quarantine_s: float = 300.0
@@ -85,6 +86,7 @@ class _Case:
     order: Tracked
     began_s: float
     was_unknown: bool
+    looks: int = 0
     rounds: int = 0
     first_s: float = 0.0
     first_ns: int = 0
@@ -175,10 +177,16 @@ class Search:
             report = await self._codec.order(self._questions.ask, order)
             if report is not None:
                 return await self._take_over(case, report)
+            case.looks += 1
+            if case.looks <= self._patience.by_id:
+                return False
             lists = await self._read_lists(order.symbol)
             reports = [each for each in lists.orders.rows if each.client_order_id == order.order_id]
             named = await self._naming.name(lists.executions.rows)
             pieces = [each for each in named if each.client_order_id == order.order_id]
+        except RateLimited as error:
+            case.doubt = error.message  # nobody was asked, so nothing was answered
+            return False
         except HeanError as error:
             case.rounds, case.doubt = 0, f"the last look failed ({error.message})"
             return False

@@ -27,7 +27,7 @@ from hean.core.types import (
     Payload,
     Side,
 )
-from hean.errors import OutcomeUnknown
+from hean.errors import OutcomeUnknown, RateLimited
 from hean.net.budget import Budget
 from hean.net.http import HttpClient
 from hean.net.offset import ClockOffset
@@ -74,6 +74,7 @@ class Lists:
         self.names: dict[str, str] = {}
         self.is_complete = True
         self.is_down = False
+        self.is_busy = False
         self.behind_s = 0.0
         self.listings = 0
         self._now = now
@@ -103,6 +104,8 @@ class Lists:
     def _answer(self) -> None:
         if self.is_down:
             raise OutcomeUnknown("no answer")
+        if self.is_busy:
+            raise RateLimited("wait")
 
 
 class World:
@@ -311,6 +314,32 @@ async def test_a_venue_that_does_not_answer_proves_nothing(world):
     await world.until(OrderPlaced)
     await asyncio.sleep(1)
     assert world.halts.why("BTCUSDT") == ""
+
+
+@pytest.mark.parametrize(("trouble", "earliest_s"), [("is_busy", 60), ("is_down", 90)])
+def test_a_look_that_was_not_allowed_says_nothing_and_one_that_failed_spoils_the_proof(
+    trouble, earliest_s
+):
+    @on_virtual_time
+    async def run(world: World) -> None:
+        world.lost()
+        await asyncio.sleep(25)
+        setattr(world.venue, trouble, True)
+        await asyncio.sleep(10)
+        setattr(world.venue, trouble, False)
+        at_s = await world.until(OrderAbsent)
+        assert earliest_s <= at_s < earliest_s + 30
+
+    run()
+
+
+@on_virtual_time
+async def test_the_first_looks_ask_for_the_order_alone(world):
+    world.lost()
+    await asyncio.sleep(5)
+    assert world.venue.listings == 0
+    await asyncio.sleep(5)
+    assert world.venue.listings == 1
 
 
 @on_virtual_time

@@ -40,11 +40,11 @@ FAR = "-0.05"
 EPOCHS = itertools.count(time.time_ns() // 100_000_000, 10)  # each desk's is newer than the last
 DENSE = (0.1, 0.2, 0.3)
 QUICK: dict[str, Any] = {
-    "patience": Patience(DENSE, spread_s=0.8, late_ms=-4_000, quarantine_s=3_600),
+    "patience": Patience(DENSE, by_id=0, spread_s=0.8, late_ms=-4_000, quarantine_s=3_600),
     "position_problem": lambda symbol, since_ns: "",
 }
 DOUBTFUL: dict[str, Any] = {
-    "patience": Patience(DENSE, spread_s=3_600, quarantine_s=0.5, alarm_s=0.5),
+    "patience": Patience(DENSE, by_id=0, spread_s=3_600, quarantine_s=0.5, alarm_s=0.5),
 }
 
 
