@@ -28,7 +28,7 @@ class Totals:
     orders: int = 0
     fills: int = 0
     virtual_s: float = 0.0
-    wall_s: float = 0.0
+    cpu_s: float = 0.0
     """Processor seconds of all workers."""
     broken: list[tuple[int, str, str]] = field(default_factory=list)
     """Seed, promise, what happened."""
@@ -44,7 +44,7 @@ class Totals:
         self.orders += outcome.orders
         self.fills += outcome.fills
         self.virtual_s += outcome.virtual_s
-        self.wall_s += outcome.wall_s
+        self.cpu_s += outcome.cpu_s
         self.cells.update(outcome.coverage)
         self.kinds.update(outcome.kinds)
         if outcome.broken is not None:
@@ -53,7 +53,7 @@ class Totals:
     @property
     def steps_per_s(self) -> float:
         """Checked steps a second of one core."""
-        return self.steps / self.wall_s if self.wall_s else 0.0
+        return self.steps / self.cpu_s if self.cpu_s else 0.0
 
     def table(self) -> list[tuple[str, list[int]]]:
         """Fault kind by state of an order, how often they met."""

@@ -34,19 +34,28 @@ class Ends:
             return ["no process"]
         if not engine.is_ready:
             return ["not ready"]
+        lost = self._lost()
         reasons = [
             f"{order['client_order_id']} is {order['status']}"
             for order in engine.system.engine.open_orders()
-            if order["status"] in DOUBTFUL or order["cancel_pending"]
+            if (order["status"] in DOUBTFUL or order["cancel_pending"])
+            and order["client_order_id"] not in lost
         ]
         for symbol, stale in engine.system.governor._stale.items():
             reasons += [f"{symbol}: stale {name}" for name in sorted(stale)]
         why = engine.gateway.halts.why(engine.system.portfolio.symbols[0])
         if why:
             reasons.append(why)
-        if not self._trial.checks.journal.is_clean:
+        if not self._trial.checks.journal.is_clean and not lost:
             reasons.append("not reconciled")
         return reasons or self._differences(engine)
+
+    def _lost(self) -> set[str]:
+        """Orders that the venue confirmed and then lost: only a person can say what became of
+        them.
+        """
+        records = self._trial.exchange.ledger.records
+        return {str(row["client_order_id"]) for row in records if row["kind"] == "lost"}
 
     def check(self) -> None:
         """*Raises*: nothing; the first difference is told to the checks."""
@@ -63,9 +72,9 @@ class Ends:
 
     def _differences(self, engine: Any) -> list[str]:
         """Between the exchange's orders and the engine's."""
-        checks, found = self._trial.checks, []
+        checks, found, lost = self._trial.checks, [], self._lost()
         for name, order in checks.venue.orders.items():
-            if name in checks.left:
+            if name in checks.left and name not in lost:
                 found += self._difference(name, order, engine)
         for order in engine.system.engine.open_orders():
             name = order["client_order_id"]

@@ -18,6 +18,7 @@ from hean.live.parts import LiveParts
 from hean.live.settings import LiveSettings
 from hean.net.http import HttpClient
 from hean.risk.live_gate import Configured
+from hean.risk.triggers import KillLimits
 from hean.secret import Secret
 from hean.sim.exchange import CASH, KEY, SECRET
 from hean.sim.process import Process
@@ -30,6 +31,19 @@ if TYPE_CHECKING:
     from hean.sim.run import Trial
 
 FOLDER = Path("/sim")
+NAMELESS = "sim"  # Binance's futures do not say whose account it is
+LENIENT = KillLimits(
+    rejects=None,
+    unknown=None,
+    rate_refusals=None,
+    repeats=None,
+    stale_s=None,
+    position_s=None,
+    watchdog_s=None,
+    margin_fraction=None,
+    fee_fraction=None,
+)
+"""What the kill switch triggers on by itself in most runs, so that they go on trading."""
 Main = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -45,9 +59,11 @@ def engine_of(trial: Trial, process: Process) -> tuple[LiveEngine, Main]:
         symbols,
         scenario.workload,
         FOLDER,
+        account_id="" if (scenario.venue, scenario.market) != ("binance", "linear") else NAMELESS,
         given=given,
         account=AccountSettings(cash=CASH, limits=scenario.limits),
         seed=scenario.seed,
+        kill_limits=KillLimits() if scenario.is_strict else LENIENT,
     )
     engine = LiveEngine(
         settings,

@@ -188,7 +188,11 @@ class Checks:
             and order.quantity <= approval.size
             and (order.reduce_only or not approval.reduce_only or self._exchange.kind == "spot")
         )
-        self.require("I-04", same, lambda: f"{name}: approved {approval}, the venue has {order}")
+        self.require(
+            "I-04",
+            same or self._has_others,
+            lambda: f"{name}: approved {approval}, the venue has {order}",
+        )
         self.require(
             "R-30",
             name not in self.journal.absent or self._has_others,

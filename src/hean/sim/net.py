@@ -82,6 +82,13 @@ class SimNet:
         """Do something in so many seconds."""
         self.world.later(seconds, act)
 
+    def calm(self) -> None:
+        """From now on it works; lines that have fallen silent end."""
+        self.faults = NetFaults()
+        for session in list(self.sessions.values()):
+            if session.is_mute:
+                session.abort()
+
     def dial(self, process: Process) -> Dial:
         """How a process opens WebSockets."""
 
@@ -336,7 +343,8 @@ class SimSession:
         self._process = process
         self._is_open = True
         self._is_known_closed = False
-        self._is_mute = False
+        self.is_mute = False
+        """Whether nothing passes any more."""
         self._due_s = {"in": 0.0, "out": 0.0}
 
     # ------------------------------------------------------------ what the dialect does
@@ -355,7 +363,7 @@ class SimSession:
 
     def ping(self, payload: bytes) -> None:
         """A protocol ping; the answer proves that the client is there."""
-        if self._is_open and not self._is_mute and self._process.is_alive:
+        if self._is_open and not self.is_mute and self._process.is_alive:
             self.heard_ns = self._net.exchange.now()
 
     def close(self, code: int, reason: str) -> None:
@@ -380,7 +388,7 @@ class SimSession:
         """Nothing passes any more in either direction, and nobody is told."""
         if self._is_open:
             self._net.on_fault("net_mute")
-            self._is_mute = True
+            self.is_mute = True
             self._net.world.later(HALF_OPEN_S, self.abort)
 
     # ------------------------------------------------------------ what the client does
@@ -398,7 +406,7 @@ class SimSession:
     def ping_from_client(self, payload: bytes) -> None:
         """A protocol ping leaves the client."""
         answers = self._net.exchange.faults.answers_ping(self)
-        if answers and not self._is_mute and not self._is_known_closed:
+        if answers and not self.is_mute and not self._is_known_closed:
             wait_s = self._net.journey_s() + self._net.journey_s()
             pong = SimFrame(payload, WSMsgType.PONG)
             self._net.world.loop.call_later(
@@ -443,7 +451,7 @@ class SimSession:
             self.abort()
 
     def _put(self, frame: bytes, delay_s: float) -> None:
-        if not self._is_open or self._is_mute or self._is_known_closed:
+        if not self._is_open or self.is_mute or self._is_known_closed:
             return
         due_s, context = self._due("out", delay_s), self._process.context
         self._net.world.loop.call_at(due_s, self._deliver, SimFrame(frame), context=context)
@@ -464,7 +472,7 @@ class SimSession:
             self.closed_by_client()
 
     def _arrived(self, frame: bytes) -> None:
-        if self._is_open and not self._is_mute:
+        if self._is_open and not self.is_mute:
             self.heard_ns = self._net.exchange.now()
             self._net.hear(self, frame.decode())
 

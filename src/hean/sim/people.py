@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`people.py`: the person at the control socket. Does what the scenario says, and when trading has
+"""`people.py`: the person at the control socket, and the watchdog. Does what the scenario says, and when trading has
 been stopped for a while and the engine says that all is explained, lets it go on, as a person would
 who has looked. What was acknowledged is remembered: it must be durable by then.
 """
@@ -56,6 +56,8 @@ class People:
             elif engine.is_ready and engine.system.engine.halt_level != "RUN":
                 phrase = f"release {engine.account_id}"
                 self.say({"verb": "release", "phrase": phrase, **who})
+        if engine is not None:
+            self.say({"verb": "heartbeat"})
         self._trial.world.later(LOOK_S, self._look)
 
     def say(self, document: dict[str, Any]) -> None:

@@ -22,8 +22,8 @@ from hean.sim.disk import DiskFaults, SimDisk
 from hean.sim.ends import Ends
 from hean.sim.engine import engine_of
 from hean.sim.exchange import SimExchange
-from hean.sim.invariants import Checks, Broken
-from hean.sim.net import NetFaults, SimNet
+from hean.sim.invariants import Broken, Checks
+from hean.sim.net import SimNet
 from hean.sim.people import People
 from hean.sim.process import Process
 from hean.sim.scenario import PATHS, Scenario
@@ -50,7 +50,7 @@ class Outcome:
     broken: Broken | None
     steps: int
     virtual_s: float
-    wall_s: float
+    cpu_s: float
     trace: str
     checks: int
     lives: int
@@ -107,14 +107,14 @@ class Trial:
 
     def run(self) -> Outcome:
         """Play it. *Returns*: the verdict."""
-        began_s = time.perf_counter()
+        began_s = time.process_time()
         with _undisturbed():
             try:
                 self._begin()
                 self.world.loop.run_forever()
             except StateError as error:
                 self.checks.fail("I-21", str(error))
-            outcome = self._outcome(time.perf_counter() - began_s)
+            outcome = self._outcome(time.process_time() - began_s)
             if self.process is not None:
                 self.process.kill()
             self.process = self.engine = None
@@ -122,32 +122,38 @@ class Trial:
         return outcome
 
     def _begin(self) -> None:
+        self.exchange.start()
+        self.world.later(self.scenario.begins_s, self._go_wrong)
+        for at_s, off_s in self.scenario.skews:
+            self.world.later(at_s, partial(self._skew, off_s))
+        self.people.begin()
+        self._live()
+
+    def _go_wrong(self) -> None:
+        """From now on network, disk and venue fail as the scenario says."""
+        if self.is_calm:
+            return
         self.net.faults = self.scenario.net
         self.disk.faults = self.scenario.disk
-        self.exchange.start()
         for document in self.scenario.dials:
             setting, problems = read_setting(document, DIALS, "scenario")
             if setting is None:
                 raise StateError("; ".join(map(str, problems)))
             self.exchange.set(setting)
-        for at_s, off_s in self.scenario.skews:
-            self.world.later(at_s, partial(self._skew, off_s))
-        self.people.begin()
-        self._live()
 
     def _skew(self, off_s: float) -> None:
         if not self.is_calm:
             self.world.skew_ns = int(off_s * NS)
             self.coverage.met("clock")
 
-    def _outcome(self, wall_s: float) -> Outcome:
+    def _outcome(self, cpu_s: float) -> Outcome:
         venue = self.checks.venue
         return Outcome(
             self.scenario.seed,
             self.checks.broken,
             self.world.loop.steps,
             self.world.now_s(),
-            wall_s,
+            cpu_s,
             self.world.trace(),
             self.checks.checked,
             self.lives,
@@ -217,7 +223,7 @@ class Trial:
         """From now on nothing goes wrong."""
         self.is_calm = True
         self.exchange.faults.calm()
-        self.net.faults = NetFaults()
+        self.net.calm()
         self.disk.faults = DiskFaults()
         self.world.skew_ns = 0
         if self.process is not None:
@@ -227,6 +233,8 @@ class Trial:
 
     def _look(self) -> None:
         """Is everything explained?"""
+        if self.process is None or not self.process.is_alive:
+            self._calm_s = self.world.now_s()  # it is not there yet
         reasons = self.ends.unsettled()
         self._settled = 0 if reasons else self._settled + 1
         kinds = set(self.scenario.kinds())

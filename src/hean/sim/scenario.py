@@ -19,6 +19,7 @@ from hean.sim.world import stream
 
 SAFETY_STEPS = 2_500
 KILLS_MAX = 8
+STRICT_FRACTION = 0.25  # one rejection too many ends the trading of such a run
 STEPS_PER_S = 100.0  # of virtual time, about: faults that begin once begin within the run
 
 PLACES = (
@@ -56,7 +57,8 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """One run. *dials*: documents of the twin's fault dials. *skews*: (second, seconds off) of the
+    """One run. *is_strict*: the kill switch's own triggers as they come, else hard to touch off;
+    *begins_s*: when network, disk and dials begin to fail. *dials*: documents of the twin's fault dials. *skews*: (second, seconds off) of the
     machine's clock.
     """
 
@@ -68,6 +70,8 @@ class Scenario(msgspec.Struct, frozen=True):
     pace: float
     limits: dict[str, str]
     limits_scale: float = 1.0
+    is_strict: bool = False
+    begins_s: float = 0.0
     safety_steps: int = SAFETY_STEPS
     shuffles: bool = False
     net: NetFaults = msgspec.field(default_factory=NetFaults)
@@ -108,6 +112,7 @@ def calm(seed: int) -> Scenario:
         rng.choice(WORKLOADS),
         rng.uniform(0.2, 1.0),
         _limits(rng),
+        is_strict=rng.random() < STRICT_FRACTION,
     )
 
 
@@ -115,9 +120,12 @@ def draw(seed: int, *, safety_steps: int = SAFETY_STEPS) -> Scenario:
     """The scenario of a seed."""
     base = calm(seed)
     horizon_s = safety_steps / STEPS_PER_S
+    rng = stream(seed, "begins")
+    begins_s = 0.0 if rng.random() < 0.25 else rng.uniform(1.5, 0.4 * horizon_s)
     return msgspec.structs.replace(
         base,
         safety_steps=safety_steps,
+        begins_s=begins_s,
         shuffles=stream(seed, "shuffles").random() < 0.5,
         net=_net(stream(seed, "net faults")),
         disk=_disk(stream(seed, "disk faults")),
