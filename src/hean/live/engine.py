@@ -361,6 +361,8 @@ class LiveEngine:
             books.tracked(), books.seen, books.last_ns or self.parts.now(), epoch=self.epoch
         )
         name = self.strategy.name
+        wanted = books.wanted.get(name, {})
+        safety.protection.restore(symbol for symbol, (stop, _) in wanted.items() if stop)
         self.strategy.resume(
             books.positions.get(name, {}),
             [order for order in books.open_orders() if order["strategy_id"] == name],

@@ -16,6 +16,7 @@ from hean.risk.flatten import Flatten
 from hean.risk.killswitch import KillSwitch
 from hean.risk.levels import Latched, stricter
 from hean.risk.live_gate import Configured, LiveGate
+from hean.risk.protection import Protection
 from hean.risk.triggers import Baseline, Triggers
 from hean.system import TradingSystem
 
@@ -53,8 +54,10 @@ class Safety:
             largest=largest,
             strategy_id=system.strategy.name,
         )
+        self.protection = Protection(engine, strategy_id=system.strategy.name)
         self.gate = LiveGate(role=settings.role, account_id=account_id)
-        for module in (self.killswitch, self.triggers, self.flatten, self.gate):
+        parts = (self.killswitch, self.triggers, self.flatten, self.protection, self.gate)
+        for module in parts:
             system.add(module)
         self.gate.configure(configured)
         self.latch = latch
@@ -76,6 +79,7 @@ class Safety:
         """What has taken too long, and what is still to be closed."""
         self.triggers.look(now_ns)
         self.flatten.look(now_ns)
+        self.protection.look(now_ns)
 
     def follow(self, event: Event) -> None:
         """A change of level is in the journal: keep it in the file too. That this fails is told;
