@@ -85,6 +85,8 @@ class Books:
         self.is_compared = False
         """Whether the books were ever held against the venue's."""
         self.last_ns = 0
+        self.watched_ns = 0
+        """By the venue's clock, until when everything on the account was seen."""
         self.last_seq = 0
         self.hashes = 0
         self.is_stopped = False
@@ -247,6 +249,8 @@ class Books:
                 self.engine.release_halt()
             case EventType.RECONCILE:
                 self.is_compared = True
+            case EventType.ACCOUNT_READ if fact.is_complete:
+                self.watched_ns = fact.began_ns
             case EventType.SIGNAL:
                 self._remember(fact)
 

@@ -185,6 +185,8 @@ class BybitCodec(BybitAccount):
         code = parsed["code"]
         if code is None:
             refused = 10003 if parsed["operation"] == "auth" else 10001
+            if parsed["message"].endswith("expired"):
+                refused = 10002  # the key is fine, the time of the login is not
             code = 0 if parsed["is_ok"] else refused
         headers: dict[str, str] = {}
         used = []

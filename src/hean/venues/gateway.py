@@ -20,7 +20,6 @@ from typing import Any
 
 from hean.core.types import OrderApproved, Payload
 from hean.errors import (
-    ClockRefused,
     DuplicateOrder,
     EnvironmentFault,
     FilterRefused,
@@ -60,7 +59,6 @@ Sending = Callable[[str, Tracked, Decimal | None, Decimal | None], None]
 when that is durable. *Raises*: `FatalError`; nothing leaves then."""
 
 _REASONS_TO_LOOK: dict[type[HeanError], str] = {  # after a refusal: what to look at again
-    ClockRefused: "clock",
     FilterRefused: "rules",
     VenueRefused: "modes",
 }

@@ -39,6 +39,7 @@ FIREWALL_S = 600.0  # Binance does not say how long its firewall refuses
 MINUTE_S = 60.0  # Binance counts weight by the minute
 ORDER_COUNT_S = 10.0  # Binance counts orders in tens of seconds
 SHORT_S = 1.0  # Bybit counts by the second
+RESET_MAX_S = 10.0  # whatever it says, or our clock makes of it, a limit is free again by then
 MESSAGE_MAX = 200  # characters of a venue's text that are passed on
 
 Errors = Mapping[int, type[HeanError]]
@@ -113,7 +114,8 @@ def bybit_silence(
     if http_status != 429 and code not in _BYBIT_TOO_MANY:
         return None
     reset_ms = _whole(headers.get("x-bapi-limit-reset-timestamp"))
-    return Silence(max(SHORT_S, (reset_ms - now_ms) / 1_000), is_ban=False)
+    seconds = min(max(SHORT_S, (reset_ms - now_ms) / 1_000), RESET_MAX_S)
+    return Silence(seconds, is_ban=False)
 
 
 def binance_silence(

@@ -80,7 +80,7 @@ class PrivateStream:
         self._soon: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: list[Told] | None = None
-        self._since_ns = questions.venue_ms() * MS_NS
+        self._since_ns: int | None = None  # until the first reading says when that was
         self._last_execution_ns = 0
         self._connection: Connection | None = None
 
@@ -203,6 +203,8 @@ class PrivateStream:
     async def _read_account(self) -> None:
         codec, ask = self._codec, self._questions.ask
         began_ns, ticks_ns = self._questions.venue_ms() * MS_NS, self._questions.ticks_ns()
+        # A time from a clock that was ahead must not hide what happened since.
+        self._since_ns = began_ns if self._since_ns is None else min(self._since_ns, began_ns)
         orders = await codec.open_orders(ask)
         reports = list(orders.rows)
         listed = {report.client_order_id for report in reports}
@@ -252,7 +254,7 @@ class PrivateStream:
 
     def _first_ns(self) -> int:
         """From when executions are of interest: never from before we began to watch."""
-        return max(self._since_ns, self._last_execution_ns - OVERLAP_NS)
+        return max(self._since_ns or 0, self._last_execution_ns - OVERLAP_NS)
 
     def _merge(self, reports: list[OrderReport], executions: list[Execution]) -> None:
         self._tracker.merge(reports, executions)

@@ -161,13 +161,18 @@ class Search:
         pauses_s = self._patience.pauses_s
         try:
             for pause_s in chain(pauses_s, repeat(pauses_s[-1])):
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(self._until_look_s(case, pause_s))
                 if case.is_over() or await self._is_shown(case) or await self._is_absent(case):
                     break
                 self._tell(case)
         finally:
             del self._cases[case.order.order_id]
         self._on_over(case.order)
+
+    def _until_look_s(self, case: _Case, pause_s: float) -> float:
+        """The pause; a shorter one where the proof may be whole before."""
+        due_s = case.first_s + self._patience.spread_s - asyncio.get_running_loop().time()
+        return min(pause_s, due_s) if case.rounds and due_s > 0 else pause_s
 
     async def _is_shown(self, case: _Case) -> bool:
         """One look at all three places; takes over what one of them shows."""
@@ -196,10 +201,11 @@ class Search:
         if not (lists.orders.is_complete and lists.executions.is_complete):
             case.rounds, case.doubt = 0, "a list of the venue is incomplete"
             return False
-        if holes < 0 or holes != self._unbroken() or (case.rounds and case.holes != holes):
+        if holes < 0 or holes != self._unbroken():
             case.rounds, case.doubt = 0, "the private stream had a hole"
             return False
-        if not case.rounds:
+        if not case.rounds or case.holes != holes:  # a hole since the last look: begin anew
+            case.rounds = 0
             case.first_s = min(began_s, lists.began_s)
             case.first_ns, case.holes = began_ms * MS_NS, holes
         case.rounds += 1

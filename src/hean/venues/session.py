@@ -11,12 +11,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from hean.errors import NotConnected
+from hean.errors import ClockRefused, NotConnected
 from hean.net.socket import Connection
 from hean.venues.outcomes import Outcome
 from hean.venues.reports import Reply
 
 REFUSED_PAUSE_S = 60.0  # a key or topic that was refused is tried again once a minute
+CLOCK_PAUSE_S = 2.0  # a time that was refused: when the clock has been measured anew
 
 
 class Session:
@@ -70,7 +71,8 @@ class Session:
             return
         self._left.clear()
         loop = asyncio.get_running_loop()
-        self._not_before_s = loop.time() + REFUSED_PAUSE_S
+        is_late = reply.verdict.error is ClockRefused
+        self._not_before_s = loop.time() + (CLOCK_PAUSE_S if is_late else REFUSED_PAUSE_S)
         self._later = loop.call_at(self._not_before_s, self._begin)
         self._on_refused(reply)
 

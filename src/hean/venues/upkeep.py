@@ -28,6 +28,7 @@ READ_S = 30.0  # the account is read anew this often: RELIABILITY 2.4, whatever 
 LATE_S = 4 * READ_S  # without a complete reading nothing new is opened
 KEEP_S = 1_500.0  # a private address lives an hour; it is prolonged before half of that is over
 DEAD_MAN_PARTS = 3  # the switch is wound again after a third of its time
+CLOCK_CODES = (-1021, 10002)  # a request whose time the venue does not accept
 MS_NS = 1_000_000
 
 
@@ -140,6 +141,8 @@ class Upkeep:
 
     def answered(self, code: int | None) -> None:
         """The venue's code of an answer."""
+        if code in CLOCK_CODES:
+            self.now("clock")
         self.maintenance.answered(code, self._questions.ticks_ns())
         self._show_maintenance()
 
@@ -147,6 +150,7 @@ class Upkeep:
         """The whole account was read, from that moment of the steady time on."""
         self._read_ns = self._questions.ticks_ns()
         self._halts.lift("reading")
+        self._halts.lift("key")  # it reads; whether it may trade is told by the next order
         self.maintenance.read(began_ns, self._read_ns)
         self._show_maintenance()
 
