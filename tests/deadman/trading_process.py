@@ -91,7 +91,7 @@ def endpoints_of(venue: str, market: Any, rest_url: str, ws_base: str) -> Endpoi
         "BINANCE": ("REST_URL", "WS_URL"),
         "BINANCE_FUTURES": ("REST_URL", "WS_URL"),
     }
-    given = {}
+    given: dict[str, str] = {}
     for venue_name, (rest, ws) in names.items():
         given |= {f"{venue_name}_{rest}": rest_url, f"{venue_name}_{ws}": ws_base}
     return endpoints_for(venue, market, testnet=True, environment=given)

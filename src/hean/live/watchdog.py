@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`watchdog.py`: the small process beside a trading process. It has its own way to the venue, on which
-it can cancel and reduce and nothing else. When the trading process is silent, or reaches the venue
-no more, the kill switch's file is written first, so that whoever comes back comes back latched; then
-orders go until the venue shows none. It also reads along: an order of HEAN's own form that the
-journal cannot explain locks everything at once. It never acts against a process that came later.
+"""`watchdog.py`: the small process beside a trading process. It has its own way to the venue, on
+which it can cancel and reduce and nothing else. When the trading process is silent, or reaches the
+venue no more, the kill switch's file is written first, so that whoever comes back comes back
+latched; then orders go until the venue shows none. It also reads along: an order of HEAN's own form
+that the journal cannot explain locks everything at once. It never acts against a process that came
+later.
 """
 
 from __future__ import annotations
@@ -194,6 +195,7 @@ class OrderWatchdog:
                 if why and self.heart.level != LOCKED:
                     latched = Latched(LOCKED, why[:REASON_LENGTH_MAX], ACTOR, self._parts.now())
                     await self._latch_at(latched)
+                    self.heart.level = LOCKED  # until its own word, which comes twice a second
                     self._insist()
                     self._say(f"ALARM: {why}; LOCKED. Find out who has the key.")
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from hean.errors import ParameterInvalid
 from hean.live.guard import Job, inherited_job, job_of, start_watchdog
 from hean.live.settings import LiveSettings
 from hean.secret import Secret
-from hean.venues.endpoints import endpoints_for
+from hean.venues.endpoints import Market, endpoints_for
 
 LOCAL = {
     "BYBIT_REST_URL": "http://127.0.0.1:1",
@@ -21,11 +22,11 @@ LOCAL = {
 SECRET = "a-secret-nobody-may-see"
 
 
-def job(market: str = "linear", **more: object) -> Job:
+def job(market: Market = "linear", **more: Any) -> Job:
     """For a place where nobody is."""
-    endpoints = endpoints_for("bybit", market, testnet=True, environment=LOCAL)  # type: ignore[arg-type]  # as given
-    settings = LiveSettings("bybit", market, "testnet", ("BTCUSDT",), "x", Path("data"))  # type: ignore[arg-type]  # as given
-    return job_of(settings, endpoints, **more)  # type: ignore[arg-type]  # as given
+    endpoints = endpoints_for("bybit", market, testnet=True, environment=LOCAL)
+    settings = LiveSettings("bybit", market, "testnet", ("BTCUSDT",), "x", Path("data"))
+    return job_of(settings, endpoints, **more)
 
 
 def test_a_job_names_the_files_of_the_process_wherever_it_is_started() -> None:
