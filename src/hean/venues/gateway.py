@@ -377,6 +377,8 @@ class Gateway:
             self.tracker.refused(order, error, why)
         elif flight.kind == "cancel" and error in (RateLimited, NotSent, Halted):
             self.resolution.cancel_later(order)
+        elif flight.kind == "cancel" and error is not OrderNotOpen:
+            self.resolution.cancel_refused(order)
         else:
             self.tracker.request_refused(order, error, why)
             if error is OrderNotOpen:

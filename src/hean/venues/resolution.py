@@ -97,6 +97,13 @@ class Resolution:
             self._cancels_due.add(order.order_id)
             self._run(again(), f"{self._name} cancels again")
 
+    def cancel_refused(self, order: Tracked) -> None:
+        """The venue refused a cancel for a reason that is not the order's, such as its clock: it is
+        still wanted, and asked for again, ever more slowly.
+        """
+        order.cancels_missed += 1
+        self.cancel_later(order, _pause_s(order))
+
     # ------------------------------------------------------------ told by the table (`Watch`)
 
     def strange(self, report: OrderReport) -> None:
@@ -139,7 +146,10 @@ class Resolution:
         self._halts.lift(f"quarantine of {order.order_id}", order.symbol)
         if order.is_cancel_wanted and not order.is_ended:
             if order.cancels_missed:
-                doubled_s = CANCEL_AGAIN_S * 2 ** min(order.cancels_missed, 10)
-                self.cancel_later(order, min(doubled_s, CANCEL_AGAIN_MAX_S))
+                self.cancel_later(order, _pause_s(order))
             else:
                 self._cancel(order.order_id)
+
+
+def _pause_s(order: Tracked) -> float:
+    return min(CANCEL_AGAIN_S * 2.0 ** min(order.cancels_missed, 10), CANCEL_AGAIN_MAX_S)

@@ -466,6 +466,19 @@ async def test_43_a_cancel_that_finds_nothing_is_asked_again_ever_more_slowly(wo
 
 
 @on_virtual_time
+async def test_a_cancel_refused_for_no_fault_of_the_order_is_asked_again_ever_more_slowly(world):
+    world.tracker.placed(world.order, "777")
+    world.order.is_cancel_wanted = True
+    for _ in range(60):
+        before = len(world.cancels)
+        world.resolution.cancel_refused(world.order)
+        while len(world.cancels) == before:
+            await asyncio.sleep(0.1)
+    assert 1_500 < world.loop.time() < 2_000
+    assert world.orders() == ["OrderPlaced"]
+
+
+@on_virtual_time
 async def test_43_an_order_that_was_filled_when_its_cancel_came_is_not_cancelled_again(world):
     world.tracker.placed(world.order, "777")
     world.order.is_cancel_wanted = True
