@@ -71,7 +71,10 @@ class Checks:
         self._left_verbs: dict[tuple[str, str], int] = {}
         self._epoch = 0
         self._prices: deque[tuple[float, str, Decimal]] = deque()
-        self._has_others = bool(BY_OTHERS & {str(dial["dial"]) for dial in scenario.dials})
+        self._has_others = any(
+            dial["dial"] in BY_OTHERS or dial.get("existing") == "foreign"
+            for dial in scenario.dials
+        )
         self._is_dirty = False
         exchange.venue.listeners.append(self.on_event)
 
