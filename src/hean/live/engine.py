@@ -358,7 +358,10 @@ class LiveEngine:
         )
         safety.restore(books.latched, books.baseline)
         self.gateway.restore(
-            books.tracked(), books.seen, books.last_ns or self.parts.now(), epoch=self.epoch
+            books.tracked(),
+            books.seen,
+            books.watched_ns or books.last_ns,
+            epoch=self.epoch,
         )
         name = self.strategy.name
         wanted = books.wanted.get(name, {})

@@ -291,12 +291,13 @@ class Gateway:
         epoch: int | None = None,
     ) -> None:
         """Go on where an earlier process stopped: its orders, ids of executions it told, and until
-        when it watched the account. Before `start`. *epoch*: of this process; with it orders on the
-        account that bear HEAN's form of id are judged.
+        when it watched the account, 0 if there was none. Before `start`. *epoch*: of this process;
+        with it orders on the account that bear HEAN's form of id are judged.
         """
         self.resolution.strangers.epoch = epoch
         self.tracker.restore(orders, seen)
-        self.private.resume(since_ns)
+        if since_ns:
+            self.private.resume(since_ns)
 
     async def start(self) -> None:
         """Measure the clock, set up the account, log in and read the account.
