@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`guard.py`: starts the watchdog beside a trading process. It gets a session of its own, so that what
-ends the one does not end the other; job and key go through a pipe that is closed at once, and its
-environment holds no setting and no secret. Nothing stops it: it ends by itself when the trading
-process has ended in order.
+"""`guard.py`: starts the watchdog beside a trading process. It gets a session of its own, so that
+what ends the one does not end the other; job and key go through a pipe that is closed at once, and
+its environment holds no setting and no secret. Nothing stops it: it ends by itself when the
+trading process has ended in order.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ LEVELS: dict[Policy, str] = {"cancel": CANCEL_ALL, "flatten": FLATTEN}
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What a watchdog watches. *data_dir*: of the trading process, and its files there; *policy*: what is done when it is
-    silent for *after_s*: its orders go, protective stops stay, and with `flatten` positions are
-    closed too; *budget_scale*: for a venue that allows so many times the documented rates.
+    """What a watchdog watches. *data_dir*: of the trading process, and its files there; *policy*:
+    what is done when it is silent for *after_s*: its orders go, protective stops stay, and with
+    `flatten` positions are closed too; *budget_scale*: for a venue that allows so many times the
+    documented rates.
     """
 
     data_dir: Path

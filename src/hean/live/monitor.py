@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`monitor.py`: the second pair of eyes. In another process than the one that trades, it holds every
-order that the venue shows under HEAN's own form of id against what the journal says was approved and
-sent. The row is on the disk before a byte leaves, so an order without one, or with other terms, was
-made by a bug or by somebody else. Pure: rows and reports go in, sentences come out.
+"""`monitor.py`: the second pair of eyes. In another process than the one that trades, it holds
+every order that the venue shows under HEAN's own form of id against what the journal says was
+approved and sent. The row is on the disk before a byte leaves, so an order without one, or with
+other terms, was made by a bug or by somebody else. Pure: rows and reports go in, sentences come
+out.
 """
 
 from __future__ import annotations

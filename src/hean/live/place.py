@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`place.py`: one watchdog for each data directory, and how the next one takes over. Whoever holds the
-first lock is on duty; whoever holds the second waits for it. The one on duty looks now and then
-whether somebody waits, and goes when it can. Locks are the kernel's: a dead process holds none.
+"""`place.py`: one watchdog for each data directory, and how the next one takes over. Whoever holds
+the first lock is on duty; whoever holds the second waits for it. The one on duty looks now and
+then whether somebody waits, and goes when it can. Locks are the kernel's: a dead process holds
+none.
 """
 
 from __future__ import annotations

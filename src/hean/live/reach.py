@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`reach.py`: does this process still reach its venue? It asks the venue's clock every two seconds and
-knows when the last answer came; its watchdog, which has a line of its own, compares. An answer that
-refuses is an answer. It decides nothing.
+"""`reach.py`: does this process still reach its venue? It asks the venue's clock every two seconds
+and knows when the last answer came; its watchdog, which has a line of its own, compares. An answer
+that refuses is an answer. It decides nothing.
 """
 
 from __future__ import annotations

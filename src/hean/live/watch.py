@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`watch.py`: is the trading process alive? It is when it gets on, not when it exists: either it has
-answered a heartbeat and delivered the fact that the one before put on its bus, or its journal has
-grown. What is judged is handed in, time too; nothing is asked or done here. While the watchdog
+"""`watch.py`: is the trading process alive? It is when it gets on, not when it exists: either it
+has answered a heartbeat and delivered the fact that the one before put on its bus, or its journal
+has grown. What is judged is handed in, time too; nothing is asked or done here. While the watchdog
 itself stood still nothing could be heard, so a long gap between two looks counts as a short one.
 """
 
