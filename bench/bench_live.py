@@ -70,7 +70,7 @@ def one_round(
         place.mkdir()
     figures, ratios = tick_round(number, sizes.frames, ports["binance"], places["tick"])
     figures |= restart_round(places["restart"], master, ports["bybit"])
-    figures |= storm_round(sizes.stops, ports["binance"], places["storm"])
+    figures |= storm_round(sizes.stops, places["storm"])
     figures |= simulator(sizes)
     return figures, ratios
 

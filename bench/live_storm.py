@@ -4,7 +4,8 @@ who stops: it sends frames at a fixed rate whatever the client does, takes order
 command to the control socket, and goes on with the storm. One clock stamps the command, the arrival
 of every order's bytes and the answer, so what is found is at worst longer than the truth.
 
-Normal is 1,000 frames a second of one symbol and ten orders a second; the storm is twenty times both.
+Normal is 1,000 frames a second of one symbol and ten orders a second; the storm is twenty times
+both.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
+
 from bench_tick import FIRST_ID, Exchange
+from bench_twin import twin
 from measure import BENCH, percentile
 from tick_clients import trade_frame
 
 NORMAL_FRAMES_PER_S, NORMAL_ORDERS_PER_S, TIMES = 1_000, 10, 20
+BOOK = "btcusdt@depth@100ms"
 MIX = (*["quote"] * 12, *["book"] * 4, *["trade"] * 4)  # of twenty frames
 TURN_S = 0.001
 BEFORE_S = (0.5, 1.0)  # of storm and orders before the command: when, is drawn
@@ -31,10 +37,12 @@ AFTER_S = 0.3  # of storm after the answer, in which no order may come
 LATE_NS = 50_000_000  # after the answer: nothing whatever may leave
 ORDERS_MIN = 10  # before the command, or nothing was stopped
 BEHIND_BYTES_MAX = 4_000_000  # that the client has not read; a second of storm
+LIVES_MAX = 8  # of one twin: more would use up its weight of a minute, and then a book has to wait
 READY_S, ANSWER_S = 40.0, 10.0
 SEED = 7
 STOP = {"verb": "kill", "level": "CANCEL_ALL", "reason": "the bench stops it", "by": "bench"}
 MS_NS = 1e6
+TEXT = WSMsgType.TEXT
 
 
 class Storm(Exchange):
@@ -43,25 +51,24 @@ class Storm(Exchange):
     def __init__(self) -> None:
         super().__init__()
         self.created_ns: list[int] = []
+        self.joined: Any = None
         self.is_on = asyncio.Event()
         self.number = self.sent = self.held = 0
 
     def order_socket(self) -> Any:
         """Takes orders and cancels; stamps the creates."""
-        from picows import WSFrame, WSListener, WSMsgType, WSTransport
-
         exchange = self
 
         class Orders(WSListener):  # type: ignore[misc]
             def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
                 now_ns = time.perf_counter_ns()
-                if frame.msg_type != WSMsgType.TEXT:
+                if frame.msg_type != TEXT:
                     return
                 asked = json.loads(frame.get_payload_as_bytes())
                 if asked["method"] == "order.place":
                     exchange.created_ns.append(now_ns)
                 answer = json.dumps(exchange.answer(asked)).encode()
-                transport.send(WSMsgType.TEXT, answer)
+                transport.send(TEXT, answer)
 
         return Orders()
 
@@ -90,19 +97,26 @@ class Storm(Exchange):
     async def speak(self) -> None:
         """Mark prices, once a second."""
         while True:
-            self.say_again(self.streams)
+            super().say_again(self.streams)
             await asyncio.sleep(1.0)
+
+    def say_again(self, names: Iterable[str]) -> None:
+        """To a new subscriber also a change of the book that joins any snapshot of the twin."""
+        super().say_again(names)
+        line = self.streams.get(BOOK)
+        if BOOK in names and line is not self.joined:
+            self.joined, self.last_id = line, 1
+            self.number += 1
+            line.send(TEXT, self._change(first=2))
 
     def _send_until(self, due: int) -> None:
         """A client that does not read is spared, and that is told."""
         if self.books.underlying_transport.get_write_buffer_size() > BEHIND_BYTES_MAX:
             self.held = due - self.sent
             return
-        from picows import WSMsgType
-
         while self.sent + self.held < due:
             kind = MIX[self.sent % len(MIX)]
-            self.books.send(WSMsgType.TEXT, self._frame(kind))
+            self.books.send(TEXT, self._frame(kind))
             self.sent += 1
 
     def _frame(self, kind: str) -> bytes:
@@ -110,18 +124,23 @@ class Storm(Exchange):
         number = self.number
         if kind == "trade":
             return trade_frame(number)
-        stamp = time.time_ns() // 1_000_000
         if kind == "quote":
+            stamp = time.time_ns() // 1_000_000
             return (
                 b'{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":%d,"s":"BTCUSDT",'
                 b'"b":"%.2f","B":"1.000","a":"%.2f","A":"2.000","T":%d,"E":%d}}'
                 % (number, 60_000 + number % 100 * 0.1, 60_000.1 + number % 100 * 0.1, stamp, stamp)
             )
-        before, self.last_id = self.last_id, FIRST_ID + number
+        return self._change(first=FIRST_ID + number)
+
+    def _change(self, first: int) -> bytes:
+        """Of the book, from update number *first* on."""
+        stamp, before = time.time_ns() // 1_000_000, self.last_id
+        self.last_id = FIRST_ID + self.number
         return (
-            b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":%d,"T":%d,'
-            b'"s":"BTCUSDT","U":%d,"u":%d,"pu":%d,"b":[["%.2f","%d.000"]],"a":[]}}'
-            % (stamp, stamp, self.last_id, self.last_id, before, 59_950.0, number % 9 + 1)
+            b'{"stream":"%s","data":{"e":"depthUpdate","E":%d,"T":%d,"s":"BTCUSDT",'
+            b'"U":%d,"u":%d,"pu":%d,"b":[["30000.00","%d.000"]],"a":[]}}'
+            % (BOOK.encode(), stamp, stamp, first, self.last_id, before, self.number % 9 + 1)
         )
 
     def new_life(self) -> None:
@@ -130,8 +149,14 @@ class Storm(Exchange):
         self.streams.clear()
         self.created_ns.clear()
         self.ready.clear()
-        self.number = self.sent = self.held = 0
-        self.last_id = 1
+        self.sent = self.held = 0
+
+
+async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any]:
+    """What the process says of itself."""
+    writer.write(b'{"verb":"status"}\n')
+    said: dict[str, Any] = json.loads(await asyncio.wait_for(reader.readline(), ANSWER_S))
+    return said
 
 
 async def stop_once(exchange: Storm, control: str, chance: random.Random) -> dict[str, float]:
@@ -152,13 +177,14 @@ async def stop_once(exchange: Storm, control: str, chance: random.Random) -> dic
     answered_ns = time.perf_counter_ns()
     await asyncio.sleep(AFTER_S)
     exchange.is_on.clear()
-    writer.close()
     if not answer["ok"] or answer["level"] != STOP["level"]:
         raise RuntimeError(f"not stopped: {answer}")
-    if exchange.ponged_ns < pinged_ns:
-        raise RuntimeError("the storm was not read")
+    is_read = exchange.ponged_ns > pinged_ns  # else it is further behind than this
+    read_ns = exchange.ponged_ns if is_read else time.perf_counter_ns()
     if before < ORDERS_MIN:
-        raise RuntimeError(f"{before} orders before the command: nothing to stop")
+        why = await status(reader, writer)
+        raise RuntimeError(f"{before} orders before the command: nothing to stop; {why}")
+    writer.close()
     last_ns = exchange.created_ns[-1]
     return {
         "last_ms": max(last_ns - asked_ns, 0) / MS_NS,
@@ -167,16 +193,16 @@ async def stop_once(exchange: Storm, control: str, chance: random.Random) -> dic
         "late": sum(each > answered_ns + LATE_NS for each in exchange.created_ns),
         "orders_per_s": before / stormed_s,
         "frames_per_s": frames / stormed_s,
-        "lag_ms": (exchange.ponged_ns - pinged_ns) / MS_NS,
+        "lag_ms": (read_ns - pinged_ns) / MS_NS,
         "held": exchange.held,
     }
 
 
-async def stops(lives: int, twin_port: int, folder: Path) -> list[dict[str, float]]:
+async def stops(
+    lives: int, twin_port: int, folder: Path, chance: random.Random
+) -> list[dict[str, float]]:
     """So many lives, each stopped once."""
-    from picows import ws_create_server
-
-    exchange, chance = Storm(), random.Random(SEED)
+    exchange = Storm()
     feed = await ws_create_server(lambda _: exchange.feed(), "127.0.0.1", 0)
     orders = await ws_create_server(lambda _: exchange.order_socket(), "127.0.0.1", 0)
     ports = [str(server.sockets[0].getsockname()[1]) for server in (feed, orders)]
@@ -207,11 +233,18 @@ async def stops(lives: int, twin_port: int, folder: Path) -> list[dict[str, floa
     return seen
 
 
-def storm_round(lives: int, twin_port: int, folder: Path) -> dict[str, float]:
-    """One round of stops. Returns figures."""
+def storm_round(lives: int, folder: Path) -> dict[str, float]:
+    """One round of stops, a twin for a few of them. Returns figures."""
     import uvloop
 
-    seen = uvloop.run(stops(lives, twin_port, folder))
+    chance = random.Random(SEED)
+    seen: list[dict[str, float]] = []
+    while len(seen) < lives:
+        place = folder / str(len(seen))
+        place.mkdir()
+        number = min(lives - len(seen), LIVES_MAX)
+        with twin("binance", 1.0) as running:
+            seen += uvloop.run(stops(number, running["port"], place, chance))
     out: dict[str, float] = {}
     for name, key in (("last create", "last_ms"), ("answer", "answer_ms")):
         values = sorted(int(each[key] * MS_NS) for each in seen)
