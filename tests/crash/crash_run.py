@@ -82,6 +82,14 @@ class CrashRun:
                 self.resolve()
             on_kill(count + 1)
 
+    def nest(self, times: int) -> None:
+        """Die so often in a row while recovering from a death in the middle of trading."""
+        if times:
+            self.die("deciding")
+        for _ in range(times - 1):
+            self.die("recovering")
+            self.reading.look()
+
     def die(self, moment: str) -> None:
         """One life."""
         first = {"first": str(self._rng.randrange(10))}

@@ -2,7 +2,8 @@
 """`stall.py`: somebody outside the event loop who sees that it stands still. The loop says often
 that it turns; a thread looks, and after half a second without a word notes who is at work. After
 five seconds nothing new may leave any more: the latch file has it before the loop turns again, and
-whoever stood in the way is told of then.
+whoever stood in the way is told of then. A process that was stopped as a whole is none of its
+business: it reads the account before it goes on.
 """
 
 from __future__ import annotations
@@ -67,7 +68,12 @@ class LoopWatch:
 
     def _watch(self) -> None:
         has_halted = False
+        looked_s, worked_s = time.monotonic(), time.process_time()
         while not self._ended.wait(LOOK_S):
+            gap_s, busy_s = time.monotonic() - looked_s, time.process_time() - worked_s
+            looked_s, worked_s = looked_s + gap_s, worked_s + busy_s
+            if gap_s > STALL_S and busy_s < gap_s / 2:
+                self._beat_s = looked_s  # the whole process was stopped; see `wakeful.py`
             stood_s = time.monotonic() - self._beat_s
             if stood_s < STALL_S:
                 has_halted = False
