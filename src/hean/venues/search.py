@@ -214,10 +214,10 @@ class Search:
     async def _take_over(self, case: _Case, report: OrderReport) -> bool:
         """What the query shows; what it has traded is read first."""
         order, ask = case.order, self._questions.ask
-        executions: tuple[Execution, ...] = ()
+        executions: list[Execution] = []
         if report.filled > order.filled:
-            since_ns = _since_ns(order)
-            executions = (await self._codec.executions(ask, since_ns, (order.symbol,))).rows
+            found = await self._codec.executions(ask, _since_ns(order), (order.symbol,))
+            executions = await self._naming.name(found.rows)  # others without an answer trade too
         case.rounds, case.doubt = 0, f"the venue shows it as {report.word}"
         self._tracker.merge((report,), executions)
         return (order.is_placed and not order.is_quarantined) or order.is_ended

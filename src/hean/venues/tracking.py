@@ -66,6 +66,7 @@ class OrderTracker:
         self._by_exchange_id: dict[str, Tracked] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._restored: set[str] = set()
 
     def open(self, approved: OrderApproved, now_ns: int) -> Tracked:
         """Begin with an order that is about to leave."""
@@ -87,6 +88,7 @@ class OrderTracker:
         """Begin with what an earlier process left: its orders, and ids of executions it told."""
         for order in orders:
             self._orders[order.order_id] = order
+            self._restored.add(order.order_id)
             for exchange_id in (order.exchange_order_id, order.child_order_id):
                 if exchange_id:
                     self._by_exchange_id[exchange_id] = order
@@ -178,6 +180,8 @@ class OrderTracker:
         """Nobody can tell what became of it: it counts in full until something shows it."""
         if order.is_ended or order.is_quarantined:
             return
+        if order.order_id in self._restored:  # unknown to an earlier process, not told in this one
+            order.is_unknown = order.is_placed
         self.unknown(order, now_ns)
         order.is_quarantined = True
         self._emit(OrderQuarantined(order.order_id, why, order.symbol))

@@ -303,6 +303,16 @@ def test_quarantine_is_told_once_and_ends_when_the_order_is_seen():
     assert not told.order.is_quarantined
 
 
+def test_what_an_earlier_process_left_unknown_is_told_as_such_before_its_quarantine():
+    told = Told()
+    order = Tracked(
+        "h0-test-9", "BTCUSDT", Side.BUY, Decimal(1), None, "test", False, False, 1, is_unknown=True
+    )
+    told.tracker.restore([order], [])
+    told.tracker.quarantined(order, "nobody knows", 5)
+    assert told.kinds() == [OrderUnknown, OrderQuarantined]
+
+
 @pytest.mark.parametrize(
     "other",
     [{"symbol": "ETHUSDT"}, {"side": Side.SELL}, {"quantity": Decimal("0.011")}],
