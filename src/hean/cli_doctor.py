@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean doctor`: machine and account, looked over before money is at stake. It only looks: nothing is
-set, sent, cancelled or repaired, and no secret is shown. Without a key no venue is asked anything.
+"""`hean doctor`: machine and account, looked over before money is at stake. It only looks: nothing
+is set, sent, cancelled or repaired, and no secret is shown. Without a key no venue is asked
+anything.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def mount(app: typer.Typer) -> None:
     app.command(
         "doctor",
         epilog="Example: hean doctor --config hean.toml --json -. Exit 0: fit, perhaps with "
-        "warnings; 1: something must be put right first; 3: the machine or network lacks something.",
+        "warnings; 1: something must be put right first; 3: machine or network lack something.",
     )(doctor)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hean why`: the causal chain of an order, or what kept one from being made, from a journal alone.
-Any journal will do: of trading, of a session on paper, of a backtest; what one does not hold is said.
-Nothing is asked and nothing is changed, so it may be run beside the process that writes.
+Any journal will do: of trading, of a session on paper, of a backtest; what one does not hold is
+said. Nothing is asked and nothing is changed, so it may be run beside the process that writes.
 """
 
 from __future__ import annotations

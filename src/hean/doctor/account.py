@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`account.py`: the venue and the account, asked as a trading process asks them and by the same code,
-but only ever asked: nothing is set, sent or cancelled. A venue that is not there, or does not take
-the key, ends the examination early; what was not asked is said.
+"""`account.py`: the venue and the account, asked as a trading process asks them and by the same
+code, but only ever asked: nothing is set, sent or cancelled. A venue that is not there, or does not
+take the key, ends the examination early; what was not asked is said.
 """
 
 from __future__ import annotations

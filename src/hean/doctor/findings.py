@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`findings.py`: what an examination comes to: one verdict for each thing looked at, what was found,
-what should be, and what to do about it. No finding holds a secret.
+"""`findings.py`: what an examination comes to: one verdict for each thing looked at, what was
+found, what should be, and what to do about it. No finding holds a secret.
 """
 
 from __future__ import annotations

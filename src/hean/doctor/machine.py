@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`machine.py`: the machine and what lies on its disk: versions, data directory, journal, latch, lock,
-port. The journal is read as a start would read it, into books, so that what a start would refuse is
-found here; it is opened for reading only, and nothing is repaired.
+"""`machine.py`: the machine and what lies on its disk: versions, data directory, journal, latch,
+lock, port. The journal is read as a start would read it, into books, so that what a start would
+refuse is found here; it is opened for reading only, and nothing is repaired.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _unwritable(name: str, path: Path) -> Finding:
 
 
 def journal(settings: LiveSettings) -> tuple[Finding, Books | None]:
-    """The journal: whole, readable by this version, this account's, and its books are its hashes'."""
+    """The journal: whole, readable by this version, this account's, books as its hashes say."""
     name, path = "journal", settings.journal
     if not path.exists():
         return ok(name, f"{path.name}: none yet"), None

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mishaps.py`: what goes wrong inside a trading process, and what follows. A strategy that raises or
-does not return is heard no more; its protective orders stay. A part that keeps the truth and raises,
-a loop that stood still and a disk that fills up stop everything new. Nothing here is repaired.
+"""`mishaps.py`: what goes wrong inside a trading process, and what follows. A strategy that raises
+or does not return is heard no more; its protective orders stay. A part that keeps the truth and
+raises, a loop that stood still and a disk that fills up stop everything new. Nothing here is
+repaired.
 """
 
 from __future__ import annotations

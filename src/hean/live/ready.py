@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ready.py`: the last part of the rim. It is started when every other part is, and lets the strategy
-go on where an earlier life stopped; it is stopped before them, and takes back what is not to stay.
+"""`ready.py`: the last part of the rim. It is started when every other part is, and lets the
+strategy go on where an earlier life stopped; it is stopped before them, and takes back what is not
+to stay.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ LOOK_S = 0.02
 
 
 class Ready:
-    """*last_ns*: of the last row of an earlier life; *keeps_orders*: whether open orders stay at the
-    end; *prepare*: what is to be known before; *on_change*: told whether the process is ready.
+    """*last_ns*: of the last row of an earlier life; *keeps_orders*: whether open orders stay at
+    the end; *prepare*: what is to be known before; *on_change*: told whether the process is ready.
     """
 
     def __init__(

@@ -61,7 +61,8 @@ class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
     """The market of a symbol: before a signal, as of the fact it names, else the newest. *facts*:
     how many came in this life; *door*: why nothing new may leave, empty if it may; *seq*: of the
-    fact, 0 before the first; *received_ns*: when the bus told it; *venue_ns*: its time at the venue.
+    fact, 0 before the first; *received_ns*: when the bus told it; *venue_ns*: its time at the
+    venue.
     """
 
     symbol: str

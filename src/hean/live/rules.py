@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`rules.py`: trading rules that change while we trade. They are read anew once a minute and after a
-refusal by a filter; new orders are sized and priced by the newest, what rests stays as it is. A grid
-finer than the books count in cannot be used: the symbol opens nothing new until a restart.
+"""`rules.py`: trading rules that change while we trade. They are read anew once a minute and after
+a refusal by a filter; new orders are sized and priced by the newest, what rests stays as it is. A
+grid finer than the books count in cannot be used: the symbol opens nothing new until a restart.
 """
 
 from __future__ import annotations

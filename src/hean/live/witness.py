@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`witness.py`: writes down what was seen, so that an order can be explained later, and the lack of
-one too. Before each signal goes the market as it was then, before each order request what every rule
-observed and allowed, also when it agreed, and with each reading of the account the market of every
-symbol. It decides nothing, and what it writes is never read back by a trading process.
+one too. Before each signal goes the market as it was then, before each order request what every
+rule observed and allowed, also when it agreed, and with each reading of the account the market of
+every symbol. It decides nothing, and what it writes is never read back by a trading process.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ Rows = Sequence[tuple[str, bytes]]
 
 
 class Witness:
-    """*governor*: whose rules judge; *door*: why an order, reduce-only or not, may not leave at this
-    moment. Made when everybody has subscribed; it listens to the market facts that others want.
+    """*governor*: whose rules judge; *door*: why an order, reduce-only or not, may not leave at
+    this moment. Made when everybody has subscribed; it listens to the market facts that others
+    want.
     """
 
     def __init__(

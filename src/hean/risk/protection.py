@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`protection.py`: whether a position that is to have a stop has one at the venue. A stop counts once
-the venue has acknowledged it; one that was sent and never answered protects nobody. After three
-seconds without, it is told, again every minute; after half a minute what is bare is closed by a
-reduction. Placing the stop, and placing it again after a refusal, is the strategy's business.
+"""`protection.py`: whether a position that is to have a stop has one at the venue. A stop counts
+once the venue has acknowledged it; one that was sent and never answered protects nobody. After
+three seconds without, it is told, again every minute; after half a minute what is bare is closed by
+a reduction. Placing the stop, and placing it again after a refusal, is the strategy's business.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`absence.py`: why no order was made around a moment. One walk over the rows up to there gives what
-stood in the way: no process, the kill switch, a halt of the gateway, old data, a gate with factors
-missing, a refusal, or a strategy that wanted nothing. The causes come in the order in which they
-decide; the first alone would have been enough.
+"""`absence.py`: why no order was made around a moment. One walk over the rows up to there gives
+what stood in the way: no process, the kill switch, a halt of the gateway, old data, a gate with
+factors missing, a refusal, or a strategy that wanted nothing. The causes come in the order in which
+they decide; the first alone would have been enough.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ ENDS = frozenset({"ORDER_CANCELLED", "ORDER_REJECTED", "ORDER_ABSENT"})
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """*kind*: a word for machines; *says*: in words; *seq*, *ts_ns*: of the row it stands in, 0 where
-    there is none; *rules*: that said no.
+    """*kind*: a word for machines; *says*: in words; *seq*, *ts_ns*: of the row it stands in, 0
+    where there is none; *rules*: that said no.
     """
 
     kind: str

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`chain.py`: why an order is as it is. One walk over the rows of a journal gathers everything that
 led to an order and everything that became of it: market, signal, rules, request, answers, fills,
-end. Rows go in, a chain comes out; nothing is asked, nothing is guessed, and what this kind of journal
-does not hold is said.
+end. Rows go in, a chain comes out; nothing is asked, nothing is guessed, and what this kind of
+journal does not hold is said.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Told = tuple[Record, Any]
 
 class Chain(msgspec.Struct):
     """*status*: where the order stands at the end of the journal; *reference*: the price seen;
-    *cost*: of all fills against what was expected, in quote money, positive when worse; *notes*: what
-    this journal cannot tell.
+    *cost*: of all fills against what was expected, in quote money, positive when worse; *notes*:
+    what this journal cannot tell.
     """
 
     order_id: str

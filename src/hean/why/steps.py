@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`steps.py`: the links of a chain in words and numbers. Each stands for one row of the journal, with
-its number, its moment and how long after the signal it was. What is said is what the row says.
+"""`steps.py`: the links of a chain in words and numbers. Each stands for one row of the journal,
+with its number, its moment and how long after the signal it was. What is said is what the row says.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ BPS = 10_000
 
 
 class Step(msgspec.Struct, frozen=True):
-    """*seq*: of the row; *after_ms*: since the signal, `None` before there was one; *what*: its kind;
-    *says*: in words; *numbers*: the same for machines.
+    """*seq*: of the row; *after_ms*: since the signal, `None` before there was one; *what*: its
+    kind; *says*: in words; *numbers*: the same for machines.
     """
 
     seq: int

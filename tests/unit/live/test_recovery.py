@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Books from a journal are the books of the process that wrote it, at every row.
 
-A process is played without sockets: the real bus, governor, engine, router, ledger and recorder, and
-in place of the gateway a venue that writes the SENT row as the gateway does. Its answers are drawn:
-late, twice, in any order, or none. After every step the journal is folded from its first row.
+A process is played without sockets: the real bus, governor, engine, router, ledger and recorder,
+and in place of the gateway a venue that writes the SENT row as the gateway does. Its answers are
+drawn: late, twice, in any order, or none. After every step the journal is folded from its first
+row.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean doctor` at the twins: what is wrong with key, account or clock is found, named with what to do,
-and no secret is shown. Each examination is the real command.
+"""`hean doctor` at the twins: what is wrong with key, account or clock is found, named with what to
+do, and no secret is shown. Each examination is the real command.
 """
 
 from __future__ import annotations
