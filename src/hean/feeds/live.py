@@ -101,6 +101,7 @@ class LiveFeed(ABC):
         self._governor = governor
         self._candles = tuple(candles)
         self._is_crowded = is_crowded
+        self._waiting: set[Connection] = set()
         self._stale_s = {**STALE_S, **(stale_s or {})}
         self._silence_s = silence_s
         self._ready_s = ready_s
@@ -310,12 +311,16 @@ class LiveFeed(ABC):
 
     def _relieve(self, connection: Connection) -> None:
         """Read no more until the kernel has caught up: nothing is lost, the venue waits."""
+        if connection in self._waiting:
+            return  # frames that were read before
+        self._waiting.add(connection)
         connection.pause()
 
         def look() -> None:
             if self._is_crowded is not None and self._is_crowded():
                 loop.call_later(RELIEF_S, look)
             else:
+                self._waiting.discard(connection)
                 connection.resume()
 
         loop = asyncio.get_running_loop()

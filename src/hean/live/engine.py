@@ -48,6 +48,7 @@ from hean.live.safety import LOOK_S, Safety
 from hean.live.settings import LiveSettings
 from hean.live.socket import ControlSocket
 from hean.live.stall import LoopWatch
+from hean.live.turn import Turn
 from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
@@ -386,6 +387,7 @@ class LiveEngine:
         instruments = {symbol: row.instrument for symbol, row in listed.items()}
         more: dict[str, Any] = {
             "take": to_bus(self.bus),
+            "is_crowded": Turn().is_long,
             "now": self.parts.now,
             "rng": self.parts.rng,
             "governor": self._governor,
