@@ -44,18 +44,23 @@ class Ends:
         for symbol, stale in engine.system.governor._stale.items():
             reasons += [f"{symbol}: stale {name}" for name in sorted(stale)]
         why = engine.gateway.halts.why(engine.system.portfolio.symbols[0])
-        if why:
+        if why and not lost:
             reasons.append(why)
         if not self._trial.checks.journal.is_clean and not lost:
             reasons.append("not reconciled")
         return reasons or self._differences(engine)
 
     def _lost(self) -> set[str]:
-        """Orders that the venue confirmed and then lost: only a person can say what became of
-        them.
+        """Orders that the venue confirmed and then lost, or under whose id it has an order that is
+        not ours: only a person can say what became of them.
         """
-        records = self._trial.exchange.ledger.records
-        return {str(row["client_order_id"]) for row in records if row["kind"] == "lost"}
+        found = set()
+        for row in self._trial.exchange.ledger.records:
+            if row["kind"] == "lost":
+                found.add(str(row["client_order_id"]))
+            elif row["kind"] == "fault" and row["dial"] == "duplicate_id":
+                found.update(row.get("client_order_ids", ()))
+        return found
 
     def check(self) -> None:
         """*Raises*: nothing; the first difference is told to the checks."""

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from hean.errors import HeanError, StateError
+from hean.net.socket import CONNECTS_WINDOW_S
 from hean.sim.coverage import Coverage
 from hean.sim.disk import DiskFaults, SimDisk
 from hean.sim.ends import Ends
@@ -37,6 +38,11 @@ STEPS_MAX = 150_000  # a run that is not over by then does not end
 LOOK_S = 1.0  # between two looks whether all is settled
 LIVENESS_S = 120.0  # RELIABILITY 4.4
 SILENCE_S = 600.0  # more, where a ban made us silent for that long
+CUTTING = frozenset(
+    {"net_cut", "net_mute", "net_refused", "public_cut", "private_cut", "connection_refused"}
+    | {"stall", "daily_cut", "stop_while_away", "subscription_silent"}
+)
+"""After these the connects of five minutes may be used up."""
 SILENT = frozenset({"ip_banned", "maintenance", "key_refused", "rate_limited"})
 RESTART_S = 1.0  # after a process that ended by itself
 EXITS_MAX = 40  # a process that ends by itself so often does not start any more
@@ -231,14 +237,20 @@ class Trial:
         self._calm_s = self.world.now_s()
         self.world.later(LOOK_S, self._look)
 
+    def _silence_s(self) -> float:
+        """How much longer the venue's wishes and our own manners may keep us from acting."""
+        kinds = set(self.scenario.kinds())
+        if kinds & SILENT:
+            return SILENCE_S
+        return CONNECTS_WINDOW_S if kinds & CUTTING else 0.0
+
     def _look(self) -> None:
         """Is everything explained?"""
         if self.process is None or not self.process.is_alive:
             self._calm_s = self.world.now_s()  # it is not there yet
         reasons = self.ends.unsettled()
         self._settled = 0 if reasons else self._settled + 1
-        kinds = set(self.scenario.kinds())
-        allowed_s = LIVENESS_S + (SILENCE_S if kinds & SILENT else 0.0)
+        allowed_s = LIVENESS_S + self._silence_s()
         if self._settled >= 2:
             try:
                 self.ends.check()
