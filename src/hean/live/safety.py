@@ -64,11 +64,20 @@ class Safety:
         self._system = system
 
     def restore(self, journaled: Latched, baseline: Baseline | None = None) -> None:
-        """Go on at the stricter level of journal and file, and with the losses so far."""
+        """Go on at the stricter level of journal and file, and with the losses so far. A level that
+        only the file holds is told, so that the journal has it from now on.
+        """
         self.triggers.restore(baseline)
         latched = stricter(journaled, self.latch.load())
         self.killswitch.restore(latched)
         self.gate.know_level(latched.level)
+        if latched.level != journaled.level:
+            account_id = self.killswitch.account_id
+            self._system.bus.emit(
+                KillswitchTriggered(
+                    latched.reason, latched.since_ns, latched.level, account_id, latched.actor
+                )
+            )
 
     def objection(self, is_reduction: bool) -> str:
         """Why an order may not leave at this moment; empty if it may."""
