@@ -33,6 +33,7 @@ from hean.errors import (
     InputError,
     JournalDamaged,
     JournalWriteFailed,
+    KeyRefused,
     RiskRefusal,
     SecondWriter,
 )
@@ -77,7 +78,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
     match error:
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
-        case InputError() | JournalDamaged():
+        case InputError() | JournalDamaged() | KeyRefused():
             return ExitCode.INPUT
         case EnvironmentFault() | OSError() | JournalWriteFailed() | SecondWriter():
             return ExitCode.ENVIRONMENT

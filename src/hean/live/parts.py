@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from hean.core.journal import Lock, SqliteDisk, WriterLock
 from hean.core.ports import Disk
+from hean.errors import EnvironmentFault, JournalDamaged
 from hean.net.http import HttpClient
 from hean.net.socket import Dial, picows_dial
 
@@ -63,9 +65,19 @@ def real_parts(*, budget_scale: int = 1) -> LiveParts:
 
 
 def private_disk(path: Path) -> Disk:
-    """A file of a journal that only its owner may read."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
-    return SqliteDisk(path)
+    """A file of a journal that only its owner may read.
+
+    *Raises*: `JournalDamaged` for a file that is none, `EnvironmentFault` for a disk that refuses.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+        return SqliteDisk(path)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise EnvironmentFault(f"{path} cannot be opened ({error}).") from error
+    except sqlite3.DatabaseError as error:
+        raise JournalDamaged(
+            f"{path} cannot be opened as a journal ({error}); restore it from a backup."
+        ) from error
 
 
 def read_file(path: Path) -> bytes | None:
