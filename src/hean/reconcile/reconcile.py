@@ -228,6 +228,7 @@ class Reconciler(Module):
         lag_s = (now_ns - self.clean_ns) / S_NS if self.clean_ns else 0.0
         sentences = tuple(each.sentence for each in found)
         self.context.emit(Reconcile(self.is_clean, sentences, lag_s, self._account))
+        self._external.clear()
         for each in lasting:
             if each.weight is Weight.WRONG:
                 self._halt(each, now_ns, read)
@@ -345,8 +346,7 @@ class Reconciler(Module):
 
     def _notes(self, read: AccountRead) -> Iterator[Difference]:
         """Executions of others, and the money: told, and taken as it is."""
-        external, self._external = self._external, []
-        for each in external:
+        for each in self._external:
             yield Difference("external", Weight.NOTE, f"executed without an order of ours: {each}")
         if self._coins is None or later(self._changes, read.began_ns):
             return  # which of the executions the wallet shows cannot be said

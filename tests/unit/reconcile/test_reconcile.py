@@ -209,6 +209,18 @@ def test_an_execution_without_an_order_of_ours_is_listed_and_clean():
     assert "SELL 0.2 BTCUSDT" in " ".join(books.last().differences)
 
 
+def test_it_is_listed_by_the_first_verdict_even_if_a_reading_had_to_be_repeated():
+    books = Books()
+    books.read()
+    books.desk.fill("venue-9", "0.2", "liquidation", side=Side.SELL)
+    books.read(btc="-0.1", after_s=30)  # in the middle of it
+    assert books.verdicts() == [True]
+    books.read(btc="-0.2", after_s=2.5)
+    assert "SELL 0.2 BTCUSDT" in " ".join(books.last().differences)
+    books.read(btc="-0.2", after_s=30)
+    assert books.last().differences == ()
+
+
 def test_somebody_s_own_order_is_listed_and_clean():
     books = Books()
     books.read(orders=(OpenOrder("web_1", "77", BTC, Decimal(1), ZERO),))
