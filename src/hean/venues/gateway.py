@@ -27,7 +27,9 @@ from hean.errors import (
     HeanError,
     NotSent,
     OrderNotOpen,
+    OrderSizeInvalid,
     ParameterInvalid,
+    PriceNotOnTick,
     RateLimited,
     VenueRefused,
 )
@@ -58,9 +60,11 @@ Sending = Callable[[str, Tracked, Decimal | None, Decimal | None], None]
 """Told verb, order, and the price and size of an amendment, before a byte of it may leave; returns
 when that is durable. *Raises*: `FatalError`; nothing leaves then."""
 
-_REASONS_TO_LOOK: dict[type[HeanError], str] = {  # after a refusal: what to look at again
-    FilterRefused: "rules",
-    VenueRefused: "modes",
+_REASONS_TO_LOOK: dict[type[HeanError], tuple[str, ...]] = {  # after a refusal: what to read again
+    FilterRefused: ("rules",),
+    OrderSizeInvalid: ("rules",),
+    PriceNotOnTick: ("rules",),
+    VenueRefused: ("modes", "rules"),  # Bybit has one code for a wrong mode and a price off its grid
 }
 _is_word = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols at both venues
 
@@ -372,8 +376,8 @@ class Gateway:
     def refused(self, flight: Flight, error: type[HeanError], why: str) -> None:
         """A definite no, and what it tells beyond this request."""
         order = flight.order
-        if error in _REASONS_TO_LOOK:
-            self.upkeep.now(_REASONS_TO_LOOK[error])
+        for what in _REASONS_TO_LOOK.get(error, ()):
+            self.upkeep.now(what)
         if flight.kind == "submit":
             self.tracker.refused(order, error, why)
         elif flight.kind == "cancel" and error in (RateLimited, NotSent, Halted):
