@@ -158,7 +158,7 @@ class Exchange:
                 WSMsgType.TEXT,
                 b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":%d,"T":%d,'
                 b'"s":"BTCUSDT","U":%d,"u":%d,"pu":%d,"b":[["%.2f","%d.000"]],"a":[]}}'
-                % (stamp, stamp, self.last_id, self.last_id, before, price / 2, number % 9 + 1),
+                % (stamp, stamp, self.last_id, self.last_id, before, price - 30_000, number % 9 + 1),
             )
         frame = trade_frame(number)
         self.sent_ns = time.perf_counter_ns()
