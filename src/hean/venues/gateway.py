@@ -64,7 +64,7 @@ _REASONS_TO_LOOK: dict[type[HeanError], tuple[str, ...]] = {  # after a refusal:
     FilterRefused: ("rules",),
     OrderSizeInvalid: ("rules",),
     PriceNotOnTick: ("rules",),
-    VenueRefused: ("modes", "rules"),  # Bybit has one code for a wrong mode and a price off its grid
+    VenueRefused: ("modes", "rules"),  # Bybit has one code for a wrong mode and a wrong price
 }
 _is_word = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols at both venues
 

@@ -36,9 +36,10 @@ empty if it is."""
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long is looked. *pauses_s*: before each look, the first ones dense, the last for good;
-    *by_id*: so many looks at first ask for the order alone, because lists are dear; *spread_s*: from the first to the last look of a proof; *late_ms*: how long after the receive
-    window of the request, by the venue's clock; *quarantine_s*: without proof; *alarm_s*: between
-    two alarms about one order.
+    *by_id*: so many looks at first ask for the order alone, because lists are dear; *spread_s*:
+    from the first to the last look of a proof; *late_ms*: how long after the receive window of the
+    request, by the venue's clock; *quarantine_s*: without proof; *alarm_s*: between two alarms
+    about one order.
     """
 
     pauses_s: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
