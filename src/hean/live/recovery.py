@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -96,7 +97,8 @@ class Books:
         self._manager.context = Context(bus, bus.clock)
         self._manager.context.emit = _forget
         self._left: OrderedDict[str, None] = OrderedDict()  # ids of what has left
-        self._tickets: dict[str, tuple[int, int]] = {}
+        self._unsent: dict[str, None] = {}  # ids of approved orders without a SENT row
+        self._tickets: dict[str, tuple[int, int]] = {}  # of those that nobody has used yet
         self._approved: dict[str, OrderApproved] = {}
 
     def hash(self) -> str:
@@ -126,6 +128,7 @@ class Books:
         self.last_ns, self.last_seq = record.ts_ns, record.seq
         match record.kind:
             case "STATE_HASH":
+                self._use_tickets()
                 self._compare(record)
             case "START":
                 self.start, self.is_stopped = row_of(record, Start), False
@@ -141,15 +144,13 @@ class Books:
 
     def open_orders(self) -> list[dict[str, Any]]:
         """Orders that may be at the venue, as `OrderEngine.get` shows them."""
-        return [order for order in self.engine.open_orders() if order["status"] != "INTENT"]
+        orders = self.engine.open_orders()
+        return [order for order in orders if order["client_order_id"] not in self._unsent]
 
     def never_sent(self) -> list[str]:
         """Approved orders of which no byte has left."""
-        return [
-            str(order["client_order_id"])
-            for order in self.engine.open_orders()
-            if order["status"] == "INTENT"
-        ]
+        ids = [str(order["client_order_id"]) for order in self.engine.open_orders()]
+        return [order_id for order_id in ids if order_id in self._unsent]
 
     def tracked(self) -> list[Tracked]:
         """Orders as a gateway wants to know them: the open ones, and those of which the venue may
@@ -205,16 +206,28 @@ class Books:
         if sent.verb == "cancel":
             self.cancels.add(sent.order_id)
         elif sent.verb == "submit":
-            self._redeem(sent.order_id)
+            self._at_gateway(sent.order_id)
 
-    def _redeem(self, order_id: str) -> None:
+    def _at_gateway(self, order_id: str) -> None:
+        """The router let it through; it left, or the gateway refused it."""
+        self._unsent.pop(order_id, None)
         self._left[order_id] = None
         if len(self._left) > LEFT_MAX:
             self._left.popitem(last=False)
-        found = self._tickets.pop(order_id, None)
-        if found is not None:
-            ticket, approved_ns = found
+        if order_id in self._tickets:
+            self._use_ticket(order_id)
+
+    def _use_ticket(self, order_id: str) -> None:
+        ticket, approved_ns = self._tickets.pop(order_id)
+        with suppress(Halted):  # it was withdrawn then as well
             self.engine.redeem(order_id, ticket, approved_ns)
+
+    def _use_tickets(self) -> None:
+        """The router had used every ticket before the next fact was handled: what stops the engine
+        from now on did not stop those.
+        """
+        for order_id in list(self._tickets):
+            self._use_ticket(order_id)
 
     def _fact(self, record: Record) -> None:
         fact: Any = record.fact()
@@ -261,6 +274,7 @@ class Books:
             self._tickets[approved.order_id] = (self.engine.readmit(approved, ts_ns), ts_ns)
         except AlreadyApproved:
             return  # said twice: the first stands
+        self._unsent[approved.order_id] = None
 
     def _book(self, fill: OrderFilled) -> None:
         self.ledger.book(fill)
@@ -276,13 +290,15 @@ class Books:
     def _rejected(self, rejected: OrderRejected, event: StampedEvent) -> None:
         order_id = rejected.order_id
         if rejected.source == "venue":
-            self._redeem(order_id)  # the gateway refused it before a byte had left
+            self._at_gateway(order_id)
         elif rejected.source == "router" and rejected.code == Halted.code:
+            self._tickets.pop(order_id, None)
             self.engine.on_cancelled(order_id, event.ts_ns)  # as the engine did when it refused
         self._manager.on_rejected(event)
 
     def _halt(self, triggered: KillswitchTriggered) -> None:
         self.latched = self.latched.after(triggered)
+        self._use_tickets()
         self.engine.halt("HALT_NEW")
         try:
             self.engine.halt(triggered.level)

@@ -227,6 +227,20 @@ def test_an_order_without_its_row_has_not_left(life: Life) -> None:
     assert (left.order_id, left.is_unknown, left.is_placed) == (sent, True, False)
 
 
+def test_an_order_refused_at_the_last_hop_after_a_stop_was_let_through_before_it(
+    life: Life,
+) -> None:
+    def submit(approved: OrderApproved) -> None:
+        life.desk.bus.emit(KillswitchTriggered("slow disk", START_NS, actor="auto:journal"))
+        life.desk.bus.emit(OrderRejected(approved.order_id, "halted", 2105, "venue", BTC))
+
+    life.desk.venue.submit = submit  # type: ignore[method-assign]
+    life.desk.ask("0.010", order_id="h1-test-1")
+    books = life.check()
+    assert books.engine.status("h1-test-1") == "REJECTED"
+    assert books.never_sent() == []
+
+
 def test_an_order_that_a_cancel_was_sent_for_is_still_wanted_gone(life: Life) -> None:
     order_id = life.desk.ask("0.010", order_id="h1-test-1")
     life.desk.place(order_id)
