@@ -84,9 +84,11 @@ class PrivateStream:
         self._last_execution_ns = 0
         self._connection: Connection | None = None
 
-    def resume(self, since_ns: int) -> None:
-        """An earlier process of ours watched the account until *since_ns*, venue time."""
-        self._since_ns = since_ns - OVERLAP_NS
+    def resume(self, since_ns: int, first_ns: int) -> None:
+        """Earlier processes of ours watched the account from *first_ns* to *since_ns*, venue time.
+        What was executed before the first reading was in the position that it found.
+        """
+        self._since_ns = max(since_ns - OVERLAP_NS, first_ns)
 
     @property
     def unbroken(self) -> int:
