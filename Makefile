@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # A table of contents: every target is one line around ./hean or a script. Plain `make` prints it.
-.PHONY: help demo test setup build check bench clean
+.PHONY: help demo test setup build check bench crash clean
 
 help:   ## print this table
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,5 +16,7 @@ check:  ## format, lint, types, import contracts, tidy; under a minute
 	@./hean setup dev && .venv/bin/python scripts/check.py
 bench:  ## measure HEAN beside its peers; results in bench/results
 	@./hean setup bench && .venv/bin/python bench/run.py
+crash:  ## kill real trading processes, KILLS=100 times, and compare ledgers
+	@./hean setup dev && PYTHONPATH=tests .venv/bin/python -m crash.kill_processes --kills $(or $(KILLS),100)
 clean:  ## remove the environment, build products and caches
 	@rm -rf .venv .hean .cache .*_cache .hypothesis target dist src/hean/_core*.so

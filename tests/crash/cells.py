@@ -55,7 +55,7 @@ def _crash(
     here = folder / f"{exchange[:2]}{market[0]}"
     here.mkdir()
     with TwinProcess(exchange, here) as twin:
-        given = {"binds": "true"} if market == "spot" else {}
+        given = {"every": "1", "binds": "true" if market == "spot" else "false"}
         run = CrashRun(Place(twin, market, here, given=given), seed)
         try:
             nested = min(NESTED, kills) if cell == CELLS[0] else 0

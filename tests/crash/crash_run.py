@@ -12,30 +12,34 @@ import random
 import select
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crash.audit import Reading, hash_of, ledger_of, problems
 from crash.live_process import POLL_S, LiveProcess, Place
 
-LIFE_S = 1.2  # of trading, at most, before a kill
+LIFE_S = 1.0  # of trading, at most, before a kill
 AIMED_S = 0.006  # after a decision: from judging to the venue's answer
 RECOVERY_S = 0.25  # from the control socket to being ready
 SETTLE_S = 150.0  # a proof of absence takes 65 s, and machines stall
 UNRESOLVED_MAX = 2  # then the next life is long enough to resolve them; four would stop trading
+STARTS_MAX = 5  # each waits half a minute for room
 PAUSED = {"paused": "true"}
 SHARES = (("loading", 0.1), ("recovering", 0.2), ("trading", 0.35), ("deciding", 0.35))
 
 
 @dataclass
 class Figures:
-    """What was seen. *kills*: by the moment; *ready_s*: from the start of the process."""
+    """What was seen. *kills*: by the moment; *ready_s*: from the start of the process;
+    *settled*: lives without a kill; *crowded_out*: starts that the venue's limits had no room for.
+    """
 
     kills: Counter[str] = field(default_factory=Counter)
     ready_s: list[float] = field(default_factory=list)
     settled: int = 0
+    crowded_out: int = 0
 
     def document(self, reading: Reading, place: Place) -> dict[str, Any]:
         """As JSON has it."""
@@ -51,6 +55,7 @@ class Figures:
             "orders_absent": rows.absent,
             "orders_quarantined": rows.quarantined,
             "long_lives": self.settled,
+            "starts_crowded_out": self.crowded_out,
             "journal_rows": rows.count,
             "hashes_compared": reading.books.hashes if reading.books else 0,
             "ready_s_worst": round(max(self.ready_s, default=0.0), 3),
@@ -93,20 +98,23 @@ class CrashRun:
     def die(self, moment: str) -> None:
         """One life."""
         first = {"first": str(self._rng.randrange(10))}
-        with LiveProcess(replace(self.place, given={**self.place.given, **first})) as process:
+        place = replace(self.place, given={**self.place.given, **first})
+        with ExitStack() as stack:
             match moment:
                 case "loading":
+                    process = stack.enter_context(LiveProcess(place))
                     time.sleep(self._rng.uniform(0.0, self._usual_s()))
                 case "recovering":
+                    process = stack.enter_context(LiveProcess(place))
                     self._until_door(process)
                     time.sleep(self._rng.uniform(0.0, RECOVERY_S))
                 case "trading":
-                    self._go(process)
+                    process = stack.enter_context(self._trading(place))
                     time.sleep(self._rng.uniform(0.0, LIFE_S))
-                case "deciding":
-                    self._go(process)
+                case _:
+                    process = stack.enter_context(self._trading(place))
                     self._until_decision(process)
-            assert process.is_alive, f"it ended by itself: {process.words()}"
+            assert process.is_alive or process.is_crowded_out, f"it ended: {process.words()}"
             process.kill()
         self.figures.kills[moment] += 1
 
@@ -116,7 +124,7 @@ class CrashRun:
         paused = replace(self.place, given={**self.place.given, **PAUSED})
         end_s = time.monotonic() + SETTLE_S
         while time.monotonic() < end_s:
-            with LiveProcess(paused) as process:
+            with self._ready(paused) as process:
                 self._until_rest(process, end_s)
                 code = process.stop()
                 assert code == 0, f"exit {code}: {process.words()}"
@@ -148,16 +156,33 @@ class CrashRun:
     def _quiet_hash(self) -> str:
         """Of a life in which nothing happens."""
         paused = replace(self.place, given={**self.place.given, **PAUSED})
-        with LiveProcess(paused) as process:
-            status = process.until_ready()
-            assert status, f"not ready: {process.words()}"
+        with self._ready(paused) as process:
+            status = process.status()
             code = process.stop()
             assert code == 0, f"exit {code}: {process.words()}"
         return str(status["state_hash"])
 
-    def _go(self, process: LiveProcess) -> None:
-        process.go()
-        self.figures.ready_s.append(process.ready_s)
+    @contextmanager
+    def _ready(self, place: Place) -> Iterator[LiveProcess]:
+        """A process that is ready. Many starts in a minute use the venue's limits up; the next one
+        then gives up, as it should, and is started again.
+        """
+        for _ in range(STARTS_MAX):
+            with LiveProcess(place) as process:
+                if process.until_ready():
+                    yield process
+                    return
+                assert process.is_crowded_out, f"not ready: {process.words()}"
+                self.figures.crowded_out += 1
+        raise AssertionError("the venue's limits stay used up")
+
+    @contextmanager
+    def _trading(self, place: Place) -> Iterator[LiveProcess]:
+        """One that trades."""
+        with self._ready(place) as process:
+            process.go()
+            self.figures.ready_s.append(process.ready_s)
+            yield process
 
     def _usual_s(self) -> float:
         known = sorted(self.figures.ready_s)
@@ -187,8 +212,7 @@ class CrashRun:
 
     def _until_rest(self, process: LiveProcess, end_s: float) -> None:
         """Wait until nothing is open and nothing is held."""
-        status = process.until_ready()
-        assert status, f"not ready: {process.words()}"
+        status: dict[str, Any] = {}
         while time.monotonic() < end_s:
             status = process.beat()
             held = status.get("positions", {"": "1"}).values()

@@ -73,12 +73,18 @@ class Place:
             **kept,
             f"{base}_REST_URL": twin.rest_url,
             public: twin.ws_base,
-            f"{prefix}_API_KEY": self.account.key,
-            f"{prefix}_API_SECRET": self.account.secret,
+            f"{prefix}_API_KEY_FILE": str(self._secret("key", self.account.key)),
+            f"{prefix}_API_SECRET_FILE": str(self._secret("secret", self.account.secret)),
             "LIVE_CONFIRM": "YES",
             "HEAN_DATA_DIR": str(self.folder / "data"),
             **self.environment,
         }
+
+    def _secret(self, name: str, value: str) -> Path:
+        path = self.folder / f"{self.account.name}.{name}"
+        path.touch(0o600)
+        path.write_text(value)
+        return path
 
     def command(self) -> list[str]:
         """The command line; writes the configuration."""
@@ -105,7 +111,7 @@ class LiveProcess:
         self.began_s, self.began_ns = time.monotonic(), time.time_ns()
         self.ready_s = 0.0
         """From its start until it could trade."""
-        self.told = (place.folder / "stderr.txt").open("a")
+        self.told = (place.folder / "told.txt").open("w")
         self._process = subprocess.Popen(
             place.command(),
             cwd=place.folder,
@@ -130,6 +136,11 @@ class LiveProcess:
     def is_alive(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
+
+    @property
+    def is_crowded_out(self) -> bool:
+        """Whether it gave up because so many starts have used the venue's limits up."""
+        return not self.is_alive and "RateLimited" in self.words()
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
@@ -202,6 +213,6 @@ class LiveProcess:
         raise AssertionError(f"it does not trade: {self.status()} {self.words()}")
 
     def words(self) -> str:
-        """The end of what it told."""
+        """The end of what it told, as long as no other was started there."""
         self.told.flush() if not self.told.closed else None
-        return (self.place.folder / "stderr.txt").read_text()[-3_000:]
+        return Path(self.told.name).read_text()[-3_000:]

@@ -20,12 +20,13 @@ from hean.strategies.base import Strategy
 NEAR, AWAY = 0.9999, 0.97  # of the last price: a limit that may fill, one that waits
 STOP, TARGET = 0.9, 1.1
 RESTING_MAX = 3
+STEP_NS = 150_000_000  # with stop and target, fewer orders than a second may have
 STEPS = ("enter", "near", "away", "cancel", "leave", "away", "cancel", "near", "leave", "cancel")
 
 
 class Mover(Strategy):
-    """One step for each *every* facts. *notice*: a pipe that is told of each step by one byte, for
-    whoever wants to kill this process in the middle of it. *binds*: whether resting exits bind the
+    """One step for each *every* facts, but not more than a few in a second. *notice*: a pipe that is told by one byte of each step that asks
+    for something, for whoever wants to kill this process in the middle of it. *binds*: whether resting exits bind the
     coins, as on spot, so that they go before the position can.
     """
 
@@ -42,6 +43,7 @@ class Mover(Strategy):
         super().__init__(symbols, given)
         self._facts, self._steps = 0, int(self.p.first)
         self._resting: dict[str, dict[str, None]] = {symbol: {} for symbol in symbols}
+        self._last_ns = 0
         self._taken_back: set[str] = set()
         self._pipe = -1
         if self.p.notice:
@@ -70,8 +72,9 @@ class Mover(Strategy):
         """Take the next step."""
         self._facts += 1
         symbol, price = event.data.symbol, event.data.price
-        if self._facts % self.p.every or not price:
+        if self._facts % self.p.every or event.ts_ns - self._last_ns < STEP_NS or not price:
             return
+        self._last_ns = event.ts_ns
         if self.p.paused:
             self._take_back(symbol)
             if not self.is_waiting(symbol):
@@ -79,9 +82,9 @@ class Mover(Strategy):
             return
         step = STEPS[self._steps % len(STEPS)]
         self._steps += 1
-        self._tell()
         match step:
             case "enter" if not (self.is_waiting(symbol) or self.position[symbol]):
+                self._tell()
                 stop, target = price * STOP, None if self.p.binds else price * TARGET
                 self.enter(symbol, Side.BUY, stop_loss=stop, take_profit=target)
             case "leave" if not self.is_waiting(symbol):
@@ -104,6 +107,7 @@ class Mover(Strategy):
             self._resting.get(fact.symbol, {}).pop(fact.order_id, None)
 
     def _offer(self, symbol: str, price: float) -> None:
+        self._tell()
         order_id = self.context.next_id(self.name)
         self._resting[symbol][order_id] = None
         self.context.emit(
@@ -121,6 +125,7 @@ class Mover(Strategy):
     def _take_back(self, symbol: str) -> None:
         for order_id in self._resting[symbol]:
             if order_id not in self._taken_back:
+                self._tell()
                 self._taken_back.add(order_id)
                 self.context.emit(CancelRequest(order_id, symbol, "moved", self.name))
 
@@ -128,7 +133,9 @@ class Mover(Strategy):
         if self.p.binds and self._protection[symbol]:
             self._cancel_protection(symbol)
             return
-        self.leave(symbol)
+        if self.position[symbol]:
+            self._tell()
+            self.leave(symbol)
 
     def _tell(self) -> None:
         if self._pipe >= 0:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real processes are killed, really: `hean live` trades at twins and dies by SIGKILL at random
 moments, again and again, and the twins' ledgers say what became of its orders. `HEAN_CRASH_KILLS`
-says how often; `scripts/kill_processes.py` does the same with figures.
+says how often; `make crash` does the same with figures.
 """
 
 from __future__ import annotations

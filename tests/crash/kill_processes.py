@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make crash KILLS=1000`: kill real trading processes so often, at twins of every market, and compare
 ledgers. Prints progress and what was seen; `--json FILE` keeps it. Exit code 1 when an order or a
-fill was lost or doubled. The work is done by `tests/crash`.
+fill was lost or doubled.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ TOLD_EVERY = 25  # kills
 
 def main(arguments: list[str]) -> int:
     """Run it; 0 when both ledgers agree everywhere."""
-    parser = argparse.ArgumentParser(prog="kill_processes.py", description="Kill trading processes.")
+    parser = argparse.ArgumentParser(
+        prog="kill_processes.py", description="Kill trading processes."
+    )
     parser.add_argument("--kills", type=int, default=100, help="over all markets")
     parser.add_argument("--seed", type=int, default=1, help="of the moments of death")
     parser.add_argument("--json", type=Path, help="where the figures go")
