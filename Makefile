@@ -14,6 +14,8 @@ build:  ## build the release wheel into dist/
 	@./hean setup && .venv/bin/maturin build --release --locked --out dist
 check:  ## format, lint, types, import contracts, tidy; under a minute
 	@./hean setup dev && .venv/bin/python scripts/check.py
+sim:    ## trade in a world where everything goes wrong; SEEDS=300
+	@./hean sim --seeds $(SEEDS)
 bench:  ## measure HEAN beside its peers; results in bench/results
 	@./hean setup bench && .venv/bin/python bench/run.py
 crash:  ## kill real trading processes, KILLS=100 times, and compare ledgers

@@ -29,6 +29,7 @@ COMMANDS = {
     "paper": "paper",
     "parity": "parity",
     "settings": "settings",
+    "sim": "sim",
     "twin": "twin",
     "watchdog": "watchdog",
     "why": "why",
