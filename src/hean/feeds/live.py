@@ -246,11 +246,9 @@ class LiveFeed(ABC):
         if kind is Funding:
             # A rate to come is no payment: without a mark price nobody books it.
             facts = (msgspec.structs.replace(facts[0], mark_price=None), *facts[1:])
-            kind = facts[-1].__class__  # a ticker may bring both
-        if kind is Book:
-            if self._due and topic in self._due and cast(Book, facts[0]).is_snapshot:
-                del self._due[topic]
-        elif kind is Tick and topic.symbol in self._doubts:
+        if self._due and kind is Book and cast(Book, facts[0]).is_snapshot:
+            self._due.pop(topic, None)
+        if self._doubts and topic.symbol in self._doubts and facts[-1].__class__ is Tick:
             self._doubts.discard(topic.symbol)
             self._tell(health_of(f"{self.name}.price.{topic.symbol}", FRESH, topic.symbol))
         self._take(facts)

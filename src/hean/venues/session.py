@@ -2,7 +2,8 @@
 """`session.py`: a socket one has to log in to. After each opening the venue's steps are sent one by
 one, each after the answer to the one before; when the last is answered the session is ready. A
 refused step leaves the session unready and is told; for the next minute nothing is sent, however
-often the socket opens, and then the login is tried once more.
+often the socket opens, and then the login is tried once more. A step without an answer means that
+the line does not bring everything: another one is opened, though this one may still answer pings.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hean.venues.outcomes import Outcome
 from hean.venues.reports import Reply
 
 REFUSED_PAUSE_S = 60.0  # a key or topic that was refused is tried again once a minute
+ANSWER_S = 10.0  # to a step; venues answer at once
 CLOCK_PAUSE_S = 2.0  # a time that was refused: when the clock has been measured anew
 
 
@@ -57,9 +59,7 @@ class Session:
         """The socket is gone."""
         self.is_ready = False
         self._left.clear()
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        self._stop_waiting()
 
     def answered(self, reply: Reply) -> None:
         """An answer that belongs to no request is one to a step."""
@@ -70,6 +70,7 @@ class Session:
             self._next()
             return
         self._left.clear()
+        self._stop_waiting()
         loop = asyncio.get_running_loop()
         is_late = reply.verdict.error is ClockRefused
         self._not_before_s = loop.time() + (CLOCK_PAUSE_S if is_late else REFUSED_PAUSE_S)
@@ -82,6 +83,7 @@ class Session:
         self._next()
 
     def _next(self) -> None:
+        self._stop_waiting()
         if not self._left:
             self.is_ready = True
             self._on_ready()
@@ -90,3 +92,15 @@ class Session:
                 self._connection.send(self._left[0])
             except NotConnected:
                 self.down()  # it will open again and start over
+                return
+            self._later = asyncio.get_running_loop().call_later(ANSWER_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._later = None
+        if self._connection is not None:
+            self._connection.restart(f"a login was not answered within {ANSWER_S:g} s")
+
+    def _stop_waiting(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None

@@ -239,3 +239,28 @@ async def test_a_ticker_with_a_rate_and_a_price_tells_both(server: ScriptedServe
     assert (funding.rate, funding.mark_price) == (0.0001, None)
     assert feed.reconnects == 0
     await feed.stop()
+
+
+async def test_a_doubt_about_a_price_ends_with_the_next_quote_of_the_book(
+    server: ScriptedServer,
+) -> None:
+    venue, facts = Bybit(server), list[Payload]()
+    feed = feed_of(server, facts)
+    await feed.start()
+    row = {"T": NOW_MS, "s": "BTCUSDT", "S": "Buy", "v": "1", "L": "PlusTick", "BT": False}
+    for number, price in enumerate(("100.0", "10000.0")):
+        data = [{**row, "p": price, "i": str(number), "seq": number}]
+        frame = {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": NOW_MS, "data": data}
+        server.last.say(json.dumps(frame, separators=(",", ":")).encode())
+    name = "feed.bybit.linear.price.BTCUSDT"
+
+    def states() -> list[str]:
+        return [f.state for f in facts if isinstance(f, Health) and f.component == name]
+
+    await until(lambda: states() == ["STALE"])
+    data = {"s": "BTCUSDT", "b": [["100.0", "0"], ["99.9", "1"]], "a": []}
+    data |= {"u": venue.update + 1, "seq": venue.update + 1}
+    frame = {"topic": "orderbook.50.BTCUSDT", "type": "delta", "ts": NOW_MS, "data": data}
+    server.last.say(json.dumps({**frame, "cts": NOW_MS}, separators=(",", ":")).encode())
+    await until(lambda: states() == ["STALE", "FRESH"])
+    await feed.stop()

@@ -8,7 +8,7 @@ import asyncio
 from hean.errors import KeyRefused, NotConnected
 from hean.venues.outcomes import Outcome, Verdict
 from hean.venues.reports import Reply
-from hean.venues.session import REFUSED_PAUSE_S, Session
+from hean.venues.session import ANSWER_S, REFUSED_PAUSE_S, Session
 
 YES = Reply(Verdict(Outcome.YES))
 NO = Reply(Verdict(Outcome.NO, KeyRefused, 10003, "API key is invalid."))
@@ -19,12 +19,16 @@ class Wire:
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
+        self.restarts: list[str] = []
         self.is_open = True
 
     def send(self, frame: bytes) -> None:
         if not self.is_open:
             raise NotConnected("closed")
         self.frames.append(frame)
+
+    def restart(self, reason: str) -> None:
+        self.restarts.append(reason)
 
 
 class Login:
@@ -83,19 +87,23 @@ async def test_after_a_refusal_no_opening_sends_anything_for_a_minute():
     assert not login.session.is_ready
 
 
-async def test_when_the_minute_is_over_the_login_is_tried_once_more():
-    """The loop's own clock is set forward, so that the minute need not be waited for."""
+async def set_forward(seconds: float) -> None:
+    """Let so much time pass on the loop's own clock, so that it need not be waited for."""
     loop = asyncio.get_running_loop()
-    login = Login()
-    login.session.opened(login.wire)
-    login.session.answered(NO)
     started = loop.time
-    loop.time = lambda: started() + REFUSED_PAUSE_S
+    loop.time = lambda: started() + seconds
     try:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     finally:
         loop.time = started
+
+
+async def test_when_the_minute_is_over_the_login_is_tried_once_more():
+    login = Login()
+    login.session.opened(login.wire)
+    login.session.answered(NO)
+    await set_forward(REFUSED_PAUSE_S)
     assert login.wire.frames == [b"login", b"login"]
 
 
@@ -107,3 +115,20 @@ async def test_a_socket_that_dies_during_a_login_leaves_the_session_down():
     assert not login.session.is_ready
     login.session.answered(YES)
     assert login.ready == 0
+
+
+async def test_a_step_that_is_not_answered_opens_another_line():
+    login = Login()
+    login.session.opened(login.wire)
+    login.session.answered(YES)
+    await set_forward(ANSWER_S)
+    assert login.wire.restarts == ["a login was not answered within 10 s"]
+
+
+async def test_a_session_that_is_ready_waits_for_nothing():
+    login = Login()
+    login.session.opened(login.wire)
+    login.session.answered(YES)
+    login.session.answered(YES)
+    await set_forward(ANSWER_S)
+    assert login.wire.restarts == []
