@@ -31,6 +31,7 @@ from hean.twin.orders import (
 
 ZERO = Decimal(0)
 LEVELS = ("RUN", "HALT_NEW", "CANCEL_ALL", "FLATTEN", "LOCKED")
+FORCED = frozenset({"liquidation", "adl"})
 ENDS = frozenset({"CANCELLED", "EXPIRED", "REJECTED", "FILLED"})
 
 
@@ -59,7 +60,7 @@ class VenueBooks:
     position: dict[str, Decimal] = field(default_factory=dict)
     """By symbol: everything that traded in the account."""
     own_position: dict[str, Decimal] = field(default_factory=dict)
-    """By symbol: what our orders traded."""
+    """By symbol: what our orders traded, and what the venue closed of it."""
     flows: Decimal = ZERO
     """Realised profit less fees, of everything."""
 
@@ -83,7 +84,8 @@ class VenueBooks:
         change = signed(execution.side, execution.quantity)
         self.position[symbol] = self.position.get(symbol, ZERO) + change
         order = execution.order
-        if order is not None and order.client_id in self.orders:
+        is_forced = execution.kind in FORCED
+        if is_forced or (order is not None and order.client_id in self.orders):
             self.own_position[symbol] = self.own_position.get(symbol, ZERO) + change
 
     def open_orders(self, symbol: str, side: str) -> Decimal:
