@@ -154,11 +154,12 @@ class Exchange:
         price = 60_000 + number % 100 * 0.1
         if self.books is not None:
             before, self.last_id = self.last_id, FIRST_ID + number
+            ids = (self.last_id, self.last_id, before)
             self.books.send(
                 WSMsgType.TEXT,
                 b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":%d,"T":%d,'
                 b'"s":"BTCUSDT","U":%d,"u":%d,"pu":%d,"b":[["%.2f","%d.000"]],"a":[]}}'
-                % (stamp, stamp, self.last_id, self.last_id, before, price - 30_000, number % 9 + 1),
+                % (stamp, stamp, *ids, price - 30_000, number % 9 + 1),
             )
         frame = trade_frame(number)
         self.sent_ns = time.perf_counter_ns()
