@@ -310,6 +310,7 @@ class LiveEngine:
             self.system.engine,
             instruments,
             look_again=gateway.look_again,
+            reference=self._market.last_price,
             is_fresh=not self.books.is_compared,
             quote=quote,
             cash=(lambda: ledger.cash) if is_linear else None,
@@ -361,8 +362,9 @@ class LiveEngine:
         self.gateway.restore(
             books.tracked(),
             books.seen,
-            books.watched_ns or books.last_ns,
+            (books.first_ns, books.watched_ns or books.last_ns),
             epoch=self.epoch,
+            first_ns=books.first_ns,
         )
         name = self.strategy.name
         wanted = books.wanted.get(name, {})

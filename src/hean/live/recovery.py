@@ -86,8 +86,8 @@ class Books:
         self.is_compared = False
         """Whether the books were ever held against the venue's."""
         self.last_ns = 0
-        self.watched_ns = 0
-        """By the venue's clock, until when everything on the account was seen."""
+        self.first_ns = self.watched_ns = 0
+        """By the venue's clock, since and until when everything on the account was seen."""
         self.last_seq = 0
         self.hashes = 0
         self.is_stopped = False
@@ -263,7 +263,9 @@ class Books:
             case EventType.RECONCILE:
                 self.is_compared = True
             case EventType.ACCOUNT_READ if fact.is_complete:
+                self.first_ns = self.first_ns or fact.began_ns
                 self.watched_ns = fact.began_ns
+                self.first_ns = self.first_ns or fact.began_ns
             case EventType.SIGNAL:
                 self._remember(fact)
 

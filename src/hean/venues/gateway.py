@@ -293,15 +293,17 @@ class Gateway:
         seen: Iterable[str],
         since_ns: int,
         epoch: int | None = None,
+        first_ns: int = 0,
     ) -> None:
-        """Go on where an earlier process stopped: its orders, ids of executions it told, and until
-        when it watched the account, 0 if there was none. Before `start`. *epoch*: of this process;
-        with it orders on the account that bear HEAN's form of id are judged.
+        """Go on where earlier processes stopped: their orders, ids of executions they told, and
+        until when they watched the account, by the venue's clock, 0 if there was none; *first_ns*:
+        since when. Before `start`. *epoch*: of this process; with it orders on the account that
+        bear HEAN's form of id are judged.
         """
         self.resolution.strangers.epoch = epoch
         self.tracker.restore(orders, seen)
         if since_ns:
-            self.private.resume(since_ns)
+            self.private.resume(since_ns, first_ns)
 
     async def start(self) -> None:
         """Measure the clock, set up the account, log in and read the account.
