@@ -362,7 +362,7 @@ class LiveEngine:
         self.gateway.restore(
             books.tracked(),
             books.seen,
-            (books.first_ns, books.watched_ns or books.last_ns),
+            books.watched_ns or books.last_ns,
             epoch=self.epoch,
             first_ns=books.first_ns,
         )

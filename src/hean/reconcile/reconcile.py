@@ -64,7 +64,8 @@ class _Seen:
 class Reconciler(Module):
     """Compares. *instruments*: what is traded; *look_again*: asks for another reading in a moment;
     *is_fresh*: nothing was ever compared in this journal, so what the account holds is adopted;
-    *quote*: the coin that is paid with; *cash*: the ledger's.
+    *quote*: the coin that is paid with; *cash*: the ledger's; *reference*: last price of a symbol,
+    for what is adopted where the venue names no entry.
     """
 
     name = "reconcile"
@@ -80,6 +81,7 @@ class Reconciler(Module):
         is_fresh: bool = False,
         quote: str = "USDT",
         cash: Callable[[], Decimal] | None = None,
+        reference: Callable[[str], float | None] = lambda symbol: None,
         account: str = "",
     ) -> None:
         self.is_clean = False
@@ -92,6 +94,7 @@ class Reconciler(Module):
         self._is_fresh = is_fresh
         self._quote = quote
         self._cash = cash
+        self._reference = reference
         self._account = account
         self._spot = {
             symbol: symbol.removesuffix(quote)
@@ -285,12 +288,12 @@ class Reconciler(Module):
         """
         rules = self._instruments[symbol]
         missing = _venue(read).get(symbol, ZERO) - self._engine.position(symbol)
-        entry = self._entries.get(symbol, ZERO)
+        entry = float(self._entries.get(symbol, ZERO)) or self._reference(symbol) or 0.0
         if not missing or entry <= 0:
             return ZERO
         try:
             rules.quantity_lots(abs(missing))
-            price = rules.price_decimal(rules.quantise_price(float(entry), "nearest"))
+            price = rules.price_decimal(rules.quantise_price(entry, "nearest"))
         except HeanError:
             return ZERO  # it fits no order of ours: a person has to look
         self._adopting[symbol] = missing

@@ -41,6 +41,7 @@ class Books:
             look_again=self._look_again,
             is_fresh=is_fresh,
             cash=lambda: self.desk.ledger.cash,
+            reference=self.desk.prices.get,
         )
         bus, clock = self.desk.bus, self.desk.clock
         self.reconciler.attach(bus, Context(bus, clock, name="reconcile"))
@@ -121,6 +122,17 @@ def test_after_that_the_venue_s_position_is_ours_and_nobody_s_in_particular():
     assert books.desk.held() == (Decimal("0.5"), Decimal("0.5"))
     books.read(btc="0.5", after_s=2.5)
     assert books.last().clean
+
+
+def test_a_position_that_is_gone_without_a_word_is_given_up_at_the_last_price():
+    books = Books()
+    books.bought("0.1")
+    books.desk.say(Position(BTC, ZERO, ZERO))
+    for _ in range(6):
+        books.read(after_s=2.5)
+    assert len(books.kills()) == 1
+    assert books.desk.of(EventType.ORDER_FILLED)[-1].fill_price == Decimal("60000.0")
+    assert books.desk.held() == (ZERO, ZERO)
 
 
 def test_a_difference_that_is_gone_at_the_next_look_was_never_told():
