@@ -69,7 +69,7 @@ class EpochDesk(Desk):
         super().__init__(*args, **more)
         self.epoch = next(EPOCHS)
         self.ids = IdSequence(self.epoch)
-        self.venue.restore([], [], (0, time.time_ns() + OVERLAP_NS), self.epoch)  # from now on
+        self.venue.restore([], [], time.time_ns() + OVERLAP_NS, self.epoch)  # from now on
 
     def made_by(self, epoch: int) -> str:
         """An id that a process of that epoch gives."""
