@@ -45,6 +45,14 @@ class OrderManager(Module):
 
         return undo
 
+    def knows(self, order_id: str) -> bool:
+        """Whether an order of this id is, or was a while ago, ours."""
+        try:
+            self.engine.status(order_id)
+        except OrderError:
+            return False
+        return True
+
     def admit_fill(self, event: Event) -> bool:
         """Count a piece that traded. *Returns*: whether it counts; an execution that was seen
         before does not, nor does one that contradicts its order, which is reported.

@@ -24,7 +24,7 @@ from hean.core.driver import RimTask, run_live
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
 from hean.core.types import Event, EventType, OrderCancelled
-from hean.errors import OrderError, ParameterInvalid
+from hean.errors import ParameterInvalid
 from hean.feeds.arriving import terms_of
 from hean.feeds.binance import BinanceFeed
 from hean.feeds.bybit import BybitFeed
@@ -219,7 +219,7 @@ class LiveEngine:
             sending=self._sending,
             objection=self._objection,
             reload=lambda: self.rules.reload(),
-            remembers=self._remembers,
+            remembers=lambda order_id: self.system.orders.knows(order_id),
             position_problem=lambda *asked: self.reconciler.position_problem(*asked),
         )
         time_s = asyncio.get_running_loop().time
@@ -485,14 +485,6 @@ class LiveEngine:
 
     def _sending(self, *request: Any) -> None:
         self.recorder.sending(*request)
-
-    def _remembers(self, order_id: str) -> bool:
-        """Whether an order is or was ours."""
-        try:
-            self.system.engine.status(order_id)
-        except OrderError:
-            return False
-        return True
 
     def _objection(self, is_reduction: bool) -> str:
         """Why an order may not leave at this moment."""

@@ -264,7 +264,6 @@ class Books:
                 self.is_compared = True
             case EventType.ACCOUNT_READ if fact.is_complete:
                 self.watched_ns = fact.began_ns
-                self.first_ns = self.first_ns or fact.began_ns
             case EventType.SIGNAL:
                 self._remember(fact)
 
