@@ -36,6 +36,8 @@ RENEWALS_MAX = 3  # then the connection itself is not trusted
 RELIEF_S = 0.001  # between two looks at a kernel that does not keep up
 GAP_MAX_S = 2 * LOOK_S  # a longer gap between two looks is this process standing still
 
+PRICED = (Tick, Book)  # facts with a price that the parser believes
+
 Take = Callable[[tuple[Payload, ...]], None]
 
 
@@ -248,7 +250,7 @@ class LiveFeed(ABC):
             facts = (msgspec.structs.replace(facts[0], mark_price=None), *facts[1:])
         if self._due and kind is Book and cast(Book, facts[0]).is_snapshot:
             self._due.pop(topic, None)
-        if self._doubts and topic.symbol in self._doubts and facts[-1].__class__ is Tick:
+        if self._doubts and topic.symbol in self._doubts and facts[-1].__class__ in PRICED:
             self._doubts.discard(topic.symbol)
             self._tell(health_of(f"{self.name}.price.{topic.symbol}", FRESH, topic.symbol))
         self._take(facts)
