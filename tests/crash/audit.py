@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two ledgers side by side: what the twin says happened, and what the journals of the processes that
-were killed say. Every sentence of `problems` is an order or a fill that was lost, doubled or changed.
-The journal is read by the project's own recovery, and its rows a second time by hand.
+"""Two ledgers side by side: what the twin says happened, and what the journal of the processes that
+were killed says. Every sentence of `problems` is an order or a fill that was lost, doubled or
+changed. The journal is read by the project's own recovery, and its rows a second time by hand.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kills and restarts. A process trades at a twin and is killed by SIGKILL, at moments drawn from a
-seed: while it loads, while it recovers, while it trades, and within a few milliseconds of a decision
-of its strategy. Another one goes on in the same directory. At the end everything is brought to rest
-and the two ledgers are compared.
+seed: while it loads, while it recovers, while it trades, and within a few milliseconds of a
+decision of its strategy. Another one goes on in the same directory. At the end everything is
+brought to rest and the two ledgers are compared.
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ def test_an_end_that_is_asked_for_in_a_burst_loses_nothing(place: Place) -> None
 def test_a_process_that_was_stopped_reads_the_account_before_it_opens_anything(
     place: Place,
 ) -> None:
-    """It is told to buy while it sleeps. (One that is stopped in the middle of a commit finds a disk
-    that took too long, and opens nothing new at all; so this one has nothing to write.)
+    """It is told to buy while it sleeps. (One that is stopped in the middle of a commit finds that
+    the disk took too long, and opens nothing new at all; so this one has nothing to write.)
     """
     place = told(place)
     with LiveProcess(place) as process:
