@@ -27,7 +27,7 @@ _is_ours = re.compile(r"h[0-9a-z]{1,13}-[0-9a-z]{4}-[0-9a-z]{1,13}").fullmatch
 
 @dataclass
 class Rows:
-    """The journal by hand. *sent*: how often each order id was about to leave; *epochs*: of lives."""
+    """The journal by hand. *sent*: how often each order was about to leave; *epochs*: of lives."""
 
     sent: Counter[str] = field(default_factory=Counter)
     approved: dict[str, list[OrderApproved]] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make crash KILLS=1000`: kill real trading processes so often, at twins of every market, and
-compare ledgers. Prints progress and what was seen; `--json FILE` keeps it. Exit code 1 when an order
-or a fill was lost or doubled.
+compare ledgers. Prints progress and what was seen; `--json FILE` keeps it. Exit code 1 when an
+order or a fill was lost or doubled.
 """
 
 from __future__ import annotations

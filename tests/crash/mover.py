@@ -25,7 +25,7 @@ STEPS = ("enter", "near", "away", "cancel", "leave", "away", "cancel", "near", "
 
 
 class Mover(Strategy):
-    """One step for each *every* facts, but not more than a few in a second. *notice*: a pipe that is
+    """One step for each *every* facts, not more than a few in a second. *notice*: a pipe that is
     told by one byte of each step that asks for something, for whoever wants to kill this process in
     the middle of it. *binds*: whether resting exits bind the coins, as on spot, so that they go
     before the position can.
