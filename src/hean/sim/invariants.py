@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from hean.sim.books import LEVELS, ZERO, JournalBooks, VenueBooks, epoch_of, is_ours, signed
+from hean.sim.books import FORCED, LEVELS, ZERO, JournalBooks, VenueBooks, epoch_of, is_ours, signed
 from hean.sim.exchange import SECRET, SimExchange
 from hean.sim.process import Process
 from hean.sim.scenario import Scenario
@@ -220,6 +220,8 @@ class Checks:
 
     def _filled(self, execution: Execution) -> None:
         order = execution.order
+        if execution.kind in FORCED:
+            self._has_others = True  # the venue acts on its own from here on
         if order is None or not order.reduce_only or order.client_id not in self.left:
             return
         after = self.venue.position[execution.market.symbol]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from hean.core.types import Balance, OrderApproved, Position, Side
-from hean.errors import KeyRefused
+from hean.errors import FrameInvalid, KeyRefused
 from hean.venues.endpoints import Endpoints
 from hean.venues.outcomes import Outcome
 from hean.venues.reports import (
@@ -223,7 +223,17 @@ def is_key_refused(reply: Reply) -> bool:
 
 
 def told(parsed: Mapping[str, Any]) -> Told:
-    """A parsed private frame, as reports. A frame about anything else says nothing here."""
+    """A parsed private frame, as reports. A frame about anything else says nothing here.
+
+    *Raises*: `FrameInvalid` for an amount that is no number.
+    """
+    try:
+        return _told(parsed)
+    except InvalidOperation:
+        raise FrameInvalid(f"a {parsed['kind']} with an amount that is no number") from None
+
+
+def _told(parsed: Mapping[str, Any]) -> Told:
     match parsed["kind"]:
         case "order" | "execution":
             return Told(

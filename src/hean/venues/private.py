@@ -139,16 +139,16 @@ class PrivateStream:
         """One message of the stream."""
         try:
             parsed = self._codec.parse(frame)
+            if parsed is None:
+                return
+            if parsed["kind"] == "reply":
+                self.session.answered(self._codec.reply(parsed, self._questions.venue_ms()))
+                return
+            facts = told(parsed)
         except FrameInvalid as error:
             self._halts.add(NAME, f"a frame was not understood ({error.message})")
             self.catch_up()
             return
-        if parsed is None:
-            return
-        if parsed["kind"] == "reply":
-            self.session.answered(self._codec.reply(parsed, self._questions.venue_ms()))
-            return
-        facts = told(parsed)
         if facts.ends and self._connection is not None:
             self._connection.restart(facts.ends)
         elif self._waiting is None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from hean.core.types import OrderType, Side, TimeInForce
-from hean.errors import FieldInvalid, InsufficientMargin, RateLimited
+from hean.errors import FieldInvalid, FrameInvalid, InsufficientMargin, RateLimited
 from hean.net.budget import Priority
 from hean.venues.bybit import BybitCodec, bybit_budget
+from hean.venues.codec import told
 from hean.venues.outcomes import Outcome
 from hean.venues.reports import Status
 from json_shapes import documented
@@ -228,3 +229,12 @@ async def test_one_way_mode_and_leverage_are_set_and_already_so_is_fine():
     assert json.loads(leverage.text)["buyLeverage"] == "3"
     assert {110025, 110043} <= set(mode.fine)
     await SPOT.prepare(Script(SPOT, []).ask, ("BTCUSDT",), 3)
+
+
+def test_a_negative_size_of_a_short_position_is_a_frame_that_is_not_understood():
+    row = {"symbol": "BTCUSDT", "side": "Sell", "size": "-0.003", "category": "linear"}
+    row |= {"positionIdx": 0, "entryPrice": "1", "markPrice": "1", "positionStatus": "Normal"}
+    row |= {"updatedTime": "1700000000000", "seq": 1}
+    frame = {"id": "1", "topic": "position", "creationTime": 1_700_000_000_000, "data": [row]}
+    with pytest.raises(FrameInvalid, match="no number"):
+        told(LINEAR.parse(json.dumps(frame).encode()))
