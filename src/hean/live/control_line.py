@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from hean.live.socket import LINE_BYTES_MAX
+from hean.live.socket import LINE_BYTES_MAX, address_of
 
 RETRY_S = 0.5  # between two attempts to connect
 ANSWER_BYTES_MAX = 1 << 20  # of a status with everything in it
@@ -48,7 +48,8 @@ class ControlLine:
             await asyncio.sleep(RETRY_S)
 
     async def _converse(self) -> None:
-        reader, writer = await asyncio.open_unix_connection(self.path, limit=ANSWER_BYTES_MAX)
+        with address_of(self.path) as address:
+            reader, writer = await asyncio.open_unix_connection(address, limit=ANSWER_BYTES_MAX)
         self._writer = writer
         try:
             while line := await reader.readline():

@@ -10,8 +10,8 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ CONNECTIONS_MAX = 16  # watchdog, monitor, API, and people who press more than o
 IDLE_S = 60.0  # of a connection that asks nothing
 ASK_S = 10.0  # twice what a command may take
 PATH_BYTES_MAX = 107  # of the operating system
+BY_NUMBER = "/proc/self/fd"  # where Linux shows open folders under short names
 PRIVATE_MASK = 0o177
 
 Answer = Callable[[bytes, str], Awaitable[bytes]]
@@ -46,12 +47,13 @@ class ControlSocket:
         mask = os.umask(PRIVATE_MASK)
         try:
             self.path.unlink(missing_ok=True)
-            listener.bind(str(self.path))
+            with address_of(self.path) as address:
+                listener.bind(address)
         except OSError as error:
             listener.close()
             raise EnvironmentFault(
-                f"{self.path}: no control socket can be made there ({error}); its path may have "
-                f"{PATH_BYTES_MAX} bytes. Without it nobody could stop this process."
+                f"{self.path}: no control socket can be made there ({error}). Without it nobody "
+                "could stop this process."
             ) from None
         finally:
             os.umask(mask)
@@ -77,7 +79,7 @@ class ControlSocket:
             return
         self._tasks.add(task)
         try:
-            # Only `stop` cancels it; a stream's task that ends as cancelled is reported as a failure.
+            # Only `stop` cancels it; a stream's task that ends as cancelled is told as a failure.
             with suppress(OSError, EOFError, ValueError, asyncio.CancelledError):
                 await self._converse(reader, writer)
         finally:
@@ -106,6 +108,21 @@ def _peer(writer: asyncio.StreamWriter) -> str:
     return f"uid{user}"
 
 
+@contextmanager
+def address_of(path: Path) -> Iterator[str]:
+    """A name for *path* that the operating system takes: a longer one than it takes goes by way of
+    its folder, where there is such a way. *Raises*: `OSError` without a folder.
+    """
+    if len(os.fsencode(path)) <= PATH_BYTES_MAX or not os.path.isdir(BY_NUMBER):
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"{BY_NUMBER}/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 def ask(path: Path, document: dict[str, Any], *, timeout_s: float = ASK_S) -> dict[str, Any]:
     """Ask the process behind a control socket, and wait for its answer.
 
@@ -114,7 +131,8 @@ def ask(path: Path, document: dict[str, Any], *, timeout_s: float = ASK_S) -> di
     """
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
         line.settimeout(timeout_s)
-        line.connect(str(path))
+        with address_of(path) as address:
+            line.connect(address)
         line.sendall(msgspec.json.encode(document) + b"\n")
         with line.makefile("rb") as answers:
             answer = answers.readline()

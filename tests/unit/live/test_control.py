@@ -315,9 +315,22 @@ async def test_the_socket_of_a_dead_process_is_replaced(office: Office, tmp_path
     await control.stop()
 
 
-async def test_a_path_no_socket_can_have_is_refused_with_the_reason(
+async def test_a_longer_path_than_a_socket_takes_is_gone_by_way_of_its_folder(
     office: Office, tmp_path: Path
 ) -> None:
-    control = ControlSocket(tmp_path / ("x" * 120), office.commands.answer)
-    with pytest.raises(EnvironmentFault, match="107 bytes"):
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    control = ControlSocket(folder / "control.sock", office.commands.answer)
+    await control.start()
+    assert (await asyncio.to_thread(ask, control.path, {"verb": "status"}))["ok"]
+    assert control.path.is_socket()
+    await control.stop()
+    assert not control.path.exists()
+
+
+async def test_a_place_no_socket_can_be_made_at_is_refused_with_the_reason(
+    office: Office, tmp_path: Path
+) -> None:
+    control = ControlSocket(tmp_path / "nowhere" / "control.sock", office.commands.answer)
+    with pytest.raises(EnvironmentFault, match="no control socket can be made there"):
         await control.start()
