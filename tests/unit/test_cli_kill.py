@@ -21,7 +21,7 @@ from hean.live.control import Commands, Running
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
 from hean.live.settings import LiveSettings
-from hean.live.socket import ControlSocket, ask
+from hean.live.socket import ControlSocket, address_of, ask
 from hean.risk.levels import Latched
 from hean.risk.live_gate import LiveGate, phrase_of
 from kill_desk import ACCOUNT, PHRASE, KillDesk
@@ -124,7 +124,8 @@ def test_a_process_that_does_not_answer_keeps_no_other_from_being_stopped(
     monkeypatch.setattr(cli_kill, "ask", lambda path, document: ask(path, document, timeout_s=0.2))
     place = asleep(tmp_path, "a-stuck-one")
     with socket.socket(socket.AF_UNIX) as stuck:
-        stuck.bind(str(place / cli_kill.CONTROL))
+        with address_of(place / cli_kill.CONTROL) as address:
+            stuck.bind(address)
         stuck.listen()
         result = run(tmp_path, "kill")
     assert result.exit_code == 3

@@ -18,7 +18,7 @@ from hean.errors import EnvironmentFault, QueueFull
 from hean.live.control import TEXT_MAX, Commands, Running
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
-from hean.live.socket import CONNECTIONS_MAX, LINE_BYTES_MAX, ControlSocket, ask
+from hean.live.socket import CONNECTIONS_MAX, LINE_BYTES_MAX, ControlSocket, address_of, ask
 from hean.risk.killswitch import COOL_DOWN_S
 from hean.risk.live_gate import Configured, KeyVerdict, LiveGate, phrase_of
 from kill_desk import ACCOUNT, PHRASE, REASON, KillDesk
@@ -268,8 +268,14 @@ async def test_the_socket_is_its_owners_alone_and_gone_at_the_end(
         await asyncio.to_thread(ask, door.path, {"verb": "status"})
 
 
+async def opened(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the door."""
+    with address_of(path) as address:
+        return await asyncio.open_unix_connection(address)
+
+
 async def test_many_lines_of_one_connection_are_answered_in_order(door: ControlSocket) -> None:
-    reader, writer = await asyncio.open_unix_connection(str(door.path))
+    reader, writer = await opened(door.path)
     for _ in range(3):
         writer.write(b'{"verb": "status"}\n{"verb": "nonsense"}\n')
     found = [json.loads(await reader.readline())["ok"] for _ in range(6)]
@@ -278,19 +284,19 @@ async def test_many_lines_of_one_connection_are_answered_in_order(door: ControlS
 
 
 async def test_a_line_without_end_is_cut_off(door: ControlSocket) -> None:
-    reader, writer = await asyncio.open_unix_connection(str(door.path))
+    reader, writer = await opened(door.path)
     writer.write(b"x" * (LINE_BYTES_MAX * 4))
     assert await reader.read() == b""
     writer.close()
 
 
 async def test_too_many_connections_keep_nobody_out_for_good(door: ControlSocket) -> None:
-    lines = [await asyncio.open_unix_connection(str(door.path)) for _ in range(CONNECTIONS_MAX)]
+    lines = [await opened(door.path) for _ in range(CONNECTIONS_MAX)]
     for _, writer in lines:
         writer.write(b'{"verb": "status"}\n')
     for reader, _ in lines:
         assert json.loads(await reader.readline())["ok"]
-    reader, writer = await asyncio.open_unix_connection(str(door.path))
+    reader, writer = await opened(door.path)
     assert await reader.read() == b""
     writer.close()
     lines[0][1].close()
@@ -307,8 +313,8 @@ async def test_too_many_connections_keep_nobody_out_for_good(door: ControlSocket
 
 async def test_the_socket_of_a_dead_process_is_replaced(office: Office, tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as dead, address_of(path) as address:
+        dead.bind(address)
     control = ControlSocket(path, office.commands.answer)
     await control.start()
     assert (await asyncio.to_thread(ask, path, {"verb": "status"}))["ok"]
