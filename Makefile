@@ -19,6 +19,6 @@ sim:    ## trade in a world where everything goes wrong; SEEDS=300
 bench:  ## measure HEAN beside its peers; results in bench/results
 	@./hean setup bench && .venv/bin/python bench/run.py
 crash:  ## kill real trading processes, KILLS=100 times, and compare ledgers
-	@./hean setup dev && PYTHONPATH=tests .venv/bin/python -m crash.kill_processes --kills $(or $(KILLS),100)
+	@./hean setup dev && PYTHONPATH=tests .venv/bin/python -m crash.kill_processes --kills $(KILLS)
 clean:  ## remove the environment, build products and caches
 	@rm -rf .venv .hean .cache .*_cache .hypothesis target dist src/hean/_core*.so

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean sim`: the fault simulator. Many seeds of a world in which everything goes wrong; each either
-keeps every promise or is a bug. A seed that broke one is cut down to what it takes, and one command
-plays it again.
+"""`hean sim`: the fault simulator. Many seeds of a world in which everything goes wrong; each
+either keeps every promise or is a bug. A seed that broke one is cut down to what it takes, and one
+command plays it again.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ SEEDS_MAX = 10_000_000
 JOBS_MAX = 256
 SHOWN_MAX = 10  # broken seeds that are told in words
 EPILOG = (
-    "Example: hean sim --seeds 300. Exit codes: 0 all promises kept; 1 a promise was broken, or the "
-    "simulator did not notice its canary; 2 a bad option."
+    "Example: hean sim --seeds 300. Exit codes: 0 all promises kept; 1 a promise was broken, or "
+    "the simulator did not notice its canary; 2 a bad option."
 )
 
 

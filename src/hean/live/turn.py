@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`turn.py`: how long the event loop has been at work without listening to everybody. In one turn it
-takes all that a busy socket has to say, and a stop that is asked for meanwhile waits. So when a turn
-grows long no more frames are read until the loop has looked around; they wait at the venue. It is
-asked for each frame; nothing runs by itself, and no frame is lost.
+"""`turn.py`: how long the event loop has been at work without listening to everybody. In one turn
+it takes all that a busy socket has to say, and a stop that is asked for meanwhile waits. So when a
+turn grows long no more frames are read until the loop has looked around; they wait at the venue. It
+is asked for each frame; nothing runs by itself, and no frame is lost.
 """
 
 from __future__ import annotations
