@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`canary.py`: a run that must fail. Its engine sends every order twice on purpose; a simulator that
-does not notice proves nothing.
+"""`canary.py`: a run that must fail. Its engine sends every order twice on purpose; a simulator
+that does not notice proves nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`coverage.py`: which fault met which state of an order. A cell that stays empty over many seeds is
-a combination nobody has tried.
+"""`coverage.py`: which fault met which state of an order. A cell that stays empty over many seeds
+is a combination nobody has tried.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`engine.py`: the engine as it trades, put into the simulated world: the same class with the same
-strategy base, adapters and codecs, and every port of `LiveParts` taken from the world. Nothing of the
-engine is replaced.
+strategy base, adapters and codecs, and every port of `LiveParts` taken from the world. Nothing of
+the engine is replaced.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`people.py`: the person at the control socket, and the watchdog. Does what the scenario says, and when trading has
-been stopped for a while and the engine says that all is explained, lets it go on, as a person would
-who has looked. What was acknowledged is remembered: it must be durable by then.
+"""`people.py`: the person at the control socket, and the watchdog. Does what the scenario says, and
+when trading has been stopped for a while and the engine says that all is explained, lets it go on,
+as a person would who has looked. What was acknowledged is remembered: it must be durable by then.
 """
 
 from __future__ import annotations

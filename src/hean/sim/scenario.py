@@ -58,8 +58,8 @@ class Order(msgspec.Struct, frozen=True):
 
 class Scenario(msgspec.Struct, frozen=True):
     """One run. *is_strict*: the kill switch's own triggers as they come, else hard to touch off;
-    *begins_s*: when network, disk and dials begin to fail. *dials*: documents of the twin's fault dials. *skews*: (second, seconds off) of the
-    machine's clock.
+    *begins_s*: when network, disk and dials begin to fail. *dials*: documents of the twin's fault
+    dials. *skews*: (second, seconds off) of the machine's clock.
     """
 
     seed: int

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`shrink.py`: a scenario that breaks a promise is cut down as long as it breaks the same one: faults
-are taken away one by one, the process dies less often, the run gets shorter. What is left is what it
-takes.
+"""`shrink.py`: a scenario that breaks a promise is cut down as long as it breaks the same one:
+faults are taken away one by one, the process dies less often, the run gets shorter. What is left is
+what it takes.
 """
 
 from __future__ import annotations
