@@ -97,7 +97,8 @@ def stream(seed: int, label: str) -> random.Random:
 
 
 def _is_task(handle: asyncio.Handle) -> bool:
-    return isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)  # type: ignore[attr-defined]  # as asyncio keeps it
+    callback = handle._callback  # type: ignore[attr-defined]  # as asyncio keeps it
+    return isinstance(getattr(callback, "__self__", None), asyncio.Task)
 
 
 class World:
