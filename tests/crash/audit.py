@@ -89,10 +89,14 @@ class Reading:
             self._seq = record.seq
         return self.books
 
-    def unresolved(self) -> list[str]:
-        """Orders of which nobody knows what became of them."""
+    def unresolved(self) -> dict[str, str]:
+        """Orders of which nobody knows what became of them, with their symbols."""
         orders = self.books.engine.open_orders() if self.books is not None else []
-        return [str(order["client_order_id"]) for order in orders if order["status"] in UNRESOLVED]
+        return {
+            str(order["client_order_id"]): str(order["symbol"])
+            for order in orders
+            if order["status"] in UNRESOLVED
+        }
 
 
 def records_of(place: Place, after_seq: int = 0) -> Iterator[Record]:

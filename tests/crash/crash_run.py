@@ -18,15 +18,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crash.audit import Reading, hash_of, ledger_of, problems
-from crash.live_process import POLL_S, LiveProcess, Place
+from crash.live_process import POLL_S, SYMBOLS, LiveProcess, Place
 
 LIFE_S = 1.0  # of trading, at most, before a kill
 AIMED_S = 0.006  # after a decision: from judging to the venue's answer
 RECOVERY_S = 0.25  # from the control socket to being ready
 SETTLE_S = 150.0  # a proof of absence takes 65 s, and machines stall
-UNRESOLVED_MAX = 2  # then the next life is long enough to resolve them; four would stop trading
 STARTS_MAX = 5  # each waits half a minute for room
 PAUSED = {"paused": "true"}
+LIVELY = ("trading", "deciding")
 SHARES = (("loading", 0.1), ("recovering", 0.2), ("trading", 0.35), ("deciding", 0.35))
 
 
@@ -81,9 +81,14 @@ class CrashRun:
         """Live and die so often."""
         names, weights = zip(*SHARES, strict=True)
         for count in range(times):
-            self.die(self._rng.choices(names, weights)[0])
+            moment = self._rng.choices(names, weights)[0]
+            before = self.reading.unresolved()
+            self.die(moment)
             self.reading.look()
-            if len(self.reading.unresolved()) > UNRESOLVED_MAX:
+            # What a life that was ready did not find takes a minute to be proven absent, and until
+            # then nothing new is opened in its symbol.
+            lasting = self.reading.unresolved().items() & before.items()
+            if moment in LIVELY and {symbol for _, symbol in lasting} == set(SYMBOLS):
                 self.resolve()
             on_kill(count + 1)
 

@@ -132,7 +132,7 @@ def test_a_stop_survives_the_death_of_its_process_at_any_moment(folder: Path) ->
                 assert [r for r in news(twin, since) if r["ts_ns"] > limit_ns] == []
             if trial % STARTED_EVERY == 0:
                 with LiveProcess(place) as process:
-                    assert process.until_ready()["level"] == found.level
+                    assert rank(process.until_ready()["level"]) >= rank(found.level)
             _clear(twin)
     print(f"{acknowledged} of {TRIALS} stops were acknowledged before the process died")
     assert 0 < acknowledged < TRIALS or TRIALS < STARTED_EVERY

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -80,3 +81,23 @@ def test_orders_in_flight_that_the_account_shows_stop_nothing(place: Place) -> N
         assert (status["level"], status["open_orders"]) == ("RUN", BURST)
         assert process.stop() == 0
     assert control.account()["open_orders"] == []
+
+
+def test_what_an_earlier_directory_traded_is_no_matter_of_a_new_one(place: Place) -> None:
+    """Its position is adopted at the first reading, and no later start counts its executions."""
+    control = place.twin.control
+    with LiveProcess(place) as process:
+        process.go()
+        ask_for(place, "first")
+        wait_until(lambda: len(control.account()["open_orders"]) == 1, "a piece and its stop")
+        process.kill()
+    control.manual("cancel_all")
+    new = replace(place, folder=place.folder / "new")
+    new.folder.mkdir()
+    for _ in range(2):
+        with LiveProcess(new) as process:
+            process.go()
+            status = process.status()
+            assert (status["level"], status["positions"][SYMBOLS[0]]) == ("RUN", "0.003")
+            process.kill()
+    control.manual("cancel_all")

@@ -263,6 +263,7 @@ class Books:
             case EventType.RECONCILE:
                 self.is_compared = True
             case EventType.ACCOUNT_READ if fact.is_complete:
+                self.first_ns = self.first_ns or fact.began_ns
                 self.watched_ns = fact.began_ns
             case EventType.SIGNAL:
                 self._remember(fact)
