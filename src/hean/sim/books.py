@@ -32,7 +32,6 @@ from hean.twin.orders import (
 ZERO = Decimal(0)
 LEVELS = ("RUN", "HALT_NEW", "CANCEL_ALL", "FLATTEN", "LOCKED")
 FORCED = frozenset({"liquidation", "adl"})
-ENDS = frozenset({"CANCELLED", "EXPIRED", "REJECTED", "FILLED"})
 
 
 def is_ours(client_id: str) -> bool:

@@ -17,8 +17,8 @@ from hean.twin.orders import Order
 if TYPE_CHECKING:
     from hean.sim.run import Trial
 
+FEE_GRAIN = Decimal("0.00000001")  # venues print fees so finely
 DOUBTFUL = frozenset({"SENT", "INTENT", "UNKNOWN", "QUARANTINE"})
-ENDED = {"CANCELLED", "EXPIRED", "REJECTED"}
 
 
 class Ends:
@@ -120,9 +120,12 @@ class Ends:
                 count += 1
                 total["here"][0] += fill.filled_qty
                 total["here"][1] += fill.fee
+        fees_differ = abs(total["there"][1] - total["here"][1])
         checks.require(
             "I-01",
-            count == len(mine) and total["there"][0] == total["here"][0],
+            count == len(mine)
+            and total["there"][0] == total["here"][0]
+            and fees_differ <= FEE_GRAIN * count,
             lambda: f"{count} fills in the journal, {len(mine)} at the venue; {total}",
         )
 

@@ -14,6 +14,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from hean.core.types import Event as CoreEvent
+from hean.core.types import EventType
 from hean.sim.books import FORCED, LEVELS, ZERO, JournalBooks, VenueBooks, epoch_of, is_ours, signed
 from hean.sim.exchange import SECRET, SimExchange
 from hean.sim.process import Process
@@ -76,6 +78,7 @@ class Checks:
             for dial in scenario.dials
         )
         self._is_dirty = False
+        self._followed: Any = None
         exchange.venue.listeners.append(self.on_event)
 
     def fail(self, name: str, what: str) -> None:
@@ -239,6 +242,20 @@ class Checks:
         while prices[0][0] < now_s - PRICES_KEPT_S:
             prices.popleft()
 
+    # ------------------------------------------------------------ the engine acts
+
+    def follow(self, engine: Any) -> None:
+        """An engine was built: nobody in it sees a fill that is not on the disk."""
+        engine.bus.subscribe(EventType.ORDER_FILLED, self._fill_was_told)
+
+    def _fill_was_told(self, event: CoreEvent) -> None:
+        fill = event.data
+        self.require(
+            "R-03",
+            fill.exec_id in self.journal.fills,
+            lambda: f"fill {fill.exec_id} was told before it was on the disk",
+        )
+
     # ------------------------------------------------------------ after each step
 
     def after_step(self) -> None:
@@ -246,6 +263,9 @@ class Checks:
         engine = self._engine()
         if engine is None or "system" not in vars(engine):
             return  # not built yet
+        if engine is not self._followed:
+            self._followed = engine
+            self.follow(engine)
         self.checked += 1
         bus = engine.bus
         if len(bus) > bus.max_queue:
