@@ -25,7 +25,7 @@ from hean.twin.faults.asked import Asked
 from hean.twin.orders import Event, Execution, ExecutionEvent, Order, OrderEvent
 
 NS = 1_000_000_000
-DATA_AGE_MAX_S = 8.0  # two seconds of a book, five of a ticker, and the grain of the looks
+DATA_AGE_MAX_S = 4.0  # two seconds of a book, the grain of the looks, and a slow disk
 VALUE_SLACK = Decimal("1.01")  # prices move between an approval and its acceptance
 PRICES_KEPT_S = 60.0
 BY_OTHERS = frozenset(

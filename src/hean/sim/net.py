@@ -27,13 +27,15 @@ from hean.net.socket import Dial
 from hean.sim.exchange import SimExchange
 from hean.sim.process import Process
 from hean.sim.world import World
-from hean.twin.faults.act import REPLY, FrameFault, RequestFault, kinds_of
+from hean.twin.faults.act import REPLY, FrameFault, RequestFault
 from hean.twin.faults.asked import Asked, asked_by_message, asked_by_rest
 from hean.twin.wire import JSON_TYPE, Dialect, Reply, Request
 
 ACK_S = 0.001
 PUSH_S = 0.002
 CONNECT_FRACTION = 0.3  # of requests that find no kept connection
+BYBIT_BOOK, BINANCE_BOOK = b'"orderbook.', b"@depth"  # stand in the topic of a book's frame
+TOPIC_BYTES = 64  # from the beginning of a frame
 APART_S = 2e-6  # of two frames of one line: more than the loop's grain
 HALF_OPEN_S = 90.0  # a line nobody hears from any more is given up by the kernel after that
 
@@ -67,8 +69,8 @@ class SimNet:
         """Told process, meaning and bytes of every request and message right before it leaves."""
         self.on_fault: Callable[[str], None] = lambda kind: None
         """Told each time the network does something wrong."""
-        self.public_s = 0.0
-        """When the last frame of a public stream reached a process."""
+        self.book_s = 0.0
+        """When the last frame of a book reached a process."""
         self._rng = world.rng("net")
         self._opened = 0
         exchange.faults.server = self
@@ -461,8 +463,9 @@ class SimSession:
         if self._is_known_closed:
             return
         self._net.world.note(frame.payload)
-        if "public" in kinds_of(self.path):
-            self._net.public_s = self._net.world.now_s()
+        head = frame.payload[:TOPIC_BYTES]
+        if BYBIT_BOOK in head or BINANCE_BOOK in head:
+            self._net.book_s = self._net.world.now_s()
         if self.socket.is_paused:
             self.socket.held.append(frame)
             return

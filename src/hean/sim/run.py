@@ -93,7 +93,7 @@ class Trial:
             scenario,
             self.exchange,
             engine=lambda: self.engine,
-            heard_s=lambda: self.net.public_s,
+            heard_s=lambda: self.net.book_s,
         )
         self.coverage = Coverage(self)
         self.people = People(self)

@@ -20,7 +20,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 from hean.core.clock import SimClock
-from hean.core.simloop import RESOLUTION_S, SimLoop
+from hean.core.simloop import SimLoop
 from hean.errors import StateError
 
 if TYPE_CHECKING:
@@ -60,11 +60,10 @@ class StepLoop(SimLoop):
         if not ready:
             if not scheduled:
                 raise StateError("every task waits and nothing can wake one: a deadlock.")
-            ahead_s = scheduled[0].when() - self.time()
-            if ahead_s > 0:
-                self.skip(ahead_s)
-        end_s = self.time() + RESOLUTION_S
-        while scheduled and scheduled[0].when() < end_s:
+            while (ahead_s := scheduled[0].when() - self.time()) > 0:
+                self.skip(ahead_s)  # exactly there: a timer may never be early
+        now_s = self.time()
+        while scheduled and scheduled[0].when() <= now_s:
             ready.append(heapq.heappop(scheduled))
         if self._rng is not None and len(ready) > 1:
             self._choose(self._rng)
