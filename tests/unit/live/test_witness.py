@@ -44,7 +44,8 @@ def test_a_component_that_says_the_same_again_is_written_once(desk: JournalDesk)
 
 def test_each_change_of_state_or_of_reasons_is_written(desk: JournalDesk) -> None:
     for reasons in ({}, {"key": "refused"}, {"key": "refused", "clock": "off"}, {}):
-        desk.say(Health("bybit.linear", "HALT_NEW" if reasons else "READY", 1, {"reasons": reasons}))
+        state = "HALT_NEW" if reasons else "READY"
+        desk.say(Health("bybit.linear", state, 1, {"reasons": reasons}))
     assert kinds(desk).count("HEALTH") == 4
 
 
