@@ -8,8 +8,8 @@ mod order_fixture;
 
 use hean_core::order::amend::Amend;
 use hean_core::order::{
-    ExecId, InstrumentId, Intent, Limits, OrderEngine, OrderKey, State, StrategyId, Ticket,
-    TICKET_LIFE_NS,
+    ExecId, Exposure, InstrumentId, Intent, Limits, OrderEngine, OrderKey, State, StrategyId,
+    Ticket, TICKET_LIFE_NS,
 };
 use hean_core::{CoreError, Lots, Side, Ticks};
 use order_fixture::{base36, engine, market, money};
@@ -59,6 +59,17 @@ struct Order {
     key: OrderKey,
     ticket: Ticket,
     amend: Option<i64>,
+}
+
+/// The worst that any sequence of fills can lead to: reductions first take away what the other
+/// side's orders were to close.
+fn worst(held: &Exposure) -> i64 {
+    let position = held.position.0;
+    let short_left = (position + held.reduce_buy.0).min(0);
+    let long_left = (position - held.reduce_sell.0).max(0);
+    let before_buys = if position < 0 { short_left } else { position };
+    let before_sells = if position > 0 { long_left } else { position };
+    (before_buys + held.open_buy.0).max(held.open_sell.0 - before_sells)
 }
 
 struct World {
@@ -165,7 +176,7 @@ impl World {
         }
         let gross: i128 = [InstrumentId(0), InstrumentId(1)]
             .map(|id| self.engine.exposure(id).unwrap())
-            .map(|e| i128::from((e.position.0 + e.open_buy.0).max(e.open_sell.0 - e.position.0)))
+            .map(|e| i128::from(worst(&e)))
             .iter()
             .sum();
         assert_eq!(self.engine.account().totals.gross, money(gross * 1_000).unwrap());

@@ -268,3 +268,18 @@ fn a_refusal_names_every_breach() {
     }
     assert!(message.contains("observed 1000000, allowed 10000"), "{message}");
 }
+
+#[test]
+fn a_reduction_that_fills_first_leaves_no_room_for_what_counted_on_the_short() {
+    let limits = Limits { position_value_max: money(1_000_000), ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    trade(&mut engine, &market("a", Side::Sell, 1_000), 0);
+    let reduce = Intent { reduce_only: true, ..market("b", Side::Buy, 1_000) };
+    place(&mut engine, &reduce, 0).unwrap();
+    // Without the reduction 2,000 lots would turn the short into an allowed long; with it they
+    // may all be long.
+    let (code, message) = refusal(engine.approve(&market("c", Side::Buy, 1_001), 0));
+    assert_eq!(code, Code::LimitBreached);
+    assert!(message.contains("R20 position value"), "{message}");
+    engine.approve(&market("d", Side::Buy, 1_000), 0).unwrap();
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one instrument could cost in the worst case: the position if every open order of one side
-//! filled and none of the other. Kept as counters, so that reading and changing them costs the
+//! filled, reductions first, and none of the other. Kept as counters, so that reading and changing them costs the
 //! same with one open order and with a hundred thousand. Reduce-only orders are counted apart:
 //! the venue lets them shrink a position and nothing else.
 
@@ -26,21 +26,24 @@ pub struct Exposure {
 }
 
 impl Exposure {
-    /// Largest long position the open orders can lead to; negative if short even then.
+    /// Largest long position the open orders can lead to; negative if short even then. A reduction
+    /// may fill first and take away the short that the buys were to close.
     #[must_use]
-    pub const fn long(&self) -> i64 {
-        self.position.0.saturating_add(self.open_buy.0)
+    pub fn long(&self) -> i64 {
+        let reduced = self.reduce_buy.0.min(self.position.0.saturating_neg().max(0));
+        self.position.0.saturating_add(reduced).saturating_add(self.open_buy.0)
     }
 
     /// Largest short position the open orders can lead to; negative if long even then.
     #[must_use]
-    pub const fn short(&self) -> i64 {
-        self.open_sell.0.saturating_sub(self.position.0)
+    pub fn short(&self) -> i64 {
+        let reduced = self.reduce_sell.0.min(self.position.0.max(0));
+        self.open_sell.0.saturating_add(reduced).saturating_sub(self.position.0)
     }
 
     /// Towards one side: `long` for buys, `short` for sells.
     #[must_use]
-    pub const fn towards(&self, side: Side) -> i64 {
+    pub fn towards(&self, side: Side) -> i64 {
         match side {
             Side::Buy => self.long(),
             Side::Sell => self.short(),
