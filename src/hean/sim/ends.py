@@ -133,7 +133,8 @@ class Ends:
         """The rows on the disk give the state of the engine."""
         checks = self._trial.checks
         engine.recorder.commit()
-        books = fold(Record(*row) for row in self._trial.disk.rows(engine.settings.journal))  # type: ignore[arg-type]  # the table's types
+        rows: Any = self._trial.disk.rows(engine.settings.journal)
+        books = fold(Record(*row) for row in rows)
         here = engine.state_hash()
         checks.require(
             "I-10",
