@@ -24,7 +24,7 @@ LIFE_S = 1.0  # of trading, at most, before a kill
 AIMED_S = 0.006  # after a decision: from judging to the venue's answer
 RECOVERY_S = 0.25  # from the control socket to being ready
 SETTLE_S = 150.0  # a proof of absence takes 65 s, and machines stall
-STARTS_MAX = 5  # each waits half a minute for room
+STARTS_MAX, ROOM_S = 6, 15.0  # tries, and the pause between: limits are by the minute
 PAUSED = {"paused": "true"}
 LIVELY = ("trading", "deciding")
 SHARES = (("loading", 0.1), ("recovering", 0.2), ("trading", 0.35), ("deciding", 0.35))
@@ -179,6 +179,7 @@ class CrashRun:
                     return
                 assert process.is_crowded_out, f"not ready: {process.words()}"
                 self.figures.crowded_out += 1
+            time.sleep(ROOM_S)
         raise AssertionError("the venue's limits stay used up")
 
     @contextmanager
