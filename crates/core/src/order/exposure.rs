@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one instrument could cost in the worst case: the position if every open order of one side
-//! filled, reductions first, and none of the other. Kept as counters, so that reading and changing them costs the
-//! same with one open order and with a hundred thousand. Reduce-only orders are counted apart:
-//! the venue lets them shrink a position and nothing else.
+//! filled, reductions first, and none of the other. Kept as counters, so that reading and changing
+//! them costs the same with one open order and with a hundred thousand. Reduce-only orders are
+//! counted apart: the venue lets them shrink a position and nothing else.
 
 use std::collections::BTreeMap;
 
