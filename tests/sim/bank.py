@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bank: every planted bug with the scenario that provokes it and the promises that it breaks.
-The scenarios are made by hand, with much more traffic than a drawn one has, so that a few seeds are
-enough; without the bug they keep every promise, or their verdict would prove nothing.
+"""What a planted bug is, and the scenarios that provoke it. They are made by hand, with much more
+traffic than a drawn one has, so that a few seeds are enough; without the bug they keep every
+promise, or their verdict would prove nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,8 @@ from typing import Any
 
 import pytest
 
-from hean.sim.disk import DiskFaults
-from hean.sim.net import NetFaults
 from hean.sim.run import Outcome, Trial
 from hean.sim.scenario import Kill, Order, Scenario
-from sim import order_bugs, record_bugs, risk_bugs
 
 SEEDS = 8  # tried for one bug; nearly all are caught by the first
 STEPS = 2_000
@@ -28,7 +25,6 @@ LIMITS = {
     "order_value_max": "5000",
     "position_value_max": "20000",
 }
-NARROW = {**LIMITS, "position_value_max": "1000"}
 
 
 @dataclass(frozen=True)
@@ -78,116 +74,3 @@ def deaths(count: int, steps: int, down_s: float) -> dict[str, Any]:
 def stop(level: str, at_s: float) -> dict[str, Any]:
     """A person stops it."""
     return {"orders": (Order(at_s, "kill", {"level": level, "reason": "an exercise"}),)}
-
-
-LATE = {"dial": "timeout_late", "probability": 0.3, "delay_s": 8.0, "held": "engine"}
-LATER = {**LATE, "delay_s": 20.0}
-ACCEPTED = {"dial": "timeout_accepted", "probability": 0.3}
-SERVER_ERROR = {"dial": "server_error", "probability": 0.3, "accepted": True}
-HELD_BY_NETWORK = {**LATE, "delay_s": 4.0, "held": "network"}
-BY_HAND = {"dial": "order_by_hand", "at_s": 0.0, "type": "market"}
-KEY_REFUSED = {"dial": "key_refused", "at_s": 4.0, "for_s": 5.0, "reason": "revoked"}
-
-BANK = [
-    Bug(order_bugs.order_leaves_twice, ("I-04", "I-05"), busy("takers")),
-    Bug(
-        order_bugs.lost_order_is_sent_again,
-        ("I-04",),
-        busy("takers", **dials(ACCEPTED)),
-    ),
-    Bug(order_bugs.lost_order_is_made_anew, ("I-04",), busy("takers", **dials(ACCEPTED))),
-    Bug(order_bugs.reduce_only_is_dropped, ("I-04",), busy("takers", venue="bybit")),
-    Bug(order_bugs.quantity_goes_through_float, ("I-04",), busy("takers", venue="bybit")),
-    Bug(order_bugs.timeout_is_a_refusal, ("I-14", "I-22"), busy("maker", **dials(LATE))),
-    Bug(
-        order_bugs.server_error_is_a_refusal,
-        ("I-14", "I-22"),
-        busy("takers", venue="binance", **dials({**SERVER_ERROR, "code": "-1006"})),
-    ),
-    Bug(
-        order_bugs.not_found_is_cancelled,
-        ("I-14", "I-22"),
-        busy("maker", **dials({"dial": "cancel_fails", "probability": 0.5})),
-    ),
-    Bug(order_bugs.absent_after_one_look, ("R-30",), busy("takers", **dials(LATE))),
-    Bug(
-        order_bugs.failed_look_is_absence,
-        ("R-30",),
-        busy("maker", begins_s=3.0, net=NetFaults(refused=0.5), **dials(LATE)),
-    ),
-    Bug(
-        order_bugs.quarantine_ages_out,
-        ("R-30",),
-        busy("takers", begins_s=2.0, net=NetFaults(refused=0.3), **dials(LATER)),
-    ),
-    Bug(order_bugs.unknown_order_counts_nothing, ("I-14",), busy("maker", **dials(LATE))),
-    Bug(
-        order_bugs.reading_counts_fills_again,
-        ("I-01", "I-14", "I-22"),
-        busy("takers", net=NetFaults(cut_every_s=6.0)),
-    ),
-    Bug(
-        order_bugs.repeated_frame_counts_again,
-        ("I-01", "I-14", "I-22"),
-        busy("takers", **dials({"dial": "frame_duplicate", "probability": 0.3})),
-    ),
-    Bug(
-        order_bugs.fills_of_the_dead_time_are_lost,
-        ("I-14", "I-21", "I-22"),
-        busy("maker", **deaths(3, 400, 20.0)),
-    ),
-    Bug(
-        order_bugs.orders_are_forgotten_at_restart,
-        ("I-14", "I-21", "I-22"),
-        busy("maker", **deaths(3, 400, 5.0)),
-    ),
-    Bug(record_bugs.bytes_leave_before_their_row, ("I-05",), busy("takers")),
-    Bug(record_bugs.row_is_not_on_the_disk, ("I-05",), busy("takers")),
-    Bug(
-        record_bugs.failed_commit_is_ignored,
-        ("I-05", "R-03"),
-        busy("takers", disk=DiskFaults(error_fraction=0.05)),
-    ),
-    Bug(
-        record_bugs.failed_commit_is_tried_again,
-        ("I-05", "I-10", "R-03"),
-        busy("takers", disk=DiskFaults(error_fraction=0.05)),
-    ),
-    Bug(record_bugs.fill_is_not_journaled, ("I-01", "R-03"), busy("takers")),
-    Bug(record_bugs.secret_is_in_a_message, ("I-19",), busy("maker", **dials(KEY_REFUSED))),
-    Bug(record_bugs.fold_skips_cancels, ("I-10",), busy("maker")),
-    Bug(record_bugs.fold_skips_fills, ("I-10",), busy("takers")),
-    Bug(record_bugs.hash_is_of_another_state, ("I-10",), busy("takers")),
-    Bug(
-        record_bugs.sent_order_is_withdrawn_at_restart,
-        ("I-14", "I-21", "I-22"),
-        busy("maker", **deaths(6, 400, 1.0), **dials(HELD_BY_NETWORK)),
-    ),
-    Bug(record_bugs.order_is_approved_twice, ("I-03",), busy("takers")),
-    Bug(record_bugs.fill_is_booked_twice, ("I-10",), busy("takers")),
-    Bug(record_bugs.difference_is_adopted_in_silence, ("I-10",), busy("takers", **dials(BY_HAND))),
-    Bug(
-        risk_bugs.kill_is_only_in_memory, ("I-10", "R-20"), busy("takers", **stop("HALT_NEW", 5.0))
-    ),
-    Bug(
-        risk_bugs.kill_is_lost_at_restart,
-        ("I-08",),
-        busy("takers", **stop("HALT_NEW", 3.0), **deaths(3, 500, 1.0)),
-    ),
-    Bug(
-        risk_bugs.kill_ends_by_itself,
-        ("I-08",),
-        busy("takers", net=NetFaults(cut_every_s=4.0), **stop("HALT_NEW", 3.0)),
-    ),
-    Bug(
-        risk_bugs.kill_is_not_heard_by_the_engine,
-        ("I-08",),
-        busy("takers", **stop("HALT_NEW", 5.0)),
-    ),
-    Bug(
-        risk_bugs.market_order_has_no_value,
-        ("I-07",),
-        busy("takers", venue="bybit", limits=NARROW),
-    ),
-    Bug(risk_bugs.limits_are_off, ("I-07",), busy("maker", limits=NARROW)),
-]

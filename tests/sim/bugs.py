@@ -1,85 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bank: every planted bug with the scenario that provokes it and the promises that it breaks.
-The scenarios are made by hand, with much more traffic than a drawn one has, so that a few seeds are
-enough; without the bug they keep every promise, or their verdict would prove nothing.
+"""The bank: every planted bug with the scenario that provokes it and the promises of which it breaks
+one first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-import pytest
-
 from hean.sim.disk import DiskFaults
 from hean.sim.net import NetFaults
-from hean.sim.run import Outcome, Trial
-from hean.sim.scenario import Kill, Order, Scenario
 from sim import order_bugs, record_bugs, risk_bugs
+from sim.bank import LIMITS, Bug, busy, deaths, dials, stop
+from sim.found_bugs import FOUND
 
-SEEDS = 8  # tried for one bug; nearly all are caught by the first
-STEPS = 2_000
-LIMITS = {
-    "collar_fraction": "0.05",
-    "open_orders_max": "200",
-    "orders_per_second_max": "10",
-    "refuse_self_cross": "true",
-    "order_value_max": "5000",
-    "position_value_max": "20000",
-}
 NARROW = {**LIMITS, "position_value_max": "1000"}
-
-
-@dataclass(frozen=True)
-class Bug:
-    """*plant*: patches the product; *promises*: of which it breaks one first; *scenario*: of a
-    seed.
-    """
-
-    plant: Callable[[pytest.MonkeyPatch], None]
-    promises: tuple[str, ...]
-    scenario: Callable[[int], Scenario]
-
-    @property
-    def name(self) -> str:
-        """What is wrong, in few words."""
-        return self.plant.__name__
-
-    def run(self, seed: int, *, planted: bool = True) -> Outcome:
-        """One seed with the bug, or without it."""
-        with pytest.MonkeyPatch.context() as patch:
-            if planted:
-                self.plant(patch)
-            return Trial(self.scenario(seed)).run()
-
-
-def busy(workload: str, *, venue: str = "", **given: Any) -> Callable[[int], Scenario]:
-    """A scenario of much traffic on perpetuals. *venue*: each of them by turns if empty."""
-
-    def scenario(seed: int) -> Scenario:
-        where = venue or ("bybit", "binance")[seed % 2]
-        settings = {"safety_steps": STEPS, "limits": LIMITS, "shuffles": seed % 3 == 0, **given}
-        return Scenario(seed, where, "linear", "busy", workload, 1.0, **settings)
-
-    return scenario
-
-
-def dials(*documents: dict[str, Any]) -> dict[str, Any]:
-    """Fault dials of a scenario."""
-    return {"dials": documents}
-
-
-def deaths(count: int, steps: int, down_s: float) -> dict[str, Any]:
-    """The first *count* lives end at this step."""
-    return {"kills": tuple(Kill(life, steps, False, down_s) for life in range(1, count + 1))}
-
-
-def stop(level: str, at_s: float) -> dict[str, Any]:
-    """A person stops it."""
-    return {"orders": (Order(at_s, "kill", {"level": level, "reason": "an exercise"}),)}
-
-
 LATE = {"dial": "timeout_late", "probability": 0.3, "delay_s": 8.0, "held": "engine"}
 LATER = {**LATE, "delay_s": 20.0}
 ACCEPTED = {"dial": "timeout_accepted", "probability": 0.3}
@@ -88,12 +20,6 @@ HELD_BY_NETWORK = {**LATE, "delay_s": 4.0, "held": "network"}
 BY_HAND = {"dial": "order_by_hand", "at_s": 0.0, "type": "market"}
 KEY_REFUSED = {"dial": "key_refused", "at_s": 4.0, "for_s": 5.0, "reason": "revoked"}
 
-LOST = {"dial": "timeout_lost", "probability": 0.3}
-SHORT = {"dial": "balance_short", "at_s": 8.0, "for_s": 5.0, "match": {"market": "linear"}}
-STALLS = (
-    {"dial": "private_cut", "at_s": 6.0},
-    {"dial": "stall", "at_s": 6.5, "for_s": 20.0, "pongs": False},
-)
 MAYBE_HERE = ("I-14", "I-21", "I-22")
 """An order or a position is at the venue and not here, or the other way round."""
 
@@ -107,14 +33,7 @@ BANK = [
     Bug(order_bugs.lost_order_is_made_anew, ("I-04",), busy("takers", **dials(ACCEPTED))),
     Bug(order_bugs.reduce_only_is_dropped, ("I-04",), busy("takers", venue="bybit")),
     Bug(order_bugs.quantity_goes_through_float, ("I-04",), busy("takers", venue="bybit")),
-    Bug(order_bugs.price_is_a_tick_off, ("I-04",), busy("maker", venue="bybit")),
     Bug(order_bugs.sides_are_swapped, ("I-04",), busy("takers", venue="bybit")),
-    Bug(order_bugs.lost_order_is_forgotten, MAYBE_HERE, busy("maker", **dials(LOST))),
-    Bug(
-        order_bugs.lost_cancel_is_forgotten,
-        MAYBE_HERE,
-        busy("maker", **dials({**LOST, "match": {"op": "cancel"}})),
-    ),
     Bug(order_bugs.timeout_is_a_refusal, ("I-14", "I-22"), busy("maker", **dials(LATE))),
     Bug(
         order_bugs.server_error_is_a_refusal,
@@ -158,27 +77,11 @@ BANK = [
         MAYBE_HERE,
         busy("maker", **deaths(3, 400, 5.0)),
     ),
-    Bug(order_bugs.fees_are_lost, ("I-01",), busy("takers")),
     Bug(order_bugs.fills_go_through_float, MAYBE_HERE, busy("takers")),
     Bug(
         order_bugs.nothing_is_read_after_a_hole,
         ("I-01", *MAYBE_HERE),
         busy("takers", net=NetFaults(cut_every_s=4.0)),
-    ),
-    Bug(
-        order_bugs.closing_by_the_venue_is_nobodys,
-        MAYBE_HERE,
-        busy("takers", venue="bybit", **dials(SHORT)),
-    ),
-    Bug(
-        order_bugs.what_a_reduction_loses_stays_open,
-        MAYBE_HERE,
-        busy("monkey", venue="bybit"),
-    ),
-    Bug(
-        order_bugs.lost_login_is_waited_for,
-        ("I-21",),
-        busy("takers", venue="bybit", **dials(*STALLS)),
     ),
     Bug(record_bugs.bytes_leave_before_their_row, ("I-05",), busy("takers")),
     Bug(record_bugs.row_is_not_on_the_disk, ("I-05",), busy("takers")),
@@ -192,6 +95,7 @@ BANK = [
         ("I-05", "I-10", "R-03"),
         busy("takers", disk=DiskFaults(error_fraction=0.05)),
     ),
+    Bug(record_bugs.fill_is_handled_before_it_is_durable, ("R-03",), busy("takers")),
     Bug(record_bugs.fill_is_not_journaled, ("I-01", "R-03"), busy("takers")),
     Bug(record_bugs.secret_is_in_a_message, ("I-19",), busy("maker", **dials(KEY_REFUSED))),
     Bug(record_bugs.fold_skips_cancels, ("I-10",), busy("maker")),
@@ -229,4 +133,5 @@ BANK = [
         busy("takers", venue="bybit", limits=NARROW),
     ),
     Bug(risk_bugs.limits_are_off, ("I-07",), busy("maker", limits=NARROW)),
+    *FOUND,
 ]

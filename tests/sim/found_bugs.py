@@ -16,7 +16,6 @@ from hean.live.safety import Safety
 from hean.reconcile.reconcile import Reconciler
 from hean.risk.levels import stricter
 from hean.risk.risk_governor import RiskGovernor
-from hean.sim.net import NetFaults
 from hean.sim.scenario import Order
 from hean.venues.bybit import BybitCodec
 from hean.venues.dispatch import Dispatch, Flight
@@ -71,7 +70,7 @@ def lost_login_is_waited_for(patch: Patch) -> None:
 
 def durations_are_measured_by_the_wall_clock(patch: Patch) -> None:
     """After the clock was set back, budgets and time-outs stood still for an hour."""
-    patch.setattr(Questions, "ticks_ns", lambda self: self._now())
+    patch.setattr(Questions, "ticks_ns", lambda self: self.now())
 
 
 def level_of_the_file_is_not_journaled(patch: Patch) -> None:
@@ -151,6 +150,7 @@ CLOCK_JUMPS = {
     "match": {"op": "cancel"},
 }
 CANCELS_LOST = {"dial": "timeout_lost", "probability": 0.3, "match": {"op": "cancel"}}
+ORDERS_LOST = {"dial": "timeout_lost", "probability": 0.3}
 LATE = {"dial": "timeout_late", "probability": 0.3, "delay_s": 8.0, "held": "engine"}
 NAMELESS = {"dial": "garbage_body", "probability": 0.3, "accepted": False, "form": "missing_id"}
 POOR = {"dial": "balance_short", "at_s": 10.0, "for_s": 5.0, "match": {"market": "linear"}}
@@ -169,7 +169,7 @@ FOUND = (
     Bug(
         durations_are_measured_by_the_wall_clock,
         UNEXPLAINED,
-        busy("takers", skews=((8.0, 3_600.0), (12.0, -3_600.0)), net=NetFaults(cut_every_s=4.0)),
+        busy("takers", skews=((3.0, 3_600.0), (9.0, 0.0)), **dials(ORDERS_LOST)),
     ),
     Bug(level_of_the_file_is_not_journaled, ("I-10",), busy("takers", orders=EARLY_STOP)),
     Bug(garbage_is_a_yes, UNEXPLAINED, busy("maker", **dials(NAMELESS))),

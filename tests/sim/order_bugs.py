@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 
 import msgspec
 import pytest
 
-from hean.core.types import OrderApproved, OrderCancelled, OrderType
+from hean.core.types import OrderApproved, OrderCancelled, OrderType, Side
 from hean.errors import HeanError, VenueRefused
 from hean.execution.orders import OrderManager
 from hean.live.engine import LiveEngine
@@ -25,12 +26,13 @@ from hean.venues.dispatch import Dispatch, Flight
 from hean.venues.gateway import Gateway
 from hean.venues.outcomes import Outcome, Verdict
 from hean.venues.private import PrivateStream
-from hean.venues.reports import Execution, Listing, OrderReport, Reply, Tracked
+from hean.venues.reports import Execution, Listing, OrderReport, Tracked
 from hean.venues.resolution import Resolution
 from hean.venues.search import Search
 from hean.venues.tracking import OrderTracker
 
 Patch = pytest.MonkeyPatch
+ZERO = Decimal(0)
 
 
 def _as_sent(order: Tracked, order_id: str) -> OrderApproved:
@@ -113,6 +115,18 @@ def quantity_goes_through_float(patch: Patch) -> None:
     patch.setattr(BybitCodec, "_order_text", rounded)
 
 
+def sides_are_swapped(patch: Patch) -> None:
+    """What was to be bought is sold."""
+
+    text = BybitCodec._order_text
+
+    def swapped(self: BybitCodec, approved: OrderApproved) -> str:
+        side = Side.SELL if approved.side is Side.BUY else Side.BUY
+        return text(self, msgspec.structs.replace(approved, side=side))
+
+    patch.setattr(BybitCodec, "_order_text", swapped)
+
+
 # ---------------------------------------------------------------- what an answer means
 
 
@@ -151,21 +165,6 @@ def not_found_is_cancelled(patch: Patch) -> None:
             self._emit(OrderCancelled(order.order_id, "not found", order.symbol, left))
 
     patch.setattr(Resolution, "not_found", ended)
-
-
-def acknowledged_cancel_is_cancelled(patch: Patch) -> None:
-    """That a cancel was taken on is believed to be its end."""
-    done = Gateway.done
-
-    def ended(self: Gateway, flight: Flight, reply: Reply) -> None:
-        done(self, flight, reply)
-        order = flight.order
-        if flight.kind == "cancel" and not order.is_ended:
-            self.tracker._end(order)
-            left = order.size - order.filled
-            self.tracker._emit(OrderCancelled(order.order_id, "cancelled", order.symbol, left))
-
-    patch.setattr(Gateway, "done", ended)
 
 
 # ---------------------------------------------------------------- what is looked for
@@ -262,6 +261,21 @@ def repeated_frame_counts_again(patch: Patch) -> None:
         execution(self, replace(seen, exec_id=f"{seen.exec_id}{'r' * number}"))
 
     patch.setattr(OrderTracker, "execution", anew)
+
+
+def fills_go_through_float(patch: Patch) -> None:
+    """The quantity of a fill takes the way over a float and is another one afterwards."""
+    execution = OrderTracker.execution
+
+    def floated(self: OrderTracker, seen: Execution) -> None:
+        execution(self, replace(seen, quantity=Decimal(float(seen.quantity))))
+
+    patch.setattr(OrderTracker, "execution", floated)
+
+
+def nothing_is_read_after_a_hole(patch: Patch) -> None:
+    """What the stream left out is not taken from the reading that follows."""
+    patch.setattr(PrivateStream, "_merge", lambda self, reports, executions: None)
 
 
 def fills_of_the_dead_time_are_lost(patch: Patch) -> None:

@@ -6,9 +6,11 @@ its sentence names the failure that it brings back.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 
+import msgspec
 import pytest
 
 from hean.core.types import Event, EventType, KillswitchReleased, OrderRequest, OrderType
@@ -20,6 +22,7 @@ from hean.live.safety import Safety
 from hean.net.budget import Budget
 from hean.risk.killswitch import KillSwitch
 from hean.risk.risk_governor import RiskGovernor
+from hean.system import AccountSettings, TradingSystem
 from hean.venues.sweep import Sweep
 
 Patch = pytest.MonkeyPatch
@@ -139,18 +142,13 @@ def market_order_has_no_value(patch: Patch) -> None:
 
 def limits_are_off(patch: Patch) -> None:
     """The limits of the account are never told to whoever judges."""
-    build = LiveEngine._build
+    make = TradingSystem.__init__
 
-    def unlimited(self: LiveEngine, *given: Any) -> None:
-        build(self, *given)
-        self.system.engine.set_limits({"leverage_max": "100"})
+    def unlimited(self: TradingSystem, *given: Any, settings: AccountSettings, **more: Any) -> None:
+        loose = msgspec.structs.replace(settings, limits={}, leverage=Decimal(1_000))
+        make(self, *given, settings=loose, **more)
 
-    patch.setattr(LiveEngine, "_build", unlimited)
-
-
-def old_data_is_good_enough(patch: Patch) -> None:
-    """Orders are made on a market that was last seen a while ago."""
-    patch.setattr(RiskGovernor, "_require_fresh", lambda self, request: None)
+    patch.setattr(TradingSystem, "__init__", unlimited)
 
 
 def silence_is_not_told(patch: Patch) -> None:
