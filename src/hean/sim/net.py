@@ -70,7 +70,7 @@ class SimNet:
         self.on_fault: Callable[[str], None] = lambda kind: None
         """Told each time the network does something wrong."""
         self.book_s = 0.0
-        """When the last frame of a book reached a process."""
+        """When something of a book last reached a process."""
         self._rng = world.rng("net")
         self._opened = 0
         exchange.faults.server = self
@@ -239,6 +239,8 @@ class SimTransport:
         async with asyncio.timeout(self._timeout_s):
             reply = await found
         net.world.note(reply.body)
+        if meaning.op == "book":
+            net.book_s = net.world.now_s()
         return reply.status, {"content-type": JSON_TYPE, **reply.headers}, reply.body
 
 
