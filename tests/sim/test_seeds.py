@@ -16,10 +16,34 @@ import pytest
 
 from hean.sim.campaign import Totals, campaign
 from hean.sim.canary import canary
-from hean.sim.scenario import SAFETY_STEPS
+from hean.sim.coverage import STATES
+from hean.sim.scenario import DIALS, SAFETY_STEPS
 
 SEEDS = range(1, int(os.environ.get("HEAN_SIM_SEEDS", "300")) + 1)
 SAMPLE = range(1, 21)  # played in two processes
+OFTEN = [
+    ("clock", "WORKING"),
+    ("death", "SENT"),
+    ("death", "UNKNOWN"),
+    ("death", "WORKING"),
+    ("fill_before_ack", "SENT"),
+    ("fill_storm", "WORKING"),
+    ("frame_duplicate", "SENT"),
+    ("frame_duplicate", "WORKING"),
+    ("frame_lost", "SENT"),
+    ("net_cut", "UNKNOWN"),
+    ("net_cut", "WORKING"),
+    ("net_slow", "INTENT"),
+    ("net_slow", "SENT"),
+    ("net_slow", "UNKNOWN"),
+    ("net_slow", "WORKING"),
+    ("private_cut", "WORKING"),
+    ("public_cut", "WORKING"),
+    ("rate_limited", "WORKING"),
+    ("stall", "WORKING"),
+    ("status_reversed", "SENT"),
+]
+"""Faults that meet orders in these states many times in so many seeds."""
 TRACES = """
 import sys
 from hean.sim.run import Trial
@@ -32,8 +56,9 @@ for seed in map(int, sys.argv[1:]):
 @pytest.fixture(scope="module")
 def totals() -> Totals:
     found = campaign(SEEDS, steps=SAFETY_STEPS, jobs=2)
+    print(f"{'':24}", *(f"{state.lower():>10}" for state in (*STATES, "none")))
     for kind, row in found.table():
-        print(f"{kind:24}", *(f"{number:6}" for number in row))
+        print(f"{kind:24}", *(f"{number:10}" for number in row))
     return found
 
 
@@ -44,6 +69,12 @@ def test_every_seed_keeps_every_promise(totals: Totals) -> None:
     ]
     assert totals.seeds == len(SEEDS)
     assert not told, "\n".join(["", *told])
+
+
+def test_faults_meet_orders_in_every_state(totals: Totals) -> None:
+    assert [cell for cell in OFTEN if not totals.cells[cell]] == []
+    assert {state for _, state in totals.cells} >= set(STATES)
+    assert totals.kinds.keys() >= DIALS.keys()
 
 
 def test_a_seed_is_the_same_run_in_every_process(root: Path) -> None:
