@@ -7,8 +7,10 @@ changed. The journal is read by the project's own recovery, and its rows a secon
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -79,7 +81,7 @@ class Reading:
 
     def look(self) -> Books | None:
         """Take what is new; nobody may write meanwhile. *Raises*: `FatalError`."""
-        if not self.place.journal.exists():
+        if self.books is None and not _has_begun(self.place):
             return None
         for record in records_of(self.place, self._seq):
             if self.books is None:
@@ -97,6 +99,15 @@ class Reading:
             for order in orders
             if order["status"] in UNRESOLVED
         }
+
+
+def _has_begun(place: Place) -> bool:
+    """Whether there is more than the file: the first process may have died while it made it."""
+    if not place.journal.exists():
+        return False
+    with closing(sqlite3.connect(place.journal)) as database:
+        rows = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'header'")
+        return bool(rows.fetchone()[0] and database.execute("SELECT 1 FROM header").fetchone())
 
 
 def records_of(place: Place, after_seq: int = 0) -> Iterator[Record]:
