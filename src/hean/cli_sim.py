@@ -23,13 +23,15 @@ from hean.cli_common import (
     say,
     table_console,
     write_json,
+    write_whole,
 )
+from hean.cli_output import check_target
 from hean.errors import ParameterInvalid
 from hean.sim.campaign import Totals, campaign
 from hean.sim.canary import canary
 from hean.sim.coverage import STATES
 from hean.sim.run import Outcome, Trial
-from hean.sim.scenario import SAFETY_STEPS, Scenario, draw
+from hean.sim.scenario import SAFETY_STEPS, STEPS_MAX, Scenario, draw
 from hean.sim.shrink import shrink
 
 SEEDS = 300  # of a test run
@@ -54,10 +56,13 @@ def sim(
     first: Annotated[int, typer.Option(min=0, help="The first of many seeds.")] = 1,
     seed: Annotated[int | None, typer.Option(min=0, help="Play one seed again.")] = None,
     steps: Annotated[
-        int, typer.Option(min=100, max=50_000, help="Steps in which anything may go wrong.")
+        int, typer.Option(min=100, max=STEPS_MAX, help="Steps in which anything may go wrong.")
     ] = SAFETY_STEPS,
     scenario: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Play a scenario that was cut down.")
+    ] = None,
+    cut: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Cut a broken seed down, and keep it here.")
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, max=JOBS_MAX, help="Processes; as many as cores.")
@@ -67,10 +72,10 @@ def sim(
 ) -> None:
     """Run the engine in a world where everything goes wrong, and check what it promises."""
     if scenario is not None or seed is not None:
-        played = (
-            _scenario_of(scenario) if scenario is not None else draw(seed or 0, safety_steps=steps)
-        )
-        _play(played, json_to=json_to)
+        if cut is not None:
+            check_target("--cut", cut, is_ours=None)
+        given = draw(seed or 0, safety_steps=steps) if scenario is None else _read(scenario)
+        _play(given, cut, json_to=json_to)
         return
     if canary() is None:
         say("the canary was not noticed: an order was sent twice on purpose", json_to=json_to)
@@ -93,22 +98,20 @@ def sim(
         raise typer.Exit(ExitCode.BAD_RESULT)
 
 
-def _play(scenario: Scenario, *, json_to: str | None) -> None:
-    """One scenario; a broken one is cut down and written beside."""
+def _play(scenario: Scenario, cut: Path | None, *, json_to: str | None) -> None:
+    """One scenario; a broken one is cut down if *cut* says where to."""
     outcome = Trial(scenario).run()
     say(_told(outcome), json_to=json_to)
-    if outcome.broken is None:
-        if json_to is not None:
-            write_json(_outcome(outcome), json_to)
-        return
-    say(f"{outcome.broken.name}: {outcome.broken.what}", json_to=json_to)
-    smaller = shrink(scenario, outcome.broken.name, _broken)
-    name = f"scenario-{scenario.seed}.json"
-    Path(name).write_bytes(msgspec.json.format(msgspec.json.encode(smaller)))
-    say(f"cut down to {', '.join(smaller.kinds()) or 'no fault at all'}", json_to=json_to)
-    say(f"  again: hean sim --scenario {name}", json_to=json_to)
     if json_to is not None:
-        write_json({**_outcome(outcome), "scenario": msgspec.to_builtins(smaller)}, json_to)
+        write_json(_outcome(outcome), json_to)
+    if outcome.broken is None:
+        return
+    say(str(outcome.broken), json_to=json_to)
+    if cut is not None:
+        smaller = shrink(scenario, outcome.broken.name, _broken)
+        write_whole(cut, msgspec.json.format(msgspec.json.encode(smaller)).decode() + "\n")
+        say(f"cut down to {', '.join(smaller.kinds()) or 'no fault at all'}", json_to=json_to)
+        say(f"  again: hean sim --scenario {cut}", json_to=json_to)
     raise typer.Exit(ExitCode.BAD_RESULT)
 
 
@@ -117,11 +120,14 @@ def _broken(scenario: Scenario) -> str | None:
     return None if broken is None else broken.name
 
 
-def _scenario_of(path: Path) -> Scenario:
+def _read(path: Path) -> Scenario:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Scenario)
+        found = msgspec.json.decode(path.read_bytes(), type=Scenario)
     except msgspec.MsgspecError as error:
         raise ParameterInvalid(f"--scenario {path}: {error}.") from None
+    for problem in found.problems():
+        raise ParameterInvalid(f"--scenario {path}: {problem}.")
+    return found
 
 
 def _told(outcome: Outcome) -> str:

@@ -16,8 +16,11 @@ from hean.sim.disk import DiskFaults
 from hean.sim.exchange import MarketPath
 from hean.sim.net import NetFaults
 from hean.sim.world import stream
+from hean.twin.faults.dials import DIALS as DIAL_TABLE
+from hean.twin.faults.settings import read_setting
 
 SAFETY_STEPS = 2_500
+STEPS_MAX = 50_000
 KILLS_MAX = 8
 STRICT_FRACTION = 0.25  # one rejection too many ends the trading of such a run
 STEPS_PER_S = 100.0  # of virtual time, about: faults that begin once begin within the run
@@ -80,6 +83,24 @@ class Scenario(msgspec.Struct, frozen=True):
     kills: tuple[Kill, ...] = ()
     orders: tuple[Order, ...] = ()
     skews: tuple[tuple[float, float], ...] = ()
+
+    def problems(self) -> list[str]:
+        """What cannot be played, in words."""
+        known = {
+            "path": (self.path, list(PATHS)),
+            "workload": (self.workload, list(WORKLOADS)),
+            "venue and market": (f"{self.venue} {self.market}", [f"{v} {m}" for v, m, _ in PLACES]),
+        }
+        found = [
+            f"{name} {given!a}; known: {', '.join(names)}"
+            for name, (given, names) in known.items()
+            if given not in names
+        ]
+        if not 0 < self.safety_steps <= STEPS_MAX:
+            found.append(f"safety_steps {self.safety_steps}; allowed: 1 to {STEPS_MAX}")
+        for document in self.dials:
+            found += map(str, read_setting(document, DIAL_TABLE, "dials")[1])
+        return found
 
     def kinds(self) -> list[str]:
         """The kinds of fault in it."""
