@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bank: every planted bug with the scenario that provokes it and the promises of which it breaks
-one first.
+"""The bank: every planted bug with the scenario that provokes it and the promises of which it
+breaks one first.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from hean.sim.disk import DiskFaults
 from hean.sim.net import NetFaults
 from sim import order_bugs, record_bugs, risk_bugs
-from sim.bank import LIMITS, Bug, busy, deaths, dials, stop
+from sim.bank import LIMITS, STEPS, Bug, busy, deaths, dials, stop
 from sim.found_bugs import FOUND
 
 NARROW = {**LIMITS, "position_value_max": "1000"}
@@ -20,6 +20,14 @@ HELD_BY_NETWORK = {**LATE, "delay_s": 4.0, "held": "network"}
 BY_HAND = {"dial": "order_by_hand", "at_s": 0.0, "type": "market"}
 KEY_REFUSED = {"dial": "key_refused", "at_s": 4.0, "for_s": 5.0, "reason": "revoked"}
 
+POSITIONS_FAIL = {"dial": "position_query_fails", "probability": 1.0, "form": "http"}
+NO_ORDER_SOCKET = {
+    "dial": "public_cut",
+    "at_s": 0.1,
+    "refuses_s": 60.0,
+    "match": {"which": "trade"},
+}
+BOOK_IS_SILENT = {"dial": "stall", "at_s": 5.0, "for_s": 20.0, "match": {"topic": "book"}}
 MAYBE_HERE = ("I-14", "I-21", "I-22")
 """An order or a position is at the venue and not here, or the other way round."""
 
@@ -58,6 +66,17 @@ BANK = [
     ),
     Bug(order_bugs.unknown_order_counts_nothing, ("I-14",), busy("maker", **dials(LATE))),
     Bug(
+        order_bugs.failed_position_reading_is_flat,
+        MAYBE_HERE,
+        busy(
+            "maker",
+            safety_steps=3 * STEPS,
+            begins_s=4.0,
+            net=NetFaults(cut_every_s=6.0),
+            **dials(POSITIONS_FAIL),
+        ),
+    ),
+    Bug(
         order_bugs.reading_counts_fills_again,
         ("I-01", "I-14", "I-22"),
         busy("takers", net=NetFaults(cut_every_s=6.0)),
@@ -82,6 +101,11 @@ BANK = [
         order_bugs.nothing_is_read_after_a_hole,
         ("I-01", *MAYBE_HERE),
         busy("takers", net=NetFaults(cut_every_s=4.0)),
+    ),
+    Bug(
+        order_bugs.executions_are_forgotten_at_restart,
+        ("I-10", *MAYBE_HERE),
+        busy("maker", **deaths(6, 300, 2.0), **dials({**BY_HAND, "at_s": 3.0})),
     ),
     Bug(record_bugs.bytes_leave_before_their_row, ("I-05",), busy("takers")),
     Bug(record_bugs.row_is_not_on_the_disk, ("I-05",), busy("takers")),
@@ -123,6 +147,17 @@ BANK = [
         busy("takers", net=NetFaults(cut_every_s=4.0), **stop("HALT_NEW", 3.0)),
     ),
     Bug(
+        risk_bugs.last_hop_does_not_ask,
+        ("I-08",),
+        busy(
+            "takers",
+            begins_s=4.0,
+            net=NetFaults(slow=0.7, slow_s=3.0),
+            **stop("HALT_NEW", 9.0),
+            **dials(NO_ORDER_SOCKET),
+        ),
+    ),
+    Bug(
         risk_bugs.kill_is_not_heard_by_the_engine,
         ("I-08",),
         busy("takers", **stop("HALT_NEW", 5.0)),
@@ -133,5 +168,10 @@ BANK = [
         busy("takers", venue="bybit", limits=NARROW),
     ),
     Bug(risk_bugs.limits_are_off, ("I-07",), busy("maker", limits=NARROW)),
+    Bug(
+        risk_bugs.silence_is_not_told,
+        ("I-12",),
+        busy("takers", venue="bybit", **dials(BOOK_IS_SILENT)),
+    ),
     *FOUND,
 ]

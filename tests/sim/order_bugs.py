@@ -24,7 +24,7 @@ from hean.venues.binance_usdm import BinanceUsdmCodec
 from hean.venues.bybit import BybitCodec
 from hean.venues.dispatch import Dispatch, Flight
 from hean.venues.gateway import Gateway
-from hean.venues.outcomes import Outcome, Verdict
+from hean.venues.outcomes import Outcome, Verdict, binance_verdict, bybit_verdict
 from hean.venues.private import PrivateStream
 from hean.venues.reports import Execution, Listing, OrderReport, Tracked
 from hean.venues.resolution import Resolution
@@ -150,9 +150,14 @@ def server_error_is_a_refusal(patch: Patch) -> None:
         is_unknown = verdict.outcome is Outcome.UNKNOWN
         return replace(verdict, outcome=Outcome.NO, error=VenueRefused) if is_unknown else verdict
 
-    bybit_verdict, binance_verdict = bybit.bybit_verdict, binance.binance_verdict
-    patch.setattr(bybit, "bybit_verdict", lambda *a, **k: certain(bybit_verdict(*a, **k)))
-    patch.setattr(binance, "binance_verdict", lambda *a, **k: certain(binance_verdict(*a, **k)))
+    def of_bybit(*given: Any, **named: Any) -> Verdict:
+        return certain(bybit_verdict(*given, **named))
+
+    def of_binance(*given: Any, **named: Any) -> Verdict:
+        return certain(binance_verdict(*given, **named))
+
+    patch.setattr(bybit, "bybit_verdict", of_bybit)
+    patch.setattr(binance, "binance_verdict", of_binance)
 
 
 def not_found_is_cancelled(patch: Patch) -> None:

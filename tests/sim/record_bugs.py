@@ -199,12 +199,11 @@ def order_is_approved_twice(patch: Patch) -> None:
 
     @wraps(request)
     def twice(self: RiskGovernor, event: Event) -> None:
-        emit, said = self.context.emit, []
-        self.context.emit = said.append  # type: ignore[method-assign]
-        try:
-            request(self, event)
-        finally:
-            self.context.emit = emit  # type: ignore[method-assign]
+        emit = self.context.emit
+        said: list[Any] = []
+        self.context.emit = said.append
+        request(self, event)
+        self.context.emit = emit
         for fact in [*said, *said]:
             emit(fact)
 
