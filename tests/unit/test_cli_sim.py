@@ -67,7 +67,15 @@ def test_a_broken_seed_is_named_and_says_how_to_play_it_again() -> None:
 @pytest.mark.usefixtures("spoiled")
 def test_a_broken_scenario_is_cut_down_to_what_it_takes(tmp_path: Path) -> None:
     wild, cut = tmp_path / "wild.json", tmp_path / "cut.json"
-    scenario = msgspec.structs.replace(calm(1), venue="bybit", market="linear", workload="takers", path="busy", pace=1.0, dials=({"dial": "frame_duplicate", "probability": 0.1},), kills=())  # fmt: skip
+    scenario = msgspec.structs.replace(
+        calm(1),
+        venue="bybit",
+        market="linear",
+        workload="takers",
+        path="busy",
+        pace=1.0,
+        dials=({"dial": "frame_duplicate", "probability": 0.1},),
+    )
     wild.write_bytes(msgspec.json.encode(scenario))
     ran = run_here("sim", "--scenario", wild, "--cut", cut)
     assert ran.code == 1
