@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bank: every planted bug with the scenario that provokes it and the promises of which it
-breaks one first.
+breaks one first; and those that no check sees yet, with the promise that should.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from sim import order_bugs, record_bugs, risk_bugs
 from sim.bank import LIMITS, STEPS, Bug, busy, deaths, dials, stop
 from sim.found_bugs import FOUND
 
+HASTY = {**LIMITS, "orders_per_second_max": "1000"}
 NARROW = {**LIMITS, "position_value_max": "1000"}
 LATE = {"dial": "timeout_late", "probability": 0.3, "delay_s": 8.0, "held": "engine"}
 LATER = {**LATE, "delay_s": 20.0}
@@ -28,6 +29,8 @@ NO_ORDER_SOCKET = {
     "match": {"which": "trade"},
 }
 BOOK_IS_SILENT = {"dial": "stall", "at_s": 5.0, "for_s": 20.0, "match": {"topic": "book"}}
+SUCCESSOR = {"dial": "order_by_hand", "at_s": 4.0, "client_id": "hzzzzzzz-take-1"}
+BAN = {"dial": "ip_banned", "at_s": 4.0, "for_s": 5.0}
 MAYBE_HERE = ("I-14", "I-21", "I-22")
 """An order or a position is at the venue and not here, or the other way round."""
 
@@ -175,3 +178,38 @@ BANK = [
     ),
     *FOUND,
 ]
+
+UNSEEN = [
+    Bug(record_bugs.epoch_stays_the_same, ("R-08",), busy("takers", **deaths(4, 400, 1.0))),
+    Bug(record_bugs.ids_begin_anew, ("R-08",), busy("takers", **deaths(4, 400, 1.0))),
+    Bug(order_bugs.zombie_goes_on, ("I-17",), busy("takers", **dials(SUCCESSOR))),
+    Bug(
+        record_bugs.position_is_forgotten_at_restart,
+        ("I-24",),
+        busy("takers", **deaths(4, 400, 1.0)),
+    ),
+    Bug(
+        risk_bugs.kill_is_released_by_itself,
+        ("R-24",),
+        busy("takers", net=NetFaults(cut_every_s=4.0), **stop("HALT_NEW", 3.0)),
+    ),
+    Bug(risk_bugs.any_phrase_releases, ("R-24",), busy("takers", **stop("HALT_NEW", 3.0))),
+    Bug(
+        risk_bugs.open_orders_survive_cancel_all,
+        ("R-25",),
+        busy("maker", **stop("CANCEL_ALL", 5.0)),
+    ),
+    Bug(
+        risk_bugs.cancel_all_takes_the_stops,
+        ("I-13", "R-27"),
+        busy("brackets", **stop("CANCEL_ALL", 5.0)),
+    ),
+    Bug(
+        risk_bugs.nothing_waits_for_the_comparison,
+        ("I-18",),
+        busy("takers", **deaths(6, 400, 1.0)),
+    ),
+    Bug(risk_bugs.ban_is_ignored, ("I-16",), busy("takers", venue="bybit", **dials(BAN))),
+    Bug(risk_bugs.rate_limits_are_ignored, ("I-16",), busy("maker", limits=HASTY)),
+]
+"""A check that sees one of them makes its test fail: it then belongs to the bank."""

@@ -308,17 +308,6 @@ def executions_are_forgotten_at_restart(patch: Patch) -> None:
     patch.setattr(Gateway, "restore", without)
 
 
-def frames_pass_before_the_snapshot(patch: Patch) -> None:
-    """Frames of a new stream are handled before the account has been read."""
-    frame = PrivateStream.frame
-
-    def at_once(self: PrivateStream, message: bytes) -> None:
-        self._waiting = None
-        frame(self, message)
-
-    patch.setattr(PrivateStream, "frame", at_once)
-
-
 def zombie_goes_on(patch: Patch) -> None:
     """A process that sees the orders of its successor sends on."""
     build = LiveEngine._build

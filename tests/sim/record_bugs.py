@@ -170,16 +170,6 @@ def epoch_stays_the_same(patch: Patch) -> None:
     patch.setattr(LiveEngine, "_next_epoch", same)
 
 
-def epoch_goes_back(patch: Patch) -> None:
-    """A new life bears a lower number than the one before, as after a restored backup."""
-    raised = LiveEngine._next_epoch
-
-    def lower(self: LiveEngine, known: Books | None) -> int:
-        return known.start.epoch - 1 if known else raised(self, known)
-
-    patch.setattr(LiveEngine, "_next_epoch", lower)
-
-
 def ids_begin_anew(patch: Patch) -> None:
     """Order ids count from one in every life and do not bear its number."""
     make = IdSequence.__init__
@@ -234,8 +224,3 @@ def difference_is_adopted_in_silence(patch: Patch) -> None:
         return 0
 
     patch.setattr(Reconciler, "_adopt", silent)
-
-
-def difference_is_only_logged(patch: Patch) -> None:
-    """A position that the books do not explain is told and nothing follows."""
-    patch.setattr(Reconciler, "_halt", lambda self, difference, now_ns, read: None)
