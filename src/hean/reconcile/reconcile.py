@@ -49,6 +49,7 @@ EXTERNAL_MAX = 20  # executions nobody here asked for that one verdict names
 QUOTE_TOLERANCE = Decimal("0.01")  # what the rounding of many executions may come to
 S_NS = 1_000_000_000
 ZERO = Decimal(0)
+FIRST = "first reading"  # not comparable: the next one is asked for, and is no verdict either
 ADOPTED = "venue-adopt-"  # beginning of the order id of what is adopted
 
 
@@ -218,7 +219,9 @@ class Reconciler(Module):
         for key in doubts:
             self._seen.setdefault(key, _Seen(now_ns)).count += 1
         lasting = [
-            doubts[key] for key, seen in self._seen.items() if key in doubts and seen.count > 1
+            doubts[key]
+            for key, seen in self._seen.items()
+            if key in doubts and key != FIRST and seen.count > 1
         ]
         oldest_ns = min((seen.since_ns for seen in self._seen.values()), default=now_ns)
         if doubts and now_ns - oldest_ns < HURRY_NS:
@@ -265,7 +268,7 @@ class Reconciler(Module):
             is_busy = bool(later(self._changes, read.began_ns))
             if is_busy and (self._spot or self._is_fresh):
                 text = "executions came in during the first reading: it cannot be compared with"
-                return [Difference("first reading", Weight.OPEN, text)]
+                return [Difference(FIRST, Weight.OPEN, text)]
             venue = _venue(read)
             names = sorted({*self._spot.values(), self._quote}) if self._spot else []
             self._coins = {name: venue.get(name, ZERO) for name in names}

@@ -346,3 +346,21 @@ def test_a_coin_that_is_gone_stops_what_is_new_and_is_then_taken_as_it_is():
     assert [kill.arguments["level"] for kill in kills] == ["HALT_NEW"]
     books.read("0.4", "50000")
     assert books.last().clean
+
+
+def test_first_readings_with_executions_in_them_are_no_verdict_on_the_books():
+    """What was there cannot be told from what was just traded: however often that happens, the
+    first reading that is quiet decides."""
+    books = SpotBooks()
+    for number in range(3):
+        at_ns = books.clock.now_ns + 5 * SECOND_NS
+        fill = OrderFilled(
+            "h0-test-1", Decimal(60_000), Decimal("0.1"), BTC, Side.BUY, exec_id=f"e{number}",
+            executed_ns=at_ns,
+        )  # fmt: skip
+        books.bus.drain((fill,))
+        books.read("1", "50000")
+        assert not any(isinstance(fact, Reconcile) for fact in books.told)
+        assert not books.reconciler.is_clean
+    books.read("1", "50000")
+    assert books.last().clean
