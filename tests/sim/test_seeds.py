@@ -97,5 +97,8 @@ def _traces(place: tuple[Path, str, str]) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_canary_is_noticed() -> None:
-    assert canary() is not None
+@pytest.mark.xfail(strict=True, reason="its patch raises before anything is sent twice")
+def test_the_canary_is_noticed_for_what_it_does() -> None:
+    broken = canary()
+    assert broken is not None
+    assert broken.name in ("I-04", "I-05"), broken
