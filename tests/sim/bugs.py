@@ -30,7 +30,7 @@ NO_ORDER_SOCKET = {
 }
 BOOK_IS_SILENT = {"dial": "stall", "at_s": 5.0, "for_s": 20.0, "match": {"topic": "book"}}
 SUCCESSOR = {"dial": "order_by_hand", "at_s": 4.0, "client_id": "hzzzzzzz-take-1"}
-BAN = {"dial": "ip_banned", "at_s": 4.0, "for_s": 5.0}
+BAN = {"dial": "ip_banned", "at_s": 5.0, "for_s": 12.0}  # while lost orders are looked for
 MAYBE_HERE = ("I-14", "I-21", "I-22")
 """An order or a position is at the venue and not here, or the other way round."""
 
@@ -176,10 +176,6 @@ BANK = [
         ("I-12",),
         busy("takers", venue="bybit", **dials(BOOK_IS_SILENT)),
     ),
-    *FOUND,
-]
-
-UNSEEN = [
     Bug(record_bugs.epoch_stays_the_same, ("R-08",), busy("takers", **deaths(4, 400, 1.0))),
     Bug(record_bugs.ids_begin_anew, ("R-08",), busy("takers", **deaths(4, 400, 1.0))),
     Bug(order_bugs.zombie_goes_on, ("I-17",), busy("takers", **dials(SUCCESSOR))),
@@ -205,11 +201,23 @@ UNSEEN = [
         busy("brackets", **stop("CANCEL_ALL", 5.0)),
     ),
     Bug(
+        risk_bugs.ban_is_ignored,
+        ("I-16",),
+        busy("takers", venue="binance", **dials({**ACCEPTED, "probability": 0.9}, BAN)),
+    ),
+    Bug(
+        risk_bugs.rate_limits_are_ignored,
+        ("I-16",),
+        busy("takers", venue="bybit", limits=HASTY),
+    ),
+    *FOUND,
+]
+
+UNSEEN = [
+    Bug(
         risk_bugs.nothing_waits_for_the_comparison,
         ("I-18",),
         busy("takers", **deaths(6, 400, 1.0)),
     ),
-    Bug(risk_bugs.ban_is_ignored, ("I-16",), busy("takers", venue="bybit", **dials(BAN))),
-    Bug(risk_bugs.rate_limits_are_ignored, ("I-16",), busy("maker", limits=HASTY)),
 ]
 """A check that sees one of them makes its test fail: it then belongs to the bank."""

@@ -105,7 +105,7 @@ class VenueBooks:
 @dataclass(slots=True)
 class JournalBooks:
     """What is on the disk. *level*: of the kill switch, as the rows say;
-    *is_clean*: the last comparison found no difference."""
+    *is_clean*: the last comparison found no difference; *is_compared*: one of this life did not."""
 
     seq: int = 0
     approvals: dict[str, OrderApproved] = field(default_factory=dict)
@@ -120,6 +120,7 @@ class JournalBooks:
     by_strategy: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     level: str = "RUN"
     is_clean: bool = True
+    is_compared: bool = False
     kills: int = 0
     releases: int = 0
     starts: list[Start] = field(default_factory=list)
@@ -141,9 +142,16 @@ class JournalBooks:
                 key = (sent.verb, sent.order_id)
                 self.sent[key] = self.sent.get(key, 0) + 1
             case rows.START:
-                self.starts.append(row_of(record, Start))
+                self._start(row_of(record, Start))
             case kind if kind in EventType.__members__:
                 self._fact(record)
+
+    def _start(self, start: Start) -> None:
+        if self.starts and start.epoch <= self.starts[-1].epoch:
+            what = f"a life of epoch {start.epoch} follows one of {self.starts[-1].epoch}"
+            self.problems.append(("R-08", what))
+        self.starts.append(start)
+        self.is_compared = False
 
     def _fact(self, record: Record) -> None:
         fact: Any = record.fact()
@@ -166,6 +174,7 @@ class JournalBooks:
                 self.unknown.add(fact.order_id)
             case EventType.RECONCILE:
                 self.is_clean = fact.clean
+                self.is_compared |= fact.clean
             case EventType.KILLSWITCH_TRIGGERED:
                 self._kill(fact)
             case EventType.KILLSWITCH_RELEASED:

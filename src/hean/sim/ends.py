@@ -72,6 +72,8 @@ class Ends:
         self._executions()
         self._fold(engine)
         self._attribution(engine)
+        if not checks.has_others:
+            self._strategy(engine)
 
     # ------------------------------------------------------------ the books
 
@@ -141,6 +143,19 @@ class Ends:
             books is not None and books.hash() == here,
             lambda: f"the journal gives {books and books.hash()[:12]}, the engine has {here[:12]}",
         )
+
+    def _strategy(self, engine: Any) -> None:
+        """The strategy holds what its own orders traded."""
+        checks, strategy = self._trial.checks, engine.strategy
+        for symbol, held in strategy.position.items():
+            own = checks.journal.by_strategy.get((strategy.name, symbol), ZERO)
+            checks.require(
+                "I-24",
+                held == own,
+                partial(
+                    "{}: the strategy holds {}, its orders traded {}".format, symbol, held, own
+                ),
+            )
 
     def _attribution(self, engine: Any) -> None:
         """Parts of strategies and of others add up to the account's position."""

@@ -17,7 +17,9 @@ from typing import Any
 from hean.core.types import Event as CoreEvent
 from hean.core.types import EventType
 from hean.sim.books import FORCED, LEVELS, ZERO, JournalBooks, VenueBooks, epoch_of, is_ours, signed
+from hean.sim.brakes import Brakes
 from hean.sim.exchange import SECRET, SimExchange
+from hean.sim.manners import Manners
 from hean.sim.process import Process
 from hean.sim.scenario import Scenario
 from hean.sim.world import World
@@ -73,10 +75,19 @@ class Checks:
         self._left_verbs: dict[tuple[str, str], int] = {}
         self._epoch = 0
         self._prices: deque[tuple[float, str, Decimal]] = deque()
-        self._has_others = any(
+        self.has_others = any(
             dial["dial"] in BY_OTHERS or dial.get("existing") == "foreign"
             for dial in scenario.dials
         )
+        """Whether the account may hold what no order of ours explains."""
+        self.manners = Manners(
+            scenario.venue,
+            scenario.market,
+            scale=scenario.limits_scale,
+            time_s=world.now_s,
+            require=self.require,
+        )
+        self.brakes = Brakes(scenario, self.venue, time_s=world.now_s, require=self.require)
         self._is_dirty = False
         self._followed: Any = None
         exchange.venue.listeners.append(self.on_event)
@@ -97,6 +108,7 @@ class Checks:
     def on_leaving(self, process: Process, asked: Asked, body: bytes) -> None:
         """Right before the first byte."""
         self.require("I-19", SECRET.encode() not in body, lambda: f"a secret left to {asked.path}")
+        self.manners.leaves(process, asked)
         verb = VERBS.get(asked.op)
         if verb is None or not asked.client_ids:
             return
@@ -117,6 +129,12 @@ class Checks:
         times = self.left[order_id] = self.left.get(order_id, 0) + 1
         self.require("I-04", times == 1, lambda: f"{order_id} was sent {times} times")
         epoch = epoch_of(order_id)
+        lives = self.journal.starts
+        self.require(
+            "R-08",
+            bool(lives) and epoch == lives[-1].epoch,
+            lambda: f"{order_id} is not an id of this life",
+        )
         self.require(
             "I-17", epoch >= self._epoch, lambda: f"{order_id} left after epoch {self._epoch}"
         )
@@ -129,6 +147,9 @@ class Checks:
         is_allowed = level == "RUN" or (approval.reduce_only and level != "LOCKED")
         self.require("I-08", is_allowed, lambda: f"{order_id} left at level {level}")
         if not approval.reduce_only:
+            self.require(
+                "I-18", self.journal.is_compared, lambda: f"{order_id} left before any comparison"
+            )
             age_s = self._world.now_s() - self._heard_s()
             self.require(
                 "I-12",
@@ -142,7 +163,7 @@ class Checks:
         """Rows are durable."""
         absent = len(self.journal.absent)
         level = self.journal.level
-        releases = self.journal.releases
+        kills, releases = self.journal.kills, self.journal.releases
         self.journal.read(rows)
         self.checked += len(rows)
         for name, what in self.journal.problems:
@@ -151,13 +172,17 @@ class Checks:
         self.require(
             "I-19", not any(secret in bytes(row[4]) for row in rows), lambda: "a secret is in a row"
         )
+        if self.journal.kills > kills:
+            self.brakes.raised(self.journal.level)
+        if self.journal.releases > releases:
+            self.brakes.released(level)
         fell = LEVELS.index(self.journal.level) < LEVELS.index(level)
         self.require(
             "I-08",
             not fell or self.journal.releases > releases,
             lambda: f"level {level} fell to {self.journal.level} without a release",
         )
-        if len(self.journal.absent) > absent and not self._has_others:
+        if len(self.journal.absent) > absent and not self.has_others:
             wrong = self.journal.absent & self.venue.orders.keys()
             self.require("R-30", not wrong, lambda: f"absent, but at the venue: {sorted(wrong)}")
 
@@ -176,8 +201,10 @@ class Checks:
 
     def _accepted(self, order: Order) -> None:
         name = order.client_id
-        if name not in self.left:
-            return  # somebody imitates our ids
+        if name not in self.left:  # somebody imitates our ids, or goes on with them
+            if epoch_of(name) > self._epoch:
+                self.manners.successor(name)
+            return
         self.require(
             "I-04",
             self.venue.times_made[name] == 1,
@@ -196,15 +223,15 @@ class Checks:
         )
         self.require(
             "I-04",
-            same or self._has_others,
+            same or self.has_others,
             lambda: f"{name}: approved {approval}, the venue has {order}",
         )
         self.require(
             "R-30",
-            name not in self.journal.absent or self._has_others,
+            name not in self.journal.absent or self.has_others,
             lambda: f"{name} was absent and is made now",
         )
-        if not approval.reduce_only and not self._has_others:
+        if not approval.reduce_only and not self.has_others:
             self._within_limits(order)
 
     def _within_limits(self, order: Order) -> None:
@@ -224,7 +251,7 @@ class Checks:
     def _filled(self, execution: Execution) -> None:
         order = execution.order
         if execution.kind in FORCED:
-            self._has_others = True  # the venue acts on its own from here on
+            self.has_others = True  # the venue acts on its own from here on
         if order is None or not order.reduce_only or order.client_id not in self.left:
             return
         after = self.venue.position[execution.market.symbol]
@@ -263,6 +290,7 @@ class Checks:
         engine = self._engine()
         if engine is None or "system" not in vars(engine):
             return  # not built yet
+        self.brakes.look()
         if engine is not self._followed:
             self._followed = engine
             self.follow(engine)
@@ -275,7 +303,7 @@ class Checks:
             self.fail("I-08", f"the engine is at {level}, the journal at {self.journal.level}")
         if self._is_dirty and engine.is_ready:
             self._is_dirty = False
-            if not self._has_others and self._exchange.kind == "linear":
+            if not self.has_others and self._exchange.kind == "linear":
                 self._exposure(engine)
 
     def _exposure(self, engine: Any) -> None:

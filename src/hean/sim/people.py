@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hean.sim.run import Trial
 
 LOOK_S = 2.0  # between two looks at the screen
+WRONG = "release it"
 REASON = "looked at it, all is explained"
 
 
@@ -31,6 +32,7 @@ class People:
         """The highest level that was acknowledged since the last release."""
         self.releases = 0
         self._confirmed = 0
+        self._slips = False  # every other time the phrase is wrong
 
     def begin(self) -> None:
         """Take up the shift."""
@@ -54,7 +56,9 @@ class People:
                 phrase = phrase_of(engine.account_id, engine.safety.gate.role)
                 self.say({"verb": "confirm", "phrase": phrase, **who})
             elif engine.is_ready and engine.system.engine.halt_level != "RUN":
-                phrase = f"release {engine.account_id}"
+                self._slips = not self._slips
+                phrase = WRONG if self._slips else f"release {engine.account_id}"
+                self._trial.checks.brakes.asked += not self._slips
                 self.say({"verb": "release", "phrase": phrase, **who})
         if engine is not None:
             self.say({"verb": "heartbeat"})
@@ -77,6 +81,9 @@ class People:
 
     def _answered(self, document: dict[str, Any], answer: dict[str, Any]) -> None:
         checks = self._trial.checks
+        if document["verb"] == "release":
+            is_right = document["phrase"] != WRONG
+            checks.brakes.answered(is_right, bool(answer.get("ok")))
         if not answer.get("ok"):
             return
         if document["verb"] == "kill":

@@ -104,6 +104,8 @@ class Trial:
         self._is_over = False
         self.net.on_fault = self.disk.on_fault = self.coverage.met
         self.net.on_leaving = self.checks.on_leaving
+        self.net.on_answer = self.checks.manners.answered
+        self.net.on_heard = self.checks.manners.heard
         self.disk.on_commit = self.checks.on_commit
         self.exchange.on_price = self.checks.on_price
         self.world.on_error = lambda what: self.checks.fail("I-20", what)
@@ -234,7 +236,7 @@ class Trial:
         self.world.skew_ns = 0
         if self.process is not None:
             self.process.die_at_step = self.process.die_at_touch = 0
-        self._calm_s = self.world.now_s()
+        self._calm_s = self.checks.brakes.calm_s = self.world.now_s()
         self.world.later(LOOK_S, self._look)
 
     def _silence_s(self) -> float:
