@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from hean.sim.coverage import STATES
@@ -85,8 +86,10 @@ def campaign(
 
 
 def _outcomes(work: list[tuple[int, int]], jobs: int) -> Iterator[Outcome]:
+    """*Raises*: `BrokenProcessPool` when a worker was killed: its seeds are not known then."""
     if jobs <= 1:
         yield from map(one, work)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(one, work, chunksize=CHUNK)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
+        yield from pool.map(one, work, chunksize=CHUNK)
