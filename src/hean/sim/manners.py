@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`manners.py`: what a venue may expect of us, counted by what really left: silence while it has asked
-for silence, no more orders in a second than it allows, and nothing at all from a process that has seen
-that another one is in charge.
+"""`manners.py`: what a venue may expect of us, counted by what really left: silence while it has
+asked for silence, no more orders in a second than it allows, and nothing at all from a process that
+has seen that another one is in charge.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sockets.py`: one WebSocket of the simulated network, from both ends: what `Line` uses of picows at
-the client, what a dialect and its fault dials use of a session at the exchange, and between them two
-journeys on which frames keep their order. It may die with a word or without, or fall silent.
+"""`sockets.py`: one WebSocket of the simulated network, from both ends: what `Line` uses of picows
+at the client, what a dialect and its fault dials use of a session at the exchange, and between them
+two journeys on which frames keep their order. It may die with a word or without, or fall silent.
 """
 
 from __future__ import annotations
