@@ -71,7 +71,12 @@ class Books:
         self.instruments: dict[str, Instrument] = {}
         """The rules by which the books count."""
         self.engine: OrderEngine = new_engine({})
-        self.ledger = Ledger(first.account.cash, [], leverage=first.account.leverage)
+        self.ledger = Ledger(
+            first.account.cash,
+            [],
+            leverage=first.account.leverage,
+            allow_spot_borrowing=True,  # what the venue has executed is never refused
+        )
         self.positions: dict[str, dict[str, Decimal]] = {}
         """Signed, by strategy and symbol."""
         self.wanted: dict[str, dict[str, Protection]] = {}

@@ -356,3 +356,13 @@ def test_a_slow_disk_opens_nothing_new_and_a_dead_one_ends_the_process(life: Lif
     assert not life.recorder.is_slow
     with pytest.raises(JournalWriteFailed, match=r"a commit took 11\.0 s"):
         commit_in(11)
+
+
+def test_what_the_venue_has_executed_is_booked_even_beyond_what_is_held() -> None:
+    """Somebody moved the coins; the sale happened all the same, and a journal must fold."""
+    spot = [Terms(BTC, "spot", "0.10", LOT, LOT, "", "0", (), "0.001", "0.001", 0)]
+    books = Books(start(terms=spot))
+    books.admit(spot)
+    sale = OrderFilled("venue-1", Decimal(60_000), Decimal("0.010"), BTC, Side.SELL, exec_id="e1")
+    books.ledger.book(sale)
+    assert books.ledger.position(BTC)[0] == Decimal("-0.010")
