@@ -38,8 +38,8 @@ def binance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
 
 @pytest.fixture(autouse=True)
 def calm_twins(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No dial outlives its test."""
-    used = [name for name in ("bybit", "binance") if name in request.fixturenames]
+    """No dial outlives its test, however the test came by its twin."""
     yield
-    for name in used:
-        request.getfixturevalue(name).control.post("calm")
+    for name in ("bybit", "binance"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).control.post("calm")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from hean.secret import MASK
 from unit.cli_runs import run_here
 from venue_contract.adapters.trading_desk import MARKETS
-from venue_contract.twin_process import MAIN, READONLY, SECOND, Account, TwinProcess
+from venue_contract.twin_process import MAIN, READONLY, SECOND, Account, ControlError, TwinProcess
 
 SYMBOL = "BTCUSDT"
 Found = dict[str, dict[str, str]]
@@ -124,6 +125,9 @@ def test_hedge_mode_is_found(practice: Practice) -> None:
         assert practice.look()["modes"]["found"] == "spot has none"
         return
     where = {"symbol": SYMBOL, "market": "linear"}
+    for action in ("cancel_all", "close"):  # a venue changes the mode of a flat account only
+        with suppress(ControlError):
+            practice.twin.control.manual(action, **where)
     try:
         practice.twin.control.manual("position_mode", **where, mode="hedge")
         assert failed(practice.look()) == ["modes"]
