@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ import pytest
 
 from hean.sim import canary as canary_module
 from hean.sim.scenario import calm
-from hean.venues.dispatch import Dispatch, Flight
 from unit.cli_runs import run_here
 
 
@@ -24,17 +25,10 @@ def scenario_file(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.fixture
-def spoiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def spoiled() -> Iterator[None]:
     """An engine that sends every order twice."""
-    sent = Dispatch.sent
-
-    def twice(self: Dispatch, flight: Flight, request_id: str, frame: bytes) -> bool:
-        left = sent(self, flight, request_id, frame)
-        if left and flight.kind == "submit" and self._connection is not None:
-            self._connection.send(frame)
-        return left
-
-    monkeypatch.setattr(Dispatch, "sent", twice)
+    with canary_module.double_send():
+        yield
 
 
 def test_seeds_are_told_in_numbers_with_the_table_of_faults(tmp_path: Path) -> None:
@@ -89,7 +83,7 @@ def test_a_broken_scenario_is_cut_down_to_what_it_takes(tmp_path: Path) -> None:
 def test_a_simulator_that_does_not_notice_its_canary_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(canary_module, "double_send", lambda engine: None)
+    monkeypatch.setattr(canary_module, "double_send", nullcontext)
     ran = run_here("sim", "--seeds", 1, "--jobs", 1)
     assert ran.code == 1
     assert "canary was not noticed" in ran.stdout

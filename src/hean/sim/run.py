@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,9 +68,9 @@ class Outcome:
 
 
 class Trial:
-    """One run of a scenario. *spoil*: breaks the engine on purpose, to test the checks."""
+    """One run of a scenario."""
 
-    def __init__(self, scenario: Scenario, *, spoil: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.world = World(scenario.seed, shuffles=scenario.shuffles)
         self.exchange = SimExchange(
@@ -98,7 +98,6 @@ class Trial:
         self.coverage = Coverage(self)
         self.people = People(self)
         self.ends = Ends(self)
-        self._spoil = spoil
         self._calm_s = 0.0
         self._settled = 0
         self._is_over = False
@@ -203,8 +202,6 @@ class Trial:
 
     async def _main(self, process: Process) -> None:
         engine, main = engine_of(self, process)
-        if self._spoil is not None:
-            self._spoil(engine)
         self.engine = engine
         await main()
 
