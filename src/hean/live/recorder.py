@@ -75,8 +75,7 @@ class Recorder:
             journal.append(
                 STATE_HASH, self._state_hash().encode(), ts_ns=event.ts_ns, event_seq=event.seq
             )
-            # By the journal's numbers, not this life's: short lives are the ones to be checked.
-        self._hashed_seq = journal.head_seq - journal.head_seq % STATE_HASH_EVERY
+            self._hashed_seq = journal.head_seq - journal.head_seq % STATE_HASH_EVERY
         for kind, payload in witness.rows(event) if witness is not None else ():
             journal.append(kind, payload, ts_ns=event.ts_ns, event_seq=event.seq)
         journal.append_event(event)

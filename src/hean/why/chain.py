@@ -168,7 +168,7 @@ class ChainReader:
 
     def _begin(self, told: Told, seen: Told | None) -> None:
         record, signal = told
-        if seen is not None and seen[1].price is not None:
+        if seen is not None:
             self._steps.market(*seen, record.ts_ns)
             self._chain.reference = seen[1].price
         if signal.reduce_only and signal.type is not OrderType.MARKET:

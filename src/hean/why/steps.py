@@ -77,6 +77,11 @@ class Steps:
 
     def market(self, record: Record, seen: Seen, at_ns: int) -> None:
         """The fact that was known when the signal was made, at *at_ns*."""
+        if seen.price is None:
+            self.add(
+                record, "MARKET", f"nothing of {seen.symbol} had come in this life of the process"
+            )
+            return
         age_ms, way_ms = (at_ns - seen.received_ns) / MS_NS, (at_ns - seen.venue_ns) / MS_NS
         quote = f", bid {seen.bid} ask {seen.ask}" if seen.bid and seen.ask else ""
         says = (

@@ -116,6 +116,17 @@ def test_a_signal_that_names_its_fact_is_told_the_price_of_that_one(desk: Journa
     assert (market.what, market.numbers["price"]) == ("MARKET", 60_000.0)
 
 
+def test_an_order_that_was_wanted_before_any_price_is_told_so(tmp_path: Path) -> None:
+    desk = JournalDesk(tmp_path / "journal.db", limits=dict(LIMITS))
+    desk.read()
+    desk.signal(ID)
+    chain = chain_of(desk)
+    assert words(chain)[:4] == ["MARKET", "SIGNAL", "CHECKS", "REQUEST"]
+    assert "nothing of BTCUSDT had come" in chain.steps[0].says
+    assert len(chain.rules) >= 6
+    assert all(rule.observed and rule.allowed for rule in chain.rules)
+
+
 def test_an_order_whose_signal_had_no_id_is_linked_to_it(desk: JournalDesk) -> None:
     desk.signal("", size=Decimal("0.01"))
     desk.signal("", size=Decimal("0.02"))
