@@ -3,7 +3,8 @@
 repeated a bounded number of times: when the venue asks for silence HEAN is silent as long as it
 says, when it fails or answers nonsense HEAN waits a little longer each time. What an answer means
 is decided by the venue's own file; a page of history is believed only if it lies in the window that
-was asked for. It holds no key, sends no order and keeps nothing.
+was asked for. It holds no key, sends no order and keeps nothing; a silence that the venue wants is
+shared with everybody who asks it from this address.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from hean.data.schema import COLUMNS, Kind, Rule
 from hean.errors import (
     EnvironmentFault,
     FrameInvalid,
+    Halted,
     NotSent,
     OutcomeUnknown,
     ParameterInvalid,
     VenueError,
 )
+from hean.net.budget import Budget
 from hean.net.http import Answer, HttpClient
+from hean.venues.outcomes import Silence
 
 ATTEMPTS_MAX = 5  # a venue that fails five times in half a minute is down, not unlucky
 BACKOFF_S = 1.0  # doubled each time, with chance, so that clients do not return in step
@@ -57,11 +61,10 @@ class Stated(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why an answer cannot be used now, and how long the venue wants to be left alone (`None`: it
-    did not say)."""
+    """Why an answer cannot be used now, and the silence the venue wants (`None`: it did not say)."""
 
     why: str
-    seconds: float | None = None
+    silence: Silence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Question:
 class PublicRest(ABC):
     """Public REST questions to one market of one venue.
 
-    *now*: nanoseconds UTC; *rng*: for waiting times; *sleep*: how to wait.
+    *now*: nanoseconds UTC; *rng*: for waiting times; *sleep*: how to wait; *budget*: shared by all
+    who use this address, where anybody else does.
     """
 
     venue: ClassVar[str]
@@ -129,12 +133,14 @@ class PublicRest(ABC):
         now: Callable[[], int],
         rng: random.Random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        budget: Budget | None = None,
     ) -> None:
         self.market = market
         self._client = client
         self._now = now
         self._rng = rng
         self._sleep = sleep
+        self._budget = budget or Budget((), {})
         self._free_ns = 0
 
     @abstractmethod
@@ -222,7 +228,12 @@ class PublicRest(ABC):
         for attempt in range(ATTEMPTS_MAX):
             await self._wait_until(self._free_ns)
             try:
-                answer = await self._client.request("GET", path, query=text)
+                answer = await self._client.request(
+                    "GET", path, query=text, objection=self._why_silent
+                )
+            except Halted as error:
+                pause = Pause(error.message, Silence(self._silent_s(), is_ban=True))
+                failed = VenueError(f"{self.venue} {path}: {error.message}")
             except (NotSent, OutcomeUnknown) as error:
                 pause = Pause(error.message)
                 failed = EnvironmentFault(f"{self.venue}: {error.message} {UNREACHED}")
@@ -235,21 +246,35 @@ class PublicRest(ABC):
                     except (msgspec.DecodeError, FrameInvalid) as error:
                         found = Pause(f"answer not understood: {error}")
                 pause = found
+                self._respect(found.silence)
                 failed = VenueError(f"{self.venue} {path}: {pause.why}")
             await self._back_off(path, pause, attempt)
         raise failed or VenueError(f"{self.venue} {path}")
 
     async def _back_off(self, path: str, pause: Pause, attempt: int) -> None:
-        if pause.seconds is None:
+        if pause.silence is None:
             if attempt + 1 < ATTEMPTS_MAX:
                 await self._sleep(BACKOFF_S * 2**attempt * (0.5 + self._rng.random()))
-        elif pause.seconds > PAUSE_S_MAX:
+        elif pause.silence.seconds > PAUSE_S_MAX:
             raise VenueError(
                 f"{self.venue} {path}: {pause.why}; it wants no question for "
-                f"{pause.seconds:.0f} s, at most {PAUSE_S_MAX:.0f} s are waited. Ask again later."
+                f"{pause.silence.seconds:.0f} s, at most {PAUSE_S_MAX:.0f} s are waited. "
+                "Ask again later."
             )
         else:
-            await self._sleep(pause.seconds)
+            await self._sleep(pause.silence.seconds)
+
+    def _silent_s(self) -> float:
+        """How long the venue still wants to hear nothing from this address."""
+        return self._budget.silent_ns(_ticks_ns(), is_signed=False) / 1e9
+
+    def _why_silent(self) -> str:
+        return "the venue wants silence" if self._silent_s() else ""
+
+    def _respect(self, silence: Silence | None) -> None:
+        """Let nobody else at this address ask either."""
+        if silence is not None and silence.is_ban:
+            self._budget.hold(_ticks_ns() + int(silence.seconds * 1e9), is_ban=True)
 
     async def _wait_until(self, moment_ns: int) -> None:
         wait_s = (moment_ns - self._now()) / 1e9
@@ -257,10 +282,9 @@ class PublicRest(ABC):
             await self._sleep(min(wait_s, PAUSE_S_MAX))
 
 
-def retry_after_s(answer: Answer) -> float | None:
-    """Seconds of `Retry-After`; `None` if absent or no number."""
-    text = answer.headers.get("retry-after", "")
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+def _ticks_ns() -> int:
+    """The steady time of this machine, by which budgets count."""
+    return int(asyncio.get_running_loop().time() * 1e9)
 
 
 def column(texts: list[str], name: str) -> NDArray[np.float64]:

@@ -32,10 +32,10 @@ from hean.feeds.rest import (
     candle_columns,
     checked,
     column,
-    retry_after_s,
     same_symbol,
 )
 from hean.net.http import Answer
+from hean.venues.outcomes import binance_silence
 
 ROWS_MAX = 1000  # USD-M allows 1500 candles, for twice the weight
 PREFIX: Final[dict[Market, str]] = {"spot": "/api/v3", "linear": "/fapi/v1"}
@@ -43,7 +43,6 @@ MINUTE_WEIGHT: Final[dict[Market, int]] = {"spot": 6000, "linear": 2400}
 WEIGHT_SHARE = 0.75  # of a minute's weight; the rest is for orders and other programs
 MINUTE_NS = 60_000_000_000
 WINDOW_MS = 3_600_000  # the longest window of aggTrades by time, exclusive
-BANNED_S = 120.0  # the shortest ban; used when a 418 does not say
 INTERVALS: Final = (
     *("1s", "1m", "3m", "5m", "15m", "30m"),
     *("1h", "2h", "4h", "6h", "8h", "12h", "1d"),
@@ -201,11 +200,9 @@ class BinanceRest(PublicRest):
         """By status, then by `code`."""
         if answer.status == 200:
             return None
-        wait_s = retry_after_s(answer)
-        if answer.status == 418:
-            return Pause("418 address banned", BANNED_S if wait_s is None else wait_s)
-        if answer.status in (403, 429):
-            return Pause(f"status {answer.status}", wait_s)
+        silence = binance_silence(answer.status, None, answer.headers)
+        if silence is not None:
+            return Pause(f"status {answer.status}", silence)
         if answer.status >= 500:
             return Pause(f"status {answer.status}")
         try:
@@ -214,7 +211,7 @@ class BinanceRest(PublicRest):
             raise VenueError(f"binance: status {answer.status}") from None
         said = f"{refusal.code} {refusal.msg[:200]}"
         if refusal.code in BUSY:
-            return Pause(said, wait_s)
+            return Pause(said, binance_silence(answer.status, refusal.code, answer.headers))
         if refusal.code == -1121:
             raise UnknownSymbol(f"binance {self.market}: {said}")
         raise VenueError(f"binance: {said}")

@@ -28,17 +28,16 @@ from hean.feeds.rest import (
     candle_columns,
     checked,
     column,
-    retry_after_s,
     same_symbol,
 )
 from hean.net.http import Answer
+from hean.venues.outcomes import Silence, bybit_silence
 
 CANDLES_MAX = 1000
 FUNDINGS_MAX = 200
 TRADES_MAX: Final = {"spot": 60, "linear": 1000}
 INSTRUMENTS_MAX = 1000
 TRADES_PER_SEQ = 1000  # trades of one match share a `seq`; a page holds no more than this many
-FORBIDDEN_S = 600.0  # after a 403 the venue wants ten minutes of silence
 INTERVALS: Final = {
     "1m": "1",
     "3m": "3",
@@ -240,9 +239,9 @@ class BybitRest(PublicRest):
     def judge(self, answer: Answer) -> Pause | None:
         """By status, then by `retCode`."""
         if answer.status == 403:
-            return Pause("403 access too frequent", retry_after_s(answer) or FORBIDDEN_S)
+            return Pause("403 access too frequent", self._silence(answer, None))
         if answer.status == 429 or answer.status >= 500:
-            return Pause(f"status {answer.status}", retry_after_s(answer))
+            return Pause(f"status {answer.status}", self._silence(answer, None))
         if answer.status != 200:
             raise VenueError(f"bybit: status {answer.status}")
         try:
@@ -253,7 +252,7 @@ class BybitRest(PublicRest):
         if code == 0:
             return None
         if code == 10006:
-            return Pause(f"10006 {message}", self._reset_s(answer))
+            return Pause(f"10006 {message}", self._silence(answer, code))
         if code in BUSY:
             return Pause(f"{code} {message}")
         if code in SYMBOL_UNKNOWN or "symbol" in message.lower():
@@ -264,11 +263,8 @@ class BybitRest(PublicRest):
         """Public questions carry no budget; 600 in five seconds are out of reach one by one."""
         return 0
 
-    def _reset_s(self, answer: Answer) -> float | None:
-        text = answer.headers.get("x-bapi-limit-reset-timestamp", "")
-        if not (text.isascii() and text.isdigit() and len(text) < 15):
-            return None
-        return max(0.0, (int(text) * MS_NS - self._now()) / 1e9)
+    def _silence(self, answer: Answer, code: int | None) -> Silence | None:
+        return bybit_silence(answer.status, code, answer.headers, self._now() // MS_NS)
 
     async def server_time_ns(self) -> int:
         """The venue's clock."""

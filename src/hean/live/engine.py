@@ -119,6 +119,7 @@ class LiveEngine:
         self._failed: asyncio.Future[None]
         self._tasks: set[asyncio.Task[None]] = set()
         self._governor = ConnectGovernor()
+        self._budget = budget_for(endpoints, scale=parts.budget_scale)
 
     # ------------------------------------------------------------ the life
 
@@ -211,7 +212,7 @@ class LiveEngine:
             GatewaySettings(settings.symbols, leverage, settings.dead_man_s, settings.account_id),
             emit=self.bus.emit,
             client=client,
-            budget=budget_for(self.endpoints, scale=parts.budget_scale),
+            budget=self._budget,
             now=parts.now,
             rng=parts.rng,
             governor=self._governor,
@@ -382,7 +383,10 @@ class LiveEngine:
 
     def _rest(self, client: HttpClient) -> Rest:
         make = BybitRest if self.endpoints.venue == "bybit" else BinanceRest
-        return make(client, self.endpoints.market, now=self.parts.now, rng=self.parts.rng)
+        parts = self.parts
+        return make(
+            client, self.endpoints.market, now=parts.now, rng=parts.rng, budget=self._budget
+        )
 
     def _feed(self, rest: Rest, listed: Mapping[str, Listed]) -> LiveFeed:
         place = self.endpoints

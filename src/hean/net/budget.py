@@ -55,13 +55,18 @@ class Budget:
         }
         self._held_until_ns = 0
         self._banned_until_ns = 0
+        self._key_until_ns = 0
 
-    def try_take(self, kind: str, priority: Priority, now_ns: int) -> int:
+    def try_take(
+        self, kind: str, priority: Priority, now_ns: int, *, is_signed: bool = True
+    ) -> int:
         """Take what one request costs. *Returns*: 0 when it may be sent now; otherwise how many
         nanoseconds to wait before asking again, and nothing is taken.
         """
         is_cancel = priority is _CANCEL
         wait_ns = (self._banned_until_ns if is_cancel else self._held_until_ns) - now_ns
+        if is_signed and self._key_until_ns - now_ns > wait_ns:
+            wait_ns = self._key_until_ns - now_ns
         costs = self._costs[kind]
         for meter, units in costs:
             if meter.units + units > meter.allowed[priority]:
@@ -92,13 +97,20 @@ class Budget:
         if is_ban:
             self._banned_until_ns = max(self._banned_until_ns, until_ns)
 
-    def is_banned(self, now_ns: int) -> bool:
-        """Whether nothing at all may be sent."""
-        return now_ns < self._banned_until_ns
+    def pause_key(self, until_ns: int) -> None:
+        """The venue refuses the key: nothing signed is sent until then."""
+        self._key_until_ns = max(self._key_until_ns, until_ns)
+
+    def silent_ns(self, now_ns: int, *, is_signed: bool = True) -> int:
+        """For how long nothing at all may be sent, of what *is_signed* or not; 0 if it may."""
+        until_ns = self._banned_until_ns
+        if is_signed and self._key_until_ns > until_ns:
+            until_ns = self._key_until_ns
+        return max(0, until_ns - now_ns)
 
     def headroom_fraction(self, now_ns: int) -> float:
         """What is left of the scarcest limit: 1 unused, 0 exhausted or held."""
-        if now_ns < self._held_until_ns:
+        if now_ns < max(self._held_until_ns, self._key_until_ns):
             return 0.0
         shares = [meter.used(now_ns) / meter.count for meter in self._meters.values()]
         return max(0.0, 1.0 - max(shares, default=0.0))

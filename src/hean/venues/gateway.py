@@ -443,7 +443,7 @@ class Gateway:
             return await codec.private_url(self.questions.ask) or still(codec.endpoints.private)
 
         def still(url: str) -> str:
-            if self._budget.is_banned(self.questions.ticks_ns()):
+            if self._budget.silent_ns(self.questions.ticks_ns()):
                 raise RateLimited(
                     f"{codec.name} wants silence; nothing connects before it is over."
                 )

@@ -60,7 +60,7 @@ class Questions:
         """The data of the answer. *Raises*: `VenueError` of the venue's reason, `NotSent`,
         `OutcomeUnknown`, and `RateLimited` when the turn would come too late.
         """
-        wait_ns = self._budget.try_take(call.kind, call.priority, self.ticks_ns())
+        wait_ns = self._turn_ns(call)
         while wait_ns:
             if wait_ns > WAIT_MAX_S * S_NS:
                 raise RateLimited(
@@ -68,7 +68,7 @@ class Questions:
                     f"at most {WAIT_MAX_S:g} s are waited."
                 )
             await asyncio.sleep(wait_ns / S_NS)
-            wait_ns = self._budget.try_take(call.kind, call.priority, self.ticks_ns())
+            wait_ns = self._turn_ns(call)
         reply = await self.send(call)
         verdict = reply.verdict
         if verdict.outcome is Outcome.YES or verdict.code in call.fine:
@@ -84,7 +84,7 @@ class Questions:
         """
 
         def why_not() -> str:
-            if self._budget.is_banned(self.ticks_ns()):
+            if self._budget.silent_ns(self.ticks_ns(), is_signed=call.is_signed):
                 return f"{self._codec.name} wants silence; nothing is sent before it is over."
             return objection() if objection is not None else ""
 
@@ -112,8 +112,12 @@ class Questions:
             until_ns = now_ns + int(reply.silence.seconds * S_NS)
             self._budget.hold(until_ns, is_ban=reply.silence.is_ban)
         if is_key_refused(reply):
-            self._budget.hold(now_ns + int(KEY_PAUSE_S * S_NS), is_ban=True)
+            self._budget.pause_key(now_ns + int(KEY_PAUSE_S * S_NS))
             self._on_key_refused(self._key_sentence(reply))
+
+    def _turn_ns(self, call: Call) -> int:
+        now_ns = self.ticks_ns()
+        return self._budget.try_take(call.kind, call.priority, now_ns, is_signed=call.is_signed)
 
     def _key_sentence(self, reply: Reply) -> str:
         where = self._codec.endpoints

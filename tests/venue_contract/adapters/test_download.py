@@ -135,8 +135,8 @@ def test_a_ban_ends_the_download_and_says_when_to_come_again(at: At, tmp_path: P
 
 
 def test_a_download_that_was_sent_away_goes_on_where_it_ended(at: At, tmp_path: Path) -> None:
-    dial = {"match": {"path": kline_path(at)}, "after": 1, "count": 1, "retry_after_s": 600.0}
-    at[0].control.fault("rate_limited", **dial)
+    dial = {"match": {"path": kline_path(at)}, "after": 1, "count": 1}
+    at[0].control.fault("ip_banned", **dial)
     done = download(at, tmp_path, "--timeframe", "1m")
     assert done.exit_code == 1
     assert "it wants no question for" in done.output

@@ -287,7 +287,7 @@ async def test_37_nothing_leaves_during_a_ban_not_even_cancels(desk: Desk) -> No
     await desk.first(OrderPlaced, order_id)
     await desk.fault("ip_banned", for_s=600)
     desk.venue.private.look_soon(0.0)
-    await desk.until(lambda: desk.venue._budget.is_banned(desk.venue.questions.ticks_ns()))
+    await desk.until(lambda: desk.venue._budget.silent_ns(desk.venue.questions.ticks_ns()))
     asked = desk.client.requests
     sequence = await asyncio.to_thread(desk.twin.control.seq)
     desk.venue.cancel(order_id)
