@@ -23,6 +23,7 @@ SAFETY_STEPS = 2_500
 STEPS_MAX = 50_000
 KILLS_MAX = 8
 STRICT_FRACTION = 0.25  # one rejection too many ends the trading of such a run
+BUSY_FRACTION = 2 / 3  # of the seeds; the rest trade as often as they like, many of them hardly
 STEPS_PER_S = 100.0  # of virtual time, about: faults that begin once begin within the run
 
 PLACES = (
@@ -125,7 +126,7 @@ def calm(seed: int) -> Scenario:
     """A scenario in which nothing goes wrong."""
     rng = stream(seed, "scenario")
     venue, market = _place(rng)
-    return Scenario(
+    base = Scenario(
         seed,
         venue,
         market,
@@ -135,6 +136,9 @@ def calm(seed: int) -> Scenario:
         _limits(rng),
         is_strict=rng.random() < STRICT_FRACTION,
     )
+    if stream(seed, "traffic").random() >= BUSY_FRACTION:
+        return base
+    return msgspec.structs.replace(base, path="busy", pace=1.0)
 
 
 def draw(seed: int, *, safety_steps: int = SAFETY_STEPS) -> Scenario:
