@@ -27,20 +27,23 @@ from hean.cli_common import (
 )
 from hean.cli_output import check_target
 from hean.errors import ParameterInvalid
-from hean.sim.campaign import Totals, campaign
+from hean.sim.campaign import WHOLE_SEEDS, Totals, campaign
 from hean.sim.canary import canary
-from hean.sim.coverage import STATES
+from hean.sim.coverage import KINDS, NONE, STATES, why_never
+from hean.sim.draws import draw
 from hean.sim.run import Outcome, Trial
-from hean.sim.scenario import SAFETY_STEPS, STEPS_MAX, Scenario, draw
+from hean.sim.scenario import SAFETY_STEPS, STEPS_MAX, Scenario
 from hean.sim.shrink import shrink
 
 SEEDS = 300  # of a test run
 SEEDS_MAX = 10_000_000
 JOBS_MAX = 256
-SHOWN_MAX = 10  # broken seeds that are told in words
+SHOWN_MAX = 10  # broken seeds, and empty cells, that are told in words
+EMPTY, NEVER = "·", "-"
 EPILOG = (
-    "Example: hean sim --seeds 300. Exit codes: 0 all promises kept; 1 a promise was broken, or "
-    "the simulator did not notice its canary; 2 a bad option."
+    "Example: hean sim --seeds 300. Exit codes: 0 all promises kept; 1 a promise was broken, the "
+    f"simulator did not notice its canary, or in {WHOLE_SEEDS:,} seeds and more a fault never met "
+    "an order in a state in which it can; 2 a bad option."
 )
 
 
@@ -90,11 +93,12 @@ def sim(
     if json_to is not None:
         write_json(_document(totals), json_to)
     table_console(json_to).print(_coverage(totals))
+    say(_covered(totals), json_to=json_to)
     say(_sentence(totals), json_to=json_to)
     for broken, name, what in sorted(totals.broken)[:SHOWN_MAX]:
         say(f"seed {broken}: {name}: {what}", json_to=json_to)
         say(f"  again: hean sim --seed {broken} --steps {steps}", json_to=json_to)
-    if totals.broken:
+    if not _is_good(totals):
         raise typer.Exit(ExitCode.BAD_RESULT)
 
 
@@ -178,18 +182,53 @@ def _document(totals: Totals) -> dict[str, Any]:
         "fills": totals.fills,
         "kinds": dict(sorted(totals.kinds.items())),
         "coverage": {
-            kind: dict(zip((*STATES, "none"), row, strict=True)) for kind, row in totals.table()
+            kind: dict(zip((*STATES, NONE), row, strict=True)) for kind, row in totals.table()
         },
-        "exit_code": int(ExitCode.BAD_RESULT if totals.broken else ExitCode.DONE),
+        "coverage_empty": [{"fault": kind, "state": state} for kind, state in totals.empty()],
+        "coverage_wrong": [{"fault": kind, "state": state} for kind, state in totals.wrong()],
+        "exit_code": int(ExitCode.DONE if _is_good(totals) else ExitCode.BAD_RESULT),
     }
+
+
+def _is_good(totals: Totals) -> bool:
+    return not totals.broken and totals.is_covered
+
+
+def _covered(totals: Totals) -> str:
+    """What has never met, in one sentence."""
+    empty, wrong = totals.empty(), totals.wrong()
+    possible = sum(not why_never(kind, state) for kind in KINDS for state in STATES)
+    sentence = f"{possible - len(empty)} of {possible} combinations that can occur did"
+    if empty:
+        sentence += f"; never: {_cells(empty)}"
+    if wrong:
+        sentence += f"; said to be impossible, and met: {_cells(wrong)}"
+    return sentence
+
+
+def _cells(cells: list[tuple[str, str]]) -> str:
+    """Some of them in words."""
+    shown = ", ".join(f"{kind} {state}" for kind, state in cells[:SHOWN_MAX])
+    more = len(cells) - SHOWN_MAX
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _coverage(totals: Totals) -> Table:
     """How often each kind of fault met each state of an order."""
-    table = Table(title="faults met by orders in each state")
+    table = Table(
+        title="faults met by orders in each state",
+        caption=f"{EMPTY} never met, {NEVER} cannot occur",
+    )
     table.add_column("fault")
-    for state in (*STATES, "none"):
+    for state in (*STATES, NONE):
         table.add_column(state.lower(), justify="right")
     for kind, row in totals.table():
-        table.add_row(kind, *(f"{number:,}" if number else "·" for number in row))
+        shown = zip((*STATES, NONE), row, strict=True)
+        table.add_row(kind, *(_cell(kind, state, count) for state, count in shown))
     return table
+
+
+def _cell(kind: str, state: str, count: int) -> str:
+    if count:
+        return f"{count:,}"
+    return NEVER if why_never(kind, state) else EMPTY

@@ -17,7 +17,8 @@ import pytest
 from hean.sim.campaign import Totals, campaign
 from hean.sim.canary import canary
 from hean.sim.coverage import STATES
-from hean.sim.scenario import DIALS, SAFETY_STEPS
+from hean.sim.recipes import DIALS
+from hean.sim.scenario import SAFETY_STEPS
 from hean.venues.dispatch import Dispatch
 
 SEEDS = range(1, int(os.environ.get("HEAN_SIM_SEEDS", "300")) + 1)
@@ -48,7 +49,7 @@ OFTEN = [
 TRACES = """
 import sys
 from hean.sim.run import Trial
-from hean.sim.scenario import draw
+from hean.sim.draws import draw
 for seed in map(int, sys.argv[1:]):
     print(seed, Trial(draw(seed)).run().trace)
 """

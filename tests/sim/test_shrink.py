@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import msgspec
 
+from hean.sim.draws import calm
 from hean.sim.net import NetFaults
-from hean.sim.scenario import Kill, Scenario, calm
+from hean.sim.scenario import Kill, Scenario
 from hean.sim.shrink import shrink
 
 DIALS = tuple({"dial": name} for name in ("ack_lost", "poison", "stall", "amnesia", "adl"))

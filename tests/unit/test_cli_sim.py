@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from hean.sim import canary as canary_module
-from hean.sim.scenario import calm
+from hean.sim.draws import calm
 from unit.cli_runs import run_here
 
 

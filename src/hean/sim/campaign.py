@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from hean.sim.coverage import STATES
+from hean.sim.coverage import empty_of, rows_of, wrong_of
+from hean.sim.draws import draw
 from hean.sim.run import Outcome, Trial
-from hean.sim.scenario import draw
 
 CHUNK = 4  # seeds handed to a worker at a time
+WHOLE_SEEDS = 10_000  # after so many, what can meet has met
 
 
 @dataclass(slots=True)
@@ -58,9 +59,20 @@ class Totals:
 
     def table(self) -> list[tuple[str, list[int]]]:
         """Fault kind by state of an order, how often they met."""
-        kinds = sorted({kind for kind, _ in self.cells})
-        columns = (*STATES, "none")
-        return [(kind, [self.cells[kind, state] for state in columns]) for kind in kinds]
+        return rows_of(self.cells)
+
+    def empty(self) -> list[tuple[str, str]]:
+        """Fault kinds and states that can meet and never did."""
+        return empty_of(self.cells)
+
+    def wrong(self) -> list[tuple[str, str]]:
+        """Those that met although they are said to be unable to."""
+        return wrong_of(self.cells)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether so many seeds have met what there is to meet."""
+        return not self.wrong() and (self.seeds < WHOLE_SEEDS or not self.empty())
 
 
 def one(job: tuple[int, int]) -> Outcome:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import msgspec
 
+from hean.sim.draws import calm
 from hean.sim.invariants import Broken
 from hean.sim.run import Trial
-from hean.sim.scenario import calm
 from hean.venues.dispatch import Dispatch, Flight
 
 SEED = 4

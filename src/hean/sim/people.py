@@ -44,6 +44,7 @@ class People:
 
     def _say_if_wild(self, document: dict[str, Any]) -> None:
         if not self._trial.is_calm:
+            self._trial.coverage.met("order")
             self.say(document)
 
     def _look(self) -> None:

@@ -20,6 +20,7 @@ AMOUNT = 300.0  # quote money of one order: a few of them fit into every limit
 RESTING_MAX = 6
 AWAY_FRACTION = 0.003  # from the touch, of orders that rest
 STOP_FRACTION = 0.01
+ENTRY_FRACTION = 0.3  # of what a desk does
 
 
 class Workload(Strategy):
@@ -150,6 +151,17 @@ class Brackets(Workload):
         )
 
 
+class Desk(Maker, Brackets):
+    """Limit orders beside entries with a stop: what is protected grows, shrinks and turns."""
+
+    name = "desk"
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """One or the other."""
+        part = Brackets if self.chance.random() < ENTRY_FRACTION else Maker
+        part.act(self, symbol, price, seq)
+
+
 class Monkey(Maker):
     """Everything at once, much of it nonsense."""
 
@@ -190,5 +202,5 @@ class Monkey(Maker):
 
 
 WORKLOADS: dict[str, type[Workload]] = {
-    each.name: each for each in (Takers, Maker, Brackets, Monkey)
+    each.name: each for each in (Takers, Maker, Brackets, Desk, Monkey)
 }

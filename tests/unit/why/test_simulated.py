@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hean.core.journal import Record
+from hean.sim.draws import draw
 from hean.sim.engine import FOLDER
 from hean.sim.run import Trial
-from hean.sim.scenario import draw
 from hean.why.chain import ChainReader
 
 ANSWERS = ("ORDER_APPROVED", "ORDER_REJECTED")
