@@ -464,7 +464,7 @@ class LiveEngine:
     async def _look(self) -> None:
         for number in count():
             await asyncio.sleep(LOOK_S)
-            self.safety.look(self._clock.refresh())
+            self.safety.look(self._clock.refresh(), self.gateway.questions.ticks_ns())
             if not number % DISK_LOOKS:
                 self.mishaps.look_at_disk()
 

@@ -84,11 +84,13 @@ class Safety:
         why = self.killswitch.objection(is_reduction)
         return why or ("" if is_reduction else self.gate.why)
 
-    def look(self, now_ns: int) -> None:
-        """What has taken too long, and what is still to be closed."""
+    def look(self, now_ns: int, ticks_ns: int) -> None:
+        """What has taken too long, and what is still to be closed. *ticks_ns*: of the steady
+        time.
+        """
         self.triggers.look(now_ns)
         self.flatten.look(now_ns)
-        self.protection.look(now_ns)
+        self.protection.look(ticks_ns)
 
     def follow(self, event: Event) -> None:
         """A change of level is in the journal: keep it in the file too. That this fails is told;

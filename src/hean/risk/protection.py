@@ -52,19 +52,21 @@ class Protection(Module):
         else:
             self._wanted.add(signal.symbol)
 
-    def look(self, now_ns: int) -> None:
-        """See whether every position has what it is to have. Ten times a second."""
+    def look(self, ticks_ns: int) -> None:
+        """See whether every position has what it is to have. Ten times a second. *ticks_ns*: of
+        the steady time, which nobody sets: a clock that was put forward closes nothing.
+        """
         for symbol in sorted(self._wanted):
             bare = self.bare(symbol)
             if not bare:
                 for since in (self._bare_ns, self._alarmed_ns, self._closed_ns):
                     since.pop(symbol, None)
                 continue
-            since_ns = self._bare_ns.setdefault(symbol, now_ns)
-            if now_ns - since_ns >= BARE_NS:
-                self._alarm(symbol, bare, now_ns)
-            if now_ns - self._closed_ns.get(symbol, since_ns) >= CLOSE_NS:
-                self._closed_ns[symbol] = now_ns
+            since_ns = self._bare_ns.setdefault(symbol, ticks_ns)
+            if ticks_ns - since_ns >= BARE_NS:
+                self._alarm(symbol, bare, ticks_ns)
+            if ticks_ns - self._closed_ns.get(symbol, since_ns) >= CLOSE_NS:
+                self._closed_ns[symbol] = ticks_ns
                 self._close(symbol, bare)
 
     def bare(self, symbol: str) -> Decimal:
@@ -88,13 +90,13 @@ class Protection(Module):
         left = max(abs(position) - covered, ZERO)
         return left if position > 0 else -left
 
-    def _alarm(self, symbol: str, bare: Decimal, now_ns: int) -> None:
+    def _alarm(self, symbol: str, bare: Decimal, ticks_ns: int) -> None:
         alarmed_ns = self._alarmed_ns.get(symbol)
-        if alarmed_ns is None or now_ns - alarmed_ns >= ALARM_NS:
-            self._alarmed_ns[symbol] = now_ns
-            bare_s = (now_ns - self._bare_ns[symbol]) / 1e9
+        if alarmed_ns is None or ticks_ns - alarmed_ns >= ALARM_NS:
+            self._alarmed_ns[symbol] = ticks_ns
+            bare_s = (ticks_ns - self._bare_ns[symbol]) / 1e9
             text = f"CRITICAL: {bare:+f} {symbol} have been without a stop for {bare_s:.1f} s."
-            self.context.emit(Error(self.name, text, now_ns))
+            self.context.emit(Error(self.name, text, self.context.clock.now_ns))
 
     def _close(self, symbol: str, bare: Decimal) -> None:
         """What has been bare for so long is given up."""

@@ -72,6 +72,17 @@ def test_three_seconds_without_a_stop_are_told_once_a_minute(desk: Guarded) -> N
     assert len(desk.alarms()) == 1
 
 
+def test_a_clock_that_was_set_is_neither_an_alarm_nor_a_reason_to_close(desk: Guarded) -> None:
+    desk.enter()
+    sent = len(desk.venue.sent)
+    desk.look(1.0)
+    ticks_ns = desk.clock.now_ns
+    desk.wait(3_600.0)
+    desk.protection.look(ticks_ns)
+    desk.say()
+    assert (desk.alarms(), len(desk.venue.sent)) == ([], sent)
+
+
 def test_a_stop_without_an_answer_protects_nobody(desk: Guarded) -> None:
     desk.enter()
     order_id = desk.stop()
