@@ -8,6 +8,7 @@ switch runs per symbol and must be wound again and again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -101,6 +102,16 @@ class _Algo(msgspec.Struct):
             ts_ns=self.updateTime * MS_NS,
             side=self.side,
             price=decimal(self.price) or None,
+        )
+
+    def became(self, child: OrderRow) -> OrderReport:
+        """As a report of the order that it became, under its own ids."""
+        return replace(
+            child.report(),
+            client_order_id=self.clientAlgoId,
+            exchange_order_id=str(self.algoId),
+            child_order_id=str(self.actualOrderId),
+            is_conditional=True,
         )
 
 
@@ -285,7 +296,14 @@ class BinanceUsdmCodec(BinanceCodec):
             return await super().order(ask, order)
         path, text = f"{self.root}/algoOrder", f"clientAlgoId={order.order_id}"
         body = await ask(Call("order", "GET", path, text, fine=NOT_THERE))
-        return read(body, _Algo).report() if b'"algoId"' in body else None
+        if b'"algoId"' not in body:
+            return None
+        algo = read(body, _Algo)
+        if not algo.actualOrderId:
+            return algo.report()
+        path, text = f"{self.root}/order", f"symbol={algo.symbol}&orderId={algo.actualOrderId}"
+        body = await ask(Call("order", "GET", path, text, fine=NOT_THERE))
+        return algo.became(read(body, OrderRow)) if b'"orderId"' in body else algo.report()
 
     async def open_orders(self, ask: Ask) -> Listing[OrderReport]:
         """All open orders, of both books."""

@@ -96,16 +96,48 @@ async def test_the_documented_account_is_understood(shared: Path):
     assert executions.rows[0].exchange_order_id == str(trades[0]["orderId"])
 
 
-async def test_a_triggered_conditional_order_tells_what_it_became():
-    algo = {
-        "algoId": 7,
-        "clientAlgoId": ID,
+FINISHED = {
+    "algoId": 7,
+    "clientAlgoId": ID,
+    "symbol": "BTCUSDT",
+    "algoStatus": "FINISHED",
+    "quantity": "0.01",
+    "actualOrderId": "99",
+}
+NOT_FOUND = {"code": -2013, "msg": "Order does not exist."}
+
+
+@pytest.mark.parametrize(
+    ("word", "filled", "status"),
+    [
+        ("NEW", "0", Status.OPEN),
+        ("FILLED", "0.01", Status.FILLED),
+        ("CANCELED", "0", Status.CANCELLED),
+        ("EXPIRED", "0.004", Status.EXPIRED),
+    ],
+)
+async def test_a_triggered_conditional_order_stands_where_the_order_stands_that_it_became(
+    word, filled, status
+):
+    child = {
+        "orderId": 99,
         "symbol": "BTCUSDT",
-        "algoStatus": "FINISHED",
-        "quantity": "0.01",
-        "actualOrderId": "99",
+        "clientOrderId": "autoclose",
+        "status": word,
+        "origQty": "0.01",
+        "executedQty": filled,
     }
-    report = await USDM.order(Script(USDM, [algo]).ask, tracked(is_conditional=True))
+    script = Script(USDM, [FINISHED, child])
+    report = await USDM.order(script.ask, tracked(is_conditional=True))
+    assert fields(script.asked[1].text) == {"symbol": "BTCUSDT", "orderId": "99"}
+    assert (report.status, report.filled) == (status, Decimal(filled))
+    assert (report.client_order_id, report.exchange_order_id) == (ID, "7")
+    assert (report.child_order_id, report.is_conditional) == ("99", True)
+
+
+async def test_what_became_of_a_triggered_order_is_open_while_the_venue_does_not_show_it():
+    script = Script(USDM, [FINISHED, NOT_FOUND])
+    report = await USDM.order(script.ask, tracked(is_conditional=True))
     assert (report.status, report.child_order_id) == (Status.OPEN, "99")
 
 
