@@ -23,7 +23,7 @@ ORDERS_MAX = {
 }
 """New orders in so many seconds, by the venues' documents."""
 BYBIT_BAN_S = 600.0
-BINANCE_BAN_S = 120.0  # where it does not say
+BINANCE_BAN_S, BINANCE_MINUTE_S = 120.0, 60.0  # where it does not say: a ban, too many
 
 
 class Manners:
@@ -64,7 +64,8 @@ class Manners:
             silence_s = BYBIT_BAN_S
         elif self._venue == "binance" and status in (418, 429):
             told = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
-            silence_s = float(told) if told.isdigit() else BINANCE_BAN_S
+            untold_s = BINANCE_BAN_S if status == 418 else BINANCE_MINUTE_S
+            silence_s = float(told) if told.isdigit() else untold_s
         if silence_s:
             until_s = self._time_s() + silence_s
             before_s = self._silent_until_s.get(process.number, 0.0)
