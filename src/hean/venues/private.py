@@ -36,6 +36,7 @@ SOON_S = 2.5  # until the next reading when the last one did not agree with our 
 SOON_TRIES = 3  # of that reading; then the usual rhythm has come round
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # pauses between attempts to read the account
 NAME = "private stream"
+LEFT_OUT = "the stream left out an execution"
 
 
 class PrivateStream:
@@ -95,10 +96,10 @@ class PrivateStream:
         """A number that stays the same as long as nothing is missed; -1 while something may be."""
         return self._holes if self.caught_up.is_set() else -1
 
-    async def look(self) -> None:
-        """Read the account beside a stream that works. *Raises*: as `Questions.ask`."""
-        if self.caught_up.is_set():
-            await self._read_account()
+    async def look(self, settled_s: float = SETTLED_S) -> None:
+        """Read the account beside a stream that works, or seems to. *Raises*: as `ask`."""
+        if self.caught_up.is_set() and await self._read_account(settled_s):
+            self._restart(LEFT_OUT)
 
     def look_soon(self, delay_s: float = SOON_S) -> None:
         """One more such reading in a moment, however often it is asked for."""
@@ -116,8 +117,7 @@ class PrivateStream:
     def distrust(self, reason: str) -> None:
         """Whatever the stream looks like, it is not believed: another one, and a reading."""
         self.down(reason)
-        if self._connection is not None:
-            self._connection.restart(reason)
+        self._restart(reason)
 
     def opened(self, connection: Connection) -> None:
         """A socket is open: log in, and let nothing pass until the account has been read."""
@@ -149,14 +149,14 @@ class PrivateStream:
             self._halts.add(NAME, f"a frame was not understood ({error.message})")
             self.catch_up()
             return
-        if facts.ends and self._connection is not None:
-            self._connection.restart(facts.ends)
+        if facts.ends:
+            self._restart(facts.ends)
         elif self._waiting is None:
             self._pass_on(facts)
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append(facts)
-        elif self._connection is not None:
-            self._connection.restart("more frames than can wait")
+        else:
+            self._restart("more frames than can wait")
 
     def doubt(self, settled_s: float = SETTLED_S) -> None:
         """Nothing was heard for long: has something happened that should have been?"""
@@ -179,13 +179,17 @@ class PrivateStream:
             found = await self._codec.executions(
                 self._questions.ask, self._first_ns(), self._symbols
             )
-            unheard = [
-                each
-                for each in found.rows
-                if each.ts_ns <= settled_ns and not self._tracker.has_seen(each)
-            ]
-            if unheard and self._connection is not None:
-                self._connection.restart("the stream left out an execution")
+            if self._are_unheard(found.rows, settled_ns):
+                self._restart(LEFT_OUT)
+
+    def _are_unheard(self, executions: Sequence[Execution], settled_ns: int) -> bool:
+        """Whether the stream owes us one of them. One topic of it may be silent alone."""
+        seen = self._tracker.has_seen
+        return any(each.ts_ns <= settled_ns and not seen(each) for each in executions)
+
+    def _restart(self, reason: str) -> None:
+        if self._connection is not None:
+            self._connection.restart(reason)
 
     async def _catch_up(self) -> None:
         pauses_s = chain(RETRY_S, repeat(RETRY_S[-1]))
@@ -202,7 +206,8 @@ class PrivateStream:
         self.caught_up.set()
         self._halts.lift(NAME)
 
-    async def _read_account(self) -> None:
+    async def _read_account(self, settled_s: float = SETTLED_S) -> bool:
+        """*Returns*: whether it shows what a stream that works had told us."""
         codec, ask = self._codec, self._questions.ask
         began_ns, ticks_ns = self._questions.venue_ms() * MS_NS, self._questions.ticks_ns()
         # A time from a clock that was ahead must not hide what happened since.
@@ -221,6 +226,7 @@ class PrivateStream:
         traded = await self._naming.name(executions.rows)
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
+        is_left_out = self._are_unheard(traded, began_ns - int(settled_s * S_NS))
         self._merge(reports, traded)
         held = self._tell_positions(positions)
         for balance in balances.rows:
@@ -242,6 +248,7 @@ class PrivateStream:
         )
         if is_complete:
             self._on_read(ticks_ns)
+        return is_left_out
 
     def _listed(self, report: OrderReport) -> OpenOrder:
         """As a fact; the order that a triggered one of ours became bears our id."""

@@ -236,6 +236,23 @@ async def test_57_a_stream_that_has_gone_deaf_is_found_out_and_opened_anew(desk:
     assert (await desk.health("READY")).extra["reasons"] == {}
 
 
+async def test_57_a_stream_with_one_deaf_topic_is_found_out_by_the_next_reading(
+    desk: Desk,
+) -> None:
+    order_id = desk.send(size="0.004", price=await desk.price(FAR))
+    await desk.first(OrderPlaced, order_id)
+    await desk.fault("frame_lost", match={"which": "private"})
+    await desk.by_hand("fill", order_id, qty="0.001")
+    await asyncio.to_thread(desk.twin.control.post, "calm")
+    told = len(desk.of(Health))
+    await desk.venue.private.look(settled_s=0.0)  # what every thirty seconds bring
+    await desk.filled(order_id, "0.001")
+    await desk.until(lambda: "HALT_NEW" in [each.state for each in desk.of(Health)[told:]])
+    await desk.health("READY")
+    await desk.by_hand("fill", order_id)
+    await desk.filled(order_id, "0.004")
+
+
 @all_but(("binance", "linear"))  # USD-M futures do not tell whose key it is
 async def test_78_another_account_than_the_configured_one_is_refused_at_start(
     at: tuple[TwinProcess, str],
