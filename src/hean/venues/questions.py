@@ -20,6 +20,7 @@ from hean.venues.reports import Call, Reply
 
 WAIT_MAX_S = 5.0  # for the budget; who must wait longer is told so and decides anew
 KEY_PAUSE_S = 60.0  # one try a minute with a key that was refused
+STILL_READS = frozenset({10005, 10027})  # only trading is refused: what it did can be looked for
 S_NS = 1_000_000_000
 
 
@@ -112,7 +113,8 @@ class Questions:
             until_ns = now_ns + int(reply.silence.seconds * S_NS)
             self._budget.hold(until_ns, is_ban=reply.silence.is_ban)
         if is_key_refused(reply):
-            self._budget.pause_key(now_ns + int(KEY_PAUSE_S * S_NS))
+            if reply.verdict.code not in STILL_READS:
+                self._budget.pause_key(now_ns + int(KEY_PAUSE_S * S_NS))
             self._on_key_refused(self._key_sentence(reply))
 
     def _turn_ns(self, call: Call) -> int:

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from hean.core.types import (
+    AccountRead,
     Health,
     OrderCancelled,
     OrderFilled,
@@ -19,7 +20,7 @@ from hean.core.types import (
     Side,
 )
 from hean.errors import Halted, KeyRefused, ParameterInvalid
-from venue_contract.adapters.trading_desk import Desk, all_but
+from venue_contract.adapters.trading_desk import Desk, all_but, only
 from venue_contract.twin_process import Account, TwinProcess
 
 FAR = "-0.05"
@@ -127,6 +128,19 @@ async def test_40_a_key_that_is_refused_stops_everything_new(desk: Desk, reason:
     assert desk.twin.main.secret not in str(desk.facts)
     again = desk.send(price=await desk.price(FAR))
     assert (await desk.first(OrderRejected, again)).code == Halted.code
+
+
+@only(("bybit", "linear"), ("bybit", "spot"))  # Binance has one code for both
+@pytest.mark.parametrize("dial", [("trading_ban", {}), ("key_refused", {"reason": "permission"})])
+async def test_40_while_only_trading_is_refused_orders_can_still_be_looked_for(
+    desk: Desk, dial: tuple[str, dict[str, str]]
+) -> None:
+    name, more = dial
+    await desk.fault(name, **more)
+    refused = await desk.first(OrderRejected, desk.send(price=await desk.price(FAR)))
+    assert refused.code == KeyRefused.code
+    await desk.venue.private.look()
+    await desk.until(lambda: len(desk.of(AccountRead)) == 2)
 
 
 async def test_78_a_key_of_another_network_is_told_with_address_and_label(
