@@ -16,7 +16,7 @@ from hean.core.types import (
     Payload,
     Side,
 )
-from hean.errors import OutcomeUnknown, RateLimited
+from hean.errors import HeanError, OutcomeUnknown
 from hean.net.budget import Budget
 from hean.net.http import HttpClient
 from hean.net.offset import ClockOffset
@@ -51,7 +51,9 @@ PIECE = Execution(
 
 
 class Lists:
-    """What the venue answers. *behind_s*: its clock; *names*: client ids by its own order ids."""
+    """What the venue answers. *behind_s*: its clock; *names*: client ids by its own order ids;
+    *silence*: why nobody may ask; *looks_s*: when orders were asked for.
+    """
 
     name = "venue"
 
@@ -62,12 +64,14 @@ class Lists:
         self.names: dict[str, str] = {}
         self.is_complete = True
         self.is_down = False
-        self.is_busy = False
+        self.silence: HeanError | None = None
         self.behind_s = 0.0
         self.listings = 0
+        self.looks_s: list[float] = []
         self._now = now
 
     async def order(self, ask: Any, order: Any) -> OrderReport | None:
+        self.looks_s.append(self._now() / S_NS)
         self._answer()
         found = [each for each in self.by_id if each.client_order_id == order.order_id]
         return found[0] if found else None
@@ -92,8 +96,8 @@ class Lists:
     def _answer(self) -> None:
         if self.is_down:
             raise OutcomeUnknown("no answer")
-        if self.is_busy:
-            raise RateLimited("wait")
+        if self.silence is not None:
+            raise self.silence
 
 
 class World:

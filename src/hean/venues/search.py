@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain, repeat
 
 from hean.core.types import Error, Payload
-from hean.errors import HeanError, RateLimited
+from hean.errors import Halted, HeanError, RateLimited
 from hean.venues.codec import Codec
 from hean.venues.dispatch import Run
 from hean.venues.naming import Naming
-from hean.venues.questions import Questions
+from hean.venues.questions import WAIT_MAX_S, Questions
 from hean.venues.reports import Execution, Listing, OrderReport, Tracked
 from hean.venues.tracking import OrderTracker
 
@@ -26,6 +25,7 @@ EARLIER_NS = 5_000_000_000  # executions are read from before the order left: cl
 SHARED_S = 1.0  # a list that is no older serves everybody who looks
 RECEIVE_WINDOW_MS = 5_000  # sent to Bybit with each request, and Binance's when nothing is said
 ROUNDS = 3  # complete looks, one after the other, that found nothing
+SILENT_S = WAIT_MAX_S  # in a silence; its end is then never missed, for a question waits as long
 MS_NS = 1_000_000
 
 PositionProblem = Callable[[str, int], str]
@@ -36,10 +36,10 @@ empty if it is."""
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long is looked. *pauses_s*: before each look, the first ones dense, the last for good;
-    *by_id*: so many looks at first ask for the order alone, because lists are dear; *spread_s*:
-    from the first to the last look of a proof; *late_ms*: how long after the receive window of the
-    request, by the venue's clock; *quarantine_s*: without proof; *alarm_s*: between two alarms
-    about one order.
+    none is used up while nobody may be asked; *by_id*: so many looks at first ask for the order
+    alone, because lists are dear; *spread_s*: from the first to the last look of a proof;
+    *late_ms*: how long after the receive window of the request, by the venue's clock;
+    *quarantine_s*: without proof; *alarm_s*: between two alarms about one order.
     """
 
     pauses_s: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
@@ -82,11 +82,15 @@ def missing_proof(proof: Proof, order: Tracked, patience: Patience) -> str:
 
 @dataclass(slots=True)
 class _Case:
-    """One order that is looked for. Clean looks since *first_s* (loop) and *first_ns* (venue)."""
+    """One order that is looked for. *pauses*: used up; *is_silent*: the last look was none, for
+    nobody may be asked. Clean looks since *first_s* (loop) and *first_ns* (venue).
+    """
 
     order: Tracked
     began_s: float
     was_unknown: bool
+    pauses: int = 0
+    is_silent: bool = False
     looks: int = 0
     rounds: int = 0
     first_s: float = 0.0
@@ -159,19 +163,21 @@ class Search:
         self._run(self._look(case), f"{self._codec.name} looks for {order.order_id}")
 
     async def _look(self, case: _Case) -> None:
-        pauses_s = self._patience.pauses_s
         try:
-            for pause_s in chain(pauses_s, repeat(pauses_s[-1])):
-                await asyncio.sleep(self._until_look_s(case, pause_s))
+            while True:
+                await asyncio.sleep(self._until_look_s(case))
                 if case.is_over() or await self._is_shown(case) or await self._is_absent(case):
                     break
+                case.pauses += not case.is_silent
                 self._tell(case)
         finally:
             del self._cases[case.order.order_id]
         self._on_over(case.order)
 
-    def _until_look_s(self, case: _Case, pause_s: float) -> float:
+    def _until_look_s(self, case: _Case) -> float:
         """The pause; a shorter one where the proof may be whole before."""
+        pauses_s = self._patience.pauses_s
+        pause_s = SILENT_S if case.is_silent else pauses_s[min(case.pauses, len(pauses_s) - 1)]
         due_s = case.first_s + self._patience.spread_s - asyncio.get_running_loop().time()
         return min(pause_s, due_s) if case.rounds and due_s > 0 else pause_s
 
@@ -179,8 +185,10 @@ class Search:
         """One look at all three places; takes over what one of them shows."""
         order, began_s = case.order, asyncio.get_running_loop().time()
         began_ms, holes = self._questions.venue_ms(), self._unbroken()
+        case.is_silent = True
         try:
             report = await self._codec.order(self._questions.ask, order)
+            case.is_silent = False
             if report is not None:
                 return await self._take_over(case, report)
             case.looks += 1
@@ -190,10 +198,11 @@ class Search:
             reports = [each for each in lists.orders.rows if each.client_order_id == order.order_id]
             named = await self._naming.name(lists.executions.rows)
             pieces = [each for each in named if each.client_order_id == order.order_id]
-        except RateLimited as error:
+        except (RateLimited, Halted) as error:
             case.doubt = error.message  # nobody was asked, so nothing was answered
             return False
         except HeanError as error:
+            case.is_silent = False
             case.rounds, case.doubt = 0, f"the last look failed ({error.message})"
             return False
         if reports or pieces:

@@ -16,6 +16,7 @@ from hean.core.types import (
     OrderPlaced,
     OrderQuarantined,
 )
+from hean.errors import Halted, RateLimited
 from hean.venues.search import Patience, Proof, missing_proof
 from lost_orders import ID, PIECE, SHOWN, World, on_virtual_time
 from scripted_venue import tracked
@@ -142,17 +143,20 @@ async def test_a_venue_that_does_not_answer_proves_nothing(world):
     assert world.halts.why("BTCUSDT") == ""
 
 
-@pytest.mark.parametrize(("trouble", "earliest_s"), [("is_busy", 60), ("is_down", 90)])
+@pytest.mark.parametrize(
+    ("trouble", "begin", "end", "earliest_s"),
+    [("silence", RateLimited("wait"), None, 60), ("is_down", True, False, 90)],
+)
 def test_a_look_that_was_not_allowed_says_nothing_and_one_that_failed_spoils_the_proof(
-    trouble, earliest_s
+    trouble, begin, end, earliest_s
 ):
     @on_virtual_time
     async def run(world: World) -> None:
         world.lost()
         await asyncio.sleep(25)
-        setattr(world.venue, trouble, True)
+        setattr(world.venue, trouble, begin)
         await asyncio.sleep(10)
-        setattr(world.venue, trouble, False)
+        setattr(world.venue, trouble, end)
         at_s = await world.until(OrderAbsent)
         assert earliest_s <= at_s < earliest_s + 30
 
@@ -199,3 +203,31 @@ async def test_somebody_else_s_executions_do_not_stand_for_it(world):
     world.lost()
     await world.until(OrderAbsent)
     assert world.of(OrderFilled) == []
+
+
+@pytest.mark.parametrize("silence", [RateLimited("wait"), Halted("the venue wants silence")])
+def test_a_silence_of_the_venue_uses_up_no_dense_look(silence):
+    """After ten minutes in which nobody may be asked the looks are as dense as at first."""
+
+    @on_virtual_time
+    async def run(world: World) -> None:
+        world.venue.silence = silence
+        world.lost()
+        await asyncio.sleep(600)
+        world.venue.silence = None
+        world.venue.looks_s.clear()
+        await asyncio.sleep(5 + 8)
+        assert len(world.venue.looks_s) >= 5
+        at_s = await world.until(OrderAbsent)
+        assert 660 <= at_s <= 675
+
+    run()
+
+
+@on_virtual_time
+async def test_looks_that_fail_become_rare(world):
+    """A venue that does not answer is asked, and asking it costs something."""
+    world.venue.is_down = True
+    world.lost()
+    await asyncio.sleep(600)
+    assert len(world.venue.looks_s) < 40
