@@ -52,7 +52,8 @@ PIECE = Execution(
 
 class Lists:
     """What the venue answers. *behind_s*: its clock; *names*: client ids by its own order ids;
-    *silence*: why nobody may ask; *looks_s*: when orders were asked for.
+    *silence*: why nobody may ask; *looks_s*: when orders were asked for;
+    *listings*, *readings*: lists given of orders, of executions.
     """
 
     name = "venue"
@@ -67,6 +68,7 @@ class Lists:
         self.silence: HeanError | None = None
         self.behind_s = 0.0
         self.listings = 0
+        self.readings = 0
         self.looks_s: list[float] = []
         self._now = now
 
@@ -83,6 +85,7 @@ class Lists:
 
     async def executions(self, ask: Any, since_ns: int, symbols: Any) -> Listing[Execution]:
         self._answer()
+        self.readings += 1
         return Listing(tuple(self.traded), self.is_complete)
 
     async def client_id_of(self, ask: Any, execution: Execution) -> str:
@@ -131,6 +134,7 @@ class World:
             emit=self.facts.append,
             cancel=self.cancels.append,
             unbroken=lambda: self.unbroken,
+            first_ns=lambda: 0,
             remembers=lambda order_id: False,
             position_problem=lambda symbol, since_ns: self.position,
             patience=Patience(),

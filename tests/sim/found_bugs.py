@@ -22,7 +22,7 @@ from hean.venues.dispatch import Dispatch, Flight
 from hean.venues.gateway import Gateway
 from hean.venues.outcomes import Outcome
 from hean.venues.questions import Questions
-from hean.venues.reports import Execution, OrderReport, Reply
+from hean.venues.reports import Execution, OrderReport, Reply, Tracked
 from hean.venues.resolution import Resolution
 from hean.venues.session import Session
 from hean.venues.tracking import OrderTracker
@@ -110,6 +110,11 @@ def closing_by_the_venue_is_nobodys(patch: Patch) -> None:
     patch.setattr(Reconciler, "_adopt", lambda self, symbol, read: ZERO)
 
 
+def order_ends_before_its_fill_is_told(patch: Patch) -> None:
+    """The word that an order has ended ended it, while the frame of its fill was lost."""
+    patch.setattr(Tracked, "is_untold", False)
+
+
 def fees_are_left_out(patch: Patch) -> None:
     """A fill is booked without its fee."""
     execution = OrderTracker.execution
@@ -159,6 +164,7 @@ LOGIN_STALLS = (
     {"dial": "private_cut", "at_s": 6.0},
     {"dial": "stall", "at_s": 6.2, "for_s": 20.0, "pongs": False},
 )
+FRAMES_LOST = {"dial": "frame_lost", "probability": 0.3}
 EARLY_STOP = (Order(0.03, "kill", {"level": "HALT_NEW", "reason": "an exercise"}),)
 
 FOUND = (
@@ -174,6 +180,11 @@ FOUND = (
     Bug(level_of_the_file_is_not_journaled, ("I-10",), busy("takers", orders=EARLY_STOP)),
     Bug(garbage_is_a_yes, UNEXPLAINED, busy("maker", **dials(NAMELESS))),
     Bug(closing_by_the_venue_is_nobodys, ("I-01", *UNEXPLAINED), busy("takers", **dials(POOR))),
+    Bug(
+        order_ends_before_its_fill_is_told,
+        ("I-14",),
+        busy("monkey", venue="bybit", **dials(FRAMES_LOST)),
+    ),
     Bug(fees_are_left_out, ("I-01",), busy("takers")),
     Bug(old_data_is_good_enough, ("I-12",), busy("takers", venue="bybit", **dials(BOOK_STALLS))),
     Bug(price_is_a_tick_off, ("I-04", "I-21"), busy("maker", venue="bybit")),

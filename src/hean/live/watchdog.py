@@ -313,3 +313,6 @@ class _Nobody:
 
     def turned_up(self, order: Tracked, ts_ns: int) -> None:
         """Nothing."""
+
+    def untold(self, order: Tracked) -> None:
+        """Nothing."""

@@ -161,6 +161,7 @@ class Gateway:
             emit=emit,
             cancel=self.cancel,
             unbroken=lambda: self.private.unbroken,
+            first_ns=lambda: self.private.first_ns(),
             remembers=remembers,
             position_problem=position_problem,
             patience=patience,
@@ -227,7 +228,7 @@ class Gateway:
     def cancel(self, order_id: str) -> None:
         """Ask for the cancellation of one order; asked again until the venue has decided."""
         order = self.tracker.get(order_id)
-        if order is None or order.is_ended:
+        if order is None or order.is_over:
             return
         order.is_cancel_wanted = True
         if self.resolution.strangers.superseded:
@@ -253,7 +254,7 @@ class Gateway:
     ) -> None:
         """Ask for another price or another whole size; `None` keeps the old one."""
         order = self.tracker.get(order_id)
-        if order is None or order.is_ended:
+        if order is None or order.is_over:
             return
         if order.price is None:
             self.tracker.request_refused(order, VenueRefused, "only limit orders can be changed.")

@@ -83,6 +83,7 @@ class PrivateStream:
         self._waiting: list[Told] | None = None
         self._since_ns: int | None = None  # until the first reading says when that was
         self._last_execution_ns = 0
+        self._complete_ns = 0  # when the last complete reading began
         self._connection: Connection | None = None
 
     def resume(self, since_ns: int, first_ns: int) -> None:
@@ -177,7 +178,7 @@ class PrivateStream:
         with suppress(HeanError):
             settled_ns = self._questions.venue_ms() * MS_NS - int(settled_s * S_NS)
             found = await self._codec.executions(
-                self._questions.ask, self._first_ns(), self._symbols
+                self._questions.ask, self.first_ns(), self._symbols
             )
             if self._are_unheard(found.rows, settled_ns):
                 self._restart(LEFT_OUT)
@@ -216,13 +217,13 @@ class PrivateStream:
         reports = list(orders.rows)
         listed = {report.client_order_id for report in reports}
         for order in self._tracker.open_orders():
-            if order.order_id not in listed:
+            if order.order_id not in listed and not order.is_over:
                 found = await codec.order(ask, order)
                 if found is not None:
                     reports.append(found)
                 elif order.is_placed:
                     self._on_missing(order)
-        executions = await codec.executions(ask, self._first_ns(), self._symbols)
+        executions = await codec.executions(ask, self.first_ns(), self._symbols)
         traded = await self._naming.name(executions.rows)
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
@@ -247,6 +248,7 @@ class PrivateStream:
             )
         )
         if is_complete:
+            self._complete_ns = began_ns
             self._on_read(ticks_ns)
         return is_left_out
 
@@ -261,9 +263,10 @@ class PrivateStream:
             report.filled,
         )
 
-    def _first_ns(self) -> int:
-        """From when executions are of interest: never from before we began to watch."""
-        return max(self._since_ns or 0, self._last_execution_ns - OVERLAP_NS)
+    def first_ns(self) -> int:
+        """All that was executed before has been read; never from before we began to watch."""
+        known_ns = min(self._last_execution_ns, self._complete_ns)
+        return max(self._since_ns or 0, known_ns - OVERLAP_NS)
 
     def _merge(self, reports: list[OrderReport], executions: list[Execution]) -> None:
         self._tracker.merge(reports, executions)

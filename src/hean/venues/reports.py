@@ -135,7 +135,8 @@ class Login:
 class Tracked(msgspec.Struct):
     """An order under way, as its venue needs to know it. *size*: the whole order, as amended;
     *child_order_id*: the venue's id of the order that a triggered conditional order became;
-    *is_absent*: ended because it was proven never to have been there; *is_quarantined*: nobody
+    *counted*: filled by the venue's word, of which *filled* was told; *end*: how the venue ended it
+    while pieces that it counts are missing; *is_absent*: ended because it was proven never to have been there; *is_quarantined*: nobody
     could tell; *is_disputed*: the venue shows an order of other terms under its id;
     *cancels_missed*: how often a cancel did not find it; *left_ms*: the venue's time signed into
     its request.
@@ -153,6 +154,8 @@ class Tracked(msgspec.Struct):
     exchange_order_id: str = ""
     child_order_id: str = ""
     filled: Decimal = ZERO
+    counted: Decimal = ZERO
+    end: OrderReport | None = None
     is_placed: bool = False
     is_unknown: bool = False
     is_ended: bool = False
@@ -162,6 +165,16 @@ class Tracked(msgspec.Struct):
     is_disputed: bool = False
     cancels_missed: int = 0
     left_ms: int = 0
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether pieces are missing that the venue counts."""
+        return self.filled < self.counted and not self.is_ended
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can happen to it at the venue."""
+        return self.is_ended or self.end is not None
 
 
 Ask = Callable[[Call], Awaitable[Any]]

@@ -21,6 +21,7 @@ from hean.venues.reports import Execution, OrderReport, Tracked
 from hean.venues.search import Patience, PositionProblem, Search
 from hean.venues.strangers import Strangers
 from hean.venues.tracking import OrderTracker
+from hean.venues.untold import Untold
 
 CANCEL_AGAIN_S = 0.5  # after a cancel that did not leave, or that did not find its order
 CANCEL_AGAIN_MAX_S = 30.0  # it doubles up to that
@@ -29,7 +30,8 @@ MS_NS = 1_000_000
 
 class Resolution:
     """Owns the table of orders and watches it (`Watch`). *cancel*: asks for a cancellation; *emit*:
-    takes facts and what is asked of the kill switch; the rest as of `Gateway`.
+    takes facts and what is asked of the kill switch; *first_ns*: as of `Untold`; the rest as of
+    `Gateway`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Resolution:
         emit: Callable[[Payload], None],
         cancel: Callable[[str], None],
         unbroken: Callable[[], int],
+        first_ns: Callable[[], int],
         remembers: Callable[[str], bool],
         position_problem: PositionProblem | None,
         patience: Patience,
@@ -63,6 +66,9 @@ class Resolution:
             on_quarantine=self._quarantined,
             position_problem=position_problem,
             patience=patience,
+        )
+        self._untold = Untold(
+            codec, questions, self.tracker, self.naming, halts, run, first_ns=first_ns, emit=emit
         )
         self._name = codec.name
         self._questions = questions
@@ -136,6 +142,10 @@ class Resolution:
         )
         self._emit(Command("kill", {"level": "HALT_NEW", "reason": reason}, self._name))
 
+    def untold(self, order: Tracked) -> None:
+        """Pieces of it are missing that the venue counts."""
+        self._untold.miss(order)
+
     # ------------------------------------------------------------ told by the search
 
     def _quarantined(self, order: Tracked, sentence: str) -> None:
@@ -144,7 +154,7 @@ class Resolution:
     def _over(self, order: Tracked) -> None:
         """Found, ended or absent."""
         self._halts.lift(f"quarantine of {order.order_id}", order.symbol)
-        if order.is_cancel_wanted and not order.is_ended:
+        if order.is_cancel_wanted and not order.is_over:
             if order.cancels_missed:
                 self.cancel_later(order, _pause_s(order))
             else:

@@ -102,7 +102,7 @@ class _Case:
     def is_over(self) -> bool:
         """Whether something else has shown it meanwhile."""
         order = self.order
-        return order.is_ended or (self.was_unknown and not order.is_unknown)
+        return order.is_over or (self.was_unknown and not order.is_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class Search:
 
     def look_for(self, order: Tracked) -> None:
         """Begin, unless it is being looked for."""
-        if order.order_id in self._cases or order.is_ended:
+        if order.order_id in self._cases or order.is_over:
             return
         now_s = asyncio.get_running_loop().time()
         case = _Case(order, now_s, order.is_unknown)
@@ -226,17 +226,17 @@ class Search:
         order, ask = case.order, self._questions.ask
         executions: list[Execution] = []
         if report.filled > order.filled:
-            found = await self._codec.executions(ask, _since_ns(order), (order.symbol,))
+            found = await self._codec.executions(ask, earliest_ns(order), (order.symbol,))
             executions = await self._naming.name(found.rows)  # others without an answer trade too
         case.rounds, case.doubt = 0, f"the venue shows it as {report.word}"
         self._tracker.merge((report,), executions)
-        return (order.is_placed and not order.is_quarantined) or order.is_ended
+        return (order.is_placed and not order.is_quarantined) or order.is_over
 
     async def _read_lists(self, symbol: str) -> _Lists:
         """Open orders and executions since the oldest order that is looked for, for all of them."""
         loop, ask = asyncio.get_running_loop(), self._questions.ask
         async with self._reading:
-            since_ns = min(_since_ns(case.order) for case in self._cases.values())
+            since_ns = min(earliest_ns(case.order) for case in self._cases.values())
             kept = self._lists
             is_old = kept is None or loop.time() - kept.began_s > SHARED_S
             if kept is None or is_old or kept.since_ns > since_ns:
@@ -316,5 +316,6 @@ def _left_ms(order: Tracked) -> int:
     return order.left_ms or order.opened_ns // MS_NS
 
 
-def _since_ns(order: Tracked) -> int:
+def earliest_ns(order: Tracked) -> int:
+    """From when executions may be its own, venue time."""
     return _left_ms(order) * MS_NS - EARLIER_NS

@@ -2,9 +2,10 @@
 """`tracking.py`: the orders under way at one venue, and what is told about them. Answers, stream
 frames and queries about one order arrive in any order and more than once; this file says each fact
 to the bus once. A fill that comes before the acknowledgement stands for it; an execution is known
-by its id. An order declared absent or in quarantine that turns up is adopted at once. It decides
-nothing about money and sends nothing. What belongs to no order of ours is told under an id that
-begins with `venue-`.
+by its id. No order ends before all is told that the venue counts as filled: what has ended counts
+no more, and its fill would count nowhere. An order declared absent or in quarantine that turns up
+is adopted at once. It decides nothing about money and sends nothing. What belongs to no order of
+ours is told under an id that begins with `venue-`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ class Watch(Protocol):
 
     def turned_up(self, order: Tracked, ts_ns: int) -> None:
         """One that was declared absent exists; *ts_ns*: the venue's time of what showed it."""
+        ...
+
+    def untold(self, order: Tracked) -> None:
+        """Pieces of it are missing that the venue counts."""
         ...
 
 
@@ -203,11 +208,23 @@ class OrderTracker:
         is_cut = order.reduce_only and report.quantity < order.size  # to what there is to reduce
         if report.quantity > 0 and not is_cut:
             order.size = report.quantity
-        if order.is_ended or report.status is Status.OPEN:
+        if order.is_ended:
             return
         if report.status is Status.REJECTED and not order.is_placed:
             self.refused(order, VenueRefused, report.reason or report.word)
             return
+        order.counted = max(order.counted, report.filled)
+        if order.is_untold:
+            self._watch.untold(order)
+        if report.status is Status.OPEN:
+            return
+        if order.is_untold:
+            order.end = report
+        else:
+            self._conclude(order, report)
+
+    def _conclude(self, order: Tracked, report: OrderReport) -> None:
+        """All that it has traded is told: it ends."""
         self._end(order)
         remaining = max(order.size - report.filled, ZERO)
         if report.status is not Status.FILLED or remaining:
@@ -256,6 +273,8 @@ class OrderTracker:
         )
         if order is not None and order.filled >= order.size:
             self._end(order)
+        elif order is not None and order.end is not None and not order.is_untold:
+            self._conclude(order, order.end)
 
     def merge(self, reports: Iterable[OrderReport], executions: Iterable[Execution]) -> None:
         """What was fetched after a hole in the stream. Orders come first: they tell which of the
@@ -306,6 +325,7 @@ class OrderTracker:
         if order.is_ended:
             return
         order.is_ended, order.is_unknown, order.is_quarantined = True, False, False
+        order.end = None
         self._ended[order.order_id] = None
         if len(self._ended) > ENDED_MAX:
             oldest, _ = self._ended.popitem(last=False)

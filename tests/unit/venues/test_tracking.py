@@ -59,6 +59,9 @@ class Told:
     def turned_up(self, order: Tracked, ts_ns: int) -> None:
         self.watched.append(("turned up", ts_ns))
 
+    def untold(self, order: Tracked) -> None:
+        self.watched.append(("untold", order.counted - order.filled))
+
     def kinds(self) -> list[type[Payload]]:
         return [type(fact) for fact in self.facts]
 
@@ -130,6 +133,37 @@ def test_a_cancelled_order_is_told_the_same_whatever_comes_first_and_however_oft
     assert [kinds.count(kind) for kind in (OrderPlaced, OrderFilled, OrderCancelled)] == [1, 1, 1]
     ended = next(fact for fact in told.facts if isinstance(fact, OrderCancelled))
     assert ended.remaining_qty == Decimal("0.006")
+
+
+@pytest.mark.parametrize("status", [Status.FILLED, Status.CANCELLED, Status.EXPIRED])
+def test_an_order_ends_when_all_that_the_venue_counts_is_told_and_not_before(status):
+    """What has ended counts no more; a fill that nobody has told would count nowhere."""
+    told = Told()
+    told.tracker.execution(piece(1, "0.001"))
+    told.tracker.report(look(status, "0.010" if status is Status.FILLED else "0.004"))
+    assert told.kinds() == [OrderPlaced, OrderFilled]
+    assert told.watched == [("untold", Decimal("0.009" if status is Status.FILLED else "0.003"))]
+    assert told.tracker.open_orders() == [told.order]
+    assert told.order.is_over
+    told.tracker.execution(piece(2, "0.003"))
+    assert told.order.is_ended == (status is not Status.FILLED)
+    if status is Status.FILLED:
+        told.tracker.execution(piece(3, "0.006"))
+    else:
+        assert told.facts[-1].remaining_qty == Decimal("0.006")
+    assert told.kinds().count(OrderCancelled) == (status is not Status.FILLED)
+    assert told.order.is_ended
+    assert not told.order.is_untold
+
+
+def test_pieces_of_an_open_order_that_are_counted_and_not_told_are_missed_too():
+    told = Told()
+    told.tracker.report(look(Status.OPEN, "0.004"))
+    told.tracker.report(look(Status.OPEN, "0.002"))
+    assert told.watched == [("untold", Decimal("0.004"))] * 2
+    told.tracker.execution(piece(1, "0.004"))
+    assert not told.order.is_untold
+    assert not told.order.is_over
 
 
 def test_a_fill_says_whose_it_is_and_what_is_left():
