@@ -97,7 +97,7 @@ class JournalDesk(Desk):
             approved.reduce_only,
             self.clock.now_ns,
         )
-        self.recorder.sending("submit", order, None, None)
+        self.recorder.sending("submit", [order], None, None)
 
 
 def _start(epoch: int) -> Start:

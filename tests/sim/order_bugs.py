@@ -74,7 +74,7 @@ def lost_order_is_sent_again(patch: Patch) -> None:
         lost(self, flight)
         order = flight.order
         if flight.kind == "submit" and not order.is_conditional and self._sending is not None:
-            self._sending("submit", order, None, None)
+            self._sending("submit", (order,), None, None)
             call = self.codec.submit_call(_as_sent(order, order.order_id))
             self.dispatch.send_by_rest(flight, call)
 

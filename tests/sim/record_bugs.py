@@ -47,8 +47,9 @@ def bytes_leave_before_their_row(patch: Patch) -> None:
 def row_is_not_on_the_disk(patch: Patch) -> None:
     """The row that an order is being sent waits in memory for the next commit."""
 
-    def unsafe(self: Recorder, verb: Any, order: Any, price: Any, size: Any) -> None:
-        self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size)))
+    def unsafe(self: Recorder, verb: Any, orders: Any, price: Any, size: Any) -> None:
+        for order in orders:
+            self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size)))
 
     patch.setattr(Recorder, "sending", unsafe)
 

@@ -8,7 +8,7 @@ second. A disk that is slow stops new orders; one that fails stops the process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from hean.core.journal import STATE_HASH, STATE_HASH_EVERY, Journal
@@ -61,6 +61,7 @@ class Recorder:
         # By the journal's numbers, not this life's: short lives are the ones to be checked.
         self._hashed_seq = journal.head_seq - journal.head_seq % STATE_HASH_EVERY
         self._is_dirty = False
+        self._failure = ""
 
     def tap(self, event: Event) -> None:
         """Keep an event; of the bus, before its handlers."""
@@ -84,10 +85,11 @@ class Recorder:
             self.commit()
 
     def sending(
-        self, verb: Verb, order: Tracked, price: Decimal | None, size: Decimal | None
+        self, verb: Verb, orders: Sequence[Tracked], price: Decimal | None, size: Decimal | None
     ) -> None:
-        """A byte of this request leaves when this has returned. *Raises*: `JournalWriteFailed`."""
-        self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size)))
+        """A byte of these requests leaves when this has returned. *Raises*: `JournalWriteFailed`."""
+        for order in orders:
+            self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size)))
         self.commit()
 
     def write(self, kind: str, payload: bytes) -> None:
@@ -97,8 +99,11 @@ class Recorder:
 
     def commit(self) -> None:
         """Return when every row is on the disk. *Raises*: `JournalWriteFailed`, also after ten
-        seconds: what was decided so long ago must not leave.
+        seconds: what was decided so long ago must not leave. From then on it always does, for the
+        one who heard it first may not be the one who ends the process.
         """
+        if self._failure:
+            raise JournalWriteFailed(self._failure)
         if not self._is_dirty:
             return
         began_s = self._time_s()
@@ -107,10 +112,11 @@ class Recorder:
         took_s = self._time_s() - began_s
         self.slowest_s = max(self.slowest_s, took_s)
         if took_s > END_S:
-            raise JournalWriteFailed(
+            self._failure = (
                 f"{self.journal.place}: a commit took {took_s:.1f} s, more than {END_S:g} s; the "
                 "disk does not work. Nothing leaves any more."
             )
+            raise JournalWriteFailed(self._failure)
         is_slow = took_s > HALT_S
         if is_slow or self.is_slow or took_s > SLOW_S:
             state = "HALT_NEW" if is_slow else "SLOW" if took_s > SLOW_S else "READY"

@@ -9,7 +9,7 @@ follows from an end is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -28,6 +28,9 @@ LATE_S = 60.0  # an answer counts so long; by then the order has been looked for
 S_NS = 1_000_000_000
 
 Run = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+Sending = Callable[[str, Sequence[Tracked], Decimal | None, Decimal | None], None]
+"""Told verb, orders, and the price and size of an amendment, before a byte of any of them may
+leave; returns when that is durable. *Raises*: `FatalError`; nothing leaves then."""
 
 
 class Flight(msgspec.Struct):

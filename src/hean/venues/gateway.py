@@ -39,8 +39,9 @@ from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
 from hean.net.offset import ClockOffset
 from hean.net.socket import ConnectGovernor, Connection, Dial, picows_dial
+from hean.venues.cancels import Cancels
 from hean.venues.codec import Codec
-from hean.venues.dispatch import S_NS, Dispatch, Flight
+from hean.venues.dispatch import S_NS, Dispatch, Flight, Sending
 from hean.venues.halts import ACCOUNT, Halts
 from hean.venues.private import NAME as STREAM
 from hean.venues.private import PrivateStream
@@ -55,10 +56,6 @@ SILENCE_S = 20.0  # RELIABILITY 2.4: then a ping, and half as long later another
 LIFE_S = 86_100.0  # both venues cut after 24 h; five minutes before that HEAN changes over
 START_S = 30.0  # to log in and to read the account
 MS_NS = 1_000_000
-
-Sending = Callable[[str, Tracked, Decimal | None, Decimal | None], None]
-"""Told verb, order, and the price and size of an amendment, before a byte of it may leave; returns
-when that is durable. *Raises*: `FatalError`; nothing leaves then."""
 
 _REASONS_TO_LOOK: dict[type[HeanError], tuple[str, ...]] = {  # after a refusal: what to read again
     FilterRefused: ("rules",),
@@ -168,6 +165,15 @@ class Gateway:
         )
         self.tracker = self.resolution.tracker
         self.dispatch = Dispatch(codec, questions, self, run)
+        self.cancels = Cancels(
+            codec,
+            questions,
+            self._budget,
+            self.dispatch,
+            sending=self._sending,
+            later=self.resolution.cancel_later,
+            is_superseded=lambda: bool(self.resolution.strangers.superseded),
+        )
         self.private = PrivateStream(
             codec,
             questions,
@@ -204,6 +210,7 @@ class Gateway:
             latency.submit()
         if self.tracker.get(approved.order_id) is not None:
             raise DuplicateOrder(f"{approved.order_id} was sent before; ids are never used twice.")
+        self.cancels.leave()
         now_ns = self._now()
         order = self.tracker.open(approved, now_ns)
         order.left_ms = self._venue_ms(now_ns)
@@ -212,7 +219,7 @@ class Gateway:
             self.tracker.refused(order, type(problem), problem.message)
             return
         if self._sending is not None:
-            self._sending("submit", order, None, None)
+            self._sending("submit", (order,), None, None)
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
@@ -226,28 +233,14 @@ class Gateway:
             latency.left()
 
     def cancel(self, order_id: str) -> None:
-        """Ask for the cancellation of one order; asked again until the venue has decided."""
+        """Ask for the cancellation of one order, which leaves as soon as the one who asks has done;
+        asked again until the venue has decided.
+        """
         order = self.tracker.get(order_id)
         if order is None or order.is_over:
             return
         order.is_cancel_wanted = True
-        if self.resolution.strangers.superseded:
-            return  # another process is in charge of the account
-        now_ns = self._now()
-        call = self.codec.cancel_call(order)
-        wait_ns = self._budget.try_take(call.kind, Priority.CANCEL, self.questions.ticks_ns())
-        if wait_ns:
-            self.resolution.cancel_later(order, wait_ns / S_NS)
-            return
-        if self._sending is not None:
-            self._sending("cancel", order, None, None)
-        frame = None
-        request_id = self.dispatch.next_id()
-        if request_id:
-            frame = self.codec.cancel_frame(order, request_id, self._venue_ms(now_ns))
-        flight = Flight("cancel", order, now_ns)
-        if frame is None or not self.dispatch.sent(flight, request_id, frame):
-            self.dispatch.send_by_rest(flight, call)
+        self.cancels.ask(order)
 
     def amend(
         self, order_id: str, *, price: Decimal | None = None, size: Decimal | None = None
@@ -256,6 +249,7 @@ class Gateway:
         order = self.tracker.get(order_id)
         if order is None or order.is_over:
             return
+        self.cancels.leave()
         if order.price is None:
             self.tracker.request_refused(order, VenueRefused, "only limit orders can be changed.")
             return
@@ -276,7 +270,7 @@ class Gateway:
             self.tracker.request_refused(order, RateLimited, _busy(wait_ns))
             return
         if self._sending is not None:
-            self._sending("amend", order, new_price, new_size)
+            self._sending("amend", (order,), new_price, new_size)
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
@@ -336,6 +330,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Close everything; open orders stay where they are. Safe to call twice."""
+        self.cancels.forget()
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from hean.core.types import Health, Payload
@@ -19,7 +18,7 @@ from hean.errors import HeanError
 from hean.net.budget import Priority
 from hean.net.http import CONNECTIONS_MAX
 from hean.venues.codec import Codec
-from hean.venues.dispatch import Run
+from hean.venues.dispatch import Run, Sending
 from hean.venues.questions import Questions
 from hean.venues.reports import Call, OrderReport, Tracked
 from hean.venues.signing import BYBIT_WINDOW_MS
@@ -31,8 +30,6 @@ WATCH_S = 2 * BYBIT_WINDOW_MS / 1_000  # as long as an order that left may still
 PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)  # between two lists; Binance counts a list as 80 requests
 PATIENCE_S = 2.0  # for a cancel that is under way, before another one is sent
 COMPONENT = "sweep"
-
-Sending = Callable[[str, Tracked, Decimal | None, Decimal | None], None]
 
 
 class Sweep:
@@ -96,7 +93,7 @@ class Sweep:
 
     async def _sweep(self) -> None:
         for order in self._tracker.open_orders():  # also those the venue does not show yet
-            if not self._keeps(order.order_id):
+            if not order.is_cancel_wanted and not self._keeps(order.order_id):
                 self._cancel(order.order_id)
         loop = asyncio.get_running_loop()
         empty, quiet_since_s, pause = 0, loop.time(), 0
@@ -145,8 +142,7 @@ class Sweep:
         kept = [each for each in self._tracker.open_orders() if self._keeps(each.order_id)]
         if nothing_stays and not kept and len(doomed) > 1 and not self._is_whole_asked:
             self._is_whole_asked = True
-            for report in doomed:
-                self._tell_sending(report)
+            self._tell_sending(doomed)
             symbols = sorted({report.symbol for report in doomed})
             for call in self._codec.cancel_all(symbols):
                 await self._ask_quietly(call)
@@ -155,8 +151,7 @@ class Sweep:
         due = [report for report in doomed if self._is_due(report)]
         for first in range(0, len(due), CONNECTIONS_MAX):
             part = due[first : first + CONNECTIONS_MAX]
-            for report in part:
-                self._tell_sending(report)
+            self._tell_sending(part)
             calls = [self._codec.cancel_listed(report) for report in part]
             await asyncio.gather(*map(self._ask_quietly, calls))
 
@@ -173,10 +168,12 @@ class Sweep:
         self._asked_s[report.exchange_order_id] = now_s
         return True
 
-    def _tell_sending(self, report: OrderReport) -> None:
-        if self._sending is None:
-            return
-        order = self._tracker.get(report.client_order_id) or Tracked(
+    def _tell_sending(self, reports: list[OrderReport]) -> None:
+        if self._sending is not None and reports:
+            self._sending("cancel", [self._order_of(report) for report in reports], None, None)
+
+    def _order_of(self, report: OrderReport) -> Tracked:
+        return self._tracker.get(report.client_order_id) or Tracked(
             report.client_order_id or f"venue-{report.exchange_order_id}",
             report.symbol,
             report.side,  # type: ignore[arg-type]  # a stranger's; nobody reads it
@@ -187,7 +184,6 @@ class Sweep:
             False,
             0,
         )
-        self._sending("cancel", order, None, None)
 
     async def _ask(self, call: Call) -> Any:
         return await self._questions.ask(replace(call, priority=Priority.CANCEL))

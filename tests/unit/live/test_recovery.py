@@ -100,7 +100,7 @@ class Life:
             self.desk.bus.emit(reason)
             return
         self.desk.venue.sent.append(approved)
-        self.recorder.sending("submit", tracked(approved), None, None)
+        self.recorder.sending("submit", [tracked(approved)], None, None)
 
     def books(self) -> Books:
         """What the journal says so far."""
@@ -244,7 +244,7 @@ def test_an_order_refused_at_the_last_hop_after_a_stop_was_let_through_before_it
 def test_an_order_that_a_cancel_was_sent_for_is_still_wanted_gone(life: Life) -> None:
     order_id = life.desk.ask("0.010", order_id="h1-test-1")
     life.desk.place(order_id)
-    life.recorder.sending("cancel", tracked(life.desk.venue.sent[0]), None, None)
+    life.recorder.sending("cancel", [tracked(life.desk.venue.sent[0])], None, None)
     (left,) = life.books().tracked()
     assert left.is_cancel_wanted
     assert left.is_placed

@@ -4,6 +4,7 @@ does with a venue's answers is shown at the twin, in `tests/venue_contract/adapt
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from decimal import Decimal
@@ -13,61 +14,15 @@ import pytest
 from hean.core.module import IdSequence
 from hean.core.types import OrderRejected, OrderType, Payload
 from hean.errors import DuplicateOrder, Halted, ParameterInvalid, RateLimited
-from hean.net.budget import Budget, Priority
+from hean.net.budget import Priority
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
 from hean.venues.adapters import adapter_for, budget_for
 from hean.venues.endpoints import endpoints_for
-from hean.venues.gateway import Gateway, GatewaySettings
+from hean.venues.gateway import GatewaySettings
 from hean.venues.halts import Halts
-from hean.venues.private import NAME as STREAM
 from scripted_venue import ID, SIGNER, approved
-
-NOW_NS = 1_700_000_000_000_000_000
-MARKETS = [("bybit", "linear"), ("bybit", "spot"), ("binance", "spot"), ("binance", "linear")]
-
-
-class Wire:
-    """The other end of an order socket: keeps what was sent."""
-
-    def __init__(self) -> None:
-        self.frames: list[bytes] = []
-
-    def send(self, frame: bytes) -> None:
-        self.frames.append(frame)
-
-    def restart(self, reason: str) -> None:
-        raise AssertionError(reason)
-
-
-class Built:
-    """A gateway whose account is in step and whose order socket is open."""
-
-    def __init__(self, venue: str, market: str, *, is_ready: bool = True) -> None:
-        self.facts: list[Payload] = []
-        endpoints = endpoints_for(venue, market, testnet=True, environment={})
-        self.budget: Budget = budget_for(endpoints)
-        self.wire = Wire()
-        self.gateway: Gateway = adapter_for(endpoints)(
-            endpoints,
-            SIGNER,
-            GatewaySettings(symbols=("BTCUSDT",)),
-            emit=self.facts.append,
-            client=HttpClient("http://127.0.0.1:9", now=lambda: NOW_NS),
-            budget=self.budget,
-            now=lambda: NOW_NS,
-            rng=random.Random(1),
-            governor=ConnectGovernor(),
-        )
-        if is_ready:
-            self.gateway.halts.lift(STREAM)
-            self.gateway.dispatch.opened(self.wire)
-            if venue == "bybit":
-                self.gateway.dispatch.frame(b'{"retCode":0,"retMsg":"OK","op":"auth","connId":"c"}')
-            self.wire.frames.clear()
-
-    def refusal(self) -> OrderRejected:
-        return next(fact for fact in self.facts if isinstance(fact, OrderRejected))
+from wired_gateway import MARKETS, NOW_NS, Built
 
 
 @pytest.fixture(params=MARKETS, ids="-".join)
@@ -122,6 +77,7 @@ async def test_a_halted_symbol_takes_reductions_and_cancels(built):
     assert built.refusal().order_id == "h1-test-2"
     built.gateway.submit(approved(order_id="h1-test-3", reduce_only=True))
     built.gateway.cancel("h1-test-1")
+    await asyncio.sleep(0)
     assert len(built.wire.frames) == 3
 
 
@@ -131,6 +87,7 @@ async def test_a_superseded_process_sends_nothing_at_all(built):
     built.gateway.submit(approved(order_id="h1-test-2", reduce_only=True))
     assert built.refusal().reason == "another one was started"
     built.gateway.cancel("h1-test-1")
+    await asyncio.sleep(0)
     built.gateway.amend("h1-test-1", size=Decimal("0.005"))
     assert len(built.wire.frames) == 1
 

@@ -42,7 +42,9 @@ class SweepingDesk(Desk):
             keeps=self.keeps,
             emit=self.bus.emit,
             epoch=self.ids.epoch,
-            sending=lambda verb, order, *_: self.sent.append((verb, order.order_id)),
+            sending=lambda verb, orders, *_: self.sent.extend(
+                (verb, order.order_id) for order in orders
+            ),
         )
         return self
 
