@@ -56,7 +56,8 @@ def trade(number: int) -> dict[str, Any]:
 class Venues:
     """Both venues. *now_ms*: their clock; *first_ms*: before it nothing had traded; *holes*: open
     times without a candle; *close_shift*: added to every close, so that the past differs;
-    *hold_after*: after so many questions none is answered, and *held* is set.
+    *hold_after*: after so many questions none is answered, and *held* is set; *halted*: listed,
+    and Bybit shows them to nobody who does not name them.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,7 @@ class Venues:
         self.first_ms = START_MS
         self.holes: set[int] = set()
         self.listed: list[str] = ["BTCUSDT", "ETHUSDT"]
+        self.halted: set[str] = set()
         self.close_shift = 0.0
         self.troubles: list[Trouble] = []
         self.asked: list[str] = []
@@ -141,11 +143,16 @@ class Venues:
             case "exchangeInfo":
                 return {"symbols": [_binance_symbol(name) for name in self.listed]}
             case "instruments-info":
-                rows = [_bybit_symbol(name) for name in self.listed]
-                return enveloped({"list": rows, "nextPageCursor": ""})
+                return enveloped({"list": self._instruments(query), "nextPageCursor": ""})
             case "risk-limit":
                 return enveloped({"list": [_risk(query["symbol"])]})
         raise web.HTTPNotFound
+
+    def _instruments(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        if (name := query.get("symbol")) is not None:
+            status = {"status": "Closed"} if name in self.halted else {}
+            return [_bybit_symbol(name) | status]
+        return [_bybit_symbol(name) for name in self.listed if name not in self.halted]
 
     def _opens(self, query: dict[str, str], start: str, end: str) -> list[int]:
         step = STEPS_MS[query["interval"]]

@@ -18,7 +18,7 @@ from hean.data.instruments import Fees, fees_for, tiers_of
 from hean.errors import HeanError, InstrumentInvalid, UnknownSymbol
 from hean.feeds.rest import MS_NS, Market
 from hean.feeds.rest_binance import BinanceRest, Filter, SymbolRow
-from hean.feeds.rest_bybit import BybitRest, InstrumentRow, RiskRow
+from hean.feeds.rest_bybit import BybitRest, InstrumentRow, RiskRow, read_instruments
 
 NEAREST_SHOWN = 3
 QUANTITY_MAX = Decimal(10) ** 15  # stands for "no largest order"; beyond it lots overflow
@@ -106,6 +106,9 @@ async def load_listing(rest: BybitRest | BinanceRest, symbols: Sequence[str]) ->
     """
     if isinstance(rest, BybitRest):
         rows = {row.symbol: row for row in await rest.instruments()}
+        for symbol in symbols:
+            if symbol not in rows:
+                rows |= await _named(rest, symbol)
         known(rest.venue, rest.market, symbols, rows)
         stated = []
         for symbol in symbols:
@@ -116,6 +119,16 @@ async def load_listing(rest: BybitRest | BinanceRest, symbols: Sequence[str]) ->
         known(rest.venue, rest.market, symbols, listed)
         stated = [stated_by_binance(listed[symbol], rest.market) for symbol in symbols]
     return {item.symbol: listed_from(rest.venue, rest.market, item) for item in stated}
+
+
+async def _named(rest: BybitRest, symbol: str) -> dict[str, InstrumentRow]:
+    """A symbol that does not trade at the moment: Bybit shows it to whoever names it."""
+    asked = {"category": rest.market, "symbol": symbol}
+    try:
+        page = await rest.get("/v5/market/instruments-info", asked, read_instruments)
+    except UnknownSymbol:
+        return {}
+    return {row.symbol: row for row in page.rows}
 
 
 def known(venue: str, market: Market, symbols: Sequence[str], listed: Iterable[str]) -> None:

@@ -296,6 +296,7 @@ class LiveEngine:
             witness=Witness(self.bus, self.system.governor, settings.symbols, door=self._objection),
         )
         self.rules = Rules(rest, instruments, books.instruments, self.gateway.halts)
+        self.rules.learn(listed)
         self._guard(instruments, listed)
         self.bus.tap(self.recorder.tap)
         self.bus.tap(self.safety.follow)

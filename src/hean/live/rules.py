@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hean._core import Instrument
-from hean.feeds.listing import load_listing
+from hean.feeds.listing import Listed, load_listing
 from hean.feeds.rest_binance import BinanceRest
 from hean.feeds.rest_bybit import BybitRest
 from hean.live.recovery import is_grid_of
@@ -37,7 +37,10 @@ class Rules:
 
     async def reload(self) -> None:
         """Read them. *Raises*: `HeanError` when the venue does not tell; the old ones hold then."""
-        listed = await load_listing(self._rest, tuple(self._instruments))
+        self.learn(await load_listing(self._rest, tuple(self._instruments)))
+
+    def learn(self, listed: Mapping[str, Listed]) -> None:
+        """Go by these from now on. What does not trade, or not by our grid, opens nothing new."""
         for symbol, row in listed.items():
             if not row.is_trading:
                 why = f"{symbol} is {row.status} at the venue"

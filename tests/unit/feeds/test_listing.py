@@ -211,3 +211,17 @@ def test_instruments_come_from_the_venues_own_answer(make: Any) -> None:
                 await load_instruments(rest, ["BROKENUSDT"])
 
     asyncio.run(run())
+
+
+def test_a_halted_symbol_is_asked_for_by_its_name_where_the_list_leaves_it_out() -> None:
+    async def run() -> None:
+        async with Venues() as venues, HttpClient(venues.url, now=time.time_ns) as client:
+            venues.halted = {"BTCUSDT"}
+            rest = BybitRest(client, "linear", now=lambda: 0, rng=random.Random(0))
+            listing = await load_listing(rest, ["BTCUSDT", "ETHUSDT"])
+            assert {name: row.is_trading for name, row in listing.items()} == {
+                "BTCUSDT": False,
+                "ETHUSDT": True,
+            }
+
+    asyncio.run(run())
