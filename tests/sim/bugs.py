@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bank: every planted bug with the scenario that provokes it and the promises of which it
-breaks one first; and those that no check sees yet, with the promise that should.
+breaks one first.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from hean.sim.disk import DiskFaults
 from hean.sim.net import NetFaults
 from sim import order_bugs, record_bugs, risk_bugs
+from sim.audit_bugs import AUDITED
 from sim.bank import LIMITS, STEPS, Bug, busy, deaths, dials, stop
 from sim.found_bugs import FOUND
 
@@ -81,12 +82,12 @@ BANK = [
     ),
     Bug(
         order_bugs.reading_counts_fills_again,
-        ("I-01", "I-14", "I-22"),
+        ("I-01", "I-06", "I-14", "I-22"),
         busy("takers", net=NetFaults(cut_every_s=6.0)),
     ),
     Bug(
         order_bugs.repeated_frame_counts_again,
-        ("I-01", "I-14", "I-22"),
+        ("I-01", "I-06", "I-14", "I-22"),
         busy("takers", **dials({"dial": "frame_duplicate", "probability": 0.3})),
     ),
     Bug(
@@ -99,7 +100,7 @@ BANK = [
         MAYBE_HERE,
         busy("maker", **deaths(3, 400, 5.0)),
     ),
-    Bug(order_bugs.fills_go_through_float, MAYBE_HERE, busy("takers")),
+    Bug(order_bugs.fills_go_through_float, ("I-06", *MAYBE_HERE), busy("takers")),
     Bug(
         order_bugs.nothing_is_read_after_a_hole,
         ("I-01", *MAYBE_HERE),
@@ -107,7 +108,7 @@ BANK = [
     ),
     Bug(
         order_bugs.executions_are_forgotten_at_restart,
-        ("I-10", *MAYBE_HERE),
+        ("I-06", "I-10", *MAYBE_HERE),
         busy("maker", **deaths(6, 300, 2.0), **dials({**BY_HAND, "at_s": 3.0})),
     ),
     Bug(record_bugs.bytes_leave_before_their_row, ("I-05",), busy("takers")),
@@ -211,13 +212,5 @@ BANK = [
         busy("takers", venue="bybit", limits=HASTY),
     ),
     *FOUND,
+    *AUDITED,
 ]
-
-UNSEEN = [
-    Bug(
-        risk_bugs.nothing_waits_for_the_comparison,
-        ("I-18",),
-        busy("takers", **deaths(6, 400, 1.0)),
-    ),
-]
-"""A check that sees one of them makes its test fail: it then belongs to the bank."""

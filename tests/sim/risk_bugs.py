@@ -15,12 +15,12 @@ import pytest
 
 from hean.core.types import Event, EventType, KillswitchReleased, OrderRequest, OrderType
 from hean.feeds.freshness import Topic
-from hean.live.engine import LiveEngine
 from hean.live.latch import Latch
 from hean.live.recorder import Recorder
 from hean.live.safety import Safety
 from hean.net.budget import Budget
 from hean.risk.killswitch import KillSwitch
+from hean.risk.live_gate import LiveGate
 from hean.risk.risk_governor import RiskGovernor
 from hean.system import AccountSettings, TradingSystem
 from hean.venues.sweep import Sweep
@@ -91,16 +91,14 @@ def any_phrase_releases(patch: Patch) -> None:
 
 def last_hop_does_not_ask(patch: Patch) -> None:
     """The kill switch is asked at the approval, and no more when the bytes leave."""
-    patch.setattr(LiveEngine, "_objection", lambda self, is_reduction: "")
+    patch.setattr(KillSwitch, "objection", lambda self, reduce_only: "")
+    triggered = LiveGate.on_triggered
 
+    @wraps(triggered)
+    def deaf(self: LiveGate, event: Event) -> None:
+        pass
 
-def nothing_waits_for_the_comparison(patch: Patch) -> None:
-    """New orders leave before the account was read and compared."""
-    patch.setattr(
-        LiveEngine,
-        "_objection",
-        lambda self, is_reduction: self.safety.killswitch.objection(is_reduction),
-    )
+    patch.setattr(LiveGate, "on_triggered", deaf)
 
 
 def kill_is_not_heard_by_the_engine(patch: Patch) -> None:

@@ -21,6 +21,7 @@ from hean.core.types import (
 )
 from hean.live import rows
 from hean.live.rows import Sent, Start, row_of
+from hean.sim.audit import Audit
 from hean.twin.orders import (
     Event,
     Execution,
@@ -51,40 +52,47 @@ def signed(side: str, quantity: Decimal) -> Decimal:
 
 @dataclass(slots=True)
 class VenueBooks:
-    """What happened at the exchange. *orders*: by client id, ours only."""
+    """What happened at the exchange. *orders*: by client id, those that our requests made; *taken*:
+    ids of our form that orders of somebody else bear.
+    """
 
     orders: dict[str, Order] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
     times_made: dict[str, int] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     position: dict[str, Decimal] = field(default_factory=dict)
     """By symbol: everything that traded in the account."""
     own_position: dict[str, Decimal] = field(default_factory=dict)
     """By symbol: what our orders traded, and what the venue closed of it."""
-    flows: Decimal = ZERO
-    """Realised profit less fees, of everything."""
 
-    def on_event(self, event: Event) -> None:
-        """The exchange did something."""
+    def on_event(self, event: Event, *, is_asked: bool) -> None:
+        """The exchange did something. *is_asked*: for a client that asked for it."""
         match event:
             case OrderEvent():
-                self._order(event)
+                self._order(event, is_asked)
             case ExecutionEvent():
                 self._execution(event.execution)
 
-    def _order(self, event: OrderEvent) -> None:
-        order = event.order
-        if event.kind == "new" and is_ours(order.client_id):
-            self.orders[order.client_id] = order
-            self.times_made[order.client_id] = self.times_made.get(order.client_id, 0) + 1
+    def has_made(self, order: Order | None) -> bool:
+        """Whether this order came of a request of ours; an id alone does not say so."""
+        return order is not None and self.orders.get(order.client_id) is order
+
+    def _order(self, event: OrderEvent, is_asked: bool) -> None:
+        name = event.order.client_id
+        if event.kind != "new" or not is_ours(name):
+            return
+        if is_asked:
+            self.orders[name] = event.order
+            self.times_made[name] = self.times_made.get(name, 0) + 1
+        else:
+            self.taken.add(name)
 
     def _execution(self, execution: Execution) -> None:
         self.executions[str(execution.number)] = execution
         symbol = execution.market.symbol
         change = signed(execution.side, execution.quantity)
         self.position[symbol] = self.position.get(symbol, ZERO) + change
-        order = execution.order
-        is_forced = execution.kind in FORCED
-        if is_forced or (order is not None and order.client_id in self.orders):
+        if execution.kind in FORCED or self.has_made(execution.order):
             self.own_position[symbol] = self.own_position.get(symbol, ZERO) + change
 
     def open_orders(self, symbol: str, side: str) -> Decimal:
@@ -119,12 +127,19 @@ class JournalBooks:
     position: dict[str, Decimal] = field(default_factory=dict)
     by_strategy: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     level: str = "RUN"
+    raised_ns: int = 0
+    """When the level was raised, by the engine's clock, as the rows say."""
+    released_ns: int = 0
     is_clean: bool = True
     is_compared: bool = False
     kills: int = 0
     releases: int = 0
     starts: list[Start] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    audit: Audit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.audit = Audit(self.problems)
 
     def read(self, committed: Iterable[tuple[Any, ...]]) -> None:
         """Take rows that were just committed."""
@@ -155,6 +170,7 @@ class JournalBooks:
 
     def _fact(self, record: Record) -> None:
         fact: Any = record.fact()
+        self.audit.take(fact)
         match EventType(record.kind):
             case EventType.ORDER_APPROVED:
                 if fact.order_id in self.approvals:
@@ -178,7 +194,7 @@ class JournalBooks:
             case EventType.KILLSWITCH_TRIGGERED:
                 self._kill(fact)
             case EventType.KILLSWITCH_RELEASED:
-                self.level = "RUN"
+                self.level, self.released_ns = "RUN", fact.timestamp
                 self.releases += 1
 
     def _fill(self, fill: OrderFilled) -> None:
@@ -194,4 +210,4 @@ class JournalBooks:
     def _kill(self, fact: KillswitchTriggered) -> None:
         self.kills += 1
         if fact.level in LEVELS and LEVELS.index(fact.level) > LEVELS.index(self.level):
-            self.level = fact.level
+            self.level, self.raised_ns = fact.level, fact.timestamp

@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """`brakes.py`: whether what stops trading stops it, and stays: nobody but a person who knows the
 phrase releases it, and not in the heat of the moment; what it asks back is gone soon; and in the
-meantime, as at all times, a position that was to be protected is.
+meantime, as at all times, a position that was to be protected is, or somebody is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from hean.sim.books import LEVELS, VenueBooks
+from hean.sim.books import LEVELS, JournalBooks, VenueBooks
 from hean.sim.manners import Require
 from hean.sim.scenario import Scenario
 from hean.twin.orders import Order
 
 COOL_DOWN_S = 60.0  # R-24
-SWEPT_S = 5.0  # after so long without faults nothing is left of what was asked back; R-25: two
+SWEPT_S = 5.0  # after so long in which it can be asked back nothing is left; R-25: two
 BARE_S = 5.0  # three seconds of I-13, and the way of an order there
+NS = 1_000_000_000
 PROTECTED = "brackets"
+HINDERS = ("key", "maintenance", "private stream")
+"""Halts of a gateway that may ask for nothing, or does not see what comes of it."""
 
 
 class Brakes:
@@ -26,6 +31,7 @@ class Brakes:
         self,
         scenario: Scenario,
         venue: VenueBooks,
+        journal: JournalBooks,
         *,
         time_s: Callable[[], float],
         require: Require,
@@ -36,20 +42,22 @@ class Brakes:
         """Releases that a person asked for with the right phrase."""
         self._scenario = scenario
         self._venue = venue
+        self._journal = journal
         self._time_s = time_s
         self._require = require
-        self._stopped_s = 0.0
         self._released = 0
         self._asked_back: set[str] = set()
-        self._bare_s: float | None = None
+        self._able_s: float | None = None  # since when it can cancel
+        self._naked_s: float | None = None  # since when a position has no stop at the venue
+        self._bare_s: dict[str, tuple[float, int]] = {}  # by the rows, and alarms before
         faults = set(scenario.kinds()) - {"order"}
         self._is_honest = not faults
 
     def raised(self, level: str) -> None:
         """A level is on the disk."""
-        self._stopped_s = self._time_s()
         if LEVELS.index(level) >= LEVELS.index("CANCEL_ALL"):
             self._asked_back = {order.client_id for order in self._open() if not _protects(order)}
+            self._able_s = None
 
     def released(self, level: str) -> None:
         """The release of this level is on the disk."""
@@ -59,45 +67,91 @@ class Brakes:
             self._released <= self.asked,
             lambda: f"{level} was released {self._released} times, a person did {self.asked}",
         )
-        age_s = self._time_s() - self._stopped_s
+        age_s = (self._journal.released_ns - self._journal.raised_ns) / NS
         self._require(
-            "R-24",
-            age_s >= COOL_DOWN_S - 1.0 or bool(self._scenario.skews),
-            lambda: f"{level} was released after {age_s:.1f} s",
+            "R-24", age_s >= COOL_DOWN_S, lambda: f"{level} was released after {age_s:.1f} s"
         )
 
     def answered(self, is_right: bool, is_done: bool) -> None:
         """What came of a person's wish to release. *is_right*: the phrase was."""
         self._require("R-24", is_right or not is_done, lambda: "a wrong phrase has released it")
 
-    def look(self) -> None:
+    def look(self, engine: Any) -> None:
         """Is what was asked back gone, and no position bare that was to be protected?"""
-        age_s = self._time_s() - self._stopped_s
-        if self._asked_back and age_s >= SWEPT_S and self._has_been_honest():
-            left = self._asked_back & {order.client_id for order in self._open()}
-            self._asked_back = set()
-            self._require("R-25", not left, lambda: f"open {age_s:.0f} s later: {sorted(left)}")
-        if not self._is_honest or self._scenario.workload != PROTECTED:
+        if self._asked_back:
+            self._look_at_orders(engine)
+        if self._scenario.workload == PROTECTED:
+            self._look_at_alarms(engine.is_ready)
+            if self._is_honest:
+                self._look_at_stops()
+
+    def died(self) -> None:
+        """The process is gone; nobody cancels and nobody watches stops until the next is ready."""
+        self._able_s = None
+        self._bare_s.clear()
+
+    # ------------------------------------------------------------ inside
+
+    def _look_at_orders(self, engine: Any) -> None:
+        now_s = self._time_s()
+        if not (self._is_calm() and _can_cancel(engine)):
+            self._able_s = None
             return
+        if self._able_s is None:
+            self._able_s = now_s
+        age_s = now_s - self._able_s
+        if age_s < SWEPT_S:
+            return
+        left = self._asked_back & {order.client_id for order in self._open()}
+        self._asked_back = set()
+        self._require("R-25", not left, lambda: f"open {age_s:.0f} s later: {sorted(left)}")
+
+    def _look_at_stops(self) -> None:
         is_held = any(self._venue.position.values())
         if not is_held or any(_protects(order) for order in self._open()):
-            self._bare_s = None
+            self._naked_s = None
             return
         now_s = self._time_s()
-        if self._bare_s is None:
-            self._bare_s = now_s
-        bare_s = now_s - self._bare_s
+        if self._naked_s is None:
+            self._naked_s = now_s
+        bare_s = now_s - self._naked_s
         self._require(
             "I-13", bare_s <= BARE_S, lambda: f"a position without a stop for {bare_s:.1f} s"
         )
 
-    def _has_been_honest(self) -> bool:
-        if self._is_honest:
-            return True
-        return self.calm_s is not None and self._time_s() - self.calm_s >= SWEPT_S
+    def _look_at_alarms(self, is_ready: bool) -> None:
+        """By what the process has written itself: what it knows to be bare, it tells."""
+        audit, now_s = self._journal.audit, self._time_s()
+        bare = audit.bare() if is_ready else []
+        for symbol in self._bare_s.keys() - set(bare):
+            del self._bare_s[symbol]
+        for symbol in bare:
+            alarms = audit.alarms.get(symbol, 0)
+            since_s, before = self._bare_s.setdefault(symbol, (now_s, alarms))
+            bare_s = now_s - since_s
+            allowed_s = BARE_S + 2 * self._scenario.disk.slow_s
+            self._require(
+                "I-13",
+                bare_s <= allowed_s or alarms > before,
+                partial(
+                    "{} without a stop for {:.1f} s, and nobody was told".format, symbol, bare_s
+                ),
+            )
+
+    def _is_calm(self) -> bool:
+        return self._is_honest or self.calm_s is not None
 
     def _open(self) -> list[Order]:
         return [order for order in self._venue.orders.values() if order.is_open]
+
+
+def _can_cancel(engine: Any) -> bool:
+    """Whether it is there, and nothing stands between it and the venue."""
+    gateway = engine.gateway
+    if not engine.is_ready or gateway.resolution.strangers.superseded:
+        return False
+    is_banned = gateway._budget.is_banned(gateway.questions.ticks_ns())
+    return not is_banned and not any(map(gateway.halts.has, HINDERS))
 
 
 def _protects(order: Order) -> bool:

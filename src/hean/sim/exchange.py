@@ -7,7 +7,8 @@ few dozen levels behind the touch. The wire around it is `net.py`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,8 +20,9 @@ from hean.twin.faults.settings import Setting
 from hean.twin.ledger import TwinLedger
 from hean.twin.listing import listing_for
 from hean.twin.market import TwinMarket
+from hean.twin.orders import Execution
 from hean.twin.venue import TwinVenue
-from hean.twin.wire import Dialect
+from hean.twin.wire import Dialect, Reply, Request
 
 KEY, SECRET = "sim-canary-key-4f1c", "sim-canary-secret-9a27"
 CASH = Decimal(100_000)
@@ -76,6 +78,9 @@ class SimExchange:
         self.dialect = self._dialect(venue, keys, limits_scale)
         self.on_price: Callable[[str, Decimal], None] = lambda symbol, price: None
         """Told every new price."""
+        self.is_asked = False
+        """Whether it is doing what a client has asked for; else it acts on its own, or somebody
+        acts by hand."""
         self._rng = world.rng("market")
         self._prices = {market_.key: float(market_.last) for market_ in self.markets}
 
@@ -98,6 +103,32 @@ class SimExchange:
     def set(self, setting: Setting) -> None:
         """Set a fault dial."""
         self.faults.set(setting)
+
+    def rest(self, request: Request) -> Reply:
+        """Do what a client asks for by REST."""
+        with self._asked():
+            return self.dialect.rest(request)
+
+    def received(self, session: Any, text: str) -> None:
+        """Do what a client asks for on a socket."""
+        with self._asked():
+            self.dialect.received(session, text)
+
+    def name_of(self, execution: Execution) -> str:
+        """The id under which the engine books a piece that traded."""
+        if self.venue.exchange == "bybit":
+            from hean.twin.bybit.words import execution_id
+
+            return f"{execution.market.symbol}-{execution_id(execution)}"
+        return f"{execution.market.symbol}-{execution.trade_number}"
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        self.is_asked = True
+        try:
+            yield
+        finally:
+            self.is_asked = False
 
     def _move_clock(self, offset_ns: int) -> None:
         self.offset_ns = offset_ns

@@ -65,6 +65,8 @@ class Checks:
         self.broken: Broken | None = None
         self.checked = 0
         """Checks made so far."""
+        self.confirmed: set[int] = set()
+        """Epochs for which a person has typed the phrase."""
         self.left: dict[str, int] = {}
         """Times the request that makes an order has left, by client id."""
         self._world = world
@@ -87,7 +89,9 @@ class Checks:
             time_s=world.now_s,
             require=self.require,
         )
-        self.brakes = Brakes(scenario, self.venue, time_s=world.now_s, require=self.require)
+        self.brakes = Brakes(
+            scenario, self.venue, self.journal, time_s=world.now_s, require=self.require
+        )
         self._is_dirty = False
         self._followed: Any = None
         exchange.venue.listeners.append(self.on_event)
@@ -150,6 +154,9 @@ class Checks:
             self.require(
                 "I-18", self.journal.is_compared, lambda: f"{order_id} left before any comparison"
             )
+            self.require(
+                "I-18", epoch in self.confirmed, lambda: f"{order_id} left without the phrase"
+            )
             age_s = self._world.now_s() - self._heard_s()
             self.require(
                 "I-12",
@@ -190,7 +197,7 @@ class Checks:
 
     def on_event(self, event: Event) -> None:
         """The exchange did something."""
-        self.venue.on_event(event)
+        self.venue.on_event(event, is_asked=self._exchange.is_asked)
         if isinstance(event, OrderEvent):
             self._is_dirty = True
             if event.kind == "new" and is_ours(event.order.client_id):
@@ -201,7 +208,7 @@ class Checks:
 
     def _accepted(self, order: Order) -> None:
         name = order.client_id
-        if name not in self.left:  # somebody imitates our ids, or goes on with them
+        if not self.venue.has_made(order):  # somebody imitates our ids, or goes on with them
             if epoch_of(name) > self._epoch:
                 self.manners.successor(name)
             return
@@ -236,23 +243,32 @@ class Checks:
 
     def _within_limits(self, order: Order) -> None:
         """By the exchange's own books: what may be held after everything open has traded."""
-        limit = Decimal(self._scenario.limits.get("position_value_max", "Infinity"))
         symbol, side = order.market.symbol, order.side
         held = signed(side, self.venue.own_position.get(symbol, ZERO))
         worst = held + self.venue.open_orders(symbol, side)
-        prices = [price for _, where, price in self._prices if where == symbol]
-        value = worst * min(prices, default=ZERO)
+        least = min((price for _, where, price in self._prices if where == symbol), default=ZERO)
+        limits = self._scenario.limits
+        for name, amount in (
+            ("position_value_max", worst * least),
+            ("order_value_max", order.quantity * least),
+        ):
+            limit = Decimal(limits.get(name, "Infinity"))
+            self.require(
+                "I-07",
+                amount <= limit * VALUE_SLACK,
+                partial("{}: {} {:.2f}, allowed {}".format, order.client_id, name, amount, limit),
+            )
+        count = sum(each.is_open and not each.reduce_only for each in self.venue.orders.values())
+        most = int(limits.get("open_orders_max", count))
         self.require(
-            "I-07",
-            value <= limit * VALUE_SLACK,
-            lambda: f"{order.client_id}: worst case {value:.2f} of {limit} allowed",
+            "I-07", count <= most, lambda: f"{order.client_id}: {count} open orders of {most}"
         )
 
     def _filled(self, execution: Execution) -> None:
         order = execution.order
         if execution.kind in FORCED:
             self.has_others = True  # the venue acts on its own from here on
-        if order is None or not order.reduce_only or order.client_id not in self.left:
+        if order is None or not order.reduce_only or not self.venue.has_made(order):
             return
         after = self.venue.position[execution.market.symbol]
         before = after - signed(execution.side, execution.quantity)
@@ -290,7 +306,7 @@ class Checks:
         engine = self._engine()
         if engine is None or "system" not in vars(engine):
             return  # not built yet
-        self.brakes.look()
+        self.brakes.look(engine)
         if engine is not self._followed:
             self._followed = engine
             self.follow(engine)

@@ -155,11 +155,11 @@ class SimNet:
         """A request reaches the exchange. *answer*: takes what comes of it, if anything does."""
         fault = self.exchange.faults.request(asked)
         if fault is None:
-            answer(self.dialect.rest(asked))
+            answer(self.exchange.rest(asked))
             return
 
         def process() -> None:
-            reply = self.exchange.faults.answer(fault, lambda: self.dialect.rest(asked))
+            reply = self.exchange.faults.answer(fault, lambda: self.exchange.rest(asked))
             self.later(fault.answer_after_s, lambda: _end(fault, reply, answer))
 
         if fault.wait_s:
@@ -172,13 +172,13 @@ class SimNet:
         faults = self.exchange.faults
         fault = faults.message(session, text)
         if fault is None:
-            self.dialect.received(session, text)
+            self.exchange.received(session, text)
             return
 
         def hear() -> None:
             if session.number in self.sessions:
                 given = text if fault.text is None else fault.text
-                faults.hear(fault, lambda: self.dialect.received(session, given))
+                faults.hear(fault, lambda: self.exchange.received(session, given))
 
         if fault.wait_s:
             self.later(fault.wait_s, hear)

@@ -54,6 +54,7 @@ class People:
             who = {"by": "the operator", "reason": REASON}
             if engine.epoch != self._confirmed:
                 self._confirmed = engine.epoch
+                self._trial.checks.confirmed.add(engine.epoch)
                 phrase = phrase_of(engine.account_id, engine.safety.gate.role)
                 self.say({"verb": "confirm", "phrase": phrase, **who})
             elif engine.is_ready and engine.system.engine.halt_level != "RUN":

@@ -45,7 +45,7 @@ CUTTING = frozenset(
 )
 """After these the connects of five minutes may be used up."""
 SILENT = frozenset({"ip_banned", "maintenance", "key_refused", "rate_limited"})
-RESTART_S = 1.0  # after a process that ended by itself
+RESTART_S = 5.0  # after a process that ended by itself: a supervisor does not hurry
 EXITS_MAX = 40  # a process that ends by itself so often does not start any more
 
 
@@ -210,6 +210,7 @@ class Trial:
         """Killed, or ended; it comes back."""
         self.coverage.met("death")
         self.engine = None
+        self.checks.brakes.died()
         down_s = RESTART_S
         for kill in self.scenario.kills:
             if kill.life == self.lives and not self.is_calm:
