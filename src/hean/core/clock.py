@@ -64,23 +64,30 @@ class LiveClock(SimClock):
     """Real time, read through *now* at the start of each burst and then held still.
 
     *now*: returns UTC nanoseconds. Code at the rim that needs the very moment calls `read`.
-    *on_change*: set by the driver; called when the earliest timer may have changed.
+    *ticks*: the steady time in ns, which nobody sets; without it the time stands still after the
+    machine's clock was set back. *on_change*: set by the driver; called when the earliest timer may
+    have changed.
     """
 
-    __slots__ = ("_now", "on_change")
+    __slots__ = ("_now", "_read_ns", "_ticks", "_ticks_ns", "on_change")
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(self, now: Callable[[], int], *, ticks: Callable[[], int] = lambda: 0) -> None:
         super().__init__(now())
         self._now = now
+        self._ticks = ticks
+        self._read_ns, self._ticks_ns = self.now_ns, ticks()
         self.on_change: Callable[[], None] | None = None
 
     def read(self) -> int:
-        """The time at this very moment, in UTC nanoseconds."""
-        return self._now()
+        """The time at this very moment, in UTC nanoseconds. After the machine's clock was set back
+        it goes on at half its pace until that has caught up.
+        """
+        return max(self._now(), self._read_ns + (self._ticks() - self._ticks_ns) // 2)
 
     def refresh(self) -> int:
-        """Move `now_ns` to the present; never backwards, even if the machine's clock steps."""
-        self.now_ns = max(self.now_ns, self._now())
+        """Move `now_ns` to the present; never backwards."""
+        self._read_ns, self._ticks_ns = self.read(), self._ticks()
+        self.now_ns = max(self.now_ns, self._read_ns)
         return self.now_ns
 
     def call_at(self, ts_ns: int, payload: Payload) -> int:

@@ -17,6 +17,7 @@ from hean.core.clock import LiveClock, SimClock
 from hean.core.ports import Source
 
 CHECK_EVERY = 1_000  # instants between two looks at the hooks: below a millisecond of work
+GRAIN_S = 1e-4  # of a timer: a bus that goes at half its pace would wake for ever smaller halves
 DRAIN_SLICE = 1_000  # events of one burst; then the rim's tasks get their turn
 
 
@@ -190,7 +191,8 @@ class _Pump:
             self._alarm = None
         due_ns = self._clock.next_timer_ns
         if due_ns is not None:
-            delay_s = max(0, due_ns - self._clock.read()) / 1e9
+            ahead_s = (due_ns - self._clock.read()) / 1e9
+            delay_s = max(ahead_s, GRAIN_S) if ahead_s > 0 else 0.0
             self._alarm = self._loop.call_later(delay_s, self.wake)
 
 

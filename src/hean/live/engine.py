@@ -198,7 +198,8 @@ class LiveEngine:
     def _connect(self, client: HttpClient) -> None:
         """Make bus and gateway; nothing runs yet."""
         settings, parts = self.settings, self.parts
-        self._clock = LiveClock(parts.now)
+        time_s = asyncio.get_running_loop().time
+        self._clock = LiveClock(parts.now, ticks=lambda: int(time_s() * S_NS))
         self.bus = EventBus(
             clock=self._clock,
             mailboxes=True,
@@ -223,7 +224,6 @@ class LiveEngine:
             remembers=lambda order_id: self.system.orders.knows(order_id),
             position_problem=lambda *asked: self.reconciler.position_problem(*asked),
         )
-        time_s = asyncio.get_running_loop().time
         self.reach = Reach(self.gateway.codec, self.gateway.questions, time_s=time_s)
 
     async def _start_row(self, known: Books | None, listed: Mapping[str, Listed]) -> Start:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from hean.core.clock import LiveClock, SimClock
 from hean.core.types import Timer
 
+S = 1_000_000_000
+
 
 def due(clock: SimClock, ts_ns: int) -> list[tuple[int, str]]:
     fired = []
@@ -45,3 +47,20 @@ def test_live_time_stands_still_between_refreshes_and_never_steps_back() -> None
     assert (clock.refresh(), clock.now_ns) == (20, 20)
     assert clock.refresh() == 20
     assert (clock.read(), clock.now_ns) == (30, 20)
+
+
+def test_time_goes_on_at_half_its_pace_after_the_clock_was_set_back() -> None:
+    """Whoever waits a second waits two, not an hour; and the lead is made up in the end."""
+    now, ticks = [5_000 * S], [100 * S]
+    clock = LiveClock(lambda: now[0], ticks=lambda: ticks[0])
+    now[0] -= 3_600 * S
+    seen = []
+    for _ in range(4):
+        now[0] += S
+        ticks[0] += S
+        seen.append(clock.refresh())
+        assert clock.read() == clock.now_ns
+    assert seen == [5_000 * S + half * S // 2 for half in (1, 2, 3, 4)]
+    now[0] += 7_200 * S
+    ticks[0] += 7_200 * S
+    assert clock.refresh() == now[0]
