@@ -190,6 +190,7 @@ BANK = [
         ("R-24",),
         busy("takers", net=NetFaults(cut_every_s=4.0), **stop("HALT_NEW", 3.0)),
     ),
+    Bug(risk_bugs.nobody_cools_down, ("R-24",), busy("takers", **stop("HALT_NEW", 3.0))),
     Bug(risk_bugs.any_phrase_releases, ("R-24",), busy("takers", **stop("HALT_NEW", 3.0))),
     Bug(
         risk_bugs.open_orders_survive_cancel_all,

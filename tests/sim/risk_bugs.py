@@ -19,6 +19,7 @@ from hean.live.latch import Latch
 from hean.live.recorder import Recorder
 from hean.live.safety import Safety
 from hean.net.budget import Budget
+from hean.risk import killswitch
 from hean.risk.killswitch import KillSwitch
 from hean.risk.live_gate import LiveGate
 from hean.risk.risk_governor import RiskGovernor
@@ -87,6 +88,11 @@ def kill_is_released_by_itself(patch: Patch) -> None:
 def any_phrase_releases(patch: Patch) -> None:
     """The kill switch is released by whoever asks."""
     patch.setattr(KillSwitch, "refusals", lambda self, phrase, reason, actor, now_ns: ())
+
+
+def nobody_cools_down(patch: Patch) -> None:
+    """The kill switch can be released in the very second in which it was pulled."""
+    patch.setattr(killswitch, "COOL_DOWN_S", 0)
 
 
 def last_hop_does_not_ask(patch: Patch) -> None:

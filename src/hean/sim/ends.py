@@ -57,11 +57,10 @@ class Ends:
         """Orders that the venue confirmed and then lost, or under whose id it has an order that is
         not ours: only a person can say what became of them.
         """
-        checks = self._trial.checks
+        checks, ledger = self._trial.checks, self._trial.exchange.ledger
+        records = ledger.records if ledger.counts["lost"] else []
         return checks.venue.taken & checks.left.keys() | {
-            str(row["client_order_id"])
-            for row in self._trial.exchange.ledger.records
-            if row["kind"] == "lost"
+            str(row["client_order_id"]) for row in records if row["kind"] == "lost"
         }
 
     def check(self) -> None:

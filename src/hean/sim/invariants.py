@@ -230,7 +230,7 @@ class Checks:
         )
         self.require(
             "I-04",
-            same or self.has_others,
+            same,
             lambda: f"{name}: approved {approval}, the venue has {order}",
         )
         self.require(
