@@ -114,7 +114,7 @@ class World:
         self.position = ""
         self.tasks: list[asyncio.Task[None]] = []
         self.venue = Lists(loop.now_ns)
-        questions = Questions(
+        self.questions = Questions(
             self.venue,  # type: ignore[arg-type]  # the part of a codec that is asked here
             HttpClient("http://127.0.0.1:9", now=loop.now_ns),
             Budget([], {}),
@@ -127,7 +127,7 @@ class World:
         self.halts.lift("start")
         self.resolution = Resolution(
             self.venue,  # type: ignore[arg-type]
-            questions,
+            self.questions,
             self.halts,
             self.run,
             symbols=("BTCUSDT",),

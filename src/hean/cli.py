@@ -28,6 +28,7 @@ COMMANDS = {
     "live": "live",
     "paper": "paper",
     "parity": "parity",
+    "resolve": "resolve",
     "settings": "settings",
     "sim": "sim",
     "twin": "twin",

@@ -7,8 +7,6 @@ on, one process is named, and the phrase is typed.
 
 from __future__ import annotations
 
-import getpass
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,16 +23,21 @@ from hean.cli_common import (
     say,
     write_json,
 )
+from hean.cli_places import (
+    LATCH,
+    PhraseOption,
+    PlaceOption,
+    asked,
+    asked_if_alive,
+    me,
+    only_one,
+    places_in,
+    typed,
+)
 from hean.errors import EnvironmentFault, Halted, ParameterInvalid
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
-from hean.live.socket import ask
 from hean.risk.levels import CANCEL_ALL, LEVELS, RUN, Latched
-
-CONTROL, LATCH, JOURNAL = "control.sock", "kill.latch", "journal.db"
-PLACES = "live"  # the folder of the data directory with one folder for each account
-GONE = (FileNotFoundError, ConnectionError)
-"""Nobody listens there: no process, or one that just ended."""
 
 LevelOption = Annotated[
     str, typer.Option("--level", metavar="|".join(LEVELS[1:]), help="How far the stop goes.")
@@ -42,13 +45,6 @@ LevelOption = Annotated[
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the stop.")]
 ReleaseOption = Annotated[
     bool, typer.Option("--release", help="Let trading go on, once the reason has been looked at.")
-]
-PhraseOption = Annotated[
-    str | None, typer.Option("--phrase", help="What is typed for a release; asked for without it.")
-]
-PlaceOption = Annotated[
-    str | None,
-    typer.Option("--only", metavar="NAME", help="One folder below live, as bybit-linear-mainnet."),
 ]
 
 
@@ -81,9 +77,9 @@ def kill(
     """Stop trading, in every process and for every next start, or let one go on."""
     if level not in LEVELS[1:]:
         raise ParameterInvalid(f"--level {level[:40]}: allowed: {', '.join(LEVELS[1:])}.")
-    places = _places(data_dir, only)
+    places = places_in(data_dir, only)
     if release:
-        found = {"released": [_released(_only(places), phrase, reason)]}
+        found = {"released": [_released(only_one(places), phrase, reason)]}
     else:
         reason = reason or "hean kill"
         found = {"stopped": [_stopped(place, level, reason) for place in places]}
@@ -105,10 +101,8 @@ def confirm(
     debug: DebugOption = False,
 ) -> None:
     """Type the phrase with which a running process may begin to trade; only for this very run."""
-    place = _only(_places(data_dir, only))
-    answer = _asked(
-        place, {"verb": "confirm", "phrase": _typed("phrase of this boot"), "by": _me()}
-    )
+    place = only_one(places_in(data_dir, only))
+    answer = asked(place, {"verb": "confirm", "phrase": typed("phrase of this boot"), "by": me()})
     missing = answer.get("missing") or [answer.get("error", "")]
     if not answer["ok"]:
         raise Halted(f"{place.name}: not confirmed; missing: {'; '.join(missing)}.")
@@ -125,14 +119,14 @@ def _stopped(place: Path, level: str, reason: str) -> dict[str, Any]:
     """Stop what is at *place*, running or not. What could not be done is told, not raised: there
     may be others to stop.
     """
-    wanted = {"verb": "kill", "level": level, "reason": reason, "by": _me()}
+    wanted = {"verb": "kill", "level": level, "reason": reason, "by": me()}
     found = {"place": place.name, "level": level, "is_running": True, "is_stopped": True}
     try:
-        answer = _asked_if_alive(place, wanted)
+        answer = asked_if_alive(place, wanted)
         if answer is None:
             held = _latched(place, level, reason)
             # A process that began meanwhile may have read the file before; its socket is there now.
-            answer = _asked_if_alive(place, wanted)
+            answer = asked_if_alive(place, wanted)
         if answer is None:
             done = f"no process runs; its next start is stopped at {held}"
             return found | {"level": held, "is_running": False, "done": done}
@@ -151,7 +145,7 @@ def _latched(place: Path, level: str, reason: str) -> str:
     """
     latch = Latch(place / LATCH, read_file, write_file)
     try:
-        latch.raise_to(Latched(level, reason, f"operator:{_me()}", time.time_ns()))
+        latch.raise_to(Latched(level, reason, f"operator:{me()}", time.time_ns()))
     except OSError as error:
         return f"no level, the file was not written ({error})"
     return latch.load().level
@@ -159,78 +153,10 @@ def _latched(place: Path, level: str, reason: str) -> str:
 
 def _released(place: Path, phrase: str | None, reason: str) -> dict[str, Any]:
     """Have the process at *place* go on. *Raises*: `Halted` with everything that is missing."""
-    typed = phrase if phrase is not None else _typed("phrase for the release")
-    wanted = {"verb": "release", "phrase": typed, "reason": reason, "by": _me()}
-    answer = _asked(place, wanted)
+    said = phrase if phrase is not None else typed("phrase for the release")
+    wanted = {"verb": "release", "phrase": said, "reason": reason, "by": me()}
+    answer = asked(place, wanted)
     if not answer["ok"]:
         missing = answer.get("missing") or [answer.get("error", "no reason given")]
         raise Halted(f"{place.name}: not released, still stopped: {'; '.join(missing)}.")
     return {"place": place.name, "level": RUN, "is_running": True, "done": "released"}
-
-
-# ---------------------------------------------------------------- whom to ask
-
-
-def _places(data_dir: Path, only: str | None) -> list[Path]:
-    """The folders of accounts. *Raises*: `EnvironmentFault` if there is none."""
-    root = data_dir.expanduser()
-    found = [root] if _is_place(root) else []
-    if (root / PLACES).is_dir():
-        found += sorted(filter(_is_place, (root / PLACES).iterdir()))
-    if only is not None:
-        names = ", ".join(place.name for place in found) or "none"
-        found = [place for place in found if place.name == only]
-        if not found:
-            raise ParameterInvalid(f"--only {only}: no such folder in {root / PLACES}; {names}.")
-    if not found:
-        raise EnvironmentFault(
-            f"nothing trades below {root}: no folder with a journal. Name another with --data-dir."
-        )
-    return found
-
-
-def _is_place(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (CONTROL, JOURNAL, LATCH))
-
-
-def _only(places: list[Path]) -> Path:
-    if len(places) > 1:
-        names = ", ".join(place.name for place in places)
-        raise ParameterInvalid(f"several accounts trade here ({names}); name one with --only.")
-    return places[0]
-
-
-def _asked(place: Path, document: dict[str, Any]) -> dict[str, Any]:
-    answer = _asked_if_alive(place, document)
-    if answer is None:
-        raise EnvironmentFault(f"{place.name}: no process runs there; start it with hean live.")
-    return answer
-
-
-def _asked_if_alive(place: Path, document: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer of the process; `None` if there is none. *Raises*: `EnvironmentFault` when there
-    is one that does not answer.
-    """
-    try:
-        return ask(place / CONTROL, document)
-    except GONE:
-        return None
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{place / CONTROL}: the process does not answer ({error}). Stop it: its watchdog, or "
-            "kill -9; the stops at the venue stay."
-        ) from None
-
-
-def _typed(what: str) -> str:
-    """A line of the standard input; typed at a prompt where there is a terminal."""
-    if sys.stdin.isatty():
-        typer.echo(f"{what}: ", nl=False, err=True)
-    return sys.stdin.readline(1_000).rstrip("\n")
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from hean import cli_kill
+from hean import cli_places
 from hean.cli import app
 from hean.live.control import Commands, Running
 from hean.live.latch import Latch
@@ -35,12 +35,12 @@ class Process:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.desk = KillDesk()
-        latch = Latch(folder / cli_kill.LATCH, read_file, write_file)
+        latch = Latch(folder / cli_places.LATCH, read_file, write_file)
         gate = LiveGate(role="mainnet", account_id=ACCOUNT)
         self.desk.system.add(gate)
         commands = Commands(latch, now=lambda: self.desk.clock.now_ns)
         commands.running = Running(self.desk.switch, gate, self.desk.bus.emit, self.settle, dict)
-        self.control = ControlSocket(folder / cli_kill.CONTROL, commands.answer)
+        self.control = ControlSocket(folder / cli_places.CONTROL, commands.answer)
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
@@ -68,21 +68,21 @@ def run(folder: Path, *args: str, typed: str = "") -> Result:
 
 
 def latched(folder: Path) -> Latched:
-    return Latch(folder / cli_kill.LATCH, read_file, write_file).load()
+    return Latch(folder / cli_places.LATCH, read_file, write_file).load()
 
 
 def asleep(folder: Path, name: str) -> Path:
     """The folder of a process that does not run."""
     place = folder / "live" / name
     place.mkdir(parents=True)
-    (place / cli_kill.JOURNAL).touch()
+    (place / cli_places.JOURNAL).touch()
     return place
 
 
 def test_names_are_those_of_a_trading_process(tmp_path: Path) -> None:
     place = LiveSettings("bybit", "linear", "mainnet", ("BTCUSDT",), "impulse", tmp_path)
     assert {place.control.name, place.latch.name, place.journal.name} == {
-        cli_kill.CONTROL, cli_kill.LATCH, cli_kill.JOURNAL
+        cli_places.CONTROL, cli_places.LATCH, cli_places.JOURNAL
     }  # fmt: skip
 
 
@@ -121,10 +121,12 @@ def test_all_processes_are_stopped_at_once(process: Process, tmp_path: Path) -> 
 def test_a_process_that_does_not_answer_keeps_no_other_from_being_stopped(
     process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_kill, "ask", lambda path, document: ask(path, document, timeout_s=0.2))
+    monkeypatch.setattr(
+        cli_places, "ask", lambda path, document, timeout_s: ask(path, document, timeout_s=0.2)
+    )
     place = asleep(tmp_path, "a-stuck-one")
     with socket.socket(socket.AF_UNIX) as stuck:
-        with address_of(place / cli_kill.CONTROL) as address:
+        with address_of(place / cli_places.CONTROL) as address:
             stuck.bind(address)
         stuck.listen()
         result = run(tmp_path, "kill")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`control.py`: what a person or the watchdog can ask of a running process, one JSON object for
-each line: `kill`, `release`, `confirm`, `status`, `heartbeat`. A stop closes the door at once and
-is answered when it is on the disk; it can be asked for from the first moment of the process on, and
-then lies in the latch file until there are books. Nothing else is taken here, and no order.
+each line: `kill`, `release`, `confirm`, `resolve`, `quarantine`, `status`, `heartbeat`. A stop
+closes the door at once and is answered when it is on the disk; it can be asked for from the first
+moment of the process on, and then lies in the latch file until there are books. Nothing else is
+taken here, and no order.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 
 from hean.core.types import Command, Health, Payload
 from hean.errors import HeanError
+from hean.live.claims import Claim, Claims, Word
 from hean.live.latch import Latch
 from hean.risk.killswitch import KillSwitch
 from hean.risk.levels import HALT_NEW, LEVELS, RUN, Latched, stricter
@@ -24,6 +26,7 @@ from hean.risk.live_gate import LiveGate
 TEXT_MAX = 500  # characters of a reason, phrase or name
 SETTLE_S = 5.0  # until the bus has delivered a command; by then the latch file alone has to do
 
+VERBS = ("kill", "release", "confirm", "resolve", "quarantine", "status", "heartbeat")
 Document = dict[str, Any]
 
 
@@ -34,7 +37,8 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Running:
     """What a process has once its books are there. *emit*: onto the bus; *settle*: returns when all
-    that was emitted before is delivered and on the disk; *status*: more for whoever asks how it is.
+    that was emitted before is delivered and on the disk; *status*: more for whoever asks how it is;
+    *claims*: hears what became of orders, where there is a venue to ask.
     """
 
     killswitch: KillSwitch
@@ -42,6 +46,7 @@ class Running:
     emit: Callable[[Payload], None]
     settle: Callable[[], Awaitable[None]]
     status: Callable[[], Document]
+    claims: Claims | None = None
 
 
 class Commands:
@@ -61,8 +66,10 @@ class Commands:
         """
         try:
             document = await self._carry_out(_document(line), peer or "nobody")
-        except (Refused, HeanError) as error:
+        except Refused as error:
             document = {"ok": False, "error": str(error)}
+        except HeanError as error:
+            document = {"ok": False, "error": error.message, "code": error.code}
         return msgspec.json.encode(document) + b"\n"
 
     async def _carry_out(self, asked: Document, peer: str) -> Document:
@@ -74,11 +81,15 @@ class Commands:
                 return await self._release(asked, f"risk:{name}")
             case "confirm":
                 return await self._confirm(asked, f"trader:{name}")
+            case "resolve":
+                return await self._resolve(asked, f"risk:{name}")
+            case "quarantine":
+                return {"ok": True, "orders": self._need_claims().held()}
             case "status":
                 return {"ok": True, **self._status()}
             case "heartbeat":
                 return self._heartbeat()
-        raise Refused("no such verb; known: kill, release, confirm, status, heartbeat")
+        raise Refused(f"no such verb; known: {', '.join(VERBS)}")
 
     async def _kill(self, asked: Document, actor: str) -> Document:
         level = _text(asked, "level") or HALT_NEW
@@ -116,6 +127,18 @@ class Commands:
         is_right = running.gate.confirm(_text(asked, "phrase"))
         return {"ok": is_right, "missing": list(running.gate.missing)}
 
+    async def _resolve(self, asked: Document, actor: str) -> Document:
+        claims, word = self._need_claims(), _text(asked, "claim")
+        if word not in list(Word):
+            raise Refused(f"no such claim; known: {', '.join(Word)}")
+        claim = Claim(_text(asked, "order_id"), Word(word), _text(asked, "reason"), actor)
+        if missing := claims.missing(claim, _text(asked, "phrase")):
+            return {"ok": False, "missing": missing}
+        decided = await claims.hear(claim)
+        if not await self._settled(self._need()):
+            raise Refused("decided, but nobody knows whether it is on the disk; ask hean why")
+        return {"ok": True, "order_id": claim.order_id, "claim": word, "done": decided}
+
     def _heartbeat(self) -> Document:
         """The watchdog lives; it is told how far this process has come."""
         self._beats += 1
@@ -130,6 +153,12 @@ class Commands:
             raise Refused("the process is still starting; ask again")
         return self.running
 
+    def _need_claims(self) -> Claims:
+        claims = self._need().claims
+        if claims is None:
+            raise Refused("this process has no venue that could be asked")
+        return claims
+
     def _file(self, latched: Latched) -> bool:
         try:
             self._latch.raise_to(latched)
@@ -141,6 +170,12 @@ class Commands:
         """Put it on the bus. *Returns*: whether it was delivered and is on the disk."""
         try:
             running.emit(fact)
+        except HeanError:
+            return False
+        return await self._settled(running)
+
+    async def _settled(self, running: Running) -> bool:
+        try:
             async with asyncio.timeout(SETTLE_S):
                 await running.settle()
         except (HeanError, TimeoutError):

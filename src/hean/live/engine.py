@@ -26,13 +26,10 @@ from hean.core.module import IdSequence
 from hean.core.types import Event, EventType, OrderCancelled
 from hean.errors import ParameterInvalid
 from hean.feeds.arriving import terms_of
-from hean.feeds.binance import BinanceFeed
-from hean.feeds.bybit import BybitFeed
 from hean.feeds.listing import Listed, load_listing
-from hean.feeds.live import LiveFeed, to_bus
-from hean.feeds.rest_binance import BinanceRest
-from hean.feeds.rest_bybit import BybitRest
+from hean.feeds.live import LiveFeed
 from hean.live.account import opening_cash
+from hean.live.claims import Claims
 from hean.live.control import Commands, Running
 from hean.live.latch import Latch
 from hean.live.market import LiveMarket
@@ -48,7 +45,7 @@ from hean.live.safety import LOOK_S, Safety
 from hean.live.settings import LiveSettings
 from hean.live.socket import ControlSocket
 from hean.live.stall import LoopWatch
-from hean.live.turn import Turn
+from hean.live.streams import Rest, feed_at, rest_at
 from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
@@ -67,7 +64,6 @@ from hean.venues.sweep import Sweep
 S_NS = 1_000_000_000
 META = {"kind": "live"}
 DISK_LOOKS = 10  # of ten a second, so the disk is looked at once a second
-Rest = BybitRest | BinanceRest
 
 
 class LiveEngine:
@@ -131,7 +127,7 @@ class LiveEngine:
         async with AsyncExitStack() as stack:
             known = await self._open(stack)
             client = await stack.enter_async_context(self.parts.http(self.endpoints.rest))
-            rest = self._rest(client)
+            rest = rest_at(self.endpoints, client, self.parts, self._budget)
             listed = await load_listing(rest, self.settings.symbols)
             self.epoch = self._next_epoch(known)
             self._connect(client)
@@ -300,7 +296,15 @@ class LiveEngine:
         self._guard(instruments, listed)
         self.bus.tap(self.recorder.tap)
         self.bus.tap(self.safety.follow)
-        self.feed = self._feed(rest, listed)
+        self.feed = feed_at(
+            self.endpoints,
+            rest,
+            listed,
+            bus=self.bus,
+            parts=self.parts,
+            governor=self._governor,
+            depth=settings.depth,
+        )
 
     def _guard(self, instruments: Mapping[str, Instrument], listed: Mapping[str, Listed]) -> None:
         """Everything that compares, stops and takes back."""
@@ -357,8 +361,15 @@ class LiveEngine:
         self.recorder.write(START, row_bytes(start))
         self.recorder.commit()
         books, safety = self.books, self.safety
+        claims = Claims(
+            self.gateway,
+            account_id=self.account_id,
+            emit=self.bus.emit,
+            settle=self._settle,
+            position_problem=self.reconciler.position_problem,
+        )
         self.commands.running = Running(
-            safety.killswitch, safety.gate, self.bus.emit, self._settle, self.summary
+            safety.killswitch, safety.gate, self.bus.emit, self._settle, self.summary, claims
         )
         safety.restore(books.latched, books.baseline)
         self.gateway.restore(
@@ -381,29 +392,6 @@ class LiveEngine:
             self.bus.emit(OrderCancelled(order_id, "never sent: the process had ended", symbol))
 
     # ------------------------------------------------------------ the rim
-
-    def _rest(self, client: HttpClient) -> Rest:
-        make = BybitRest if self.endpoints.venue == "bybit" else BinanceRest
-        parts = self.parts
-        return make(
-            client, self.endpoints.market, now=parts.now, rng=parts.rng, budget=self._budget
-        )
-
-    def _feed(self, rest: Rest, listed: Mapping[str, Listed]) -> LiveFeed:
-        place = self.endpoints
-        instruments = {symbol: row.instrument for symbol, row in listed.items()}
-        more: dict[str, Any] = {
-            "take": to_bus(self.bus),
-            "is_crowded": Turn().is_long,
-            "now": self.parts.now,
-            "rng": self.parts.rng,
-            "governor": self._governor,
-            "dial": self.parts.dial,
-        }
-        if isinstance(rest, BybitRest):
-            depth = self.settings.depth
-            return BybitFeed(place.public, place.market, instruments, depth=depth, **more)
-        return BinanceFeed(place.public, place.market, instruments, rest=rest, **more)
 
     def _rim(self) -> list[RimTask]:
         ready = Ready(

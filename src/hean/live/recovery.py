@@ -42,7 +42,18 @@ from hean.errors import (
 )
 from hean.execution.orders import OrderManager
 from hean.feeds.arriving import Terms
-from hean.live.rows import JUDGED, SEEN, SENT, START, STOP, Sent, Start, row_of
+from hean.live.rows import (
+    JUDGED,
+    RESOLVE,
+    SEEN,
+    SENT,
+    START,
+    STOP,
+    Claimed,
+    Sent,
+    Start,
+    row_of,
+)
 from hean.portfolio.portfolio import book_funding
 from hean.risk.levels import Latched
 from hean.risk.triggers import BASELINE, Baseline
@@ -84,10 +95,12 @@ class Books:
         self.seen: OrderedDict[str, None] = OrderedDict()
         self.cancels: set[str] = set()
         """Orders that somebody wanted cancelled."""
+        self.claimed: dict[str, int] = {}
+        """When a person said of an order what became of it, by the venue's clock."""
         self.latched = Latched()
+        """The kill switch, as the journal has it."""
         self.baseline: Baseline | None = None
         """What losses are measured from."""
-        """The kill switch, as the journal has it."""
         self.is_compared = False
         """Whether the books were ever held against the venue's."""
         self.last_ns = 0
@@ -168,7 +181,8 @@ class Books:
             except OrderUnknown:
                 continue  # archived
             is_late = self.last_ns - order["updated_at"] > REMEMBERED_NS
-            if order["status"] in OPEN or order["status"] == "ABSENT" or not is_late:
+            is_judged = order["status"] == "ABSENT" or order_id in self.claimed  # not by the venue
+            if order["status"] in OPEN or is_judged or not is_late:
                 recent.append(self._tracked(order))
         return recent
 
@@ -195,6 +209,7 @@ class Books:
             is_cancel_wanted=order_id in self.cancels,
             is_absent=status == "ABSENT",
             is_quarantined=status == "QUARANTINE",
+            closed_ns=self.claimed.get(order_id, 0) if status == "CANCELLED" else 0,
         )
 
     def _compare(self, record: Record) -> None:
@@ -262,6 +277,9 @@ class Books:
                 self._halt(fact)
             case EventType.COMMAND if fact.verb == BASELINE:
                 self.baseline = msgspec.convert(fact.arguments, Baseline)
+            case EventType.COMMAND if fact.verb == RESOLVE:
+                claimed = msgspec.convert(fact.arguments, Claimed)
+                self.claimed[claimed.order_id] = claimed.at_ns
             case EventType.KILLSWITCH_RELEASED:
                 self.latched, self.baseline = Latched(), None
                 self.engine.release_halt()

@@ -23,6 +23,8 @@ from hean.system import AccountSettings
 
 START, SENT, STOP = "START", "SENT", "STOP"
 SEEN, JUDGED = "SEEN", "JUDGED"
+RESOLVE = "resolve"
+"""Verb of the command with which a person says what became of an order; a `Claimed` in words."""
 Verb = Literal["submit", "cancel", "amend"]
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -56,6 +58,17 @@ class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     order_id: str
     price: Decimal | None = None
     size: Decimal | None = None
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a person says of an order that nobody could decide, and why. *at_ns*: the venue's time
+    when it was found that nothing speaks against it.
+    """
+
+    order_id: str
+    claim: str
+    reason: str
+    at_ns: int
 
 
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True):

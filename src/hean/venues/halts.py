@@ -58,6 +58,10 @@ class Halts:
         """Whether this reason is in force."""
         return (scope, name) in self._reasons
 
+    def sentence(self, name: str, scope: str = ACCOUNT) -> str:
+        """The words of this reason; empty when it is not in force."""
+        return self._reasons.get((scope, name), "")
+
     def _tell(self) -> None:
         self._scopes = frozenset(scope for scope, _ in self._reasons)
         self._count += 1

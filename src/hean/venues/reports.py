@@ -139,7 +139,7 @@ class Tracked(msgspec.Struct):
     while pieces that it counts are missing; *is_absent*: ended because it was proven never to have been there; *is_quarantined*: nobody
     could tell; *is_disputed*: the venue shows an order of other terms under its id;
     *cancels_missed*: how often a cancel did not find it; *left_ms*: the venue's time signed into
-    its request.
+    its request; *closed_ns*: the venue's time when a person said that it had ended.
     """
 
     order_id: str
@@ -165,6 +165,7 @@ class Tracked(msgspec.Struct):
     is_disputed: bool = False
     cancels_missed: int = 0
     left_ms: int = 0
+    closed_ns: int = 0
 
     @property
     def is_untold(self) -> bool:

@@ -110,6 +110,14 @@ class Resolution:
         order.cancels_missed += 1
         self.cancel_later(order, _pause_s(order))
 
+    def why_held(self, order: Tracked) -> str:
+        """Why nobody knows what became of it; empty when it is not in quarantine."""
+        return self._halts.sentence(_quarantine(order), order.symbol)
+
+    def decided(self, order: Tracked) -> None:
+        """A person has said what became of it: nothing is stopped because of it any more."""
+        self._halts.lift(_quarantine(order), order.symbol)
+
     # ------------------------------------------------------------ told by the table (`Watch`)
 
     def strange(self, report: OrderReport) -> None:
@@ -132,7 +140,10 @@ class Resolution:
         self._search.quarantine(order, f"{why}; start HEAN anew, its ids are then others")
 
     def turned_up(self, order: Tracked, ts_ns: int) -> None:
-        """Limits were open to it while it counted as absent: somebody has to look why."""
+        """Limits were open to it while it did not count: somebody has to look why."""
+        if order.closed_ns:
+            self._still_there(order)
+            return
         now_ms, sent_ms = self._questions.venue_ms(), order.left_ms or order.opened_ns // MS_NS
         reason = (
             f"order {order.order_id} ({order.symbol}, {self._name}) was declared absent and turned "
@@ -146,19 +157,34 @@ class Resolution:
         """Pieces of it are missing that the venue counts."""
         self._untold.miss(order)
 
+    def _still_there(self, order: Tracked) -> None:
+        """A person had said that it had ended. It cannot be counted again, so it is made true."""
+        reason = (
+            f"order {order.order_id} ({order.symbol}, {self._name}) had ended, as a person said, "
+            "and is at the venue after all. It is cancelled, what it trades is counted; look at the "
+            "account before the halt is released."
+        )
+        self._emit(Command("kill", {"level": "HALT_NEW", "reason": reason}, self._name))
+        order.is_cancel_wanted = True
+        self.cancel_later(order)
+
     # ------------------------------------------------------------ told by the search
 
     def _quarantined(self, order: Tracked, sentence: str) -> None:
-        self._halts.add(f"quarantine of {order.order_id}", sentence, order.symbol)
+        self._halts.add(_quarantine(order), sentence, order.symbol)
 
     def _over(self, order: Tracked) -> None:
         """Found, ended or absent."""
-        self._halts.lift(f"quarantine of {order.order_id}", order.symbol)
+        self._halts.lift(_quarantine(order), order.symbol)
         if order.is_cancel_wanted and not order.is_over:
             if order.cancels_missed:
                 self.cancel_later(order, _pause_s(order))
             else:
                 self._cancel(order.order_id)
+
+
+def _quarantine(order: Tracked) -> str:
+    return f"quarantine of {order.order_id}"
 
 
 def _pause_s(order: Tracked) -> float:

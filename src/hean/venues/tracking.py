@@ -53,7 +53,9 @@ class Watch(Protocol):
         ...
 
     def turned_up(self, order: Tracked, ts_ns: int) -> None:
-        """One that was declared absent exists; *ts_ns*: the venue's time of what showed it."""
+        """One that was declared absent, or ended by a person's word, is there; *ts_ns*: the
+        venue's time of what showed it.
+        """
         ...
 
     def untold(self, order: Tracked) -> None:
@@ -130,9 +132,7 @@ class OrderTracker:
             self._by_exchange_id[exchange_order_id] = order
         order.is_unknown = order.is_quarantined = False
         if order.is_absent:
-            order.is_absent = order.is_ended = False
-            self._ended.pop(order.order_id, None)
-            self._watch.turned_up(order, ts_ns)
+            self._turn_up(order, ts_ns)
         if not order.is_placed:
             order.is_placed = True
             self._emit(OrderPlaced(order.order_id, order.exchange_order_id, order.symbol))
@@ -181,6 +181,15 @@ class OrderTracker:
         order.is_absent, order.is_quarantined = True, False
         self._emit(OrderAbsent(order.order_id, proof, order.symbol))
 
+    def closed(self, order: Tracked, why: str, now_ns: int) -> None:
+        """A person says that it has ended. *now_ns*: the venue's time; what it shows of later wins."""
+        if order.is_ended:
+            return
+        self._end(order)
+        order.closed_ns = now_ns
+        remaining = max(order.size - order.filled, ZERO)
+        self._emit(OrderCancelled(order.order_id, why, order.symbol, remaining, now_ns))
+
     def quarantined(self, order: Tracked, why: str, now_ns: int) -> None:
         """Nobody can tell what became of it: it counts in full until something shows it."""
         if order.is_ended or order.is_quarantined:
@@ -204,6 +213,8 @@ class OrderTracker:
             return
         if report.status is not Status.REJECTED:
             self.placed(order, report.exchange_order_id, report.ts_ns)
+        if order.closed_ns and order.is_ended and report.status is Status.OPEN:
+            self._turn_up(order, report.ts_ns)
         self._learn_child(order, report)
         is_cut = order.reduce_only and report.quantity < order.size  # to what there is to reduce
         if report.quantity > 0 and not is_cut:
@@ -250,6 +261,10 @@ class OrderTracker:
             self._watch.stranger(execution)
         elif self._disputes(order, execution):
             order = None
+        elif 0 < order.closed_ns < execution.ts_ns:
+            if order.is_ended:
+                self._turn_up(order, execution.ts_ns)
+            order = None  # books in which it has ended count it as the venue's own
         if order is not None:
             self.placed(order, execution.exchange_order_id, execution.ts_ns)
             order.filled += execution.quantity
@@ -291,6 +306,12 @@ class OrderTracker:
             self.execution(execution)
         for report in looks:
             self.report(report)
+
+    def _turn_up(self, order: Tracked, ts_ns: int) -> None:
+        """Somebody was wrong: it is followed again."""
+        order.is_absent = order.is_ended = False
+        self._ended.pop(order.order_id, None)
+        self._watch.turned_up(order, ts_ns)
 
     def _learn_child(self, order: Tracked, report: OrderReport) -> None:
         if report.child_order_id and not order.child_order_id:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from desk import BTC, INSTRUMENTS, START_NS, Desk
 from hean.core.journal import STATE_HASH, Journal, SqliteDisk, WriterLock
 from hean.core.types import (
+    Command,
     KillswitchReleased,
     KillswitchTriggered,
     OrderAbsent,
@@ -39,7 +41,7 @@ from hean.feeds.arriving import Terms
 from hean.live import recorder as recorder_module
 from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
-from hean.live.rows import SENT, START, Start, row_bytes
+from hean.live.rows import RESOLVE, SENT, START, Claimed, Start, row_bytes
 from hean.system import AccountSettings
 from hean.venues.reports import Tracked
 
@@ -249,6 +251,28 @@ def test_an_order_that_a_cancel_was_sent_for_is_still_wanted_gone(life: Life) ->
     assert left.is_cancel_wanted
     assert left.is_placed
     assert left.exchange_order_id == "v-h1-test-1"
+
+
+def test_what_a_person_said_of_an_order_is_remembered_and_the_venue_still_wins(life: Life) -> None:
+    desk, at_ns = life.desk, START_NS + 5_000_000_000
+    made, never = (desk.ask("0.010", order_id=f"h1-test-{number}") for number in (1, 2))
+    desk.place(made)
+    desk.say(OrderQuarantined(made, "the venue forgot it", BTC))
+    desk.say(OrderUnknown(never, START_NS, BTC), OrderQuarantined(never, "no proof", BTC))
+    for order_id, claim in ((made, "ended"), (never, "never-made")):
+        claimed = Claimed(order_id, claim, "the support says so", at_ns)
+        desk.say(Command(RESOLVE, msgspec.structs.asdict(claimed), "risk:ann"))
+        assert life.check().engine.status(order_id) not in ("CANCELLED", "ABSENT"), "died between"
+    desk.say(OrderCancelled(made, "risk:ann says so", BTC, Decimal("0.010"), at_ns))
+    desk.say(OrderAbsent(never, "risk:ann says so", BTC))
+    books = life.check()
+    ended, absent = books.tracked()
+    assert (ended.order_id, ended.is_ended, ended.closed_ns) == (made, True, at_ns)
+    assert (absent.order_id, absent.is_absent, absent.closed_ns) == (never, True, 0)
+    assert books.hash() == life.books().hash()
+    desk.wait(2 * 3_600)
+    desk.say(OrderUnknown("h1-test-9", START_NS, BTC))
+    assert len(life.check().tracked()) == 2, "as long as the venue may still show it"
 
 
 def test_positions_are_told_by_strategy_and_a_liquidation_is_nobodys_gain(life: Life) -> None:
