@@ -6,6 +6,7 @@ orders back, and what it cannot explain it locks. The twin's own ledger is the w
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.server
 
 AFTER_S = 10.0
 CANCELLED_S = 15.0  # from the cause to the venue's ledger
+ENDED_S = 30.0  # two looks and a sweep, on a busy machine
 S_NS = 1_000_000_000
 
 
@@ -140,6 +142,20 @@ def test_with_the_policy_flatten_positions_are_closed_too(trading: TradingProces
     wait_until(lambda: not trading.twin.control.account()["positions"], "no position")
     wait_until(lambda: not trading.open_orders(), "no stop for a position that is closed")
     assert latched(trading).level == "FLATTEN"
+
+
+def test_it_ends_when_the_data_directory_has_vanished_and_takes_orders_back(
+    trading: TradingProcess,
+) -> None:
+    guard = trading.watch(after_s=60.0)
+    trading.wait_until_watched()
+    trading.send(signal.SIGKILL)
+    trading.wait()
+    shutil.rmtree(trading.settings.data_dir)
+    assert guard.process.wait(ENDED_S) == 0
+    assert not trading.resting()
+    assert len(trading.stops()) == 1
+    assert not trading.settings.data_dir.exists(), "it has made nothing anew"
 
 
 def test_it_ends_when_the_process_has_ended_in_order_and_cancels_nothing_of_it(

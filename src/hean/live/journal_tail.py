@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`journal_tail.py`: reads a journal beside the process that writes it. Each look is a few short
 statements on a connection that cannot write; none stays open between two looks, so writer and
-checkpoint never wait for it. A journal that was begun anew is noticed and read from its first row.
-It checks no chain: whoever opens the journal to write does.
+checkpoint never wait for it. A journal that was begun anew is noticed and read from its first row;
+so is that its folder is gone, or another one stands in its place. It checks no chain: whoever opens
+the journal to write does.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ _ROWS = (
 
 
 class Look(NamedTuple):
-    """*is_new*: the file is another one than at the last look, its rows begin anew."""
+    """*is_new*: the file is another one than at the last look, its rows begin anew; *is_gone*: the
+    folder is not the one of the first look any more.
+    """
 
     head_seq: int
     records: list[Record]
     is_new: bool
+    is_gone: bool = False
 
 
 class JournalTail:
@@ -38,6 +42,7 @@ class JournalTail:
         self.path = path
         self._disk: SqliteDisk | None = None
         self._file: tuple[int, int] | None = None
+        self._folder: tuple[int, int] | None = None
         self._seq = 0
 
     def look(self) -> Look:
@@ -45,14 +50,16 @@ class JournalTail:
 
         *Raises*: `OSError`, `sqlite3.Error` when it cannot be read now; the next look goes on.
         """
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
+        folder, file = _identity(self.path.parent), _identity(self.path)
+        self._folder = self._folder or folder
+        if folder is None or folder != self._folder:
+            return Look(0, [], False, is_gone=True)
+        if file is None:
             return Look(0, [], False)
-        is_new = self._file != (found.st_dev, found.st_ino)
+        is_new = self._file != file
         if is_new:
             self.close()
-            self._file, self._seq = (found.st_dev, found.st_ino), 0
+            self._file, self._seq = file, 0
         if self._disk is None:
             self._disk = SqliteDisk(self.path, read_only=True)
         try:
@@ -77,3 +84,12 @@ class JournalTail:
             records += [Record(*row) for row in rows]  # type: ignore[arg-type]  # column types
             self._seq = end_seq
         return Look(head_seq, records, is_new)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file or folder lies there; `None` if none does."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

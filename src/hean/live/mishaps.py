@@ -77,18 +77,19 @@ class Mishaps:
         self._emit(Error(COMPONENT, text, self._now()))
 
     def look_at_disk(self) -> None:
-        """Stop before the disk is full: a person has to make room, then to release."""
+        """Stop before the disk is full: a person has to make room, then to release. Likewise where
+        the folder has vanished: a journal that nobody finds again is none.
+        """
         try:
             free = self._free_bytes(self._folder)
+            room = f"has {free >> 20} MiB left, {FREE_BYTES_MIN >> 20} are needed; make room"
+            why = f"{self._folder} {room}, then release"
         except OSError as error:
-            return self._emit(Error(COMPONENT, f"{self._folder}: {error}", self._now()))
+            free, gone = 0, f"cannot be looked at ({error.strerror or error})"
+            why = f"{self._folder} {gone}; end this process and find out where its journal is"
         is_full = free < FREE_BYTES_MIN
         if is_full and not self._is_full:
-            reason = (
-                f"{self._folder} has {free >> 20} MiB left, {FREE_BYTES_MIN >> 20} are needed; "
-                "make room, then release"
-            )
-            self._stop(reason, "auto:disk")
+            self._stop(why, "auto:disk")
         self._is_full = is_full
 
     def _stop(self, reason: str, actor: str) -> None:

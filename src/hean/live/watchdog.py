@@ -4,7 +4,8 @@ which it can cancel and reduce and nothing else. When the trading process is sil
 venue no more, the kill switch's file is written first, so that whoever comes back comes back
 latched; then orders go until the venue shows none. It also reads along: an order of HEAN's own form
 that the journal cannot explain locks everything at once. It never acts against a process that came
-later.
+later. When the data directory has vanished it takes orders back and ends: nobody can be asked or
+told there any more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from hean.core.types import Health, Payload
@@ -41,6 +43,7 @@ ACTOR = "watchdog"
 DISK_S = 0.4  # for latch file or journal; a disk that hangs must not keep orders alive
 TRIES = 2  # to read a journal that does not explain an order, before it counts as unexplained
 AGAIN_S = 60.0  # between two sweeps for orders that turn up later
+GONE_S = 60.0  # to take orders back once the data directory has vanished; the venue may be gone too
 REASON_LENGTH_MAX = 500  # of the control socket
 
 
@@ -65,6 +68,7 @@ class OrderWatchdog:
         self._suspects: dict[str, OrderReport | Execution] = {}
         self._has_suspects = asyncio.Event()
         self._is_closed = False
+        self._is_gone = False
         self._swept_s = 0.0
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,6 +126,9 @@ class OrderWatchdog:
         while not stop.is_set():
             self._line.ask({"verb": "heartbeat", "by": ACTOR})
             await self._read()
+            if self._is_gone:
+                await self._leave()
+                return
             before, self.finding = self.finding, self.heart.look(loop.time())
             if self.finding is Finding.ENDED:
                 self._say("the trading process has ended, nothing is under way")
@@ -146,7 +153,7 @@ class OrderWatchdog:
         return (self._sweep.is_running and not self._sweep.is_empty) or is_closing
 
     async def _fall_in(self, finding: Finding) -> None:
-        """Act: file, orders, process, people, in this order."""
+        """Say why, and act."""
         heart = self.heart
         reason = f"nothing has moved for {heart.quiet_s:.0f} s"
         if finding is Finding.CUT_OFF:
@@ -154,6 +161,10 @@ class OrderWatchdog:
                 self.finding = Finding.FINE  # nobody does: nothing can be done, look again
                 return
             reason = f"the venue has not answered the trading process for {heart.unreached_s:.0f} s"
+        await self._act(reason)
+
+    async def _act(self, reason: str) -> None:
+        """File, orders, process, people, in this order."""
         self._is_closed = False
         await self._latch_at(Latched(self.job.level, reason, ACTOR, self._parts.now()))
         self._start_sweep()
@@ -163,6 +174,17 @@ class OrderWatchdog:
             terms = self.known.start.terms
             closing = Closing(self._codec, self._questions, terms, say=self._say)
             self._closing = self._run(self._close(closing), "closes")
+
+    async def _leave(self) -> None:
+        """What may be open is taken back, as far as that goes in a minute."""
+        self._say(f"ALARM: {self.job.data_dir} has vanished, and with it journal and kill switch")
+        if self.heart.is_under_way:
+            await self._act("the data directory has vanished")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GONE_S):
+                    while self._is_busy:
+                        await asyncio.sleep(LOOK_S)
+        self._say("nothing is left to watch")
 
     async def _reaches_venue(self) -> bool:
         try:
@@ -215,6 +237,9 @@ class OrderWatchdog:
         reading, self._reading = self._reading, None
         try:
             look = reading.result()
+            if look.is_gone:
+                self._is_gone = True
+                return False
             if look.is_new:
                 self.known = Known()
             for record in look.records:

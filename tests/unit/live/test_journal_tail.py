@@ -97,3 +97,17 @@ def test_a_reader_between_two_looks_holds_nothing(path: Path) -> None:
         disk.close()
     assert path.with_name("journal.db-wal").stat().st_size == 0
     journal.close()
+
+
+def test_a_folder_that_is_gone_or_another_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    tail = JournalTail(folder / "journal.db")
+    assert not tail.look().is_gone
+    folder.rename(tmp_path / "elsewhere")
+    assert tail.look().is_gone
+    folder.mkdir()
+    assert tail.look().is_gone, "whoever lives there now has a watchdog of its own"
+    folder.rmdir()
+    (tmp_path / "elsewhere").rename(folder)
+    assert not tail.look().is_gone

@@ -32,11 +32,16 @@ class Broken:
             desk.system,
             switch,
             now=lambda: desk.clock.now_ns,
-            free_bytes=lambda _: self.free,
+            free_bytes=self.free_bytes,
             folder=Path("data"),
         )
         desk.bus.on_failure = self.mishaps.handler_failed
         desk.bus.on_truth_failure = self.mishaps.truth_failed
+
+    def free_bytes(self, _: Path) -> int:
+        if self.free < 0:
+            raise FileNotFoundError(2, "No such file or directory")
+        return self.free
 
     def commands(self) -> list[Command]:
         self.desk.say()
@@ -112,3 +117,11 @@ def test_a_disk_that_fills_up_stops_everything_new_once(broken: Broken) -> None:
     broken.mishaps.look_at_disk()
     (command,) = broken.commands()
     assert "data has 1023 MiB left, 1024 are needed" in command.arguments["reason"]
+
+
+def test_a_folder_that_has_vanished_stops_everything_new_once(broken: Broken) -> None:
+    broken.free = -1
+    broken.mishaps.look_at_disk()
+    broken.mishaps.look_at_disk()
+    (command,) = broken.commands()
+    assert "data cannot be looked at (No such file or directory)" in command.arguments["reason"]
