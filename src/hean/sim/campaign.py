@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """`campaign.py`: many seeds over all cores, added up. Each seed is run in a process that runs many,
-one after the other; what comes back is small.
+one after the other; what comes back is small. An interrupt is the parent's alone: it ends the
+others, whatever they are doing.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from hean.sim.coverage import empty_of, rows_of, wrong_of
 from hean.sim.draws import draw
+from hean.sim.interrupts import interrupts_held, never_interrupted
 from hean.sim.run import Outcome, Trial
 
 CHUNK = 4  # seeds handed to a worker at a time
@@ -81,6 +83,11 @@ def one(job: tuple[int, int]) -> Outcome:
     return Trial(draw(seed, safety_steps=steps)).run()
 
 
+def several(jobs: list[tuple[int, int]]) -> list[Outcome]:
+    """Run seeds one after the other."""
+    return list(map(one, jobs))
+
+
 def campaign(
     seeds: Iterable[int],
     *,
@@ -104,4 +111,14 @@ def _outcomes(work: list[tuple[int, int]], jobs: int) -> Iterator[Outcome]:
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-        yield from pool.map(one, work, chunksize=CHUNK)
+        try:
+            with interrupts_held(), never_interrupted():
+                begun = deque(
+                    pool.submit(several, work[at : at + CHUNK]) for at in range(0, len(work), CHUNK)
+                )
+            while begun:
+                yield from begun.popleft().result()
+        except BaseException:  # reason: an interrupt, or a reader that has gone
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            raise

@@ -23,6 +23,7 @@ from hean.sim.disk import DiskFaults, SimDisk
 from hean.sim.ends import Ends
 from hean.sim.engine import engine_of
 from hean.sim.exchange import SimExchange
+from hean.sim.interrupts import interrupts_held
 from hean.sim.invariants import Broken, Checks
 from hean.sim.net import SimNet
 from hean.sim.people import People
@@ -114,20 +115,25 @@ class Trial:
     # ------------------------------------------------------------ the run
 
     def run(self) -> Outcome:
-        """Play it. *Returns*: the verdict."""
+        """Play it. *Returns*: the verdict. An interrupt comes between two steps."""
         began_s = time.process_time()
-        with _undisturbed():
+        with _undisturbed(), interrupts_held(self.world.loop.stop):
             try:
-                self._begin()
-                self.world.loop.run_forever()
-            except StateError as error:
-                self.checks.fail("I-21", str(error))
-            outcome = self._outcome(time.process_time() - began_s)
-            if self.process is not None:
-                self.process.kill()
-            self.process = self.engine = None
-            self.world.close()
-        return outcome
+                try:
+                    self._begin()
+                    self.world.loop.run_forever()
+                except StateError as error:
+                    self.checks.fail("I-21", str(error))
+                return self._outcome(time.process_time() - began_s)
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        """Also of a run that was interrupted: nothing of it is left to be cleaned up later."""
+        if self.process is not None:
+            self.process.kill()
+        self.process = self.engine = None
+        self.world.close()
 
     def _begin(self) -> None:
         self.exchange.start()
