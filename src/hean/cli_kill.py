@@ -2,15 +2,18 @@
 """`hean kill` and `hean confirm`: a person's hand on the trading processes of this machine. A stop
 goes to every process that lives below the data directory, and to the latch file of every one that
 does not, so that its next start is stopped; nobody has to remember the right name in a hurry. To go
-on, one process is named, and the phrase is typed.
+on, one process is named, and the phrase is typed. `--drill` practises all of it on a venue twin and
+stops nothing.
 """
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from hean.cli_common import (
@@ -46,6 +49,10 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the 
 ReleaseOption = Annotated[
     bool, typer.Option("--release", help="Let trading go on, once the reason has been looked at.")
 ]
+DrillOption = Annotated[
+    bool,
+    typer.Option("--drill", help="Practise on a venue twin, with times; nothing of yours stops."),
+]
 
 
 def mount(app: typer.Typer) -> None:
@@ -53,7 +60,8 @@ def mount(app: typer.Typer) -> None:
     app.command(
         "kill",
         epilog="Example: hean kill --level FLATTEN --reason 'the feed is wrong'. Going on: "
-        "hean kill --release --reason 'fixed the feed' --only bybit-linear-mainnet.",
+        "hean kill --release --reason 'fixed the feed' --only bybit-linear-mainnet. Once a month: "
+        "hean kill --drill.",
     )(kill)
     app.command(
         "confirm",
@@ -69,12 +77,16 @@ def kill(
     reason: ReasonOption = "",
     release: ReleaseOption = False,
     phrase: PhraseOption = None,
+    drill: DrillOption = False,
     only: PlaceOption = None,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
     json_to: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Stop trading, in every process and for every next start, or let one go on."""
+    if drill:
+        _practise(json_to)
+        return
     if level not in LEVELS[1:]:
         raise ParameterInvalid(f"--level {level[:40]}: allowed: {', '.join(LEVELS[1:])}.")
     places = places_in(data_dir, only)
@@ -110,6 +122,32 @@ def confirm(
     say(f"{place.name}: confirmed{rest}", json_to=json_to)
     if json_to is not None:
         write_json({"place": place.name, "missing": answer["missing"]}, json_to)
+
+
+# ---------------------------------------------------------------- practising
+
+
+def _practise(json_to: str | None) -> None:
+    """Every step with its time. *Raises*: `typer.Exit` when one was not kept."""
+    # reason: half a second of loading that a real stop must not wait for
+    from hean.live.drill import Step, drill
+    from hean.net.loop import run as run_loop
+
+    def tell(step: Step) -> None:
+        took = "" if step.took_s is None else f"{step.took_s * 1e3:,.0f} ms"
+        allowed = "" if step.allowed_s is None else f" of {step.allowed_s * 1e3:,.0f}"
+        verdict = "ok  " if step.is_kept else "FAIL"
+        say(f"{verdict} {step.name:10} {took + allowed:>17}  {step.what}", json_to=json_to)
+
+    say("DRILL on a venue twin: nothing of yours is stopped.", json_to=json_to)
+    with TemporaryDirectory(prefix="hean-drill-") as folder:
+        steps = run_loop(drill(Path(folder), tell=tell))
+    is_kept = all(step.is_kept for step in steps)
+    if json_to is not None:
+        code = ExitCode.DONE if is_kept else ExitCode.BAD_RESULT
+        write_json({"drill": msgspec.to_builtins(steps), "exit_code": int(code)}, json_to)
+    if not is_kept:
+        raise typer.Exit(ExitCode.BAD_RESULT)
 
 
 # ---------------------------------------------------------------- stopping
