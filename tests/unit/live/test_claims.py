@@ -22,7 +22,7 @@ from hean.core.types import (
     Payload,
     Side,
 )
-from hean.errors import EnvironmentFault, Halted, ParameterInvalid
+from hean.errors import EnvironmentFault, Halted, ParameterInvalid, RateLimited
 from hean.live.claims import Claim, Claims, Word
 from hean.venues.reports import Status
 from lost_orders import ID, PIECE, SHOWN, World, on_virtual_time
@@ -205,11 +205,14 @@ async def test_an_end_that_the_venue_itself_shows_needs_nobody_s_word(world: Wor
     assert world.of(Command) == []
 
 
+BUSY = RateLimited("the budget is used up")
+
+
 @pytest.mark.parametrize(
     ("break_", "kind", "words"),
     [
         (lambda world: setattr(world.venue, "is_down", True), EnvironmentFault, "no answer"),
-        (lambda world: setattr(world.venue, "is_busy", True), EnvironmentFault, "ask again"),
+        (lambda world: setattr(world.venue, "silence", BUSY), EnvironmentFault, "ask again"),
         (lambda world: setattr(world.venue, "is_complete", False), EnvironmentFault, "incomplete"),
         (lambda world: setattr(world, "unbroken", -1), EnvironmentFault, "not in step"),
         (lambda world: setattr(world, "position", "it differs"), Halted, "may have traded"),
