@@ -150,8 +150,8 @@ def _can_cancel(engine: Any) -> bool:
     gateway = engine.gateway
     if not engine.is_ready or gateway.resolution.strangers.superseded:
         return False
-    is_banned = gateway._budget.is_banned(gateway.questions.ticks_ns())
-    return not is_banned and not any(map(gateway.halts.has, HINDERS))
+    is_silent = gateway._budget.silent_ns(gateway.questions.ticks_ns()) > 0
+    return not is_silent and not any(map(gateway.halts.has, HINDERS))
 
 
 def _protects(order: Order) -> bool:
