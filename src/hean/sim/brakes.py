@@ -56,7 +56,9 @@ class Brakes:
     def raised(self, level: str) -> None:
         """A level is on the disk."""
         if LEVELS.index(level) >= LEVELS.index("CANCEL_ALL"):
-            self._asked_back = {order.client_id for order in self._open() if not _protects(order)}
+            self._asked_back = {
+                order.client_id for order in self._open() if not self._protects(order)
+            }
             self._able_s = None
 
     def released(self, level: str) -> None:
@@ -108,7 +110,7 @@ class Brakes:
 
     def _look_at_stops(self) -> None:
         is_held = any(self._venue.position.values())
-        if not is_held or any(_protects(order) for order in self._open()):
+        if not is_held or any(self._protects(order) for order in self._open()):
             self._naked_s = None
             return
         now_s = self._time_s()
@@ -141,6 +143,12 @@ class Brakes:
     def _is_calm(self) -> bool:
         return self._is_honest or self.calm_s is not None
 
+    def _protects(self, order: Order) -> bool:
+        """By its approval too: spot orders reduce without saying so to the venue."""
+        approval = self._journal.approvals.get(order.client_id)
+        reduces = order.reduce_only or (approval is not None and approval.reduce_only)
+        return order.trigger is not None and (reduces or order.close_all)
+
     def _open(self) -> list[Order]:
         return [order for order in self._venue.orders.values() if order.is_open]
 
@@ -152,7 +160,3 @@ def _can_cancel(engine: Any) -> bool:
         return False
     is_silent = gateway._budget.silent_ns(gateway.questions.ticks_ns()) > 0
     return not is_silent and not any(map(gateway.halts.has, HINDERS))
-
-
-def _protects(order: Order) -> bool:
-    return order.trigger is not None and (order.reduce_only or order.close_all)
