@@ -158,7 +158,7 @@ CANCELS_LOST = {"dial": "timeout_lost", "probability": 0.3, "match": {"op": "can
 ORDERS_LOST = {"dial": "timeout_lost", "probability": 0.3}
 LATE = {"dial": "timeout_late", "probability": 0.3, "delay_s": 8.0, "held": "engine"}
 NAMELESS = {"dial": "garbage_body", "probability": 0.3, "accepted": False, "form": "missing_id"}
-POOR = {"dial": "balance_short", "at_s": 10.0, "for_s": 5.0, "match": {"market": "linear"}}
+POOR = {"dial": "balance_short", "at_s": 6.0, "for_s": 5.0, "match": {"market": "linear"}}
 BOOK_STALLS = {"dial": "stall", "at_s": 5.0, "for_s": 20.0, "match": {"topic": "book"}}
 LOGIN_STALLS = (
     {"dial": "private_cut", "at_s": 6.0},
