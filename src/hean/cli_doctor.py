@@ -6,7 +6,7 @@ anything.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import typer
@@ -23,7 +23,7 @@ from hean.cli_common import (
     write_json,
 )
 from hean.cli_live import live_settings
-from hean.cli_settings import settings_from
+from hean.cli_session import VenueOptions, joined, with_options
 from hean.config import Settings, endpoints_of, signer_of
 from hean.doctor import machine
 from hean.doctor.account import ASKED, Examination
@@ -37,15 +37,6 @@ from hean.venues.endpoints import Endpoints
 
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red", Verdict.UNASKED: "dim"}
 
-ExchangeOption = Annotated[str | None, typer.Option("--exchange", help="Instead of the settings'.")]
-MarketOption = Annotated[str | None, typer.Option("--market", help="linear or spot.")]
-SymbolsOption = Annotated[
-    list[str] | None, typer.Option("--symbols", help="May be repeated.", show_default=False)
-]
-TestnetOption = Annotated[
-    bool | None, typer.Option("--testnet/--mainnet", help="Which network.", show_default=False)
-]
-
 
 def mount(app: typer.Typer) -> None:
     """Add the command of this file."""
@@ -57,26 +48,18 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
+@with_options(VenueOptions)
 def doctor(
+    venue: VenueOptions,
     *,
-    exchange: ExchangeOption = None,
-    market: MarketOption = None,
-    testnet: TestnetOption = None,
-    symbols: SymbolsOption = None,
-    config: options.ConfigOption = None,
+    symbols: options.SymbolsOption = None,
     json_to: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Look over versions, clock, disk, journal, addresses, key and account."""
-    given = {
-        "exchange": exchange,
-        "market": market,
-        "testnet": testnet,
-        "symbols": ",".join(symbols) if symbols else None,
-    }
     findings = machine.versions()
     try:
-        known = settings_from(given, config)
+        known = venue.settings(symbols=joined(symbols))
     except ParameterInvalid as error:
         what = "correct it; nothing else was looked at"
         findings.append(fail("configuration", error.message, "readable, no conflict", what))

@@ -19,12 +19,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
-from hean import cli_options as options
-from hean import cli_values as values
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
-from hean.cli_settings import account_of, limits_given, settings_from
+from hean.cli_session import SessionOptions, with_options
+from hean.cli_settings import account_of
 from hean.cli_strategy import blamed, build_strategy
-from hean.config import Settings, Source, endpoints_of, keys_of, require, signer_of
+from hean.config import Settings, Source, endpoints_of, keys_of, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.engine import LiveEngine
 from hean.live.factors import configured
@@ -64,7 +63,7 @@ WatchdogOption = Annotated[
 
 
 class Policy(StrEnum):
-    """What the watchdog does when this process is silent."""
+    """What the watchdog does when the trading process is silent."""
 
     CANCEL = "cancel"
     FLATTEN = "flatten"
@@ -86,55 +85,24 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
+@with_options(SessionOptions)
 def live(
+    session: SessionOptions,
     *,
-    exchange: options.ExchangeOption = None,
-    strategy: options.GivenStrategy = None,
-    symbols: options.SymbolsOption = None,
-    market: options.MarketOption = None,
-    testnet: options.TestnetOption = None,
-    param: options.ParamOption = None,
-    bar: options.GivenBar = None,
-    depth: options.DepthOption = None,
-    cash: options.GivenCash = None,
-    leverage: options.GivenLeverage = None,
-    sizing: options.GivenSizing = None,
-    fraction: options.GivenFraction = None,
-    limit: options.LimitOption = None,
-    seed: options.GivenSeed = None,
-    duration: options.DurationOption = None,
     keep_orders: KeepOption = False,
     dead_man: DeadManOption = None,
     watchdog: WatchdogOption = True,
     silent: SilentOption = Policy.CANCEL,
-    config: options.ConfigOption = None,
     json_to: JsonOption = None,
-    quiet: options.QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Trade with money, through every gate."""
-    given = {
-        "exchange": exchange,
-        "market": market,
-        "testnet": testnet,
-        "symbols": ",".join(symbols) if symbols else None,
-        "strategy.name": strategy,
-        "strategy.params": values.params_of(param) if param else None,
-        "bar": bar,
-        "depth": depth,
-        "cash": cash,
-        "sizing": sizing,
-        "fraction": fraction,
-        "seed": seed,
-        "duration": duration,
-    }
-    known = settings_from(given | limits_given(limit, leverage), config)
-    require(known, "strategy.name", "symbols")
+    known = session.settings()
     settings = live_settings(
         known, keeps_orders=keep_orders, dead_man_s=dead_man, is_watched=watchdog
     )
     guard = _guard(settings, known, silent) if watchdog else None
-    summary = _trade(settings, known, guard, is_quiet=quiet, json_to=json_to)
+    summary = _trade(settings, known, guard, is_quiet=session.quiet, json_to=json_to)
     if json_to is not None:
         write_json(summary, json_to)
 

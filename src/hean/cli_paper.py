@@ -37,10 +37,11 @@ from hean.cli_common import (
     table_console,
 )
 from hean.cli_output import Outputs, check_target, journal_in_progress
-from hean.cli_settings import account_of, limits_given, settings_from
+from hean.cli_session import SessionOptions, with_options
+from hean.cli_settings import account_of
 from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
-from hean.config import Settings, Source, endpoints_of, require
+from hean.config import Settings, Source, endpoints_of
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -83,27 +84,13 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
+@with_options(SessionOptions)
 def paper(
+    session: SessionOptions,
     *,
-    exchange: options.ExchangeOption = None,
-    strategy: options.GivenStrategy = None,
-    symbols: options.SymbolsOption = None,
-    market: options.MarketOption = None,
-    testnet: options.TestnetOption = None,
-    param: options.ParamOption = None,
-    bar: options.GivenBar = None,
-    depth: options.DepthOption = None,
-    cash: options.GivenCash = None,
-    leverage: options.GivenLeverage = None,
-    sizing: options.GivenSizing = None,
-    fraction: options.GivenFraction = None,
-    limit: options.LimitOption = None,
     fees: options.FeesOption = None,
     latency: options.GivenLatency = None,
     queue: options.GivenQueue = None,
-    seed: options.GivenSeed = None,
-    duration: options.DurationOption = None,
-    config: options.ConfigOption = None,
     json_to: options.JsonResultOption = None,
     report: options.ReportOption = None,
     trades: options.TradesOption = None,
@@ -111,33 +98,13 @@ def paper(
     journal: options.JournalOption = None,
     record: RecordOption = None,
     force: options.ForceOption = False,
-    quiet: options.QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Trade on paper on a live feed: real prices, simulated fills, no key."""
-    given = {
-        "exchange": exchange,
-        "market": market,
-        "testnet": testnet,
-        "symbols": ",".join(symbols) if symbols else None,
-        "strategy.name": strategy,
-        "strategy.params": values.params_of(param) if param else None,
-        "bar": bar,
-        "depth": depth,
-        "cash": cash,
-        "sizing": sizing,
-        "fraction": fraction,
-        "fees": fees,
-        "latency": latency,
-        "queue": queue,
-        "seed": seed,
-        "duration": duration,
-    }
-    known = settings_from(given | limits_given(limit, leverage), config)
-    require(known, "strategy.name", "symbols")
+    known = session.settings(fees=fees, latency=latency, queue=queue)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
-    _trade(known, outputs, record, is_quiet=quiet)
+    _trade(known, outputs, record, is_quiet=session.quiet)
 
 
 def _session_settings(known: Settings) -> BacktestSettings:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hean import cli_options as options
 from hean.cli_common import DebugOption, run_command
-from hean.cli_live import live_settings
-from hean.cli_settings import settings_from
+from hean.cli_live import Policy, live_settings
+from hean.cli_session import VenueOptions, with_options
 from hean.config import endpoints_of, signer_of
 from hean.errors import EnvironmentFault
 from hean.live.diary import Diary
@@ -31,13 +29,6 @@ from hean.watchdog import end_on_signals
 LOG = "watchdog.log"
 
 
-class WhenSilent(StrEnum):
-    """What is done when the trading process is silent."""
-
-    CANCEL = "cancel"
-    FLATTEN = "flatten"
-
-
 AfterOption = Annotated[
     float,
     typer.Option(
@@ -45,7 +36,7 @@ AfterOption = Annotated[
     ),
 ]
 PolicyOption = Annotated[
-    WhenSilent,
+    Policy,
     typer.Option(
         "--policy", help="Cancel orders but for protective stops, or also close positions."
     ),
@@ -62,14 +53,12 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
+@with_options(VenueOptions)
 def watchdog(
+    venue: VenueOptions,
     *,
-    exchange: options.ExchangeOption = None,
-    market: options.MarketOption = None,
-    testnet: options.TestnetOption = None,
     after: AfterOption = SILENT_S,
-    policy: PolicyOption = WhenSilent.CANCEL,
-    config: options.ConfigOption = None,
+    policy: PolicyOption = Policy.CANCEL,
     inherited: Annotated[bool, typer.Option(INHERITED, hidden=True)] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -77,8 +66,7 @@ def watchdog(
     if inherited:
         job, signer = inherited_job(sys.stdin.buffer.read(KEY_BYTES_MAX))
     else:
-        given: dict[str, Any] = {"exchange": exchange, "market": market, "testnet": testnet}
-        known = settings_from(given, config)
+        known = venue.settings()
         settings = live_settings(known)
         job = job_of(settings, endpoints_of(known), policy=policy.value, after_s=after)
         signer = signer_of(known)
