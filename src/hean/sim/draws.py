@@ -22,7 +22,7 @@ KILLS_MAX = 8
 STRICT_FRACTION = 0.25  # one rejection too many ends the trading of such a run
 BUSY_FRACTION = 2 / 3  # of the seeds; the rest trade as often as they like, many of them hardly
 FOCUS_FRACTION = 0.25  # of the seeds are about one kind of fault and one state of orders
-STEPS_PER_S = 100.0  # of virtual time, about: faults that begin once begin within the run
+STEPS_PER_S = 140.0  # of virtual time, about: faults that begin once begin within the run
 
 
 def calm(seed: int) -> Scenario:
@@ -46,16 +46,14 @@ def calm(seed: int) -> Scenario:
 
 def draw(seed: int, *, safety_steps: int = SAFETY_STEPS) -> Scenario:
     """The scenario of a seed."""
-    base = calm(seed)
+    base = msgspec.structs.replace(calm(seed), safety_steps=safety_steps)
     horizon_s = safety_steps / STEPS_PER_S
     if stream(seed, "is focused").random() < FOCUS_FRACTION:
-        base = msgspec.structs.replace(base, safety_steps=safety_steps)
-        return focused(base, stream(seed, "focus"), horizon_s)
+        return focused(base, stream(seed, "focus"))
     rng = stream(seed, "begins")
     begins_s = 0.0 if rng.random() < 0.25 else rng.uniform(1.5, 0.4 * horizon_s)
     return msgspec.structs.replace(
         base,
-        safety_steps=safety_steps,
         begins_s=begins_s,
         shuffles=stream(seed, "shuffles").random() < 0.5,
         net=_net(stream(seed, "net faults")),

@@ -20,15 +20,17 @@ from hean.sim.recipes import DIALS, set_at
 from hean.sim.scenario import Kill, Order, Scenario
 from hean.twin.faults.dials import DIALS as DIAL_TABLE
 
+MORE_STEPS = 2  # times the usual: orders must come to their state first
+STEPS_PER_S = 180.0  # of virtual time, with so much traffic and many questions about orders
 BEGINS_S = (2.0, 4.0)  # the first orders are out by then
+FIRST_FRACTION = 0.35  # of the run, before a fault of a moment comes: so long an answer may lack
 MOMENTS = 5  # at which a fault comes that comes at a moment
-ONE_MOMENT = frozenset({"ip_banned", "key_refused"})  # after them little happens for a while
-LIVES = 6
-CUT_EVERY_S = (6.0, 15.0)  # on average: no minute without a hole, so that nothing is proven
+LIVES = 5
+CUT_EVERY_S = (4.0, 12.0)  # on average: no minute without a hole, so that nothing is proven
 ALL_FRACTION = 0.5  # of the seeds have orders in other states too
-LONG_FRACTION = 0.5  # of the seeds about quarantine: nobody knows for five minutes
-LONG_S = 380.0  # with what comes after them
-LONG_STEPS = 30_000
+LONG_FRACTION = 0.3  # of the seeds about quarantine wait for it: nobody knows for five minutes
+LONG_STEPS = 48_000
+LONG_S = (315.0, 350.0)  # between which the fault comes then
 LIMITS = {
     "collar_fraction": "0.05",
     "open_orders_max": "200",
@@ -41,41 +43,72 @@ WITH_STOPS = frozenset({"stop_refused", "stop_lost", "stop_while_away"})
 ON_POSITIONS = frozenset({"liquidation", "adl", "position_query_fails", "reduce_only"})
 ON_LINES = frozenset(
     {"connection_refused", "frame_replay", "subscription_silent", "position_query_fails"}
+    | {"net_refused", "net_cut", "net_mute"}
 )
-"""Kinds that act when a line is opened, or the account is read after a hole."""
+"""Kinds that act when a line dies or is opened, or the account is read after a hole."""
 ON_LIVES = frozenset({"death", "disk_error"})
 """Kinds that end the process: no life of it lasts."""
-ON_REQUESTS = frozenset(
-    name for name in DIALS if DIAL_TABLE[name].where in ("request", "order")
-) - {"clock_jump", "subscription_silent"}
-"""Kinds that choose among few requests, and may choose many of them."""
+ON_ORDERS = frozenset(
+    name for name, dial in DIAL_TABLE.items() if dial.match.get("op") in ("create", "cancel")
+) | frozenset({"stop_refused", "stop_lost", "reduce_only"})
+"""Kinds that act on requests about orders: among few, so they choose many; and none while nothing
+new may leave for a symbol, so there is another one."""
+STRONG = {"position_query_fails": (0.2, 0.7), "clock_jump": (0.05, 0.2)} | {
+    "subscription_silent": (0.1, 0.4)
+}
+ONE_MOMENT = frozenset({"ip_banned", "key_refused"})  # after them little happens for a while
+SOON = {"life_s": (3.0, 8.0), "announced_s": (0.0, 2.0)}
+"""Parameters by which a dial acts within the run."""
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
 LOST = {"dial": "timeout_lost", "probability": 0.3}
 PARTLY = {"dial": "fill_before_ack", "probability": 0.6, "fraction": 0.3}
 IN_PIECES = {"dial": "fill_storm", "per_s": 2.0}
-DISPUTED = {"dial": "duplicate_id", "existing": "foreign", "count": 1}
+DISPUTED = {"dial": "duplicate_id", "existing": "foreign", "count": 1} | {
+    "match": {"symbol": SYMBOLS[0]}
+}
+NO_CANCEL = {"dial": "cancel_fails"}
 REASON = "an exercise of the simulator"
 
 
-def focused(base: Scenario, rng: random.Random, horizon_s: float) -> Scenario:
-    """*base* with one kind of fault, and orders in one state. *horizon_s*: how long it takes."""
+def focused(base: Scenario, rng: random.Random) -> Scenario:
+    """*base* with one kind of fault, and orders in one state."""
+    return about(base, *_subject(rng), rng)
+
+
+def _subject(rng: random.Random) -> tuple[str, str]:
+    """A kind and a state that can meet; no kind is rarer for meeting fewer states."""
     possible = {kind: [state for state in STATES if not why_never(kind, state)] for kind in KINDS}
     kind = rng.choice([kind for kind, states in possible.items() if states])
-    state = rng.choice(possible[kind])
+    return kind, rng.choice(possible[kind])
+
+
+def about(base: Scenario, kind: str, state: str, rng: random.Random) -> Scenario:
+    """*base* with this kind of fault, and orders in this state."""
+    is_stuck, steps = state == "QUARANTINE", MORE_STEPS * base.safety_steps
+    is_long = is_stuck and kind not in ON_LIVES | ON_ORDERS and rng.random() < LONG_FRACTION
+    has_holes = kind in ON_LINES or is_long
     changes: dict[str, Any] = {
-        "path": "busy",
+        "path": "quiet" if is_long else "busy",
         "pace": 1.0,
         "workload": _workload(kind, state, rng),
         "limits": LIMITS,
-        "begins_s": rng.uniform(*BEGINS_S),
+        "is_strict": False,
+        "begins_s": 0.0 if has_holes else rng.uniform(*BEGINS_S),
         "shuffles": rng.random() < 0.5,
+        "safety_steps": steps,
     }
+    span_s = FIRST_FRACTION * steps / STEPS_PER_S, 0.9 * steps / STEPS_PER_S
     if kind in WITH_STOPS | ON_POSITIONS:
         changes["market"] = "linear"
-    is_long = state == "QUARANTINE" and kind not in ON_LIVES and rng.random() < LONG_FRACTION
+    if is_stuck and kind in ON_ORDERS:
+        changes |= {"symbols": SYMBOLS, "safety_steps": 2 * steps}
     if is_long:
-        changes["safety_steps"], horizon_s = LONG_STEPS, LONG_S
-    scenario = msgspec.structs.replace(base, is_strict=False, **changes)
-    scenario = _with_fault(scenario, kind, rng, horizon_s, is_late=is_long)
+        changes["safety_steps"], span_s = LONG_STEPS, LONG_S
+    scenario = msgspec.structs.replace(base, **changes)
+    scenario = _with_fault(scenario, kind, rng, span_s, is_late=is_long)
+    if has_holes and not scenario.net.cut_every_s:
+        net = replace(scenario.net, cut_every_s=rng.uniform(*CUT_EVERY_S))
+        scenario = msgspec.structs.replace(scenario, net=net)
     return _with_companions(scenario, kind, state, rng, is_long=is_long)
 
 
@@ -84,24 +117,25 @@ def _workload(kind: str, state: str, rng: random.Random) -> str:
         return "desk"
     if state == "INTENT":
         return "takers"  # of several orders that are made at once the last ones wait
-    if state == "QUARANTINE" and kind in ON_REQUESTS:
-        return "monkey"  # nothing but reductions leave then
+    if kind == "cancel_all_survivor":
+        return "maker"  # whoever has a stop to keep asks for no such thing
     return rng.choice(("maker", "maker", "desk", "monkey"))
 
 
 # ---------------------------------------------------------------- the fault
 
+Span = tuple[float, float]
+
 
 def _with_fault(
-    scenario: Scenario, kind: str, rng: random.Random, horizon_s: float, *, is_late: bool
+    scenario: Scenario, kind: str, rng: random.Random, span_s: Span, *, is_late: bool
 ) -> Scenario:
-    """*is_late*: only towards the end of the run."""
-    first_s = 0.85 * horizon_s if is_late else 0.1 * horizon_s
+    """*span_s*: when a fault of a moment comes. *is_late*: every fault comes then."""
     make = OF_WORLD.get(kind)
     if make is not None:
-        return msgspec.structs.replace(scenario, **make(rng, first_s, horizon_s))
+        return msgspec.structs.replace(scenario, **make(rng, span_s))
     found = []
-    for at_s, for_s in _moments(rng, first_s, horizon_s, 1 if kind in ONE_MOMENT else MOMENTS):
+    for at_s, for_s in _moments(rng, span_s, 1 if kind in ONE_MOMENT else MOMENTS):
         fields = DIALS[kind](rng, scenario.venue)
         is_of_moment = "at_s" in fields
         if is_of_moment or is_late:
@@ -110,65 +144,66 @@ def _with_fault(
             fields["for_s"] = min(fields["for_s"], for_s)
         if "probability" in fields:
             fields["probability"] = _strong(kind, fields["probability"], rng)
+        fields |= {name: rng.uniform(*soon) for name, soon in SOON.items() if name in fields}
         found.append(set_at(kind, fields, scenario.market, 1.0))
         if not is_of_moment:
             break
     return msgspec.structs.replace(scenario, dials=tuple(found))
 
 
-def _moments(
-    rng: random.Random, first_s: float, horizon_s: float, count: int
-) -> list[tuple[float, float]]:
+def _moments(rng: random.Random, span_s: Span, count: int) -> list[tuple[float, float]]:
     """When, and how long at most, so that one is over before the next begins."""
-    each_s = (0.95 * horizon_s - first_s) / count
+    first_s, last_s = span_s
+    each_s = (last_s - first_s) / count
     return [
         (first_s + each_s * (number + 0.5 * rng.random()), 0.4 * each_s) for number in range(count)
     ]
 
 
 def _strong(kind: str, drawn: float, rng: random.Random) -> float:
-    return rng.uniform(0.2, 0.7) if kind in ON_REQUESTS else max(drawn, 0.03)
+    if kind in ON_ORDERS:
+        return rng.uniform(0.2, 0.7)
+    return rng.uniform(*STRONG[kind]) if kind in STRONG else max(drawn, 0.03)
 
 
-def _clock(rng: random.Random, first_s: float, horizon_s: float) -> dict[str, Any]:
-    moments = _moments(rng, first_s, horizon_s, MOMENTS)
+def _clock(rng: random.Random, span_s: Span) -> dict[str, Any]:
+    moments = _moments(rng, span_s, MOMENTS)
     return {"skews": tuple((at_s, rng.uniform(-2.0, 2.0)) for at_s, _ in moments)}
 
 
-def _deaths(rng: random.Random, first_s: float, horizon_s: float) -> dict[str, Any]:
+def _deaths(rng: random.Random, _: Span) -> dict[str, Any]:
     kills = []
     for life in range(1, LIVES + 1):
         is_touch = rng.random() < 0.5
-        at = rng.randrange(40, 160) if is_touch else rng.randrange(300, 900)
+        at = rng.randrange(40, 160) if is_touch else rng.randrange(500, 1_200)
         kills.append(Kill(life, at, is_touch, rng.uniform(0.0, 2.0)))
     return {"kills": tuple(kills)}
 
 
-def _people(rng: random.Random, first_s: float, horizon_s: float) -> dict[str, Any]:
+def _people(rng: random.Random, span_s: Span) -> dict[str, Any]:
     levels = ("HALT_NEW", "CANCEL_ALL", "FLATTEN")
-    moments = _moments(rng, first_s, horizon_s, len(levels))
     told = [
         Order(at_s, "kill", {"level": level, "reason": REASON})
-        for level, (at_s, _) in zip(levels, moments, strict=True)
+        for level, (at_s, _) in zip(levels, _moments(rng, span_s, len(levels)), strict=True)
     ]
     return {"orders": tuple(told)}
 
 
-Make = Callable[[random.Random, float, float], dict[str, Any]]
+Make = Callable[[random.Random, Span], dict[str, Any]]
 OF_WORLD: dict[str, Make] = {
     "clock": _clock,
     "death": _deaths,
     "order": _people,
-    "disk_error": lambda rng, *_: {"disk": DiskFaults(error_fraction=rng.uniform(0.002, 0.02))},
-    "disk_slow": lambda rng, *_: {
+    "disk_error": lambda rng, _: {"disk": DiskFaults(error_fraction=rng.uniform(0.004, 0.015))},
+    "disk_slow": lambda rng, _: {
         "disk": DiskFaults(slow_fraction=rng.uniform(0.02, 0.2), slow_s=rng.choice((0.2, 0.8)))
     },
-    "net_refused": lambda rng, *_: {"net": NetFaults(refused=rng.uniform(0.1, 0.5))},
-    "net_slow": lambda rng, *_: {
+    "net_refused": lambda rng, _: {"net": NetFaults(refused=rng.uniform(0.1, 0.5))},
+    "net_slow": lambda rng, _: {
         "net": NetFaults(slow=rng.uniform(0.05, 0.4), slow_s=rng.choice((0.5, 4.0)))
     },
-    "net_cut": lambda rng, *_: {"net": NetFaults(cut_every_s=rng.uniform(3.0, 10.0))},
-    "net_mute": lambda rng, *_: {
+    "net_cut": lambda rng, _: {"net": NetFaults(cut_every_s=rng.uniform(3.0, 10.0))},
+    "net_mute": lambda rng, _: {
         "net": NetFaults(cut_every_s=rng.uniform(5.0, 15.0), mute_fraction=1.0)
     },
 }
@@ -182,22 +217,19 @@ def _with_companions(
     scenario: Scenario, kind: str, state: str, rng: random.Random, *, is_long: bool
 ) -> Scenario:
     """What brings orders to the state; often to others as well, so that all of them meet."""
-    net, orders = scenario.net, scenario.orders
-    if kind in ON_LINES or is_long:
-        net = replace(net, cut_every_s=net.cut_every_s or rng.uniform(*CUT_EVERY_S))
-    if kind == "cancel_all_survivor":  # only a sweep asks for it, where single cancels are late
-        net = replace(net, slow=0.3, slow_s=3.0)
-        orders = _people(rng, 5.0, 20.0)["orders"][1:2]
+    dials, orders = list(scenario.dials), scenario.orders
+    if kind == "cancel_all_survivor":  # a sweep asks for it, when single cancels have failed
+        dials.append(NO_CANCEL)
+        orders = _people(rng, (8.0, 20.0))["orders"][1:]
     wanted = {state}
     if state != "INTENT" and rng.random() < ALL_FRACTION:
         wanted |= {"UNKNOWN", "PARTIAL"}
-    dials = list(scenario.dials)
     if is_long:
         dials.append({**LOST, "count": 4})
     elif state == "QUARANTINE":
-        dials.append({**DISPUTED, "after": rng.randrange(2, 15)})
+        dials.append({**DISPUTED, "after": rng.randrange(2, 8)})
     if wanted & {"SENT", "UNKNOWN"} and not is_long:
         dials.append(LOST)
     if "PARTIAL" in wanted:
         dials.append(rng.choice((PARTLY, IN_PIECES)))
-    return msgspec.structs.replace(scenario, dials=tuple(dials), net=net, orders=orders)
+    return msgspec.structs.replace(scenario, dials=tuple(dials), orders=orders)

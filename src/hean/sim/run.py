@@ -34,7 +34,6 @@ from hean.twin.faults.dials import DIALS
 from hean.twin.faults.settings import read_setting
 
 NS = 1_000_000_000
-SYMBOLS = ("BTCUSDT",)
 STEPS_MAX = 150_000  # a run that is not over by then does not end
 LOOK_S = 0.93  # between two looks whether all is settled; not in step with the market: orders leave
 # with it, and what leaves at this very moment has no answer yet
@@ -79,7 +78,7 @@ class Trial:
             self.world,
             scenario.venue,
             scenario.market,
-            SYMBOLS,
+            scenario.symbols,
             path=PATHS[scenario.path],
             limits_scale=scenario.limits_scale,
         )

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hean.sim.disk import DiskFaults
-from hean.sim.exchange import MarketPath
+from hean.sim.exchange import START_PRICES, MarketPath
 from hean.sim.net import NetFaults
 from hean.twin.faults.dials import DIALS as DIAL_TABLE
 from hean.twin.faults.settings import read_setting
@@ -68,6 +68,7 @@ class Scenario(msgspec.Struct, frozen=True):
     limits_scale: float = 1.0
     is_strict: bool = False
     begins_s: float = 0.0
+    symbols: tuple[str, ...] = ("BTCUSDT",)
     safety_steps: int = SAFETY_STEPS
     shuffles: bool = False
     net: NetFaults = msgspec.field(default_factory=NetFaults)
@@ -89,6 +90,8 @@ class Scenario(msgspec.Struct, frozen=True):
             for name, (given, names) in known.items()
             if given not in names
         ]
+        if not self.symbols or not set(self.symbols) <= START_PRICES.keys():
+            found.append(f"symbols {self.symbols}; known: {', '.join(START_PRICES)}")
         if not 0 < self.safety_steps <= STEPS_MAX:
             found.append(f"safety_steps {self.safety_steps}; allowed: 1 to {STEPS_MAX}")
         for document in self.dials:
