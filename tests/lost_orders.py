@@ -132,7 +132,7 @@ class World:
             self.run,
             symbols=("BTCUSDT",),
             emit=self.facts.append,
-            cancel=self.cancels.append,
+            cancel=lambda order: self.cancels.append(order.order_id),
             unbroken=lambda: self.unbroken,
             first_ns=lambda: 0,
             remembers=lambda order_id: False,

@@ -41,7 +41,7 @@ from hean.net.offset import ClockOffset
 from hean.net.socket import ConnectGovernor, Connection, Dial, picows_dial
 from hean.venues.cancels import Cancels
 from hean.venues.codec import Codec
-from hean.venues.dispatch import S_NS, Dispatch, Flight, Sending
+from hean.venues.dispatch import ANSWER_S, S_NS, Dispatch, Flight, Sending
 from hean.venues.halts import ACCOUNT, Halts
 from hean.venues.private import NAME as STREAM
 from hean.venues.private import PrivateStream
@@ -156,7 +156,7 @@ class Gateway:
             run,
             symbols=symbols,
             emit=emit,
-            cancel=self.cancel,
+            cancel=self._cancel,
             unbroken=lambda: self.private.unbroken,
             first_ns=lambda: self.private.first_ns(),
             remembers=remembers,
@@ -234,12 +234,17 @@ class Gateway:
 
     def cancel(self, order_id: str) -> None:
         """Ask for the cancellation of one order, which leaves as soon as the one who asks has done;
-        asked again until the venue has decided.
+        asked again until the venue has decided. Who wishes it again meanwhile uses up no request.
         """
         order = self.tracker.get(order_id)
         if order is None or order.is_over:
             return
-        order.is_cancel_wanted = True
+        age_ns = self.questions.ticks_ns() - order.cancelled_ns
+        if not order.is_cancel_wanted or age_ns >= ANSWER_S * S_NS:
+            self._cancel(order)
+
+    def _cancel(self, order: Tracked) -> None:
+        order.is_cancel_wanted, order.cancelled_ns = True, self.questions.ticks_ns()
         self.cancels.ask(order)
 
     def amend(

@@ -136,10 +136,11 @@ class Tracked(msgspec.Struct):
     """An order under way, as its venue needs to know it. *size*: the whole order, as amended;
     *child_order_id*: the venue's id of the order that a triggered conditional order became;
     *counted*: filled by the venue's word, of which *filled* was told; *end*: how the venue ended it
-    while pieces that it counts are missing; *is_absent*: ended because it was proven never to have been there; *is_quarantined*: nobody
-    could tell; *is_disputed*: the venue shows an order of other terms under its id;
-    *cancels_missed*: how often a cancel did not find it; *left_ms*: the venue's time signed into
-    its request; *closed_ns*: the venue's time when a person said that it had ended.
+    while pieces that it counts are missing; *is_absent*: ended because it was proven never to have
+    been there; *is_quarantined*: nobody could tell; *is_disputed*: the venue shows an order of
+    other terms under its id; *cancels_missed*: how often a cancel did not find it; *cancelled_ns*:
+    steady time at which one was last asked for; *left_ms*: the venue's time signed into its
+    request; *closed_ns*: the venue's time when a person said that it had ended.
     """
 
     order_id: str
@@ -165,6 +166,7 @@ class Tracked(msgspec.Struct):
     is_disputed: bool = False
     cancels_missed: int = 0
     left_ms: int = 0
+    cancelled_ns: int = 0
     closed_ns: int = 0
 
     @property

@@ -43,7 +43,7 @@ class Resolution:
         *,
         symbols: tuple[str, ...],
         emit: Callable[[Payload], None],
-        cancel: Callable[[str], None],
+        cancel: Callable[[Tracked], None],
         unbroken: Callable[[], int],
         first_ns: Callable[[], int],
         remembers: Callable[[str], bool],
@@ -97,7 +97,8 @@ class Resolution:
         async def again() -> None:
             await asyncio.sleep(delay_s)
             self._cancels_due.discard(order.order_id)
-            self._cancel(order.order_id)
+            if not order.is_over:
+                self._cancel(order)
 
         if order.order_id not in self._cancels_due:
             self._cancels_due.add(order.order_id)
@@ -180,7 +181,7 @@ class Resolution:
             if order.cancels_missed:
                 self.cancel_later(order, _pause_s(order))
             else:
-                self._cancel(order.order_id)
+                self._cancel(order)
 
 
 def _quarantine(order: Tracked) -> str:

@@ -22,7 +22,8 @@ from hean.venues.reports import Execution, Listing, OrderReport, Tracked
 from hean.venues.tracking import OrderTracker
 
 EARLIER_NS = 5_000_000_000  # executions are read from before the order left: clocks differ
-SHARED_S = 1.0  # a list that is no older serves everybody who looks
+SHARED_S = 5.0  # a list that is no older serves everybody who looks: lists are dear, and many
+# orders without an answer would use up the budget that is to find them
 RECEIVE_WINDOW_MS = 5_000  # sent to Bybit with each request, and Binance's when nothing is said
 ROUNDS = 3  # complete looks, one after the other, that found nothing
 SILENT_S = WAIT_MAX_S  # in a silence; its end is then never missed, for a question waits as long
@@ -94,6 +95,7 @@ class _Case:
     looks: int = 0
     rounds: int = 0
     first_s: float = 0.0
+    looked_s: float = 0.0
     first_ns: int = 0
     holes: int = 0
     told_s: float | None = None
@@ -194,7 +196,7 @@ class Search:
             case.looks += 1
             if case.looks <= self._patience.by_id:
                 return False
-            lists = await self._read_lists(order.symbol)
+            lists = await self._read_lists(case)
             reports = [each for each in lists.orders.rows if each.client_order_id == order.order_id]
             named = await self._naming.name(lists.executions.rows)
             pieces = [each for each in named if each.client_order_id == order.order_id]
@@ -232,18 +234,21 @@ class Search:
         self._tracker.merge((report,), executions)
         return (order.is_placed and not order.is_quarantined) or order.is_over
 
-    async def _read_lists(self, symbol: str) -> _Lists:
-        """Open orders and executions since the oldest order that is looked for, for all of them."""
+    async def _read_lists(self, case: _Case) -> _Lists:
+        """Open orders and executions since the oldest order that is looked for, for all of them.
+        What was read before this order was missed, or for its last look, is no look for it.
+        """
         loop, ask = asyncio.get_running_loop(), self._questions.ask
         async with self._reading:
             since_ns = min(earliest_ns(case.order) for case in self._cases.values())
             kept = self._lists
-            is_old = kept is None or loop.time() - kept.began_s > SHARED_S
-            if kept is None or is_old or kept.since_ns > since_ns:
+            not_before_s = max(loop.time() - SHARED_S, case.began_s, case.looked_s)
+            if kept is None or kept.began_s <= not_before_s or kept.since_ns > since_ns:
                 began_s = loop.time()
                 orders = await self._codec.open_orders(ask)
                 executions = await self._codec.executions(ask, since_ns, self._symbols)
                 kept = self._lists = _Lists(began_s, since_ns, orders, executions)
+            case.looked_s = kept.began_s
             return kept
 
     async def _is_absent(self, case: _Case) -> bool:

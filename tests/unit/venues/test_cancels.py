@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from hean.errors import JournalWriteFailed
+from hean.venues.dispatch import ANSWER_S
 from hean.venues.reports import Tracked
 from scripted_venue import approved
 from wired_gateway import MARKETS, Built
@@ -61,6 +62,19 @@ async def test_cancels_asked_for_in_one_go_leave_together_after_one_commit(recor
     assert len(together) > 1
     assert recorded.left == [0]
     assert len(recorded.wire.frames) == len(together)
+
+
+async def test_who_wishes_a_cancel_again_and_again_uses_up_no_request(recorded):
+    """A strategy may ask at every tick; what became of the first request is followed up anyway."""
+    (order_id,) = recorded.rest(1)
+    for _ in range(3):
+        recorded.gateway.cancel(order_id)
+        await asyncio.sleep(0)
+    assert recorded.commits == [("cancel", [order_id])]
+    recorded.gateway.tracker.get(order_id).cancelled_ns -= int(ANSWER_S * 1e9)
+    recorded.gateway.cancel(order_id)
+    await asyncio.sleep(0)
+    assert len(recorded.commits) == 2
 
 
 async def test_the_rest_follows_by_itself_as_the_rate_allows():
