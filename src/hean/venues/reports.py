@@ -171,8 +171,10 @@ class Tracked(msgspec.Struct):
 
     @property
     def is_untold(self) -> bool:
-        """Whether pieces are missing that the venue counts."""
-        return self.filled < self.counted and not self.is_ended
+        """Whether pieces are missing that the venue counts. Those of an order that a person had
+        closed are told as the venue's own.
+        """
+        return self.filled < self.counted and not self.is_ended and not self.closed_ns
 
     @property
     def is_over(self) -> bool:

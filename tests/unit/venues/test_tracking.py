@@ -395,3 +395,14 @@ def test_what_the_venue_took_off_a_reduction_is_told_as_cancelled(names):
     ends = [fact for fact in told.facts if isinstance(fact, OrderCancelled)]
     assert [end.remaining_qty for end in ends] == [Decimal("0.006")]
     assert told.order.is_ended
+
+
+def test_what_a_person_had_closed_misses_no_pieces_for_they_are_told_as_the_venue_s_own():
+    told = Told()
+    told.tracker.report(look(Status.OPEN))
+    told.tracker.closed(told.order, "a person says so", 5)
+    told.tracker.execution(piece(6, "0.004"))
+    assert told.facts[-1].is_forced
+    told.tracker.report(look(Status.CANCELLED, "0.004", ts_ns=7))
+    assert told.order.is_ended
+    assert not [each for each in told.watched if each[0] == "untold"]
