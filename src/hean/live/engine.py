@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from itertools import count
+from itertools import chain, count, repeat
 from typing import Any
 
 import msgspec
@@ -63,6 +63,7 @@ from hean.venues.sweep import Sweep
 
 S_NS = 1_000_000_000
 META = {"kind": "live"}
+SETTLE_TURNS, SETTLE_S = 100, 0.001  # a burst is delivered in one turn of the loop or two
 DISK_LOOKS = 10  # of ten a second, so the disk is looked at once a second
 
 
@@ -445,9 +446,13 @@ class LiveEngine:
             self._failed.result()
 
     async def _settle(self) -> None:
-        """Return when all that was emitted is delivered and on the disk."""
-        while len(self.bus):
-            await asyncio.sleep(0)
+        """Return when all that was emitted is delivered and on the disk. A bus that has failed
+        delivers no more: whoever waits for it must not keep the process from ending.
+        """
+        for pause_s in chain(repeat(0.0, SETTLE_TURNS), repeat(SETTLE_S)):
+            if not len(self.bus):
+                break
+            await asyncio.sleep(pause_s)
         self.recorder.commit()
 
     async def _look(self) -> None:
