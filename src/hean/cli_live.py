@@ -25,18 +25,21 @@ from hean.cli_settings import account_of
 from hean.cli_strategy import blamed, build_strategy
 from hean.config import Settings, Source, endpoints_of, keys_of, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
+from hean.live.alarms import Alarms, say_on
 from hean.live.engine import LiveEngine
 from hean.live.factors import configured
 from hean.live.guard import job_of, start_watchdog
 from hean.live.parts import real_parts
 from hean.live.settings import LiveSettings
 from hean.net.loop import run as run_loop
+from hean.risk.levels import RUN
 from hean.risk.triggers import KillLimits
 from hean.watchdog import Watchdog, end_on_signals
 
 BUILD_S = 30.0  # to import and construct a strategy
 DIRECTORY_MODE = 0o700
 PHRASE_LENGTH_MAX = 200
+STANDARD_ERROR = 2
 
 KeepOption = Annotated[
     bool, typer.Option("--keep-orders", help="Leave open orders at the venue at the end.")
@@ -223,6 +226,8 @@ async def _life(
         asyncio.get_running_loop().call_later(duration_s, ended.set)
 
     def ready() -> None:
+        if not is_quiet:
+            Alarms(partial(say_on, STANDARD_ERROR)).listen(engine.bus)
         if guard is not None:
             guard()
         _listen(engine, is_quiet=is_quiet)
@@ -256,6 +261,12 @@ def _listen(engine: LiveEngine, *, is_quiet: bool) -> None:
 
 
 def _status_line(engine: LiveEngine) -> str:
-    why = engine.safety.gate.why or engine.safety.killswitch.objection(False)
+    safety = engine.safety
+    why = safety.gate.why or safety.killswitch.objection(False)
     state = f"nothing new leaves: {why}" if why else "trading"
-    return f"account {engine.account_id or 'unknown'}, epoch {engine.epoch}: {state}"
+    line = f"account {engine.account_id or 'unknown'}, epoch {engine.epoch}: {state}"
+    latched = safety.killswitch.latched
+    if latched.level == RUN:
+        return line
+    stop = f"{latched.level} by {latched.actor or 'unknown'}: {latched.reason}"
+    return f"{line}\nthe kill switch is at {stop} (hean kill --release, once that is looked at)"

@@ -238,7 +238,7 @@ class _Loading:
         except (Unreadable, RuntimeError) as error:
             self.wrong.append(f"{_subject(given)}: {error}")
         else:
-            layer[key] = Given(text, given.name, given.place)
+            layer[key] = Given(text, given.name, given.place, file=str(path))
 
     # ------------------------------------------------------------ values
 
@@ -253,7 +253,8 @@ class _Loading:
                 except Unfit as error:
                     what = f" {shown(given.value)}" if ROWS[key].is_public else ""
                     verb = " is" if what and source is not Source.CLI else ""
-                    self.wrong.append(f"{_subject(given)}{verb}{what}; allowed: {error}.")
+                    file = f" ({given.file})" if given.file else ""
+                    self.wrong.append(f"{_subject(given)}{file}{verb}{what}; allowed: {error}.")
                     continue
                 if key not in origins:
                     values[key], origins[key] = value, Origin(source, given.place)

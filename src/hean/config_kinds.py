@@ -289,7 +289,7 @@ class Hidden(_OnlyText):
     def of_text(self, text: str) -> Secret:
         """From a variable or a file of its own."""
         if not _is_word(text) or len(text) > TEXT_LENGTH_MAX:
-            raise Unfit("one word of plain text")
+            raise Unfit(f"one word of plain text, found {_shape(text)}")
         if len(text) < self.length_min:
             raise Unfit(f"at least {self.length_min} characters")
         if text.lower() in KNOWN_PASSWORDS:
@@ -342,6 +342,17 @@ class Params:
         return {
             name: float(each) if isinstance(each, Decimal) else each for name, each in value.items()
         }
+
+
+def _shape(text: str) -> str:
+    """What is wrong with a secret, without any of it."""
+    if not text:
+        return "nothing"
+    if len(text) > TEXT_LENGTH_MAX:
+        return f"more than {TEXT_LENGTH_MAX} characters"
+    if len(text.splitlines()) > 1:
+        return "several lines"
+    return "a blank in it" if len(text.split()) > 1 else "a character that is not plain"
 
 
 def _is_word(text: str) -> bool:

@@ -32,13 +32,14 @@ _AT_LINE = re.compile(r" ?\(at line (\d+), column (\d+)\)")
 @dataclass(frozen=True, slots=True)
 class Given:
     """A value as it was written. *name*: option, variable or key. *place*: the file and line, or
-    the name again. *is_text*: not typed by TOML.
+    the name again. *is_text*: not typed by TOML. *file*: that the value was read from.
     """
 
     value: object
     name: str
     place: str
     is_text: bool = True
+    file: str = ""
 
 
 class Unreadable(Exception):

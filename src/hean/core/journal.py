@@ -276,9 +276,11 @@ class Journal:
             seq += 1
             expected = _link(head, seq, record.ts_ns, record.kind, record.event_seq, record.payload)
             if record.seq != seq or record.hash != expected:
+                was = "was changed: its hash is not that of its content"
+                if record.seq != seq:
+                    was = f"is missing: the next one there is row {record.seq}"
                 raise JournalDamaged(
-                    f"{self.place}: row {seq} was changed or is missing (found row {record.seq}); "
-                    "restore the file from a backup."
+                    f"{self.place}: row {seq} {was}; restore the file from a backup."
                 )
             head = expected
         return seq, head

@@ -234,7 +234,8 @@ class LiveEngine:
         if settings.account_id not in ("", self.account_id):
             raise ParameterInvalid(
                 f"the key belongs to account {self.account_id}, configured is "
-                f"{settings.account_id}; nothing was sent."
+                f"{settings.account_id}; use the other key, or correct HEAN_ACCOUNT_ID (account_id "
+                "in the file). Nothing was sent."
             )
         account = settings.account
         if known is not None:

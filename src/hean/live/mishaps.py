@@ -89,6 +89,7 @@ class Mishaps:
             why = f"{self._folder} {gone}; end this process and find out where its journal is"
         is_full = free < FREE_BYTES_MIN
         if is_full and not self._is_full:
+            self._emit(Error(COMPONENT, why, self._now()))  # also where it is stopped already
             self._stop(why, "auto:disk")
         self._is_full = is_full
 
