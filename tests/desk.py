@@ -46,6 +46,7 @@ class Notebook:
     def __init__(self) -> None:
         self.sent: list[OrderApproved] = []
         self.cancels: list[str] = []
+        self.amends: list[tuple[str, Decimal | None, Decimal | None]] = []
 
     def submit(self, approved: OrderApproved) -> None:
         self.sent.append(approved)
@@ -56,7 +57,7 @@ class Notebook:
     def amend(
         self, order_id: str, *, price: Decimal | None = None, size: Decimal | None = None
     ) -> None:
-        raise NotImplementedError
+        self.amends.append((order_id, price, size))
 
 
 class Hand(Strategy):

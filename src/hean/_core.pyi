@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from hean.core.types import EventType, OrderApproved, OrderFilled, OrderRequest, Payload
+from hean.core.types import (
+    AmendApproved,
+    EventType,
+    OrderAmended,
+    OrderApproved,
+    OrderFilled,
+    OrderRequest,
+    Payload,
+)
 
 Levels: TypeAlias = Sequence[tuple[int, int]] | npt.NDArray[np.int64]
 _Column: TypeAlias = NDArray[np.float64]
@@ -248,8 +256,15 @@ class OrderEngine:
         now_ns: int,
         price: Decimal | int | str | None = None,
     ) -> int: ...
-    def redeem_amend(self, order_id: str, ticket: int, now_ns: int) -> None: ...
-    def on_amended(self, order_id: str, ts_ns: int) -> None: ...
+    def redeem_amend(self, approved: AmendApproved, ticket: int, now_ns: int, /) -> None:
+        """Use a ticket; raises `TicketInvalid` if the terms are not those that were approved."""
+
+    def readmit_amend(self, approved: AmendApproved) -> None:
+        """Record new terms that an earlier process approved, without asking limits."""
+
+    def on_amended(self, amended: OrderAmended, ts_ns: int, /) -> None:
+        """The venue says what the terms of an order are, whoever asked for them."""
+
     def on_amend_rejected(self, order_id: str) -> None: ...
     def on_placed(self, order_id: str, ts_ns: int, exchange_order_id: str | None = None) -> str: ...
     def on_filled(

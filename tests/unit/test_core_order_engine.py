@@ -11,6 +11,8 @@ import pytest
 
 from hean import errors
 from hean._core import Instrument, OrderEngine
+from hean.core.types import AmendApproved, OrderAmended
+from hean.errors import TicketInvalid
 
 LIFE_NS = 250_000_000
 
@@ -186,8 +188,12 @@ def test_an_amend_and_a_cancel_are_overlays_on_a_working_order() -> None:
     ticket = engine.amend_approve("h1-test-1", size="0.7", price="59000", now_ns=0)
     assert engine.get("h1-test-1")["amend_pending"]
     assert engine.exposure("BTCUSDT")["open_buy"] == Decimal("0.7")
-    engine.redeem_amend("h1-test-1", ticket, 0)
-    engine.on_amended("h1-test-1", 1)
+    terms = {"price": Decimal(59_000), "size": Decimal("0.7")}
+    with pytest.raises(TicketInvalid, match="other terms"):
+        more = AmendApproved("h1-test-1", **{**terms, "size": Decimal("0.8")})
+        engine.redeem_amend(more, ticket, 0)
+    engine.redeem_amend(AmendApproved("h1-test-1", **terms), ticket, 0)
+    engine.on_amended(OrderAmended("h1-test-1", **terms, remaining_qty=Decimal("0.7")), 1)
     order = engine.get("h1-test-1")
     assert (order["qty"], order["price"], order["status"]) == (Decimal("0.7"), 59000, "WORKING")
     engine.cancel_requested("h1-test-1")

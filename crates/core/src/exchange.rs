@@ -204,7 +204,7 @@ impl Exchange {
             self.orders.on_amend_rejected(key)?;
             return Err(self.amend_refusal());
         }
-        self.orders.on_amended(key, now_ns)?;
+        self.orders.on_amended(key, terms, now_ns)?;
         self.book_facts(instrument, (book_id, Some(key)), now_ns)
     }
 

@@ -8,8 +8,8 @@ mod order_fixture;
 
 use hean_core::order::amend::Amend;
 use hean_core::order::{
-    ExecId, HaltLevel, InstrumentId, Intent, Limits, OrderEngine, State, StrategyId, TimeInForce,
-    TICKET_LIFE_NS,
+    ExecId, HaltLevel, InstrumentId, Intent, Limits, OrderEngine, OrderType, State, StrategyId,
+    TimeInForce, TICKET_LIFE_NS,
 };
 use hean_core::{Code, Lots, Side, Ticks};
 use order_fixture::{base36, buy, engine, market, money, place, refusal, trade, MARK};
@@ -200,13 +200,88 @@ fn an_amend_reserves_the_worse_terms_until_it_is_answered() {
     assert!(engine.redeem_amend(ticket, key, terms(100), 0).is_err());
     engine.on_filled(key, ExecId(1), MARK, Lots(60), 1).unwrap();
     assert_eq!(reserved(&engine), Lots(40), "filled by the old terms, open by the new");
-    engine.on_amended(key, 2).unwrap();
+    assert_eq!(engine.state(key), Ok(State::Partial), "a cancel still finds it");
+    engine.on_amended(key, terms(100), 2).unwrap();
     assert_eq!(engine.state(key), Ok(State::Partial));
     let smaller = engine.amend_approve(key, terms(70), 2).unwrap();
     assert_eq!(reserved(&engine), Lots(40));
     engine.expire_tickets(TICKET_LIFE_NS + 3);
     assert!(engine.redeem_amend(smaller, key, terms(70), 3).is_err());
     assert_eq!(engine.record(key).unwrap().lots, Lots(100));
+}
+
+/// A fill races the answer to an amend: in any order of the two the order ends the same.
+#[test]
+fn a_fill_that_only_the_new_terms_leave_room_for_proves_them() {
+    let terms = Amend { price: Some(Ticks(999)), lots: Lots(100) };
+    let end_of = |answer_first: bool| {
+        let mut engine = engine(Limits::unlimited());
+        let key = place(&mut engine, &buy("a", 60), 0).unwrap();
+        let ticket = engine.amend_approve(key, terms, 0).unwrap();
+        engine.redeem_amend(ticket, key, terms, 0).unwrap();
+        if answer_first {
+            engine.on_amended(key, terms, 1).unwrap();
+        }
+        engine.on_filled(key, ExecId(1), MARK, Lots(80), 1).unwrap();
+        engine.on_filled(key, ExecId(1), MARK, Lots(80), 1).unwrap();
+        engine.on_amended(key, terms, 1).unwrap();
+        assert_eq!(engine.pending_amend(key), None);
+        assert!(engine.on_filled(key, ExecId(2), MARK, Lots(21), 2).is_err());
+        let mut bytes = Vec::new();
+        engine.canonical(&mut bytes);
+        bytes
+    };
+    assert_eq!(end_of(true), end_of(false));
+}
+
+#[test]
+fn terms_that_the_venue_tells_are_adopted_whoever_asked_for_them() {
+    let mut engine = engine(Limits::unlimited());
+    let reserved = |engine: &OrderEngine| engine.exposure(InstrumentId(0)).unwrap().open_buy;
+    let key = place(&mut engine, &buy("a", 60), 0).unwrap();
+    let terms = |lots| Amend { price: Some(Ticks(999)), lots: Lots(lots) };
+    let ticket = engine.amend_approve(key, terms(100), 0).unwrap();
+    engine.redeem_amend(ticket, key, terms(100), 0).unwrap();
+    engine.on_amended(key, terms(40), 1).unwrap();
+    assert_eq!(reserved(&engine), Lots(100), "another amend has no answer yet");
+    engine.on_amend_rejected(key).unwrap();
+    assert_eq!(reserved(&engine), Lots(40));
+    engine.on_filled(key, ExecId(1), MARK, Lots(30), 2).unwrap();
+    engine.on_amended(key, terms(20), 3).unwrap();
+    let record = engine.record(key).unwrap();
+    assert_eq!((engine.state(key), record.remaining()), (Ok(State::Filled), Lots(0)));
+    assert_eq!(reserved(&engine), Lots(0), "below what has filled: never negative");
+}
+
+#[test]
+fn the_price_that_an_amend_wants_counts_as_resting() {
+    let limits = Limits { refuse_self_cross: true, ..Limits::unlimited() };
+    let mut engine = engine(limits);
+    let sell = |id| Intent {
+        order_type: OrderType::Limit,
+        price: Some(Ticks(1_005)),
+        ..market(id, Side::Sell, 1)
+    };
+    let key = place(&mut engine, &buy("a", 60), 0).unwrap();
+    let terms = Amend { price: Some(Ticks(1_010)), lots: Lots(60) };
+    let ticket = engine.amend_approve(key, terms, 0).unwrap();
+    assert_eq!(refusal(engine.approve(&sell("s1"), 0)).0, Code::LimitBreached);
+    engine.redeem_amend(ticket, key, terms, 0).unwrap();
+    engine.on_amend_rejected(key).unwrap();
+    assert!(engine.approve(&sell("s2"), 0).is_ok());
+}
+
+#[test]
+fn an_amend_of_an_earlier_process_is_recorded_once() {
+    let mut engine = engine(Limits::unlimited());
+    let key = place(&mut engine, &buy("a", 60), 0).unwrap();
+    let terms = Amend { price: Some(MARK), lots: Lots(100) };
+    engine.readmit_amend(key, terms).unwrap();
+    assert_eq!(engine.exposure(InstrumentId(0)).unwrap().open_buy, Lots(100));
+    assert_eq!(refusal(engine.readmit_amend(key, terms)).0, Code::IllegalTransition);
+    engine.on_cancelled(key, "", 1).unwrap();
+    assert_eq!(engine.pending_amend(key), None);
+    assert_eq!(refusal(engine.readmit_amend(key, terms)).0, Code::OrderNotOpen);
 }
 
 #[test]

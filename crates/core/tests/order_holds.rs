@@ -25,6 +25,7 @@ enum Act {
     Verdict { order: usize, how: u8 },
     Amend { order: usize, lots: i64 },
     Amended(usize),
+    Told { order: usize, lots: i64 },
     AmendRejected(usize),
     Wait(i64),
 }
@@ -44,6 +45,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (order.clone(), 0..3_u8).prop_map(|(order, how)| Act::End { order, how }),
         2 => (order.clone(), 0..3_u8).prop_map(|(order, how)| Act::Verdict { order, how }),
         1 => (order.clone(), 1..60_i64).prop_map(|(order, lots)| Act::Amend { order, lots }),
+        1 => (order.clone(), 1..60_i64).prop_map(|(order, lots)| Act::Told { order, lots }),
         1 => order.clone().prop_map(Act::Amended),
         1 => order.prop_map(Act::AmendRejected),
         1 => select_wait(),
@@ -114,7 +116,12 @@ impl World {
                     }
                 }
             }
-            Act::Amended(n) => self.with(n, |e, o, now| e.on_amended(o.key, now)),
+            Act::Amended(n) => self.with(n, |e, o, now| {
+                e.pending_amend(o.key).map_or(Ok(()), |terms| e.on_amended(o.key, terms, now))
+            }),
+            Act::Told { order, lots } => self.with(order, |e, o, now| {
+                e.on_amended(o.key, Amend { price: None, lots: Lots(lots) }, now)
+            }),
             Act::AmendRejected(n) => self.with(n, |e, o, _| e.on_amend_rejected(o.key)),
         }
         self.engine.release_halt();

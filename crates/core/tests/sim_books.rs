@@ -8,8 +8,8 @@ mod sim_fixture;
 
 use hean_core::order::TimeInForce;
 use hean_core::sim::history::depth_flag::{EVENT_END, SNAPSHOT_BEGIN};
-use hean_core::sim::{FillModel, NewOrder, QueueModel, Slippage, Stream};
-use hean_core::{Code, Side};
+use hean_core::sim::{Fact, FillModel, NewOrder, QueueModel, Slippage, Stream};
+use hean_core::{Code, Lots, Side, Ticks};
 use sim_fixture::*;
 
 const BOTH: u8 = SNAPSHOT_BEGIN | EVENT_END;
@@ -222,6 +222,24 @@ fn the_other_side_reaching_a_limit_gives_what_it_shows() {
     let key = scenario.send(1, limit(Side::Buy, 10, 99));
     scenario.until(3);
     assert_eq!(scenario.fills(key), [(2, 99, 3, true)]);
+}
+
+#[test]
+fn an_amended_size_is_the_whole_order_with_what_has_traded() {
+    let more = [(2, Side::Buy, 99.0, 0.0, 0), (2, Side::Sell, 99.0, 3.0, EVENT_END)];
+    let mut scenario = scenario(vec![ladder(&more)]);
+    scenario.through(1);
+    let key = scenario.send(1, limit(Side::Buy, 10, 99));
+    scenario.through(2);
+    scenario.amend(3, key, None, Some(3));
+    scenario.amend(3, key, None, Some(5));
+    scenario.finish();
+    assert_eq!(scenario.fills(key), [(2, 99, 3, true)]);
+    let (code, reason) = (Code::OrderSizeInvalid, "no more than what has traded already");
+    let (price, lots, remaining) = (Some(Ticks(99)), Lots(5), Lots(2));
+    let answers: Vec<Fact> = scenario.facts.iter().map(|fact| fact.1).collect();
+    assert!(answers.contains(&Fact::AmendRefused { key, code, reason }));
+    assert!(answers.contains(&Fact::Amended { key, price, lots, remaining }));
 }
 
 #[test]

@@ -190,7 +190,6 @@ struct Trader {
     scenario: Scenario,
     random: Random,
     sent: Vec<(i64, NewOrder)>,
-    resized: BTreeSet<u32>,
     seen: Vec<(i64, String)>,
     now: i64,
 }
@@ -199,8 +198,7 @@ impl Trader {
     fn new(seed: u64, setting: Setting, tapes: &[Tape]) -> Self {
         let scenario = Scenario::new(setting, tapes.iter().map(Tape::stream).collect());
         let random = Random::new(seed, 3);
-        let (sent, resized) = (Vec::new(), BTreeSet::new());
-        Self { scenario, random, sent, resized, seen: Vec::new(), now: 0 }
+        Self { scenario, random, sent: Vec::new(), seen: Vec::new(), now: 0 }
     }
 
     /// One step of the market and perhaps one message; false at the end.
@@ -244,9 +242,6 @@ impl Trader {
                 let key = below(random, self.sent.len() as i64) as u32;
                 let lots = (below(random, 2) == 0).then_some(1 + below(random, 9));
                 let price = (below(random, 2) == 0).then_some(90 + below(random, 20));
-                if lots.is_some() {
-                    self.resized.insert(key);
-                }
                 self.scenario.amend(now, key, price, lots);
             }
             _ => {}
@@ -286,25 +281,29 @@ fn random_order(random: &mut Random, instrument: usize, last: i64) -> NewOrder {
 
 // ---------------------------------------------------------------- laws
 
-/// Every order: filled + cancelled = sent, one ending, every report of the rest true.
+/// Every order: filled + cancelled = sent or as amended, one ending, every report of the rest true.
 fn check_orders(trader: &Trader) {
     let scenario = &trader.scenario;
     let mut filled: BTreeMap<u32, i64> = BTreeMap::new();
     let mut ended: BTreeMap<u32, i64> = BTreeMap::new();
+    let mut size: Vec<i64> = trader.sent.iter().map(|(_, order)| order.lots.0).collect();
     for (_, fact) in &scenario.facts {
         let (key, rest) = match *fact {
             Fact::Filled { key, fill: Fill { lots, remaining, .. } } => {
                 *filled.entry(key).or_default() += lots.0;
                 let whole = filled[&key] + remaining.0;
                 assert!(!ended.contains_key(&key), "{key} trades after its end");
-                assert!(
-                    trader.resized.contains(&key) || whole == trader.sent[key as usize].1.lots.0,
-                    "{key} reports a wrong rest"
-                );
+                assert_eq!(whole, size[key as usize], "{key} reports a wrong rest");
                 if remaining != Lots::ZERO {
                     continue;
                 }
                 (key, 0)
+            }
+            Fact::Amended { key, lots, remaining, .. } => {
+                let traded = filled.get(&key).unwrap_or(&0);
+                assert_eq!(remaining.0, lots.0 - traded, "{key} is amended to a wrong rest");
+                size[key as usize] = lots.0;
+                continue;
             }
             Fact::Cancelled { key, remaining, .. } => (key, remaining.0),
             Fact::Rejected { key, .. } => (key, trader.sent[key as usize].1.lots.0),
@@ -316,8 +315,7 @@ fn check_orders(trader: &Trader) {
     assert_eq!(scenario.venue.open_orders(), open, "an order neither ends nor rests");
     for (key, rest) in ended {
         let whole = filled.get(&key).unwrap_or(&0) + rest;
-        let sent = trader.sent[key as usize].1.lots.0;
-        assert!(trader.resized.contains(&key) || whole == sent, "{key}: {whole} of {sent}");
+        assert_eq!(whole, size[key as usize], "{key}");
     }
 }
 
@@ -466,7 +464,7 @@ proptest! {
             };
             let Fill { instrument, side, price, is_maker, .. } = fill;
             let order = trader.sent[key as usize].1;
-            let bounds = order.price.filter(|_| trader.scenario.placed(key) == 1);
+            let bounds = order.price.filter(|_| !trader.scenario.is_amended(key));
             let worse = |limit| if side == BUY { price > limit } else { price < limit };
             prop_assert!(!bounds.is_some_and(worse));
             let timeframe = [MINUTE, 2 * MINUTE][instrument];

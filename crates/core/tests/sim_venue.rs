@@ -90,14 +90,18 @@ fn a_cancel_that_comes_too_late_finds_no_order() {
 }
 
 #[test]
-fn a_cancel_of_an_unknown_order_is_answered() {
+fn a_cancel_or_amend_of_an_unknown_order_is_answered() {
+    let reason = "the order is not open";
     let mut scenario = Scenario::new(Setting::default(), vec![bars(0, 0, &flat_bars(2))]);
     scenario.cancel(5, 77);
     scenario.amend(5, 78, Some(5), None);
     scenario.finish();
     assert_eq!(
         scenario.facts[..2],
-        [(5, Fact::NotOpen { key: 77 }), (5, Fact::NotOpen { key: 78 })]
+        [
+            (5, Fact::NotOpen { key: 77 }),
+            (5, Fact::AmendRefused { key: 78, code: Code::OrderNotOpen, reason })
+        ]
     );
 }
 

@@ -44,7 +44,7 @@ impl PyOrderEngine {
         Ok((id, &desk.instrument))
     }
 
-    fn terms(
+    pub fn terms(
         &self,
         key: OrderKey,
         price_value: Option<&Any<'_>>,
@@ -243,17 +243,25 @@ impl PyOrderEngine {
         ticket.map(|ticket| ticket.0).map_err(|error| raise(&error))
     }
 
-    /// Use an amend's ticket: the approved terms may be sent, once.
-    fn redeem_amend(&mut self, order_id: &str, ticket: u64, now_ns: i64) -> PyResult<()> {
-        let key = self.key(order_id)?;
-        let redeemed = self.inner.redeem_amend_key(Ticket(ticket), key, now_ns);
-        redeemed.map(drop).map_err(|error| raise(&error))
+    /// Use the ticket of an `AmendApproved`: it may be sent, once, if its terms are the approved.
+    #[pyo3(signature = (approved, ticket, now_ns, /))]
+    fn redeem_amend(&mut self, approved: &Any<'_>, ticket: u64, now_ns: i64) -> PyResult<()> {
+        let (key, terms) = self.amend_of(approved)?;
+        let redeemed = self.inner.redeem_amend(Ticket(ticket), key, terms, now_ns);
+        redeemed.map_err(|error| raise(&error))
     }
 
-    /// The venue took the new terms.
-    fn on_amended(&mut self, order_id: &str, ts_ns: i64) -> PyResult<()> {
-        let key = self.key(order_id)?;
-        self.inner.on_amended(key, ts_ns).map_err(|error| raise(&error))
+    /// Record an `AmendApproved` of an earlier process, without asking limits.
+    fn readmit_amend(&mut self, approved: &Any<'_>) -> PyResult<()> {
+        let (key, terms) = self.amend_of(approved)?;
+        self.inner.readmit_amend(key, terms).map_err(|error| raise(&error))
+    }
+
+    /// An `OrderAmended`: the venue says what the terms are.
+    #[pyo3(signature = (amended, ts_ns, /))]
+    fn on_amended(&mut self, amended: &Any<'_>, ts_ns: i64) -> PyResult<()> {
+        let (key, terms) = self.amend_of(amended)?;
+        self.inner.on_amended(key, terms, ts_ns).map_err(|error| raise(&error))
     }
 
     /// The venue refused the new terms.

@@ -3,7 +3,8 @@
 //! an `OrderRequest`, an `OrderApproved` or an `OrderFilled`. This is the way of every order, so
 //! nothing is unpacked in Python first.
 
-use hean_core::order::{ExecId, Intent, OrderEngine, Ticket};
+use hean_core::order::amend::Amend;
+use hean_core::order::{ExecId, Intent, OrderEngine, OrderKey, Ticket};
 use hean_core::{Code, CoreError, Result as CoreResult};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -87,6 +88,15 @@ impl PyOrderEngine {
             engine.readmit(intent, now_ns)
         })
         .map(|ticket| ticket.0)
+    }
+
+    /// Order and terms of a payload with `order_id`, `price` and `size`.
+    pub fn amend_of(&self, payload: &Any<'_>) -> PyResult<(OrderKey, Amend)> {
+        let py = payload.py();
+        let key = self.key(text(payload, intern!(py, "order_id"))?.to_str()?)?;
+        let price = payload.getattr(intern!(py, "price"))?;
+        let price = Some(&price).filter(|price| !price.is_none());
+        self.terms(key, price, &payload.getattr(intern!(py, "size"))?).map(|terms| (key, terms))
     }
 
     /// Count an `OrderFilled`; says whether it was new.

@@ -429,7 +429,7 @@ impl PySimVenue {
         self.send(now_ns, Command::Cancel { key })
     }
 
-    /// Ask for another price or remaining quantity.
+    /// Ask for another price or another quantity in all.
     fn amend(
         &mut self,
         order_id: &Bound<'_, PyAny>,

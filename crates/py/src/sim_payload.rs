@@ -25,6 +25,8 @@ pub struct Types {
     filled: Py<PyAny>,
     cancelled: Py<PyAny>,
     rejected: Py<PyAny>,
+    amended: Py<PyAny>,
+    amend_rejected: Py<PyAny>,
     pub sides: [Py<PyAny>; 2],
     pub kinds: [Py<PyAny>; 5],
     pub lives: [Py<PyAny>; 4],
@@ -49,6 +51,8 @@ impl Types {
             filled: get("OrderFilled")?,
             cancelled: get("OrderCancelled")?,
             rejected: get("OrderRejected")?,
+            amended: get("OrderAmended")?,
+            amend_rejected: get("AmendRejected")?,
             sides: [member("Side", "BUY")?, member("Side", "SELL")?],
             kinds: [kind(0)?, kind(1)?, kind(2)?, kind(3)?, kind(4)?],
             lives: [life(0)?, life(1)?, life(2)?, life(3)?],
@@ -144,6 +148,33 @@ impl PySimVenue {
                 let id = PyString::new(py, &format!("venue-liquidation-{}", fill.exec_id));
                 self.fill(py, fill, &id, &PyString::intern(py, "").unbind())
             }
+            ref amendment => self.amendment(py, amendment),
+        }
+    }
+
+    fn amendment<'py>(&self, py: Python<'py>, fact: &Fact) -> PyResult<Bound<'py, PyAny>> {
+        let types = &self.types;
+        let id = |key: u32| &self.order_ids[key as usize];
+        let symbol = |key: u32| &self.symbols[self.order_symbols[key as usize]];
+        match *fact {
+            Fact::Amended { key, price, lots, remaining } => {
+                let rules = self.rules(self.order_symbols[key as usize])?;
+                types.amended.bind(py).call1((
+                    id(key),
+                    price.map(|price| price_of(py, rules, price)).transpose()?,
+                    quantity_of(py, rules, lots)?,
+                    quantity_of(py, rules, remaining)?,
+                    symbol(key),
+                ))
+            }
+            Fact::AmendRefused { key, code, reason } => types.amend_rejected.bind(py).call1((
+                id(key),
+                reason,
+                code.number(),
+                intern!(py, "venue"),
+                symbol(key),
+                &self.strategies[key as usize],
+            )),
             _ => Err(PyValueError::new_err("a market fact is not an answer")),
         }
     }

@@ -133,6 +133,50 @@ class CancelRequest(OrderPayload, frozen=True, gc=False):
     strategy_id: str = ""
 
 
+class AmendRequest(OrderPayload, frozen=True, gc=False):
+    """A resting order is wanted on other terms; `None` keeps the old one. *price*: put on the tick
+    by the governor; *size*: of the whole order, what has traded included.
+    """
+
+    event_type: ClassVar = EventType.AMEND_REQUEST
+
+    order_id: str
+    price: float | None = None
+    size: Decimal | None = None
+    symbol: str = ""
+    strategy_id: str = ""
+
+
+class AmendApproved(OrderPayload, frozen=True, gc=False):
+    """Judged terms of an order, all of them. *price*: `None` for an order without one; *size*: of
+    the whole order; *ticket*: the single-use permission made by the order engine.
+    """
+
+    event_type: ClassVar = EventType.AMEND_APPROVED
+
+    order_id: str
+    price: Decimal | None
+    size: Decimal
+    symbol: str = ""
+    strategy_id: str = ""
+    ticket: int | None = None
+
+
+class AmendRejected(OrderPayload, frozen=True, gc=False):
+    """An amendment that will not be; the order is as it was. *code*: number of `hean.errors`;
+    *source*: who said no.
+    """
+
+    event_type: ClassVar = EventType.AMEND_REJECTED
+
+    order_id: str
+    reason: str
+    code: int = 0
+    source: str = "risk"
+    symbol: str = ""
+    strategy_id: str = ""
+
+
 class OrderPlaced(OrderPayload, frozen=True, gc=False):
     """The venue holds the order under its own id."""
 
@@ -140,6 +184,20 @@ class OrderPlaced(OrderPayload, frozen=True, gc=False):
 
     order_id: str
     exchange_order_id: str
+    symbol: str = ""
+
+
+class OrderAmended(OrderPayload, frozen=True, gc=False):
+    """The venue's word on the terms of an order, whoever asked for them. *size*: of the whole
+    order; *remaining_qty*: what of it is not filled.
+    """
+
+    event_type: ClassVar = EventType.ORDER_AMENDED
+
+    order_id: str
+    price: Decimal | None
+    size: Decimal
+    remaining_qty: Decimal
     symbol: str = ""
 
 

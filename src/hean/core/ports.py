@@ -82,7 +82,9 @@ class Venue(Protocol):
     def amend(
         self, order_id: str, *, price: Decimal | None = None, size: Decimal | None = None
     ) -> None:
-        """Ask for another price or size; `None` keeps the old one."""
+        """Ask for another price or another size of the whole order, what has traded included;
+        `None` keeps the old one. `ORDER_AMENDED` or `AMEND_REJECTED` answers.
+        """
         ...
 
 

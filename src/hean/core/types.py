@@ -42,8 +42,12 @@ from hean.core.facts import (
     VolForecast,
 )
 from hean.core.orders import (
+    AmendApproved,
+    AmendRejected,
+    AmendRequest,
     CancelRequest,
     OrderAbsent,
+    OrderAmended,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
@@ -69,6 +73,9 @@ from hean.errors import FieldInvalid, NumberNotFinite, UnknownField
 __all__ = [
     "PAYLOADS",
     "AccountRead",
+    "AmendApproved",
+    "AmendRejected",
+    "AmendRequest",
     "Balance",
     "Book",
     "CancelRequest",
@@ -89,6 +96,7 @@ __all__ = [
     "MlPrediction",
     "OpenOrder",
     "OrderAbsent",
+    "OrderAmended",
     "OrderApproved",
     "OrderCancelled",
     "OrderFilled",
@@ -121,8 +129,9 @@ PAYLOADS: dict[EventType, type[Payload]] = {
     for payload in (
         Tick, Book, Candle, Funding, FeaturesReady, MlPrediction, HedgeRatio, VolForecast,
         Changepoint, Regime, Signal, OrderRequest, OrderApproved, OrderRejected, CancelRequest,
-        OrderPlaced, OrderFilled, OrderCancelled, OrderUnknown, OrderAbsent, OrderQuarantined,
-        Position, Balance, AccountRead, PnlUpdate,
+        AmendRequest, AmendApproved, AmendRejected,
+        OrderPlaced, OrderAmended, OrderFilled, OrderCancelled, OrderUnknown, OrderAbsent,
+        OrderQuarantined, Position, Balance, AccountRead, PnlUpdate,
         Reconcile, KillswitchTriggered, KillswitchReleased, Command, Timer, Health, Error,
     )
 }  # fmt: skip

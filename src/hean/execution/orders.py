@@ -12,7 +12,15 @@ from collections.abc import Callable
 from hean._core import OrderEngine
 from hean.core.bus import EventBus
 from hean.core.module import Context, Module, on
-from hean.core.types import Error, Event, EventType, OrderFilled, OrderRejected, Side
+from hean.core.types import (
+    AmendRejected,
+    Error,
+    Event,
+    EventType,
+    OrderFilled,
+    OrderRejected,
+    Side,
+)
 from hean.errors import FieldInvalid, HeanError, OrderError
 
 
@@ -89,6 +97,32 @@ class OrderManager(Module):
             self.engine.on_placed(placed.order_id, event.ts_ns, placed.exchange_order_id)
         except OrderError as error:
             self._report(event, error)
+
+    @on(EventType.ORDER_AMENDED)
+    def on_amended(self, event: Event) -> None:
+        """The venue says what the terms are."""
+        try:
+            self.engine.on_amended(event.data, event.ts_ns)
+        except HeanError as error:
+            self._report(event, error)
+
+    @on(EventType.AMEND_REJECTED)
+    def on_amend_rejected(self, event: Event) -> None:
+        """The old terms hold. What the router refused has not left: if its ticket is too old, the
+        reservation is given back; what risk refused holds nothing.
+        """
+        rejected: AmendRejected = event.data
+        if rejected.source == "router":
+            self.engine.expire_tickets(event.ts_ns)
+        elif rejected.source == "venue" and self._is_amending(rejected.order_id):
+            self.engine.on_amend_rejected(rejected.order_id)
+
+    def _is_amending(self, order_id: str) -> bool:
+        """Whether an amendment is on its way; with its order it ends unanswered."""
+        try:
+            return bool(self.engine.get(order_id)["amend_pending"])
+        except OrderError:
+            return False
 
     @on(EventType.ORDER_CANCELLED)
     def on_cancelled(self, event: Event) -> None:

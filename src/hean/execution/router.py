@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`router.py`: from approval to venue. It redeems the ticket, which works once and only for these
-very fields, and hands the order to the venue port. The same body runs in every mode, because
-`Venue.submit` never waits. It invents no fills and approves nothing.
+very fields, and hands the order, or the new terms of one, to the venue port. The same body runs in
+every mode, because the port never waits. It invents no fills and approves nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,15 @@ from __future__ import annotations
 from hean._core import OrderEngine
 from hean.core.module import Module, on
 from hean.core.ports import Venue
-from hean.core.types import CancelRequest, Event, EventType, OrderApproved, OrderRejected
+from hean.core.types import (
+    AmendApproved,
+    AmendRejected,
+    CancelRequest,
+    Event,
+    EventType,
+    OrderApproved,
+    OrderRejected,
+)
 from hean.errors import HeanError, OrderUnknown, ParameterInvalid, TicketInvalid
 
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
@@ -26,7 +34,7 @@ class ExecutionRouter(Module):
 
     name = "router"
     truth = True
-    produces = (EventType.ORDER_REJECTED,)
+    produces = (EventType.ORDER_REJECTED, EventType.AMEND_REJECTED)
 
     def __init__(
         self, engine: OrderEngine, venue: Venue, *, accepts_unticketed: bool = False
@@ -68,6 +76,31 @@ class ExecutionRouter(Module):
                 "a check of your own in with governor.add_check."
             )
         return self.engine.approve_order(approved, approved.order_id, now_ns)
+
+    @on(EventType.AMEND_APPROVED)
+    def on_amend_approved(self, event: Event) -> None:
+        """Redeem the ticket and ask for the new terms, once."""
+        approved: AmendApproved = event.data
+        order_id = approved.order_id
+        try:
+            if approved.ticket is None:
+                raise TicketInvalid(
+                    f"the amendment of {order_id} has no ticket; ask the governor by AMEND_REQUEST."
+                )
+            self.engine.redeem_amend(approved, approved.ticket, self.context.clock.now_ns)
+        except HeanError as error:
+            self.context.emit(
+                AmendRejected(
+                    order_id,
+                    error.message,
+                    error.code,
+                    "router",
+                    approved.symbol,
+                    approved.strategy_id,
+                )
+            )
+            return
+        self.venue.amend(order_id, price=approved.price, size=approved.size)
 
     @on(EventType.CANCEL_REQUEST)
     def on_cancel_request(self, event: Event) -> None:

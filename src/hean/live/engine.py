@@ -23,7 +23,7 @@ from hean.core.clock import LiveClock
 from hean.core.driver import RimTask, run_live
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
-from hean.core.types import Event, EventType, OrderCancelled
+from hean.core.types import Event, EventType
 from hean.errors import ParameterInvalid
 from hean.feeds.arriving import terms_of
 from hean.feeds.listing import Listed, load_listing
@@ -389,9 +389,8 @@ class LiveEngine:
             [order for order in books.open_orders() if order["strategy_id"] == name],
             books.wanted.get(name, {}),
         )
-        for order_id in books.never_sent():
-            symbol = self.system.engine.get(order_id)["symbol"]
-            self.bus.emit(OrderCancelled(order_id, "never sent: the process had ended", symbol))
+        for fact in books.withdrawals():
+            self.bus.emit(fact)
 
     # ------------------------------------------------------------ the rim
 

@@ -21,9 +21,12 @@ from hean.core.bus import EventBus
 from hean.core.journal import STATE_HASH, Record
 from hean.core.module import Context
 from hean.core.types import (
+    AmendApproved,
+    AmendRejected,
     EventType,
     KillswitchTriggered,
     OrderApproved,
+    OrderCancelled,
     OrderFilled,
     OrderRejected,
     OrderType,
@@ -36,6 +39,8 @@ from hean.errors import (
     Halted,
     HeanError,
     JournalDamaged,
+    NotSent,
+    OrderError,
     OrderUnknown,
     ReplayDiverged,
     StateError,
@@ -59,9 +64,11 @@ from hean.risk.levels import Latched
 from hean.risk.triggers import BASELINE, Baseline
 from hean.strategies.base import part_of
 from hean.system import durable_hash, new_engine
-from hean.venues.reports import Tracked
+from hean.venues.reports import Tracked, Wanted
 
 ZERO = Decimal(0)
+NEVER_SENT = "never sent: the process had ended"
+MS_NS = 1_000_000
 SEEN_MAX = 100_000  # execution ids, as the tracker keeps
 LEFT_MAX = 20_000  # orders that have left and are thought of; the engine keeps as many
 REMEMBERED_NS = 3_600_000_000_000  # an order that ended so long ago is not told of any more
@@ -117,7 +124,8 @@ class Books:
         self._left: OrderedDict[str, None] = OrderedDict()  # ids of what has left
         self._unsent: dict[str, None] = {}  # ids of approved orders without a SENT row
         self._tickets: dict[str, tuple[int, int]] = {}  # of those that nobody has used yet
-        self._approved: dict[str, OrderApproved] = {}
+        self._amends: dict[str, AmendApproved] = {}  # the last of each order
+        self._amends_left: dict[str, int] = {}  # when its bytes were about to leave, ms
 
     def hash(self) -> str:
         """Of all that outlives a process."""
@@ -154,7 +162,7 @@ class Books:
             case "STOP":
                 self.is_stopped = True
             case "SENT":
-                self._sent(row_of(record, Sent))
+                self._sent(row_of(record, Sent), record.ts_ns)
             case "SEEN" | "JUDGED":
                 pass  # for people
             case _:
@@ -169,6 +177,21 @@ class Books:
         """Approved orders of which no byte has left."""
         ids = [str(order["client_order_id"]) for order in self.engine.open_orders()]
         return [order_id for order_id in ids if order_id in self._unsent]
+
+    def withdrawals(self) -> list[OrderCancelled | AmendRejected]:
+        """What ends the orders and amendments of which no byte has left."""
+        facts: list[OrderCancelled | AmendRejected] = [
+            OrderCancelled(order_id, NEVER_SENT, self.engine.get(order_id)["symbol"])
+            for order_id in self.never_sent()
+        ]
+        for order in self.engine.open_orders():
+            order_id = order["client_order_id"]
+            if order["amend_pending"] and order_id not in self._amends_left:
+                symbol, strategy_id = order["symbol"], order["strategy_id"]
+                facts.append(
+                    AmendRejected(order_id, NEVER_SENT, NotSent.code, "venue", symbol, strategy_id)
+                )
+        return facts
 
     def tracked(self) -> list[Tracked]:
         """Orders as a gateway wants to know them: the open ones, and those of which the venue may
@@ -210,7 +233,17 @@ class Books:
             is_absent=status == "ABSENT",
             is_quarantined=status == "QUARANTINE",
             closed_ns=self.claimed.get(order_id, 0) if status == "CANCELLED" else 0,
+            wanted=self._wanted(order),
         )
+
+    def _wanted(self, order: dict[str, Any]) -> Wanted | None:
+        """What an amendment that left and has no answer asks for."""
+        order_id = order["client_order_id"]
+        left_ms = self._amends_left.get(order_id)
+        if left_ms is None or not order["amend_pending"]:
+            return None
+        amend = self._amends[order_id]
+        return Wanted(amend.price, amend.size, left_ms)
 
     def _compare(self, record: Record) -> None:
         state = self.hash()
@@ -222,11 +255,14 @@ class Books:
             )
         self.hashes += 1
 
-    def _sent(self, sent: Sent) -> None:
-        if sent.verb == "cancel":
-            self.cancels.add(sent.order_id)
-        elif sent.verb == "submit":
-            self._at_gateway(sent.order_id)
+    def _sent(self, sent: Sent, sent_ns: int) -> None:
+        match sent.verb:
+            case "cancel":
+                self.cancels.add(sent.order_id)
+            case "submit":
+                self._at_gateway(sent.order_id)
+            case "amend":
+                self._amends_left[sent.order_id] = sent_ns // MS_NS
 
     def _at_gateway(self, order_id: str) -> None:
         """The router let it through; it left, or the gateway refused it."""
@@ -258,6 +294,12 @@ class Books:
                 self._approve(fact, record.ts_ns)
             case EventType.ORDER_PLACED:
                 manager.on_placed(event)
+            case EventType.AMEND_APPROVED:
+                self._amend(fact)
+            case EventType.AMEND_REJECTED:
+                self._amend_rejected(fact, event)
+            case EventType.ORDER_AMENDED:
+                manager.on_amended(event)
             case EventType.ORDER_FILLED:
                 if manager.admit_fill(event):
                     self._book(fact)
@@ -299,6 +341,20 @@ class Books:
         except AlreadyApproved:
             return  # said twice: the first stands
         self._unsent[approved.order_id] = None
+
+    def _amend(self, approved: AmendApproved) -> None:
+        if approved.ticket is None:
+            return  # anybody can say so; the router refused it
+        with suppress(OrderError):  # one is on its way: the first stands
+            self.engine.readmit_amend(approved)
+            self._amends[approved.order_id] = approved
+            self._amends_left.pop(approved.order_id, None)
+
+    def _amend_rejected(self, rejected: AmendRejected, event: StampedEvent) -> None:
+        self._manager.on_amend_rejected(event)
+        if rejected.source == "router":
+            with suppress(OrderError):  # it has ended
+                self.engine.on_amend_rejected(rejected.order_id)
 
     def _book(self, fill: OrderFilled) -> None:
         self.ledger.book(fill)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`risk_governor.py`: the one approver. A signal becomes a sized request; a request is judged by
 policy (checks that can be added and changed) and then by the hard limits of the Rust order
-engine, which alone can make a ticket. Whatever throws or lacks data refuses. It sends nothing.
+engine, which alone can make a ticket. New terms of an order are judged as a new order is. Whatever
+throws or lacks data refuses. It sends nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Callable, Mapping
 from hean._core import Amount, Instrument, OrderEngine
 from hean.core.module import Module, on
 from hean.core.types import (
+    AmendApproved,
+    AmendRejected,
+    AmendRequest,
     Event,
     EventType,
     Health,
@@ -18,7 +22,9 @@ from hean.core.types import (
     OrderRejected,
     OrderRequest,
     OrderType,
+    Side,
     Signal,
+    TimeInForce,
 )
 from hean.errors import Halted, HeanError, NoReferencePrice, UnknownSymbol
 from hean.risk.sizing import (
@@ -42,7 +48,13 @@ class RiskGovernor(Module):
 
     name = "risk"
     truth = True
-    produces = (EventType.ORDER_REQUEST, EventType.ORDER_APPROVED, EventType.ORDER_REJECTED)
+    produces = (
+        EventType.ORDER_REQUEST,
+        EventType.ORDER_APPROVED,
+        EventType.ORDER_REJECTED,
+        EventType.AMEND_APPROVED,
+        EventType.AMEND_REJECTED,
+    )
 
     def __init__(
         self,
@@ -184,6 +196,55 @@ class RiskGovernor(Module):
                 ticket,
             )
         )
+
+    @on(EventType.AMEND_REQUEST)
+    def on_amend_request(self, event: Event) -> None:
+        """Judge new terms as a new order would be: by policy, then by every hard limit."""
+        request: AmendRequest = event.data
+        try:
+            approved = self._amended(request)
+        except HeanError as error:
+            self.refusals += 1
+            self.context.emit(
+                AmendRejected(
+                    request.order_id,
+                    error.message,
+                    error.code,
+                    "risk",
+                    request.symbol,
+                    request.strategy_id,
+                )
+            )
+            return
+        self.context.emit(approved)
+
+    def _amended(self, request: AmendRequest) -> AmendApproved:
+        order = self.engine.get(request.order_id)
+        symbol, side, price = order["symbol"], Side(order["side"]), order["price"]
+        if request.price is not None:
+            price = price_on_tick(self.instruments[symbol], request.price, side)
+        wish = OrderRequest(
+            symbol,
+            side,
+            order["qty"] if request.size is None else request.size,
+            OrderType(order["type"]),
+            price,
+            request.order_id,
+            order["trigger_price"],
+            order["reduce_only"],
+            TimeInForce(order["time_in_force"]),
+            order["strategy_id"],
+        )
+        self._require_fresh(wish)
+        self._judge(wish)
+        now_ns, reference = self.context.clock.now_ns, self.reference(symbol)
+        if reference is not None:
+            self.engine.set_mark(symbol, reference, now_ns)
+        self.engine.set_equity(self.equity())
+        ticket = self.engine.amend_approve(
+            wish.order_id, size=wish.size, price=wish.price, now_ns=now_ns
+        )
+        return AmendApproved(wish.order_id, wish.price, wish.size, symbol, wish.strategy_id, ticket)
 
     def report(self, request: OrderRequest, order_id: str) -> list[tuple[str, str, str, bool]]:
         """What each rule sees in a request and what it allows, for the record: rule, observed,

@@ -15,6 +15,7 @@ import msgspec
 from hean._core import Amount, OrderEngine
 from hean.core.module import Module, on
 from hean.core.types import (
+    AmendRejected,
     Command,
     Event,
     EventType,
@@ -244,10 +245,10 @@ class Triggers(Module):
 
     # ------------------------------------------------------------ orders
 
-    @on(EventType.ORDER_REJECTED)
+    @on(EventType.ORDER_REJECTED, EventType.AMEND_REJECTED)
     def on_rejected(self, event: Event) -> None:
         """The venue refuses too often, or everything; or somebody asks too often."""
-        rejected: OrderRejected = event.data
+        rejected: OrderRejected | AmendRejected = event.data
         now_ns, limits = event.ts_ns, self.limits
         if rejected.source == "risk" and ORDER_RATE in rejected.reason:
             self._judge_rate(now_ns)
@@ -257,7 +258,8 @@ class Triggers(Module):
         is_about_us = rejected.code not in (ReduceOnlyViolated.code, RateLimited.code)
         if is_about_us and any(word in words for word in BAN_WORDS):
             self._fire("banned", f"the venue says: {rejected.reason}")
-        if rejected.source == "venue" and _too_many(self._rejects, now_ns, limits.rejects):
+        is_order = event.event_type is EventType.ORDER_REJECTED and rejected.source == "venue"
+        if is_order and _too_many(self._rejects, now_ns, limits.rejects):
             self._fire(
                 "rejects", f"{len(self._rejects)} orders refused by the venue in a minute, the "
                 f"last: {rejected.reason}"

@@ -19,6 +19,7 @@ from hean.core.module import Module, on
 from hean.core.parameters import Parameter, Value, resolve
 from hean.core.ports import Market
 from hean.core.types import (
+    AmendRequest,
     CancelRequest,
     Event,
     EventType,
@@ -42,7 +43,7 @@ class Strategy(Module):
     refused. Read a value as `self.p.name`.
     """
 
-    produces = (EventType.SIGNAL, EventType.CANCEL_REQUEST)
+    produces = (EventType.SIGNAL, EventType.CANCEL_REQUEST, EventType.AMEND_REQUEST)
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
@@ -138,6 +139,20 @@ class Strategy(Module):
                 )
             )
 
+    def amend(
+        self,
+        order_id: str,
+        *,
+        price: float | None = None,
+        size: Decimal | None = None,
+        symbol: str = "",
+    ) -> None:
+        """Ask for other terms of a resting order; `None` keeps the old one. *price*: put on the
+        tick; *size*: of the whole order, what has traded included. `ORDER_AMENDED` or
+        `AMEND_REJECTED` answers; until then another one is refused.
+        """
+        self.context.emit(AmendRequest(order_id, price, size, symbol, self.name))
+
     # ------------------------------------------------------------ for the composition
 
     def resume(
@@ -183,6 +198,11 @@ class Strategy(Module):
     @on(EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED, EventType.ORDER_ABSENT)
     def _order_ended(self, event: Event) -> None:
         if not _is_of_request(event):
+            self._end(event.data.symbol, event.data.order_id)
+
+    @on(EventType.ORDER_AMENDED)
+    def _order_amended(self, event: Event) -> None:
+        if not event.data.remaining_qty:
             self._end(event.data.symbol, event.data.order_id)
 
     def _end(self, symbol: str, order_id: str) -> None:
@@ -287,7 +307,7 @@ class Strategy(Module):
 
 
 def _is_of_request(event: Event) -> bool:
-    """Whether only a cancel or an amendment was refused, and the order is as it was."""
+    """Whether only a cancel was refused, and the order is as it was."""
     return getattr(event.data, "source", "") == "venue-request"
 
 

@@ -18,6 +18,7 @@ from hean.errors import FieldInvalid
 VENUE_ONLY = frozenset(
     {
         EventType.ORDER_PLACED,
+        EventType.ORDER_AMENDED,
         EventType.ORDER_FILLED,
         EventType.ORDER_CANCELLED,
         EventType.ORDER_UNKNOWN,

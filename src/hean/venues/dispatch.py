@@ -20,7 +20,7 @@ from hean.net.socket import Connection
 from hean.venues.codec import Codec
 from hean.venues.outcomes import Outcome
 from hean.venues.questions import Questions
-from hean.venues.reports import Call, Reply, Tracked
+from hean.venues.reports import Call, Reply, Tracked, Wanted
 from hean.venues.session import Session
 
 ANSWER_S = 5.0  # RELIABILITY 2.4: after it the outcome is unknown
@@ -34,15 +34,14 @@ leave; returns when that is durable. *Raises*: `FatalError`; nothing leaves then
 
 
 class Flight(msgspec.Struct):
-    """A request. *kind*: `submit`, `cancel` or `amend`; *price*, *size*: wanted by an amendment;
-    *ticks_ns*: steady time at which it left over the socket.
+    """A request. *kind*: `submit`, `cancel` or `amend`; *wanted*: by an amendment; *ticks_ns*:
+    steady time at which it left over the socket.
     """
 
     kind: str
     order: Tracked
     sent_ns: int
-    price: Decimal | None = None
-    size: Decimal | None = None
+    wanted: Wanted | None = None
     is_late: bool = False
     ticks_ns: int = 0
 

@@ -13,11 +13,12 @@ from decimal import Decimal
 from hean.core.bus import EventBus
 from hean.core.journal import STATE_HASH, Record
 from hean.core.ports import Instant, Source
-from hean.core.types import EventType, OrderApproved, OrderRejected, Payload
+from hean.core.types import AmendRejected, EventType, OrderApproved, OrderRejected, Payload
 
 ANSWERS = frozenset(
     {
         EventType.ORDER_PLACED,
+        EventType.ORDER_AMENDED,
         EventType.ORDER_FILLED,
         EventType.ORDER_CANCELLED,
         EventType.ORDER_UNKNOWN,
@@ -35,9 +36,9 @@ def is_answer(record: Record) -> bool:
     """Did this record come from the venue, and not from the code that is replayed?"""
     if record.kind == STATE_HASH:
         return False
-    if record.kind == EventType.ORDER_REJECTED:
+    if record.kind in (EventType.ORDER_REJECTED, EventType.AMEND_REJECTED):
         fact = record.fact()
-        return isinstance(fact, OrderRejected) and fact.source.startswith("venue")
+        return isinstance(fact, OrderRejected | AmendRejected) and fact.source.startswith("venue")
     return record.kind in ANSWERS
 
 

@@ -46,7 +46,7 @@ from hean.venues.halts import ACCOUNT, Halts
 from hean.venues.private import NAME as STREAM
 from hean.venues.private import PrivateStream
 from hean.venues.questions import Questions
-from hean.venues.reports import Reply, Tracked
+from hean.venues.reports import Reply, Tracked, Wanted
 from hean.venues.resolution import Resolution
 from hean.venues.search import Patience, PositionProblem
 from hean.venues.upkeep import Upkeep
@@ -252,36 +252,37 @@ class Gateway:
     ) -> None:
         """Ask for another price or another whole size; `None` keeps the old one."""
         order = self.tracker.get(order_id)
-        if order is None or order.is_over:
+        if order is None:
             return
         self.cancels.leave()
-        if order.price is None:
-            self.tracker.request_refused(order, VenueRefused, "only limit orders can be changed.")
+        if order.is_over or order.price is None:  # its end may be on its way to whoever asks
+            self.tracker.amend_refused(order, OrderNotOpen, "only an open limit order can change.")
             return
         new_price = order.price if price is None else price
         new_size = order.size if size is None else size
         refusal = self.codec.amend_refusal(order, new_price, new_size)
         if refusal:
-            self.tracker.request_refused(order, VenueRefused, refusal)
+            self.tracker.amend_refused(order, VenueRefused, refusal)
             return
         why = self._why_not(order)
         if why:
-            self.tracker.request_refused(order, Halted, why)
+            self.tracker.amend_refused(order, Halted, why)
             return
         now_ns = self._now()
         call = self.codec.amend_call(order, new_price, new_size)
         wait_ns = self._budget.try_take(call.kind, Priority.NEW, self.questions.ticks_ns())
         if wait_ns:
-            self.tracker.request_refused(order, RateLimited, _busy(wait_ns))
+            self.tracker.amend_refused(order, RateLimited, _busy(wait_ns))
             return
         if self._sending is not None:
             self._sending("amend", (order,), new_price, new_size)
+        now_ms = self._venue_ms(now_ns)
+        order.wanted = Wanted(new_price, new_size, now_ms)
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
-            now_ms = self._venue_ms(now_ns)
             frame = self.codec.amend_frame(order, new_price, new_size, request_id, now_ms)
-        flight = Flight("amend", order, now_ns, new_price, new_size)
+        flight = Flight("amend", order, now_ns, order.wanted)
         if frame is None or not self.dispatch.sent(flight, request_id, frame):
             self.dispatch.send_by_rest(flight, call)
 
@@ -331,6 +332,7 @@ class Gateway:
         for order in self.tracker.open_orders():
             if order.is_unknown:
                 self.resolution.look_for(order)
+            self.resolution.amendments.watch(order)
         self.upkeep.start(winds)
 
     async def stop(self) -> None:
@@ -369,12 +371,12 @@ class Gateway:
         return "" if flight.kind == "cancel" else self._why_not(flight.order)
 
     def done(self, flight: Flight, reply: Reply) -> None:
-        """The venue took it on. That a cancel is done is told by the private stream."""
+        """The venue took it on. Of a cancel or amendment, a look tells that it is done."""
         self.halts.lift("key")
         if flight.kind == "submit":
             self.tracker.placed(flight.order, reply.exchange_order_id)
-        elif flight.kind == "amend" and flight.size is not None:
-            self.tracker.amended(flight.order, flight.price, flight.size)
+        elif flight.kind == "amend":
+            self.resolution.amendments.watch(flight.order)
 
     def refused(self, flight: Flight, error: type[HeanError], why: str) -> None:
         """A definite no, and what it tells beyond this request."""
@@ -383,6 +385,8 @@ class Gateway:
             self.upkeep.now(what)
         if flight.kind == "submit":
             self.tracker.refused(order, error, why)
+        elif flight.kind == "amend":
+            self.resolution.amendments.refused(flight, error, why)
         elif flight.kind == "cancel" and error in (RateLimited, NotSent, Halted):
             self.resolution.cancel_later(order)
         elif flight.kind == "cancel" and error is not OrderNotOpen:
@@ -396,6 +400,8 @@ class Gateway:
         """Nobody knows what became of it: ask."""
         if flight.kind == "submit":
             self.tracker.unknown(flight.order, flight.sent_ns)
+        elif flight.kind == "amend":
+            self.resolution.amendments.watch(flight.order)
         self.resolution.look_for(flight.order)
 
     # ------------------------------------------------------------ inside

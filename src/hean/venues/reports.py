@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -132,6 +132,16 @@ class Login:
     is_key_refused: bool = False
 
 
+class Wanted(NamedTuple):
+    """Terms that an amendment asks for. *size*: of the whole order; *left_ms*: the venue's time
+    when it left.
+    """
+
+    price: Decimal | None
+    size: Decimal
+    left_ms: int = 0
+
+
 class Tracked(msgspec.Struct):
     """An order under way, as its venue needs to know it. *size*: the whole order, as amended;
     *child_order_id*: the venue's id of the order that a triggered conditional order became;
@@ -140,7 +150,9 @@ class Tracked(msgspec.Struct):
     been there; *is_quarantined*: nobody could tell; *is_disputed*: the venue shows an order of
     other terms under its id; *cancels_missed*: how often a cancel did not find it; *cancelled_ns*:
     steady time at which one was last asked for; *left_ms*: the venue's time signed into its
-    request; *closed_ns*: the venue's time when a person said that it had ended.
+    request; *wanted*: by an amendment that no look has shown yet; *terms_ns*: the venue's time of
+    the look that showed its terms, 0 for those it was sent with; *closed_ns*: the venue's time when
+    a person said that it had ended.
     """
 
     order_id: str
@@ -168,6 +180,8 @@ class Tracked(msgspec.Struct):
     left_ms: int = 0
     cancelled_ns: int = 0
     closed_ns: int = 0
+    wanted: Wanted | None = None
+    terms_ns: int = 0
 
     @property
     def is_untold(self) -> bool:
@@ -180,6 +194,11 @@ class Tracked(msgspec.Struct):
     def is_over(self) -> bool:
         """Whether nothing more can happen to it at the venue."""
         return self.is_ended or self.end is not None
+
+    @property
+    def whole(self) -> Decimal:
+        """The size it may have at the venue: until an amendment is settled, the larger one."""
+        return self.size if self.wanted is None else max(self.size, self.wanted.size)
 
 
 Ask = Callable[[Call], Awaitable[Any]]

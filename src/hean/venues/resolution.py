@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 
 from hean.core.types import Command, Payload
+from hean.venues.amending import Amendments
 from hean.venues.codec import Codec
 from hean.venues.dispatch import Run
 from hean.venues.halts import Halts
@@ -70,6 +71,9 @@ class Resolution:
         self._untold = Untold(
             codec, questions, self.tracker, self.naming, halts, run, first_ns=first_ns, emit=emit
         )
+        self.amendments = Amendments(
+            codec, questions, self.tracker, run, look_for=self.look_for, patience=patience
+        )
         self._name = codec.name
         self._questions = questions
         self._halts = halts
@@ -85,7 +89,7 @@ class Resolution:
         self._search.look_for(order)
 
     def not_found(self, order: Tracked) -> None:
-        """A cancel or amendment did not find it: filled, cancelled, not there yet, or forgotten.
+        """A cancel did not find it: filled, cancelled, not there yet, or forgotten.
         That is a question, not an answer.
         """
         order.cancels_missed += 1

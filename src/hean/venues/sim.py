@@ -77,5 +77,5 @@ class SimulatedVenue:
     def amend(
         self, order_id: str, *, price: Decimal | None = None, size: Decimal | None = None
     ) -> None:
-        """Ask for another price or remaining size."""
+        """Ask for another price or another size of the whole order."""
         self.core.amend(order_id, price, size, self.clock.now_ns)

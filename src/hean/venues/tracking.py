@@ -4,20 +4,22 @@ frames and queries about one order arrive in any order and more than once; this 
 to the bus once. A fill that comes before the acknowledgement stands for it; an execution is known
 by its id. No order ends before all is told that the venue counts as filled: what has ended counts
 no more, and its fill would count nowhere. An order declared absent or in quarantine that turns up
-is adopted at once. It decides nothing about money and sends nothing. What belongs to no order of
-ours is told under an id that begins with `venue-`.
+is adopted at once. The terms of an order are those of the newest look at it; that an amendment was
+taken on shows nothing. It decides nothing about money and sends nothing. What belongs to no order
+of ours is told under an id that begins with `venue-`.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import Protocol
 
 from hean.core.types import (
+    AmendRejected,
     Liquidity,
     OrderAbsent,
+    OrderAmended,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
@@ -28,7 +30,7 @@ from hean.core.types import (
     OrderUnknown,
     Payload,
 )
-from hean.errors import HeanError, VenueRefused
+from hean.errors import HeanError, OrderNotOpen, VenueRefused
 from hean.venues.reports import ZERO, Execution, OrderReport, Status, Tracked
 
 ENDED_MAX = 10_000  # closed orders remembered for a late fill: hours of trading
@@ -148,13 +150,20 @@ class OrderTracker:
             )
         )
 
-    def amended(self, order: Tracked, price: Decimal | None, size: Decimal) -> None:
-        """The venue took new terms."""
-        order.price, order.size = price, size
-        self._emit(OrderPlaced(order.order_id, order.exchange_order_id, order.symbol))
+    def amend_refused(self, order: Tracked, error: type[HeanError], reason: str) -> None:
+        """An amendment was refused; the order is as it was."""
+        was_wanted, order.wanted = order.wanted, None
+        self._emit(
+            AmendRejected(
+                order.order_id, reason, error.code, "venue", order.symbol, order.strategy_id
+            )
+        )
+        if was_wanted is not None and not order.is_ended and order.filled >= order.size:
+            self._end(order)
+            self._tell_terms(order)  # its last piece was told as if more were to come
 
     def request_refused(self, order: Tracked, error: type[HeanError], reason: str) -> None:
-        """A cancel or amend was refused; the order is as it was."""
+        """A cancel was refused; the order is as it was."""
         self._emit(
             OrderRejected(
                 order.order_id,
@@ -216,9 +225,9 @@ class OrderTracker:
         if order.closed_ns and order.is_ended and report.status is Status.OPEN:
             self._turn_up(order, report.ts_ns)
         self._learn_child(order, report)
-        is_cut = order.reduce_only and report.quantity < order.size  # to what there is to reduce
-        if report.quantity > 0 and not is_cut:
-            order.size = report.quantity
+        self._learn_terms(order, report)
+        if report.status is Status.FILLED and order.wanted is not None:
+            self.amend_refused(order, OrderNotOpen, "it has filled on its old terms")
         if order.is_ended:
             return
         if report.status is Status.REJECTED and not order.is_placed:
@@ -267,9 +276,14 @@ class OrderTracker:
             order = None  # books in which it has ended count it as the venue's own
         if order is not None:
             self.placed(order, execution.exchange_order_id, execution.ts_ns)
+            wanted = order.wanted
+            if wanted is not None and order.filled + execution.quantity > order.size:
+                # Only the terms that are wanted leave room for this piece: it proves them.
+                order.price, order.size, order.wanted = wanted.price, wanted.size, None
+                self._tell_terms(order)
             order.filled += execution.quantity
             strategy_id, order_id = order.strategy_id, order.order_id
-            remaining = max(order.size - order.filled, ZERO)
+            remaining = max(order.whole - order.filled, ZERO)
         self._emit(
             OrderFilled(
                 order_id,
@@ -286,7 +300,7 @@ class OrderTracker:
                 execution.ts_ns,
             )
         )
-        if order is not None and order.filled >= order.size:
+        if order is not None and order.filled >= order.whole:
             self._end(order)
         elif order is not None and order.end is not None and not order.is_untold:
             self._conclude(order, order.end)
@@ -302,6 +316,7 @@ class OrderTracker:
             if order is not None and is_there and not self._disputes(order, report):
                 self.placed(order, report.exchange_order_id, report.ts_ns)
                 self._learn_child(order, report)
+                self._learn_terms(order, report)
         for execution in sorted(executions, key=lambda each: (each.ts_ns, each.exec_id)):
             self.execution(execution)
         for report in looks:
@@ -317,6 +332,32 @@ class OrderTracker:
         if report.child_order_id and not order.child_order_id:
             order.child_order_id = report.child_order_id
             self._by_exchange_id[report.child_order_id] = order
+
+    def _learn_terms(self, order: Tracked, report: OrderReport) -> None:
+        """Believe a look that is newer than the one the known terms are from. One that shows what
+        an amendment wants is its answer.
+        """
+        if not order.is_placed or report.quantity <= 0 or report.ts_ns < order.terms_ns:
+            return
+        price = order.price
+        if price is not None and report.price is not None:
+            price = report.price
+        shown, wanted = (price, report.quantity), order.wanted
+        is_answer = wanted is not None and shown == (wanted.price, wanted.size)
+        is_cut = order.reduce_only and report.quantity < order.size  # to what there is to reduce
+        is_news = shown != (order.price, order.size) and not is_cut
+        if report.ts_ns == order.terms_ns and order.terms_ns:
+            is_news = False  # of two looks of one moment the later one was told first
+        if not (is_answer or is_news):
+            return
+        order.price, order.size, order.terms_ns = price, report.quantity, report.ts_ns
+        if is_answer:
+            order.wanted = None
+        self._tell_terms(order)
+
+    def _tell_terms(self, order: Tracked) -> None:
+        remaining = max(order.size - order.filled, ZERO)
+        self._emit(OrderAmended(order.order_id, order.price, order.size, remaining, order.symbol))
 
     def _find(self, client_order_id: str, exchange_order_id: str) -> Tracked | None:
         order = self._orders.get(client_order_id)
@@ -346,7 +387,7 @@ class OrderTracker:
         if order.is_ended:
             return
         order.is_ended, order.is_unknown, order.is_quarantined = True, False, False
-        order.end = None
+        order.end = order.wanted = None
         self._ended[order.order_id] = None
         if len(self._ended) > ENDED_MAX:
             oldest, _ = self._ended.popitem(last=False)

@@ -317,5 +317,5 @@ _ALIKE = ("symbol", "side", "strategy_id", "type", "reduce_only")
 _ABOUT = frozenset(
     kind.value
     for kind in EventType
-    if kind.value.startswith("ORDER_") or kind is EventType.CANCEL_REQUEST
+    if kind.value.startswith(("ORDER_", "AMEND_")) or kind is EventType.CANCEL_REQUEST
 ) - {"ORDER_REQUEST", "ORDER_FILLED"}

@@ -176,6 +176,8 @@ class Steps:
     def word(self, record: Record, fact: Any, sent_ns: int) -> str:
         """Any other word about the order. *Returns*: where that leaves it; empty if as before."""
         what = record.kind.removeprefix("ORDER_")
+        if "AMEND" in what:
+            return self._amendment(record, fact, what)
         match EventType(record.kind):
             case EventType.ORDER_APPROVED:
                 self.add(record, what, "may be sent once, for a quarter of a second")
@@ -205,6 +207,24 @@ class Steps:
             case _:
                 self.add(record, what, getattr(fact, "reason", ""))
         return what
+
+    def _amendment(self, record: Record, fact: Any, what: str) -> str:
+        terms = {"price": getattr(fact, "price", None), "size": getattr(fact, "size", None)}
+        numbers = {name: value for name, value in terms.items() if value is not None}
+        says = ", ".join(f"{name} {value}" for name, value in numbers.items())
+        match EventType(record.kind):
+            case EventType.AMEND_REQUEST:
+                says = f"{fact.strategy_id or 'somebody'}: {says}"
+            case EventType.AMEND_APPROVED:
+                says += ": may be asked for once, for a quarter of a second"
+            case EventType.AMEND_REJECTED:
+                says = f"by {fact.source}: {fact.reason} (code {fact.code}); it is as it was"
+                numbers = {"source": fact.source, "code": fact.code}
+            case _:
+                says = f"it has {says}; {fact.remaining_qty} left"
+                numbers["remaining"] = fact.remaining_qty
+        self.add(record, what, says, **numbers)
+        return ""
 
     def around(self, record: Record, fact: Any) -> None:
         """The process and its kill switch."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from hean.core.module import IdSequence
-from hean.core.types import OrderRejected, OrderType, Payload
+from hean.core.types import AmendRejected, OrderRejected, OrderType, Payload
 from hean.errors import DuplicateOrder, Halted, ParameterInvalid, RateLimited
 from hean.net.budget import Priority
 from hean.net.http import HttpClient
@@ -104,7 +104,7 @@ async def test_an_order_beyond_the_rate_limit_is_refused_and_not_kept_for_later(
 async def test_a_market_order_has_no_terms_to_change(built):
     built.gateway.submit(approved(OrderType.MARKET))
     built.gateway.amend(ID, price=Decimal(1))
-    assert built.refusal().source == "venue-request"
+    assert isinstance(built.facts[-1], AmendRejected)
     assert len(built.wire.frames) == 1
 
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Amends. For risk an amend is a new order: it is judged by every limit, needs its own ticket,
-//! and until the venue answers the worse of the old and the new quantity stays reserved. It is an
-//! overlay on a working order, not a state.
+//! and until the venue answers the worse of the old and the new quantity stays reserved, and both
+//! prices count as resting. It is an overlay on a working order, not a state. What the terms of an
+//! order are, the venue says; a fill that only the new ones leave room for says it too.
 
 use super::engine::{check_price, OrderEngine};
 use super::judge::{judge, refuse};
 use super::limits::Wish;
-use super::record::AMEND_PENDING;
+use super::record::{Place, AMEND_GROWS, AMEND_PENDING};
 use super::state::State;
 use super::tickets::invalid;
-use super::{fold, OrderKey, Ticket};
+use super::{fold, ExecId, OrderKey, Ticket};
 use crate::error::{Code, CoreError, Result};
 use crate::number::{Lots, Ticks};
 
@@ -78,13 +79,48 @@ impl OrderEngine {
         let breaches = judge(&self.limits, &self.account, desk, &wish, now_ns)?;
         refuse(&desk.instrument.symbol, &breaches)?;
         self.stream.remember(&self.limits, None, now_ns);
-        let before = self.held(key);
-        self.amends.insert(key, amend);
-        if let Some(record) = self.orders.get_mut(key) {
-            record.flags |= AMEND_PENDING;
-        }
-        self.settle(key, before, None);
+        self.await_amend(key, amend);
         Ok(self.issue(key, amend.hash(key), true, now_ns))
+    }
+
+    /// Record new terms that a process before this one approved. Limits are not asked: they may be
+    /// at the venue already.
+    ///
+    /// # Errors
+    /// [`Code::OrderUnknown`]; [`Code::OrderNotOpen`] if nothing is left to change;
+    /// [`Code::IllegalTransition`] while another amend is on its way.
+    pub fn readmit_amend(&mut self, key: OrderKey, amend: Amend) -> Result<()> {
+        let state = self.state(key)?;
+        if !state.is_open() {
+            return Err(CoreError::new(Code::OrderNotOpen, format!("it is {}", state.name())));
+        }
+        if self.amends.contains_key(&key) {
+            let message = "an amend is on its way; the first stands";
+            return Err(CoreError::new(Code::IllegalTransition, message));
+        }
+        self.await_amend(key, amend);
+        Ok(())
+    }
+
+    fn await_amend(&mut self, key: OrderKey, amend: Amend) {
+        let before = self.held(key);
+        self.set_amend(key, Some(amend));
+        self.set_resting(key, true);
+        self.settle(key, before, None);
+    }
+
+    /// What is on its way, and the flags of the record that say so.
+    pub(crate) fn set_amend(&mut self, key: OrderKey, amend: Option<Amend>) {
+        match amend {
+            Some(amend) => drop(self.amends.insert(key, amend)),
+            None => drop(self.amends.remove(&key)),
+        }
+        let Some(record) = self.orders.get_mut(key) else { return };
+        record.flags &= !(AMEND_PENDING | AMEND_GROWS);
+        if let Some(amend) = amend {
+            record.flags |= AMEND_PENDING;
+            record.flags |= if amend.lots > record.lots { AMEND_GROWS } else { 0 };
+        }
     }
 
     /// Use an amend's ticket: the new terms may now be sent, once.
@@ -132,25 +168,36 @@ impl OrderEngine {
         Ok(amend)
     }
 
-    /// The venue took the new terms.
+    /// The venue's word on the terms of an order, whoever asked for them. It answers an amend that
+    /// wanted these; another one stays on its way.
     ///
     /// # Errors
-    /// [`Code::IllegalTransition`] if no amend is on its way.
-    pub fn on_amended(&mut self, key: OrderKey, ts_ns: i64) -> Result<()> {
+    /// [`Code::OrderUnknown`].
+    pub fn on_amended(&mut self, key: OrderKey, terms: Amend, ts_ns: i64) -> Result<()> {
         let before = self.held(key);
-        let Some(amend) = self.amends.remove(&key) else {
-            self.illegal_facts += 1;
-            return Err(CoreError::new(Code::IllegalTransition, "no amend is on its way"));
-        };
+        let was_open = self.state(key)?.is_open();
         self.set_resting(key, false);
+        let pending = self.pending_amend(key).filter(|pending| *pending != terms);
         if let Some(record) = self.orders.get_mut(key) {
-            record.set_terms(amend.price, amend.lots);
-            record.flags &= !AMEND_PENDING;
+            record.set_terms(terms.price, terms.lots);
             record.updated_ns = record.updated_ns.max(ts_ns);
         }
-        self.set_resting(key, true);
+        self.set_amend(key, pending);
+        self.set_resting(key, was_open);
         self.settle(key, before, None);
         Ok(())
+    }
+
+    /// A piece that only the amend on its way leaves room for proves that the venue has taken it.
+    pub(crate) fn prove_amend(&mut self, key: OrderKey, fill: (ExecId, Ticks, Lots), ts_ns: i64) {
+        let Some(amend) = self.amends.get(&key).copied() else { return };
+        let Some(record) = self.orders.get(key) else { return };
+        let filled = record.filled.0.saturating_add(fill.2 .0);
+        let is_proof = filled > record.lots.0 && filled <= amend.lots.0;
+        if is_proof && matches!(self.fills.place(record.fills, fill), Place::New(_)) {
+            // The order is there, so this cannot be refused.
+            let _ = self.on_amended(key, amend, ts_ns);
+        }
     }
 
     /// The venue refused the new terms; the old ones hold.
@@ -172,12 +219,14 @@ impl OrderEngine {
     }
 
     pub(crate) fn drop_amend(&mut self, key: OrderKey) -> bool {
-        let before = self.held(key);
-        let was_pending = self.amends.remove(&key).is_some();
-        if let Some(record) = self.orders.get_mut(key).filter(|_| was_pending) {
-            record.flags &= !AMEND_PENDING;
-            self.settle(key, before, None);
+        if !self.amends.contains_key(&key) {
+            return false;
         }
-        was_pending
+        let before = self.held(key);
+        self.set_resting(key, false);
+        self.set_amend(key, None);
+        self.set_resting(key, true);
+        self.settle(key, before, None);
+        true
     }
 }

@@ -27,6 +27,9 @@ impl OrderEngine {
     /// [`Code::OrderUnknown`] if there is no such order, [`Code::IllegalTransition`] if the fact
     /// contradicts it; nothing changes then but the count of illegal facts.
     pub fn fact(&mut self, key: OrderKey, fact: Fact) -> Result<Transition> {
+        if let FactKind::Filled { exec, price, lots } = fact.kind {
+            self.prove_amend(key, (exec, price, lots), fact.ts_ns);
+        }
         let before = self.held(key);
         let Some(record) = self.orders.get_mut(key) else {
             return Err(CoreError::new(Code::OrderUnknown, format!("no order at {}", key.0)));

@@ -36,6 +36,10 @@ pub const NAMED: u16 = 1 << 9;
 pub const LIVE: u16 = 1 << 10;
 /// A ticket that is neither used nor expired points here, so the slot must stay.
 pub const TICKETED: u16 = 1 << 11;
+/// The price wanted by the amend on its way counts as resting too.
+pub const AMEND_RESTING: u16 = 1 << 12;
+/// The amend on its way wants more: filled by the old terms is not filled.
+pub const AMEND_GROWS: u16 = 1 << 13;
 
 /// How a venue ended an order; the number breaks ties between events of the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@
 
 use super::engine::OrderEngine;
 use super::exposure::Shift;
-use super::record::{End, Record, AMEND_PENDING, RESTING, RETIRING, TICKETED};
+use super::record::{Record, AMEND_PENDING, AMEND_RESTING, RESTING, RETIRING, TICKETED};
 use super::state::{absorb, State};
 use super::{ExecId, OrderKey, TimeInForce};
 use crate::number::{Lots, Ticks};
@@ -28,11 +28,10 @@ impl OrderEngine {
     fn held_by(&self, key: OrderKey, record: &Record) -> Held {
         let state = State::of(record);
         let mut lots = record.lots.0;
-        let mut is_open = state.is_open();
+        let is_open = state.is_open();
         if record.has(AMEND_PENDING) {
             // Until the venue answers, the worse of the old and the new terms counts.
             lots = lots.max(self.amends.get(&key).map_or(0, |amend| amend.lots.0));
-            is_open |= record.end == End::Open && lots > record.filled.0;
         }
         let free = lots.saturating_sub(record.filled.0).saturating_sub(record.drawn().0).max(0);
         Held {
@@ -105,33 +104,35 @@ impl OrderEngine {
         after
     }
 
-    /// Count a resting limit order for the self-cross rule, or stop counting it.
+    /// Count a resting limit order for the self-cross rule, or stop counting it: at its price, and
+    /// at the one that an amend on its way wants.
     pub(crate) fn set_resting(&mut self, key: OrderKey, is_resting: bool) {
         // Nothing is counted for a rule that is off; `set_limits` counts anew when it goes on.
         let is_resting = is_resting && self.limits.refuse_self_cross;
         let Some(record) = self.orders.get_mut(key) else { return };
         let stays = matches!(record.time_in_force(), TimeInForce::Gtc | TimeInForce::PostOnly);
-        let Some(price) = record.price().filter(|_| stays && record.trigger().is_none()) else {
+        if !stays || record.trigger().is_some() {
             return;
-        };
-        let Some(desk) = self.desks.get_mut(usize::from(record.instrument.0)) else { return };
-        match (is_resting, record.has(RESTING)) {
-            (true, false) => desk.rest(record.side(), price),
-            (false, true) => desk.unrest(record.side(), price),
-            _ => return,
         }
-        record.flags ^= RESTING;
+        let Some(desk) = self.desks.get_mut(usize::from(record.instrument.0)) else { return };
+        let wanted = self.amends.get(&key).and_then(|amend| amend.price);
+        for (price, flag) in [(record.price(), RESTING), (wanted, AMEND_RESTING)] {
+            let Some(price) = price else { continue };
+            match (is_resting, record.has(flag)) {
+                (true, false) => desk.rest(record.side(), price),
+                (false, true) => desk.unrest(record.side(), price),
+                _ => continue,
+            }
+            record.flags ^= flag;
+        }
     }
 
     fn retire_if_closed(&mut self, key: OrderKey, before: Held, after: Held) {
         if !before.is_open || after.is_open {
             return;
         }
+        self.set_amend(key, None);
         if let Some(record) = self.orders.get_mut(key) {
-            if record.has(AMEND_PENDING) {
-                record.flags &= !AMEND_PENDING;
-                self.amends.remove(&key);
-            }
             if !record.has(RETIRING) {
                 record.flags |= RETIRING;
                 self.closed.push_back(key);

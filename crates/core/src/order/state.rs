@@ -3,7 +3,9 @@
 //! the state is then read off all that is known, so frames may arrive in any order and twice and
 //! the end is the same. A move that the table does not list is refused and changes nothing.
 
-use super::record::{End, Fills, Place, Record, ABSENT, ACK, QUARANTINE, SENT, UNKNOWN};
+use super::record::{
+    End, Fills, Place, Record, ABSENT, ACK, AMEND_GROWS, QUARANTINE, SENT, UNKNOWN,
+};
 use super::ExecId;
 use crate::error::{Code, CoreError, Result};
 use crate::number::{Lots, Ticks};
@@ -103,7 +105,7 @@ impl State {
     #[must_use]
     #[inline]
     pub fn of(record: &Record) -> Self {
-        if record.filled >= record.lots {
+        if record.filled >= record.lots && !record.has(AMEND_GROWS) {
             return Filled;
         }
         match record.end {

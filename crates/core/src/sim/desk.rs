@@ -181,6 +181,7 @@ impl Desk {
         let found = self.market.resting.iter_mut().find(|order| order.key == key);
         match found {
             Some(order) if lots.0 > 0 && lots <= order.remaining => {
+                order.lots.0 -= order.remaining.0 - lots.0;
                 order.remaining = lots;
                 true
             }
@@ -367,6 +368,7 @@ fn order_of(new: &Arrival) -> VenueOrder {
         kind: OrderType::Limit,
         life: new.life,
         reduce_only: false,
+        lots: new.lots,
         remaining: new.lots,
         price: new.limit,
         trigger: None,

@@ -38,13 +38,13 @@ pub enum Command {
         /// Whose.
         key: u32,
     },
-    /// Change price or quantity (total, filled part included is not counted: what remains).
+    /// Change price or quantity.
     Amend {
         /// Whose.
         key: u32,
         /// New limit price.
         price: Option<Ticks>,
-        /// New remaining quantity.
+        /// New quantity in all, what has traded included.
         lots: Option<Lots>,
     },
 }
@@ -114,6 +114,17 @@ pub enum Fact {
         /// Whose.
         key: u32,
     },
+    /// The order has other terms from here on.
+    Amended {
+        /// Whose.
+        key: u32,
+        /// Limit price; `None` for orders without one.
+        price: Option<Ticks>,
+        /// Quantity in all.
+        lots: Lots,
+        /// Quantity not filled yet.
+        remaining: Lots,
+    },
     /// A piece traded.
     Filled {
         /// Whose.
@@ -139,13 +150,13 @@ pub enum Fact {
         /// Reason in words.
         reason: &'static str,
     },
-    /// A cancel or amend found no open order.
+    /// A cancel found no open order.
     NotOpen {
         /// Whose.
         key: u32,
     },
-    /// A cancel or amend of an open order was refused; the order stays as it is.
-    RequestRefused {
+    /// An amend was refused; the order is as it was.
+    AmendRefused {
         /// Whose.
         key: u32,
         /// Numbered reason.

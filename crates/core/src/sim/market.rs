@@ -47,6 +47,8 @@ pub struct VenueOrder {
     pub life: TimeInForce,
     /// May only shrink the position.
     pub reduce_only: bool,
+    /// Quantity in all, as amended.
+    pub lots: Lots,
     /// Quantity not filled yet.
     pub remaining: Lots,
     /// Limit price.

@@ -66,6 +66,7 @@ impl SimVenue {
             kind: new.kind,
             life: new.life,
             reduce_only: new.reduce_only,
+            lots: new.lots,
             remaining: new.lots,
             price: new.price,
             trigger: new.trigger,
@@ -224,23 +225,27 @@ impl SimVenue {
             resting.position(|order| order.key == key).map(|at| (index, at))
         });
         let Some((instrument, at)) = found else {
-            self.answer(Fact::NotOpen { key });
+            let (code, reason) = (Code::OrderNotOpen, "the order is not open");
+            self.answer(Fact::AmendRefused { key, code, reason });
             return Ok(());
         };
         let old = self.markets[instrument].resting.remove(at);
-        let remaining = lots.unwrap_or(old.remaining);
-        let order = VenueOrder { remaining, price: price.or(old.price), ..old };
+        let lots = lots.unwrap_or(old.lots);
+        let remaining = Lots(old.remaining.0.saturating_add(lots.0).saturating_sub(old.lots.0));
+        let order = VenueOrder { lots, remaining, price: price.or(old.price), ..old };
         let judged = if price.is_some() && !old.kind.has_price() {
             Err((Code::ParameterInvalid, "this order has no limit price to change"))
+        } else if remaining.0 <= 0 {
+            Err((Code::OrderSizeInvalid, "no more than what has traded already"))
         } else {
             self.check(&order.as_new(instrument))
         };
         if let Err((code, reason)) = judged {
             self.markets[instrument].resting.insert(at, old);
-            self.answer(Fact::RequestRefused { key, code, reason });
+            self.answer(Fact::AmendRefused { key, code, reason });
             return Ok(());
         }
-        self.answer(Fact::Placed { key });
+        self.answer(Fact::Amended { key, price: order.price, lots, remaining });
         let keeps_place = order.price == old.price && remaining <= old.remaining;
         if keeps_place || order.kind != OrderType::Limit {
             self.markets[instrument].resting.insert(at, order);

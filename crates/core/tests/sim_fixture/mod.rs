@@ -264,6 +264,12 @@ impl Scenario {
         })
     }
 
+    pub fn is_amended(&self, key: u32) -> bool {
+        self.facts
+            .iter()
+            .any(|(_, fact)| matches!(fact, Fact::Amended { key: of, .. } if *of == key))
+    }
+
     pub fn placed(&self, wanted: u32) -> usize {
         let is_it = |fact: &Fact| matches!(fact, Fact::Placed { key } if *key == wanted);
         self.facts.iter().filter(|(_, fact)| is_it(fact)).count()
