@@ -13,6 +13,7 @@ from typing import Any
 
 from hean.core.journal import Record
 from hean.core.types import (
+    AmendApproved,
     EventType,
     KillswitchTriggered,
     OrderApproved,
@@ -118,6 +119,7 @@ class JournalBooks:
     seq: int = 0
     approvals: dict[str, OrderApproved] = field(default_factory=dict)
     approved_ns: dict[str, int] = field(default_factory=dict)
+    amends: dict[str, list[AmendApproved]] = field(default_factory=dict)
     sent: dict[tuple[str, str], int] = field(default_factory=dict)
     fills: dict[str, OrderFilled] = field(default_factory=dict)
     filled: dict[str, Decimal] = field(default_factory=dict)
@@ -177,6 +179,8 @@ class JournalBooks:
                     self.problems.append(("I-03", f"{fact.order_id} was approved twice"))
                 self.approvals[fact.order_id] = fact
                 self.approved_ns[fact.order_id] = record.ts_ns
+            case EventType.AMEND_APPROVED:
+                self.amends.setdefault(fact.order_id, []).append(fact)
             case EventType.ORDER_FILLED:
                 self._fill(fact)
             case EventType.ORDER_CANCELLED:

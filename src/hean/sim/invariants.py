@@ -128,6 +128,13 @@ class Checks:
         )
         if verb == "submit":
             self._create_leaves(order_id, asked)
+        elif verb == "amend":
+            approved = len(self.journal.amends.get(order_id, ()))
+            self.require(
+                "I-04",
+                times <= approved,
+                lambda: f"{order_id} was amended {times} times, approved were {approved}",
+            )
 
     def _create_leaves(self, order_id: str, asked: Asked) -> None:
         times = self.left[order_id] = self.left.get(order_id, 0) + 1
@@ -202,6 +209,8 @@ class Checks:
             self._is_dirty = True
             if event.kind == "new" and is_ours(event.order.client_id):
                 self._accepted(event.order)
+            elif event.kind == "amended" and event.order.client_id in self.left:
+                self._amended(event.order)
         elif isinstance(event, ExecutionEvent):
             self._is_dirty = True
             self._filled(event.execution)
@@ -239,6 +248,19 @@ class Checks:
             lambda: f"{name} was absent and is made now",
         )
         if not approval.reduce_only and not self.has_others:
+            self._within_limits(order)
+
+    def _amended(self, order: Order) -> None:
+        name = order.client_id
+        amends = self.journal.amends.get(name, ())
+        same = any((each.price, each.size) == (order.price, order.quantity) for each in amends)
+        is_cut = order.reduce_only and order.quantity <= self.journal.approvals[name].size
+        self.require(
+            "I-04",
+            same or is_cut or self.has_others,
+            lambda: f"{name}: approved changes {amends}, the venue has {order}",
+        )
+        if not order.reduce_only and not self.has_others:
             self._within_limits(order)
 
     def _within_limits(self, order: Order) -> None:

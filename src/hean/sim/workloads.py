@@ -19,6 +19,7 @@ from hean.strategies.base import Strategy
 AMOUNT = 300.0  # quote money of one order: a few of them fit into every limit
 RESTING_MAX = 6
 AWAY_FRACTION = 0.003  # from the touch, of orders that rest
+AMEND_FRACTION = 0.5  # of the occasions on which an order does not stay as it is
 STOP_FRACTION = 0.01
 ENTRY_FRACTION = 0.3  # of what a desk does
 
@@ -88,19 +89,24 @@ class Takers(Workload):
 
 
 class Maker(Workload):
-    """Limit orders on both sides, taken back after a while."""
+    """Limit orders on both sides, changed and taken back after a while."""
 
     name = "maker"
 
     def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
         super().__init__(symbols, given)
-        self._resting: list[tuple[str, str]] = []
+        self._resting: list[tuple[str, str, Side]] = []
 
     def act(self, symbol: str, price: float, seq: int) -> None:
-        """A new order, or one less."""
+        """A new order, another one instead of one, or one less."""
         full = len(self._resting) >= RESTING_MAX
         if self._resting and (full or self.chance.random() < 0.4):
-            order_id, where = self._resting.pop(self.chance.randrange(len(self._resting)))
+            place = self.chance.randrange(len(self._resting))
+            order_id, where, side = self._resting[place]
+            if where == symbol and self.chance.random() < AMEND_FRACTION:
+                self._change(order_id, symbol, side, price=price)
+                return
+            del self._resting[place]
             self.context.emit(CancelRequest(order_id, where, "moved", self.name))
             return
         side = self.side(symbol)
@@ -108,11 +114,21 @@ class Maker(Workload):
         if size:
             self._rest_at(symbol, side, size, price=price)
 
-    def _rest_at(self, symbol: str, side: Side, size: Decimal, *, price: float) -> None:
+    def _change(self, order_id: str, symbol: str, side: Side, *, price: float) -> None:
+        """Another price, another size, or both; it may have traded more than that already."""
+        what = self.chance.choice(("price", "size", "both"))
+        limit = None if what == "size" else self._limit(side, price)
+        size = None if what == "price" else self.size(symbol, price, side)
+        self.amend(order_id, price=limit, size=size, symbol=symbol)
+
+    def _limit(self, side: Side, price: float) -> float:
         away = self.chance.uniform(-0.1, 1.0) * AWAY_FRACTION
-        limit = price * (1 - away if side is Side.BUY else 1 + away)
+        return price * (1 - away if side is Side.BUY else 1 + away)
+
+    def _rest_at(self, symbol: str, side: Side, size: Decimal, *, price: float) -> None:
+        limit = self._limit(side, price)
         order_id = self.context.next_id(self.name)
-        self._resting.append((order_id, symbol))
+        self._resting.append((order_id, symbol, side))
         self.context.emit(
             Signal(
                 symbol,
