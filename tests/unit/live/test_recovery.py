@@ -22,15 +22,20 @@ from hypothesis import strategies as st
 from desk import BTC, INSTRUMENTS, START_NS, Desk
 from hean.core.journal import STATE_HASH, Journal, SqliteDisk, WriterLock
 from hean.core.types import (
+    AmendApproved,
+    AmendRejected,
+    AmendRequest,
     Command,
     KillswitchReleased,
     KillswitchTriggered,
     OrderAbsent,
+    OrderAmended,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
     OrderQuarantined,
     OrderRejected,
+    OrderType,
     OrderUnknown,
     Payload,
     Side,
@@ -43,7 +48,7 @@ from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
 from hean.live.rows import RESOLVE, SENT, START, Claimed, Start, row_bytes
 from hean.system import AccountSettings
-from hean.venues.reports import Tracked
+from hean.venues.reports import Tracked, Wanted
 
 LOT = "0.001"
 
@@ -84,6 +89,7 @@ class Life:
         )
         self.desk = Desk(limits={})
         self.desk.venue.submit = self._submit  # type: ignore[method-assign]
+        self.desk.venue.amend = self._amend  # type: ignore[method-assign]
         self.time_s = 0.0
         self.recorder = Recorder(
             self.journal,
@@ -104,6 +110,16 @@ class Life:
         self.desk.venue.sent.append(approved)
         self.recorder.sending("submit", [tracked(approved)], None, None)
 
+    def _amend(
+        self, order_id: str, *, price: Decimal | None = None, size: Decimal | None = None
+    ) -> None:
+        if self.refuses:
+            self.desk.bus.emit(AmendRejected(order_id, "no", 4201, "venue", BTC))
+            return
+        self.desk.venue.amends.append((order_id, price, size))
+        sent = {order.order_id: order for order in self.desk.venue.sent}[order_id]
+        self.recorder.sending("amend", [tracked(sent)], price, size)
+
     def books(self) -> Books:
         """What the journal says so far."""
         self.recorder.commit()
@@ -118,6 +134,9 @@ class Life:
         for symbol in INSTRUMENTS:
             assert books.engine.position(symbol) == self.desk.engine.position(symbol)
             assert books.ledger.position(symbol)[0] == self.desk.ledger.position(symbol)[0]
+        for order in books.open_orders():
+            alive = self.desk.engine.get(order["client_order_id"])
+            assert order["amend_pending"] == alive["amend_pending"]
         return books
 
 
@@ -157,11 +176,12 @@ def play(life: Life, step: Step) -> None:
     desk = life.desk
     ids = [order.order_id for order in desk.venue.sent] or ["h0-test-0"]
     order_id = ids[which % len(ids)]
-    match what % 10:
+    match what % 12:
         case 0 | 1:
             life.refuses = which % 7 == 0
             side = Side.SELL if which % 2 else Side.BUY
-            desk.ask(f"{lots}e-3", side=side, order_id=f"h1-test-{len(desk.events)}")
+            fields = {"type": OrderType.LIMIT, "price": Decimal(60_000)} if which % 3 else {}
+            desk.ask(f"{lots}e-3", side=side, order_id=f"h1-test-{len(desk.events)}", **fields)
         case 2:
             desk.place(order_id)
         case 3 | 4 | 5:
@@ -178,12 +198,25 @@ def play(life: Life, step: Step) -> None:
         case 9:
             forced = {"side": Side.BUY if which % 2 else Side.SELL, "exec_id": f"f{which}"}
             desk.say(OrderFilled(f"venue-{which}", Decimal(60_000), Decimal(lots), BTC, **forced))
+        case 10:
+            life.refuses = which % 7 == 0
+            desk.say(AmendRequest(order_id, 60_000.0 if which % 2 else None, Decimal(f"{lots}e-3")))
+        case 11:
+            wanted = [size for name, _, size in desk.venue.amends if name == order_id and size]
+            size = wanted[-1] if wanted and which % 2 else Decimal(f"{lots}e-3")
+            desk.say(
+                OrderAmended(order_id, Decimal(60_000), size, Decimal(0), BTC)
+                if which % 3
+                else AmendRejected(order_id, "no", 4201, "venue", BTC)
+            )
     desk.wait(0.5)
 
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 9), st.integers(0, 50), st.integers(1, 9)), min_size=5, max_size=40
+        st.tuples(st.integers(0, 11), st.integers(0, 50), st.integers(1, 9)),
+        min_size=5,
+        max_size=40,
     )
 )
 def test_books_are_those_of_the_process_after_every_step(steps: list[Step]) -> None:
@@ -273,6 +306,75 @@ def test_what_a_person_said_of_an_order_is_remembered_and_the_venue_still_wins(l
     desk.wait(2 * 3_600)
     desk.say(OrderUnknown("h1-test-9", START_NS, BTC))
     assert len(life.check().tracked()) == 2, "as long as the venue may still show it"
+
+
+# ---------------------------------------------------------------- amendments
+
+
+def rest(life: Life) -> str:
+    """One limit order of a tenth in the venue's book."""
+    order_id = life.desk.ask("0.1", order_id="h1-test-1", **LIMIT)
+    life.desk.place(order_id)
+    return order_id
+
+
+LIMIT = {"type": OrderType.LIMIT, "price": Decimal(59_000)}
+MORE = AmendRequest("h1-test-1", size=Decimal("0.3"))
+
+
+def reserved(books: Books) -> Decimal:
+    return books.engine.exposure(BTC)["open_buy"]
+
+
+def test_an_amendment_of_which_no_byte_has_left_is_taken_back(life: Life) -> None:
+    """Killed between approval and SENT."""
+    order_id = rest(life)
+    life.desk.venue.amend = lambda order_id, **terms: None  # type: ignore[method-assign]
+    life.desk.say(MORE)
+    books = life.check()
+    (left,) = books.tracked()
+    assert (left.wanted, left.size, reserved(books)) == (None, Decimal("0.1"), Decimal("0.3"))
+    (fact,) = books.withdrawals()
+    assert isinstance(fact, AmendRejected)
+    assert (fact.order_id, fact.source) == (order_id, "venue")
+    life.desk.say(fact)
+    books = life.check()
+    assert (books.withdrawals(), reserved(books)) == ([], Decimal("0.1"))
+
+
+def test_an_amendment_without_an_answer_counts_and_is_looked_for(life: Life) -> None:
+    """Killed between SENT and the answer; then the venue says what the terms are."""
+    order_id = rest(life)
+    life.desk.say(MORE)
+    books = life.check()
+    (left,) = books.tracked()
+    assert left.wanted == Wanted(Decimal(59_000), Decimal("0.3"), START_NS // 1_000_000)
+    assert (left.size, left.whole) == (Decimal("0.1"), Decimal("0.3"))
+    assert (books.withdrawals(), reserved(books)) == ([], Decimal("0.3"))
+    for size in ("0.3", "0.1"):
+        life.desk.say(OrderAmended(order_id, Decimal(59_000), Decimal(size), Decimal(0), BTC))
+        books = life.check()
+        assert (books.tracked()[0].wanted, reserved(books)) == (None, Decimal(size))
+
+
+def test_a_fill_beyond_the_old_size_is_in_the_books_before_the_answer_is(life: Life) -> None:
+    order_id = rest(life)
+    life.desk.say(MORE)
+    life.desk.fill(order_id, "0.2", "e1", price="59000")
+    books = life.check()
+    assert books.engine.position(BTC) == Decimal("0.2")
+    assert (books.tracked()[0].wanted, reserved(books)) == (None, Decimal("0.1"))
+
+
+def test_an_amendment_that_the_router_refused_is_none(life: Life) -> None:
+    order_id = rest(life)
+    price, now_ns = Decimal(59_000), life.desk.clock.now_ns
+    approve = life.desk.engine.amend_approve
+    ticket = approve(order_id, size=Decimal("0.3"), price=price, now_ns=now_ns)
+    life.desk.say(KillswitchTriggered("test", now_ns, "HALT_NEW"))
+    life.desk.say(AmendApproved(order_id, price, Decimal("0.3"), BTC, "test", ticket))
+    books = life.check()
+    assert (books.withdrawals(), reserved(books)) == ([], Decimal("0.1"))
 
 
 def test_positions_are_told_by_strategy_and_a_liquidation_is_nobodys_gain(life: Life) -> None:

@@ -14,7 +14,9 @@ from hean.core.bus import EventBus
 from hean.core.clock import SimClock
 from hean.core.journal import Record
 from hean.core.types import (
+    AmendRejected,
     EventType,
+    OrderAmended,
     OrderApproved,
     OrderPlaced,
     OrderRejected,
@@ -41,6 +43,10 @@ def record(payload: Payload, event_seq: int = 1, ts_ns: int = START_NS) -> Recor
         (PLACED, True),
         (OrderRejected("a", "no", source="venue"), True),
         (OrderRejected("a", "no", source="venue-request"), True),
+        (OrderAmended("a", None, Decimal(1), Decimal(1)), True),
+        (AmendRejected("a", "no", source="venue"), True),
+        (AmendRejected("a", "no", source="router"), False),
+        (AmendRejected("a", "no"), False),
         (OrderRejected("a", "no", source="risk"), False),
         (OrderRejected("a", "no", source="router"), False),
         (Timer("x"), False),

@@ -13,7 +13,7 @@ import pytest
 
 from hean.core.module import IdSequence
 from hean.core.types import AmendRejected, OrderRejected, OrderType, Payload
-from hean.errors import DuplicateOrder, Halted, ParameterInvalid, RateLimited
+from hean.errors import DuplicateOrder, Halted, OrderNotOpen, ParameterInvalid, RateLimited
 from hean.net.budget import Priority
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
@@ -105,6 +105,16 @@ async def test_a_market_order_has_no_terms_to_change(built):
     built.gateway.submit(approved(OrderType.MARKET))
     built.gateway.amend(ID, price=Decimal(1))
     assert isinstance(built.facts[-1], AmendRejected)
+    assert len(built.wire.frames) == 1
+
+
+async def test_an_order_that_has_ended_meanwhile_has_no_terms_to_change(built):
+    """Who asks has not heard of the end yet; without an answer it would wait for ever."""
+    built.gateway.submit(approved())
+    order = built.gateway.tracker.get(ID)
+    order.is_placed = order.is_ended = True
+    built.gateway.amend(ID, size=Decimal("0.005"))
+    assert (built.facts[-1].order_id, built.facts[-1].code) == (ID, OrderNotOpen.code)
     assert len(built.wire.frames) == 1
 
 
