@@ -112,15 +112,15 @@ def secret_is_in_a_message(patch: Patch) -> None:
 
 def fold_skips_cancels(patch: Patch) -> None:
     """A restart does not take the rows of cancelled orders into account."""
-    _fold_skips(patch, EventType.ORDER_CANCELLED)
+    fold_skips(patch, EventType.ORDER_CANCELLED)
 
 
 def fold_skips_fills(patch: Patch) -> None:
     """A restart does not take the rows of fills into account."""
-    _fold_skips(patch, EventType.ORDER_FILLED)
+    fold_skips(patch, EventType.ORDER_FILLED)
 
 
-def _fold_skips(patch: Patch, kind: EventType) -> None:
+def fold_skips(patch: Patch, kind: EventType) -> None:
     fact = Books._fact
 
     def skip(self: Books, record: Any) -> None:
