@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bugs about amendments, planted on purpose. Each is one function that patches the product until the
-patch is undone; its sentence names the failure that it brings back.
+"""Bugs about amendments, planted on purpose. Each is one function that patches the product until
+the patch is undone; its sentence names the failure that it brings back.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from hean.core.types import Event, EventType
 from hean.errors import OutcomeUnknown
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
-from hean.live.recovery import Books
 from hean.venues.bybit import BybitCodec
 from hean.venues.dispatch import Dispatch, Flight
 from hean.venues.gateway import Gateway
 from hean.venues.reports import Tracked
-from sim.bank import STEPS, Bug, busy, deaths, dials
+from sim.bank import STEPS, Bug, busy, dials
 from sim.record_bugs import fold_skips
 
 Patch = pytest.MonkeyPatch
@@ -84,40 +83,18 @@ def terms_of_the_venue_are_not_adopted(patch: Patch) -> None:
     patch.setattr(OrderManager, "on_amended", deaf)
 
 
-def ended_order_gets_no_answer(patch: Patch) -> None:
-    """An amendment of an order that has just ended was dropped without a word, and the order stayed
-    open in the engine for ever."""
-    amend = Gateway.amend
-
-    def silent(self: Gateway, order_id: str, **terms: Any) -> None:
-        order = self.tracker.get(order_id)
-        if order is not None and not order.is_ended:
-            amend(self, order_id, **terms)
-
-    patch.setattr(Gateway, "amend", silent)
-
-
 def fold_skips_amendments(patch: Patch) -> None:
     """A restart does not take the rows of amended orders into account."""
     fold_skips(patch, EventType.ORDER_AMENDED)
 
 
-def sent_amendment_is_forgotten_at_restart(patch: Patch) -> None:
-    """An amendment that left and had no answer is taken for one that never left."""
-    patch.setattr(Books, "_wanted", lambda self, order: None)
-    sent = Books._sent
-
-    def without(self: Books, row: Any, sent_ns: int) -> None:
-        if row.verb != "amend":
-            sent(self, row, sent_ns)
-
-    patch.setattr(Books, "_sent", without)
-
-
-LATE = {"dial": "timeout_late", "probability": 0.9, "delay_s": 6.0, "match": {"op": "amend"}}
-AT_ENGINE = {**LATE, "held": "engine"}
-ON_THE_WAY = {**LATE, "held": "network", "delay_s": 4.0}
-STORM = {"dial": "fill_storm", "at_s": 3.0, "for_s": 20.0, "per_s": 5.0}
+AT_ENGINE = {
+    "dial": "timeout_late",
+    "probability": 0.9,
+    "delay_s": 6.0,
+    "held": "engine",
+    "match": {"op": "amend"},
+}
 LONG = {"safety_steps": 3 * STEPS}
 
 AMENDMENTS = (
@@ -126,11 +103,5 @@ AMENDMENTS = (
     Bug(other_terms_leave, ("I-04",), busy("maker", venue="bybit")),
     Bug(lost_amendment_is_a_refusal, ("I-14",), busy("maker", **LONG, **dials(AT_ENGINE))),
     Bug(terms_of_the_venue_are_not_adopted, ("I-14", "I-21", "I-22"), busy("maker", **LONG)),
-    Bug(ended_order_gets_no_answer, ("I-21",), busy("maker", **LONG, **dials(STORM))),
     Bug(fold_skips_amendments, ("I-10",), busy("maker")),
-    Bug(
-        sent_amendment_is_forgotten_at_restart,
-        ("I-14",),
-        busy("maker", **LONG, **deaths(6, 900, 0.5), **dials(ON_THE_WAY)),
-    ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hean.sim.disk import DiskFaults
 from hean.sim.net import NetFaults
 from sim import order_bugs, record_bugs, risk_bugs
+from sim.amend_bugs import AMENDMENTS
 from sim.audit_bugs import AUDITED
 from sim.bank import LIMITS, STEPS, Bug, busy, deaths, dials, stop
 from sim.found_bugs import FOUND
@@ -71,7 +72,7 @@ BANK = [
     Bug(order_bugs.unknown_order_counts_nothing, ("I-14",), busy("maker", **dials(LATE))),
     Bug(
         order_bugs.failed_position_reading_is_flat,
-        MAYBE_HERE,
+        (*MAYBE_HERE, "I-24"),
         busy(
             "maker",
             safety_steps=3 * STEPS,
@@ -212,6 +213,7 @@ BANK = [
         ("I-16",),
         busy("takers", venue="bybit", limits=HASTY),
     ),
+    *AMENDMENTS,
     *FOUND,
     *AUDITED,
 ]

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from hean.core.types import (
+    AmendApproved,
+    AmendRejected,
     Error,
     EventType,
     Health,
@@ -41,6 +43,7 @@ class Audit:
         """How often it was told that a symbol is without its stop."""
         self._problems = problems
         self._approved: dict[str, OrderApproved] = {}
+        self._most: dict[str, Decimal] = {}  # the largest size that an order was ever allowed
         self._filled: dict[str, Decimal] = {}
         self._ended: set[str] = set()
         self._stops: set[str] = set()
@@ -54,6 +57,9 @@ class Audit:
         match fact:
             case OrderApproved():
                 self._approved[fact.order_id] = fact
+                self._most[fact.order_id] = fact.size
+            case AmendApproved() if fact.order_id in self._most:
+                self._most[fact.order_id] = max(self._most[fact.order_id], fact.size)
             case OrderPlaced():
                 self._placed(fact.order_id)
             case OrderFilled():
@@ -116,15 +122,16 @@ class Audit:
             self._problems.append(("I-24", what))
         if approved is not None and filled >= approved.size:
             self._stops.discard(fill.order_id)
-            if filled > approved.size:
-                what = f"{fill.order_id} of {approved.size} is filled {filled}"
+            most = self._most[fill.order_id]
+            if filled > most:
+                what = f"{fill.order_id} of {most} is filled {filled}"
                 self._problems.append(("I-06", what))
 
 
 def _says_why(fact: Any) -> bool:
     """Whether a no, a stop or an alarm has its reason with it."""
     match fact:
-        case OrderRejected():
+        case OrderRejected() | AmendRejected():
             return bool(fact.reason and fact.code and fact.source)
         case OrderCancelled() | OrderAbsent() | OrderQuarantined():
             return bool(fact.reason)

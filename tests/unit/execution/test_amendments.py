@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An amendment over the bus: asked for, judged like a new order, sent once, answered by the venue."""
+"""An amendment over the bus: asked for, judged like a new order, sent once, and answered."""
 
 from __future__ import annotations
 
