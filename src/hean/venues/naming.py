@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`naming.py`: whose order traded, where the list of executions does not say it. While an order of
 ours has no answer, an execution of its symbol and side under an id of the venue that nobody here
-knows may be its own: the venue is asked for that order's client id, once. Without this the piece
-would be told as somebody else's, and the order would wait for it for ever.
+knows may be its own: the venue is asked for that order's client id, once. It may also be of an
+order that a stop of ours became when it was triggered, a moment ago: the stop is asked for. Without
+this the piece would be told as somebody else's, and the order would wait for it for ever.
 """
 
 from __future__ import annotations
@@ -32,10 +33,18 @@ class Naming:
         """The same, with the client id where it matters. *Raises*: as `Questions.ask`."""
         named = []
         for each in executions:
-            if not each.client_order_id and self._tracker.may_be_of_lost(each):
-                each = replace(each, client_order_id=await self._owner(each))
+            if not each.client_order_id:
+                await self._ask_for_triggered(each)
+                if self._tracker.may_be_of_lost(each):
+                    each = replace(each, client_order_id=await self._owner(each))
             named.append(each)
         return named
+
+    async def _ask_for_triggered(self, execution: Execution) -> None:
+        for order in self._tracker.may_have_become(execution):
+            report = await self._codec.order(self._questions.ask, order)
+            if report is not None:
+                self._tracker.learn_child(order, report)
 
     async def _owner(self, execution: Execution) -> str:
         exchange_id = execution.exchange_order_id

@@ -115,13 +115,22 @@ class OrderTracker:
 
     def may_be_of_lost(self, execution: Execution) -> bool:
         """Whether an execution without a client id may be of an order that has no answer yet."""
+        return any(not order.is_placed for order in self._may_have_traded(execution))
+
+    def may_have_become(self, execution: Execution) -> list[Tracked]:
+        """Conditional orders that may have been triggered and traded this as another order."""
+        return [
+            order
+            for order in self._may_have_traded(execution)
+            if order.is_conditional and not order.child_order_id
+        ]
+
+    def _may_have_traded(self, execution: Execution) -> list[Tracked]:
+        """Open orders that fit an execution of an order nobody here knows."""
         if execution.exchange_order_id in self._by_exchange_id or self.has_seen(execution):
-            return False
+            return []
         traded = (execution.symbol, execution.side)
-        return any(
-            not order.is_placed and (order.symbol, order.side) == traded
-            for order in self.open_orders()
-        )
+        return [order for order in self.open_orders() if (order.symbol, order.side) == traded]
 
     def open_orders(self) -> list[Tracked]:
         """Orders that have not ended, oldest first."""
@@ -224,7 +233,7 @@ class OrderTracker:
             self.placed(order, report.exchange_order_id, report.ts_ns)
         if order.closed_ns and order.is_ended and report.status is Status.OPEN:
             self._turn_up(order, report.ts_ns)
-        self._learn_child(order, report)
+        self.learn_child(order, report)
         self._learn_terms(order, report)
         if report.status is Status.FILLED and order.wanted is not None:
             self.amend_refused(order, OrderNotOpen, "it has filled on its old terms")
@@ -315,7 +324,7 @@ class OrderTracker:
             is_there = report.status not in (Status.STRANGE, Status.REJECTED)
             if order is not None and is_there and not self._disputes(order, report):
                 self.placed(order, report.exchange_order_id, report.ts_ns)
-                self._learn_child(order, report)
+                self.learn_child(order, report)
                 self._learn_terms(order, report)
         for execution in sorted(executions, key=lambda each: (each.ts_ns, each.exec_id)):
             self.execution(execution)
@@ -328,7 +337,8 @@ class OrderTracker:
         self._ended.pop(order.order_id, None)
         self._watch.turned_up(order, ts_ns)
 
-    def _learn_child(self, order: Tracked, report: OrderReport) -> None:
+    def learn_child(self, order: Tracked, report: OrderReport) -> None:
+        """A look at a triggered order tells which order it became."""
         if report.child_order_id and not order.child_order_id:
             order.child_order_id = report.child_order_id
             self._by_exchange_id[report.child_order_id] = order

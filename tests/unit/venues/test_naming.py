@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose order traded, where the list of executions does not say it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hean.core.types import OrderFilled, Side
+from hean.venues.reports import Execution
+from lost_orders import ID, PIECE, SHOWN, World, on_virtual_time
+
+BECAME = "9001"
+TRADED = replace(PIECE, client_order_id="", exchange_order_id=BECAME)
+STOP = replace(SHOWN, is_conditional=True)
+
+
+def resting(world: World) -> None:
+    """A stop of ours that the venue has."""
+    world.order.is_conditional = True
+    world.tracker.report(STOP)
+
+
+async def told(world: World, execution: Execution) -> OrderFilled:
+    """Read in a list, and told."""
+    named = await world.resolution.naming.name([execution])
+    world.tracker.merge((), named)
+    (fill,) = world.of(OrderFilled)
+    return fill
+
+
+@on_virtual_time
+async def test_what_a_stop_traded_after_its_trigger_is_its_own(world: World) -> None:
+    """The reading asked for open orders before the trigger and for executions after it."""
+    resting(world)
+    world.venue.by_id = [replace(STOP, child_order_id=BECAME)]
+    assert (await told(world, TRADED)).order_id == ID
+
+
+@on_virtual_time
+async def test_what_somebody_else_traded_meanwhile_is_not(world: World) -> None:
+    resting(world)
+    world.venue.by_id = [STOP]
+    assert (await told(world, TRADED)).order_id != ID
+
+
+@on_virtual_time
+async def test_a_trade_on_the_other_side_asks_nobody(world: World) -> None:
+    resting(world)
+    await told(world, replace(TRADED, side=Side.SELL))
+    assert world.venue.looks_s == []
