@@ -21,7 +21,7 @@ from hean.sim.world import stream
 KILLS_MAX = 8
 STRICT_FRACTION = 0.25  # one rejection too many ends the trading of such a run
 BUSY_FRACTION = 2 / 3  # of the seeds; the rest trade as often as they like, many of them hardly
-FOCUS_FRACTION = 0.25  # of the seeds are about one kind of fault and one state of orders
+FOCUS_FRACTION = 0.35  # of the seeds are about one kind of fault and one state of orders
 STEPS_PER_S = 140.0  # of virtual time, about: faults that begin once begin within the run
 
 

@@ -155,7 +155,7 @@ class SimExchange:
             price * (1 + change), float(market.listing.tick) * 100
         )
         middle = market.ticks(Decimal(f"{price:.9f}"))
-        scale = market.lots(MILLI)
+        scale = market.lots(MILLI) or 1  # some lots are larger
         bids, asks = _levels(rng, middle - 1, -1, scale), _levels(rng, middle + 1, 1, scale)
         self.venue.market_depth(market, bids, asks, is_snapshot=True, is_event=True)
         mark = market.price(middle)

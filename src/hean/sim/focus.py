@@ -15,6 +15,7 @@ import msgspec
 
 from hean.sim.coverage import KINDS, STATES, why_never
 from hean.sim.disk import DiskFaults
+from hean.sim.exchange import TICK_S
 from hean.sim.net import NetFaults
 from hean.sim.recipes import DIALS, set_at
 from hean.sim.scenario import Kill, Order, Scenario
@@ -24,10 +25,11 @@ MORE_STEPS = 2  # times the usual: orders must come to their state first
 STEPS_PER_S = 180.0  # of virtual time, with so much traffic and many questions about orders
 BEGINS_S = (2.0, 4.0)  # the first orders are out by then
 FIRST_FRACTION = 0.35  # of the run, before a fault of a moment comes: so long an answer may lack
-MOMENTS = 5  # at which a fault comes that comes at a moment
-LIVES = 5
+MOMENTS = 12  # at which a fault comes that comes at a moment
+LIVES = 8
 CUT_EVERY_S = (4.0, 12.0)  # on average: no minute without a hole, so that nothing is proven
 ALL_FRACTION = 0.5  # of the seeds have orders in other states too
+TWO_SYMBOLS = 1.6  # times the steps of one, in as many seconds
 LONG_FRACTION = 0.3  # of the seeds about quarantine wait for it: nobody knows for five minutes
 LONG_STEPS = 48_000
 LONG_S = (315.0, 350.0)  # between which the fault comes then
@@ -50,22 +52,26 @@ ON_LIVES = frozenset({"death", "disk_error"})
 """Kinds that end the process: no life of it lasts."""
 ON_ORDERS = frozenset(
     name for name, dial in DIAL_TABLE.items() if dial.match.get("op") in ("create", "cancel")
-) | frozenset({"stop_refused", "stop_lost", "reduce_only"})
-"""Kinds that act on requests about orders: among few, so they choose many; and none while nothing
-new may leave for a symbol, so there is another one."""
-STRONG = {"position_query_fails": (0.2, 0.7), "clock_jump": (0.05, 0.2)} | {
-    "subscription_silent": (0.1, 0.4)
+) | frozenset({"stop_refused", "stop_lost"})
+"""Kinds that choose among requests about orders: there are few, so they choose many."""
+STUCK = frozenset({"UNKNOWN", "QUARANTINE"})
+"""States of an order in which nothing new leaves for its symbol: another one goes on."""
+STRONG = {
+    "cancel_all_survivor": (0.9, 1.0),
+    "clock_jump": (0.05, 0.2),
+    "position_query_fails": (0.2, 0.7),
+    "subscription_silent": (0.1, 0.4),
 }
 ONE_MOMENT = frozenset({"ip_banned", "key_refused"})  # after them little happens for a while
 SOON = {"life_s": (3.0, 8.0), "announced_s": (0.0, 2.0)}
 """Parameters by which a dial acts within the run."""
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-LOST = {"dial": "timeout_lost", "probability": 0.3}
+STUCK_HERE = {"match": {"symbol": SYMBOLS[1]}}
+LATE = {"dial": "timeout_late", "probability": 0.4, "delay_s": 3.0, "held": "engine"}
+LOST = {"dial": "timeout_lost", "probability": 0.4, "count": 3}
 PARTLY = {"dial": "fill_before_ack", "probability": 0.6, "fraction": 0.3}
 IN_PIECES = {"dial": "fill_storm", "per_s": 2.0}
-DISPUTED = {"dial": "duplicate_id", "existing": "foreign", "count": 1} | {
-    "match": {"symbol": SYMBOLS[0]}
-}
+DISPUTED = {"dial": "duplicate_id", "existing": "foreign", "count": 1}
 NO_CANCEL = {"dial": "cancel_fails"}
 REASON = "an exercise of the simulator"
 
@@ -84,8 +90,9 @@ def _subject(rng: random.Random) -> tuple[str, str]:
 
 def about(base: Scenario, kind: str, state: str, rng: random.Random) -> Scenario:
     """*base* with this kind of fault, and orders in this state."""
-    is_stuck, steps = state == "QUARANTINE", MORE_STEPS * base.safety_steps
-    is_long = is_stuck and kind not in ON_LIVES | ON_ORDERS and rng.random() < LONG_FRACTION
+    steps, is_long = MORE_STEPS * base.safety_steps, False
+    if state == "QUARANTINE" and kind not in ON_LIVES | ON_ORDERS:
+        is_long = rng.random() < LONG_FRACTION
     has_holes = kind in ON_LINES or is_long
     changes: dict[str, Any] = {
         "path": "quiet" if is_long else "busy",
@@ -100,8 +107,8 @@ def about(base: Scenario, kind: str, state: str, rng: random.Random) -> Scenario
     span_s = FIRST_FRACTION * steps / STEPS_PER_S, 0.9 * steps / STEPS_PER_S
     if kind in WITH_STOPS | ON_POSITIONS:
         changes["market"] = "linear"
-    if is_stuck and kind in ON_ORDERS:
-        changes |= {"symbols": SYMBOLS, "safety_steps": 2 * steps}
+    if state in STUCK and not is_long:
+        changes |= {"symbols": SYMBOLS, "safety_steps": int(TWO_SYMBOLS * steps)}
     if is_long:
         changes["safety_steps"], span_s = LONG_STEPS, LONG_S
     scenario = msgspec.structs.replace(base, **changes)
@@ -155,8 +162,9 @@ def _moments(rng: random.Random, span_s: Span, count: int) -> list[tuple[float, 
     """When, and how long at most, so that one is over before the next begins."""
     first_s, last_s = span_s
     each_s = (last_s - first_s) / count
+    longest_s = max(TICK_S, 0.4 * each_s - TICK_S)
     return [
-        (first_s + each_s * (number + 0.5 * rng.random()), 0.4 * each_s) for number in range(count)
+        (first_s + each_s * (number + 0.5 * rng.random()), longest_s) for number in range(count)
     ]
 
 
@@ -175,7 +183,7 @@ def _deaths(rng: random.Random, _: Span) -> dict[str, Any]:
     kills = []
     for life in range(1, LIVES + 1):
         is_touch = rng.random() < 0.5
-        at = rng.randrange(40, 160) if is_touch else rng.randrange(500, 1_200)
+        at = rng.randrange(30, 120) if is_touch else rng.randrange(400, 1_000)
         kills.append(Kill(life, at, is_touch, rng.uniform(0.0, 2.0)))
     return {"kills": tuple(kills)}
 
@@ -194,17 +202,17 @@ OF_WORLD: dict[str, Make] = {
     "clock": _clock,
     "death": _deaths,
     "order": _people,
-    "disk_error": lambda rng, _: {"disk": DiskFaults(error_fraction=rng.uniform(0.004, 0.015))},
+    "disk_error": lambda rng, _: {"disk": DiskFaults(error_fraction=rng.uniform(0.01, 0.03))},
     "disk_slow": lambda rng, _: {
         "disk": DiskFaults(slow_fraction=rng.uniform(0.02, 0.2), slow_s=rng.choice((0.2, 0.8)))
     },
-    "net_refused": lambda rng, _: {"net": NetFaults(refused=rng.uniform(0.1, 0.5))},
+    "net_refused": lambda rng, _: {"net": NetFaults(refused=rng.uniform(0.1, 0.3))},
     "net_slow": lambda rng, _: {
         "net": NetFaults(slow=rng.uniform(0.05, 0.4), slow_s=rng.choice((0.5, 4.0)))
     },
     "net_cut": lambda rng, _: {"net": NetFaults(cut_every_s=rng.uniform(3.0, 10.0))},
     "net_mute": lambda rng, _: {
-        "net": NetFaults(cut_every_s=rng.uniform(5.0, 15.0), mute_fraction=1.0)
+        "net": NetFaults(cut_every_s=rng.uniform(10.0, 30.0), mute_fraction=1.0)
     },
 }
 """What is no dial of the venue."""
@@ -223,13 +231,13 @@ def _with_companions(
         orders = _people(rng, (8.0, 20.0))["orders"][1:]
     wanted = {state}
     if state != "INTENT" and rng.random() < ALL_FRACTION:
-        wanted |= {"UNKNOWN", "PARTIAL"}
+        wanted |= {"SENT", "PARTIAL"}
     if is_long:
-        dials.append({**LOST, "count": 4})
-    elif state == "QUARANTINE":
-        dials.append({**DISPUTED, "after": rng.randrange(2, 8)})
-    if wanted & {"SENT", "UNKNOWN"} and not is_long:
         dials.append(LOST)
+    elif state in STUCK:
+        dials.append({**LOST, **STUCK_HERE} if state == "UNKNOWN" else {**DISPUTED, **STUCK_HERE})
+    if "SENT" in wanted:
+        dials.append(LATE)
     if "PARTIAL" in wanted:
         dials.append(rng.choice((PARTLY, IN_PIECES)))
     return msgspec.structs.replace(scenario, dials=tuple(dials), orders=orders)

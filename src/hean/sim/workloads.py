@@ -17,6 +17,7 @@ from hean.core.types import CancelRequest, Event, EventType, OrderRequest, Order
 from hean.strategies.base import Strategy
 
 AMOUNT = 300.0  # quote money of one order: a few of them fit into every limit
+DEAR = 10_000.0  # a coin that is traded by the thousandth, others by the hundredth
 RESTING_MAX = 6
 AWAY_FRACTION = 0.003  # from the touch, of orders that rest
 AMEND_FRACTION = 0.5  # of the occasions on which an order does not stay as it is
@@ -64,9 +65,10 @@ class Workload(Strategy):
 
     def size(self, symbol: str, price: float, side: Side) -> Decimal:
         """About the usual amount, on a step that every market has."""
-        size = Decimal(f"{AMOUNT * self.chance.uniform(0.2, 2.0) / price:.3f}")
+        step = Decimal("0.001" if price > DEAR else "0.01")
+        size = Decimal(AMOUNT * self.chance.uniform(0.2, 2.0) / price).quantize(step)
         if self.p.spot and side is Side.SELL:
-            size = min(size, self.position[symbol].quantize(Decimal("0.001"), "ROUND_DOWN"))
+            size = min(size, self.position[symbol].quantize(step, "ROUND_DOWN"))
         return size
 
 
