@@ -195,8 +195,8 @@ class Claims:
 
     def _unasked(self, order: Tracked, why: str) -> EnvironmentFault:
         return EnvironmentFault(
-            f"{self._gateway.codec.name} could not be asked about {order.order_id} ({why}). It goes "
-            "on counting in full; ask again."
+            f"{self._gateway.codec.name} could not be asked about {order.order_id} ({why}). "
+            "It goes on counting in full; ask again."
         )
 
     # ------------------------------------------------------------ believing
@@ -216,8 +216,9 @@ class Claims:
             self._gateway.tracker.closed(order, why, at_ns)
         self._gateway.resolution.decided(order)
         return (
-            f"{order.order_id}: {SENTENCES[claim.word]}; {order.side.value} {rest:f} {order.symbol} "
-            "count no more. If the venue shows it after all, everything new stops"
+            f"{order.order_id}: {SENTENCES[claim.word]}; "
+            f"{order.side.value} {rest:f} {order.symbol} count no more. "
+            "If the venue shows it after all, everything new stops"
         )
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`drill.py`: the whole kill switch, practised against the venue twin, with its times. A real trading
-process with a strategy that orders without rest is stopped step by step over its control socket,
-ended, and started again; the twin's own ledger says what came when. Nothing of the person's own is
-touched: account, market and data directory are made for it and thrown away. (What takes orders back
-when a process is dead is another process, `hean watchdog`.)
+"""`drill.py`: the whole kill switch, practised against the venue twin, with its times. A real
+trading process with a strategy that orders without rest is stopped step by step over its control
+socket, ended, and started again; the twin's own ledger says what came when. Nothing of the person's
+own is touched: account, market and data directory are made for it and thrown away. (What takes
+orders back when a process is dead is another process, `hean watchdog`.)
 """
 
 from __future__ import annotations

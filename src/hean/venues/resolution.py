@@ -166,8 +166,8 @@ class Resolution:
         """A person had said that it had ended. It cannot be counted again, so it is made true."""
         reason = (
             f"order {order.order_id} ({order.symbol}, {self._name}) had ended, as a person said, "
-            "and is at the venue after all. It is cancelled, what it trades is counted; look at the "
-            "account before the halt is released."
+            "and is at the venue after all. It is cancelled, what it trades is counted; look at "
+            "the account before the halt is released."
         )
         self._emit(Command("kill", {"level": "HALT_NEW", "reason": reason}, self._name))
         order.is_cancel_wanted = True

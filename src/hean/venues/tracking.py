@@ -200,7 +200,9 @@ class OrderTracker:
         self._emit(OrderAbsent(order.order_id, proof, order.symbol))
 
     def closed(self, order: Tracked, why: str, now_ns: int) -> None:
-        """A person says that it has ended. *now_ns*: the venue's time; what it shows of later wins."""
+        """A person says that it has ended, and is believed until the venue shows it. *now_ns*: the
+        venue's time.
+        """
         if order.is_ended:
             return
         self._end(order)

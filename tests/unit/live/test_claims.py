@@ -169,7 +169,7 @@ async def test_what_had_ended_and_is_open_after_all_stops_what_is_new_and_is_can
 async def test_a_piece_from_before_the_end_is_its_own_and_a_later_one_the_venue_s(
     world: World,
 ) -> None:
-    """Books in which the order has ended refuse what traded later; the money counts all the same."""
+    """Books in which the order has ended refuse what traded later; its money counts anyway."""
     counter = await forgotten(world)
     await counter.hear(Word.ENDED)
     at_ns = world.order.closed_ns
