@@ -17,7 +17,7 @@ from typing import Any
 
 from crash.live_process import SYMBOLS, Place
 from hean.core.journal import Record, open_journal
-from hean.core.types import OrderApproved, OrderFilled, OrderType
+from hean.core.types import AmendApproved, OrderApproved, OrderFilled, OrderType
 from hean.live.recovery import Books, fold
 from hean.live.rows import SENT, START, Sent, Start, row_of
 
@@ -33,6 +33,9 @@ class Rows:
 
     sent: Counter[str] = field(default_factory=Counter)
     approved: dict[str, list[OrderApproved]] = field(default_factory=dict)
+    amends: dict[str, list[AmendApproved]] = field(default_factory=dict)
+    amends_sent: Counter[str] = field(default_factory=Counter)
+    changed: int = 0
     fills: list[OrderFilled] = field(default_factory=list)
     epochs: list[int] = field(default_factory=list)
     kills: list[str] = field(default_factory=list)
@@ -48,11 +51,17 @@ class Rows:
             case "SENT":
                 sent = row_of(record, Sent)
                 self.sent[sent.order_id] += sent.verb == "submit"
+                self.amends_sent[sent.order_id] += sent.verb == "amend"
             case "START":
                 self.epochs.append(row_of(record, Start).epoch)
             case "ORDER_APPROVED":
                 approved: Any = record.fact()
                 self.approved.setdefault(approved.order_id, []).append(approved)
+            case "AMEND_APPROVED":
+                amend: Any = record.fact()
+                self.amends.setdefault(amend.order_id, []).append(amend)
+            case "ORDER_AMENDED":
+                self.changed += 1
             case "ORDER_FILLED":
                 self.fills.append(record.fact())  # type: ignore[arg-type]  # by its kind
             case "KILLSWITCH_TRIGGERED":
@@ -143,6 +152,7 @@ def problems(place: Place, reading: Reading) -> list[str]:
     rows, ledger = reading.rows, ledger_of(place)
     return [
         *_orders(rows, ledger),
+        *_amended(rows, ledger),
         *_fills(rows, ledger),
         *_rest(place, books),
         *(f"{order_id} is not resolved" for order_id in reading.unresolved()),
@@ -173,6 +183,19 @@ def _orders(rows: Rows, ledger: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{name} differs from what was approved: {difference}"
         if rows.sent[name] != 1:
             yield f"{name} is at the venue and left {rows.sent[name]} times by the journal"
+
+
+def _amended(rows: Rows, ledger: list[dict[str, Any]]) -> Iterator[str]:
+    changed = [row for row in ledger if row["kind"] == "amended"]
+    for row in changed:
+        name = row["client_order_id"]
+        is_cut = name in rows.approved and rows.approved[name][0].reduce_only
+        terms = (Decimal(row["price"]), Decimal(row["qty"]))
+        if not is_cut and terms not in [(each.price, each.size) for each in rows.amends[name]]:
+            yield f"{name} has terms that nobody approved: {row}"
+    for name, count in rows.amends_sent.items():
+        if count > len(rows.amends.get(name, ())):
+            yield f"{name} was changed {count} times, approved were {len(rows.amends[name])}"
 
 
 def _difference(row: dict[str, Any], approved: OrderApproved) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A strategy that keeps orders moving, for tests that kill the process it runs in: market entries
-with stop and target, limits near the market that fill or are taken back, exits. It decides by its
-count of facts alone, and after a restart goes on with what it finds.
+with stop and target, limits near the market that fill, are changed or taken back, exits. It decides
+by its count of facts alone, and after a restart goes on with what it finds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NEAR, AWAY = 0.9999, 0.97  # of the last price: a limit that may fill, one that 
 STOP, TARGET = 0.9, 1.1
 RESTING_MAX = 3
 STEP_NS = 150_000_000  # with stop and target, fewer orders than a second may have
-STEPS = ("enter", "near", "away", "cancel", "leave", "away", "cancel", "near", "leave", "cancel")
+STEPS = ("enter", "near", "away", "change", "leave", "away", "cancel", "near", "change", "cancel")
 
 
 class Mover(Strategy):
@@ -92,6 +92,8 @@ class Mover(Strategy):
                 self._get_out(symbol)
             case "near" | "away" if len(self._resting[symbol]) < RESTING_MAX:
                 self._offer(symbol, price * (NEAR if step == "near" else AWAY))
+            case "change":
+                self._change(symbol, price)
             case "cancel":
                 self._take_back(symbol)
 
@@ -122,6 +124,13 @@ class Mover(Strategy):
                 order_id=order_id,
             )
         )
+
+    def _change(self, symbol: str, price: float) -> None:
+        """Other prices, where the venue changes them; it may not know of the last change yet."""
+        away = NEAR if self._steps % 2 else AWAY
+        for order_id in self._resting[symbol]:
+            self._tell()
+            self.amend(order_id, price=price * away, symbol=symbol)
 
     def _take_back(self, symbol: str) -> None:
         for order_id in self._resting[symbol]:
