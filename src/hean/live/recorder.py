@@ -87,7 +87,7 @@ class Recorder:
     def sending(
         self, verb: Verb, orders: Sequence[Tracked], price: Decimal | None, size: Decimal | None
     ) -> None:
-        """A byte of these requests leaves when this has returned. *Raises*: `JournalWriteFailed`."""
+        """What is sent leaves when this has returned. *Raises*: `JournalWriteFailed`."""
         for order in orders:
             self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size)))
         self.commit()

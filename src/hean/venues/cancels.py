@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cancels.py`: cancellations on their way out. Those asked for in one go, such as forty by the kill
-switch, leave together right after it: all their records are made durable by one commit, then the
-first byte of the first one leaves. What has no room in the rate budget is asked for again when it
-has. An order or amendment that is sent in the same go waits for them: a stop that replaces another
-one must not come first.
+"""`cancels.py`: cancellations on their way out. Those asked for in one go, such as forty by the
+kill switch, leave together right after it: all their records are made durable by one commit, then
+the first byte of the first one leaves. What has no room in the rate budget is asked for again when
+it has. An order or amendment that is sent in the same go waits for them: a stop that replaces
+another one must not come first.
 """
 
 from __future__ import annotations
