@@ -61,7 +61,7 @@ class Stated(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why an answer cannot be used now, and the silence the venue wants (`None`: it did not say)."""
+    """Why an answer cannot be used now, and what silence the venue wants (`None`: unsaid)."""
 
     why: str
     silence: Silence | None = None

@@ -27,11 +27,6 @@ NEVER: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
         frozenset({"INTENT"}),
         "an order is approved and sent within a step of the process; so are only these faults",
     ),
-    (
-        frozenset({"amend_race"}),
-        frozenset(STATES),
-        "nothing asks for an amendment: strategies cancel and make another order",
-    ),
 )
 """Kinds, states, and why they never meet."""
 

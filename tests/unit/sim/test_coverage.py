@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -49,13 +48,6 @@ def test_every_reason_is_about_something_that_exists() -> None:
         assert kinds <= set(KINDS)
         assert states <= set(STATES)
         assert why
-
-
-def test_only_venues_know_how_to_amend(root: Path) -> None:
-    """The reason why no amendment is ever raced: the day somebody asks for one, it is none."""
-    source = root / "src" / "hean"
-    asking = [path for path in source.rglob("*.py") if ".amend(" in path.read_text()]
-    assert {path.relative_to(source).parts[0] for path in asking} <= {"venues", "twin"}
 
 
 @pytest.mark.parametrize(
