@@ -18,6 +18,7 @@ from hean.twin.orders import Order
 COOL_DOWN_S = 60.0  # R-24
 SWEPT_S = 5.0  # after so long in which it can be asked back nothing is left; R-25: two
 BARE_S = 5.0  # three seconds of I-13, and the way of an order there
+LOOKS_S = 0.15  # a tenth of a second, and a step late
 NS = 1_000_000_000
 PROTECTED = "brackets"
 HINDERS = ("key", "maintenance", "private stream")
@@ -49,7 +50,9 @@ class Brakes:
         self._asked_back: set[str] = set()
         self._able_s: float | None = None  # since when it can cancel
         self._naked_s: float | None = None  # since when a position has no stop at the venue
+        self._ready_s = 0.0
         self._bare_s: dict[str, tuple[float, int]] = {}  # by the rows, and alarms before
+        self._seen_bare_s: dict[str, float] = {}
         faults = set(scenario.kinds()) - {"order"}
         self._is_honest = not faults
 
@@ -122,15 +125,21 @@ class Brakes:
         )
 
     def _look_at_alarms(self, is_ready: bool) -> None:
-        """By what the process has written itself: what it knows to be bare, it tells."""
+        """By what the process has written itself: what it knows to be bare, it tells. It is in
+        charge from when it is ready, and looks ten times a second: who was covered for less than
+        that was not.
+        """
         audit, now_s = self._journal.audit, self._time_s()
-        bare = audit.bare() if is_ready else []
-        for symbol in self._bare_s.keys() - set(bare):
+        if not is_ready:
+            self._ready_s = now_s
+        bare = audit.bare()
+        self._seen_bare_s |= dict.fromkeys(bare, now_s)
+        for symbol in [name for name in self._bare_s if now_s - self._seen_bare_s[name] > LOOKS_S]:
             del self._bare_s[symbol]
         for symbol in bare:
             alarms = audit.alarms.get(symbol, 0)
             since_s, before = self._bare_s.setdefault(symbol, (now_s, alarms))
-            bare_s = now_s - since_s
+            bare_s = now_s - max(since_s, self._ready_s)
             allowed_s = BARE_S + 2 * self._scenario.disk.slow_s
             self._require(
                 "I-13",
