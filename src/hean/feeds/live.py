@@ -117,6 +117,7 @@ class LiveFeed(ABC):
         self._watching: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._is_down: set[Connection] = set()
+        self._looked_s: float | None = None
 
     # ------------------------------------------------------------ what venues differ in
 
@@ -139,6 +140,12 @@ class LiveFeed(ABC):
     def is_ready(self) -> bool:
         """Whether each topic is acknowledged or delivering."""
         return bool(self.topics) and all(topic.is_ready for topic in self.topics.values())
+
+    @property
+    def unwatched_s(self) -> float:
+        """How long nobody has looked whether something is silent; 0 before the start."""
+        now_s = asyncio.get_running_loop().time()
+        return 0.0 if self._looked_s is None else now_s - self._looked_s
 
     async def start(self) -> None:
         """Connect and subscribe; return when ready.
@@ -380,11 +387,11 @@ class LiveFeed(ABC):
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        before_s = loop.time()
+        self._looked_s = loop.time()
         while True:
             await asyncio.sleep(LOOK_S)
             at_s = loop.time()
-            gap_s, before_s = min(at_s - before_s, GAP_MAX_S), at_s
+            gap_s, self._looked_s = min(at_s - self._looked_s, GAP_MAX_S), at_s
             for topic in self.topics.values():
                 topic.look(gap_s)
                 if topic.is_wanted:

@@ -64,6 +64,7 @@ from hean.venues.sweep import Sweep
 S_NS = 1_000_000_000
 META = {"kind": "live"}
 SETTLE_TURNS, SETTLE_S = 100, 0.001  # a burst is delivered in one turn of the loop or two
+UNWATCHED_S = 1.0  # ten looks: a burst of slow commits in one step of the loop
 DISK_LOOKS = 10  # of ten a second, so the disk is looked at once a second
 
 
@@ -488,4 +489,6 @@ class LiveEngine:
         """Why an order may not leave at this moment."""
         if not self.is_ready and not is_reduction:
             return "the account has not been compared yet"
+        if not is_reduction and self.feed.unwatched_s > UNWATCHED_S:
+            return "nobody has looked lately whether the market data is fresh; the disk is slow"
         return self.safety.objection(is_reduction)
