@@ -51,7 +51,9 @@ ON_LINES = frozenset(
 ON_LIVES = frozenset({"death", "disk_error"})
 """Kinds that end the process: no life of it lasts."""
 ON_ORDERS = frozenset(
-    name for name, dial in DIAL_TABLE.items() if dial.match.get("op") in ("create", "cancel")
+    name
+    for name, dial in DIAL_TABLE.items()
+    if dial.match.get("op") in ("create", "cancel", "amend")
 ) | frozenset({"stop_refused", "stop_lost"})
 """Kinds that choose among requests about orders: there are few, so they choose many."""
 STUCK = frozenset({"UNKNOWN", "QUARANTINE"})
@@ -124,8 +126,8 @@ def _workload(kind: str, state: str, rng: random.Random) -> str:
         return "desk"
     if state == "INTENT":
         return "takers"  # of several orders that are made at once the last ones wait
-    if kind == "cancel_all_survivor":
-        return "maker"  # whoever has a stop to keep asks for no such thing
+    if kind in ("cancel_all_survivor", "amend_race"):
+        return "maker"  # whoever has a stop to keep asks for neither
     return rng.choice(("maker", "maker", "desk", "monkey"))
 
 
