@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 from hean.core.types import Health, Payload
@@ -27,7 +28,8 @@ from hean.venues.tracking import OrderTracker
 
 EMPTY_LISTS = 2  # R-25: one may have been made before the last order arrived
 WATCH_S = 2 * BYBIT_WINDOW_MS / 1_000  # as long as an order that left may still be accepted, twice
-PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)  # between two lists; Binance counts a list as 80 requests
+PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 4.0)  # between two lists; Binance counts a list as 80
+# requests of 2,400 a minute, and the cancels need some of them
 PATIENCE_S = 2.0  # for a cancel that is under way, before another one is sent
 COMPONENT = "sweep"
 
@@ -96,7 +98,7 @@ class Sweep:
             if not order.is_cancel_wanted and not self._keeps(order.order_id):
                 self._cancel(order.order_id)
         loop = asyncio.get_running_loop()
-        empty, quiet_since_s, pause = 0, loop.time(), 0
+        empty, quiet_since_s, pauses_s = 0, loop.time(), chain(PAUSES_S, repeat(PAUSES_S[-1]))
         while empty < EMPTY_LISTS or loop.time() - quiet_since_s < WATCH_S:
             listed = await self._list()
             if listed is None:
@@ -110,8 +112,7 @@ class Sweep:
                 quiet_since_s = loop.time() if empty == 1 else quiet_since_s
                 if empty == EMPTY_LISTS:
                     self._say(is_empty=True, left=0)
-            await asyncio.sleep(PAUSES_S[min(pause, len(PAUSES_S) - 1)])
-            pause = pause + 1 if not listed else min(pause + 1, 2)
+            await asyncio.sleep(next(pauses_s))
 
     async def _list(self) -> tuple[OrderReport, ...] | None:
         """All open orders; `None` unless the list is complete."""
