@@ -24,7 +24,11 @@ from hean.venues.dispatch import Dispatch
 SEEDS = range(1, int(os.environ.get("HEAN_SIM_SEEDS", "300")) + 1)
 SAMPLE = range(1, 21)  # played in two processes
 OFTEN = [
+    ("amnesia", "PARTIAL"),
+    ("cancel_fails", "UNKNOWN"),
     ("clock", "WORKING"),
+    ("death", "PARTIAL"),
+    ("death", "QUARANTINE"),
     ("death", "SENT"),
     ("death", "UNKNOWN"),
     ("death", "WORKING"),
@@ -39,6 +43,7 @@ OFTEN = [
     ("net_slow", "SENT"),
     ("net_slow", "UNKNOWN"),
     ("net_slow", "WORKING"),
+    ("net_slow", "QUARANTINE"),
     ("private_cut", "WORKING"),
     ("public_cut", "WORKING"),
     ("rate_limited", "WORKING"),
@@ -46,6 +51,7 @@ OFTEN = [
     ("status_reversed", "SENT"),
 ]
 """Faults that meet orders in these states many times in so many seeds."""
+EMPTY_MAX = 100  # of some three hundred that can occur; in ten thousand seeds none is left
 TRACES = """
 import sys
 from hean.sim.run import Trial
@@ -76,6 +82,8 @@ def test_every_seed_keeps_every_promise(totals: Totals) -> None:
 def test_faults_meet_orders_in_every_state(totals: Totals) -> None:
     assert [cell for cell in OFTEN if not totals.cells[cell]] == []
     assert {state for _, state in totals.cells} >= set(STATES)
+    assert totals.wrong() == []
+    assert len(totals.empty()) < EMPTY_MAX
     assert totals.kinds.keys() >= DIALS.keys()
 
 

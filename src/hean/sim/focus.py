@@ -27,7 +27,8 @@ BEGINS_S = (2.0, 4.0)  # the first orders are out by then
 FIRST_FRACTION = 0.35  # of the run, before a fault of a moment comes: so long an answer may lack
 MOMENTS = 12  # at which a fault comes that comes at a moment
 LIVES = 8
-CUT_EVERY_S = (4.0, 12.0)  # on average: no minute without a hole, so that nothing is proven
+CUT_EVERY_S = (2.0, 8.0)  # on average, of each line
+HOLES_S = (8.0, 12.0)  # no minute without a hole, so that nothing is proven
 ALL_FRACTION = 0.5  # of the seeds have orders in other states too
 TWO_SYMBOLS = 1.6  # times the steps of one, in as many seconds
 LONG_FRACTION = 0.3  # of the seeds about quarantine wait for it: nobody knows for five minutes
@@ -62,9 +63,13 @@ STRONG = {
     "cancel_all_survivor": (0.9, 1.0),
     "clock_jump": (0.05, 0.2),
     "position_query_fails": (0.2, 0.7),
-    "subscription_silent": (0.1, 0.4),
+    "subscription_silent": (0.3, 0.8),
 }
-ONE_MOMENT = frozenset({"ip_banned", "key_refused"})  # after them little happens for a while
+MOMENTS_OF = {
+    **dict.fromkeys(("ip_banned", "key_refused"), 1),  # after them little happens for a while
+    **dict.fromkeys(("connection_refused", "rate_limited", "reduce_only", "stall"), 4),
+}
+"""Fewer moments of those that act on what comes while they last."""
 SOON = {"life_s": (3.0, 8.0), "announced_s": (0.0, 2.0)}
 """Parameters by which a dial acts within the run."""
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -116,7 +121,7 @@ def about(base: Scenario, kind: str, state: str, rng: random.Random) -> Scenario
     scenario = msgspec.structs.replace(base, **changes)
     scenario = _with_fault(scenario, kind, rng, span_s, is_late=is_long)
     if has_holes and not scenario.net.cut_every_s:
-        net = replace(scenario.net, cut_every_s=rng.uniform(*CUT_EVERY_S))
+        net = replace(scenario.net, cut_every_s=rng.uniform(*(HOLES_S if is_long else CUT_EVERY_S)))
         scenario = msgspec.structs.replace(scenario, net=net)
     return _with_companions(scenario, kind, state, rng, is_long=is_long)
 
@@ -128,6 +133,8 @@ def _workload(kind: str, state: str, rng: random.Random) -> str:
         return "takers"  # of several orders that are made at once the last ones wait
     if kind in ("cancel_all_survivor", "amend_race"):
         return "maker"  # whoever has a stop to keep asks for neither
+    if state in STUCK:
+        return rng.choice(("maker", "desk"))  # a monkey's cancels take the requests it takes
     return rng.choice(("maker", "maker", "desk", "monkey"))
 
 
@@ -144,7 +151,7 @@ def _with_fault(
     if make is not None:
         return msgspec.structs.replace(scenario, **make(rng, span_s))
     found = []
-    for at_s, for_s in _moments(rng, span_s, 1 if kind in ONE_MOMENT else MOMENTS):
+    for at_s, for_s in _moments(rng, span_s, MOMENTS_OF.get(kind, MOMENTS)):
         fields = DIALS[kind](rng, scenario.venue)
         is_of_moment = "at_s" in fields
         if is_of_moment or is_late:
