@@ -59,6 +59,7 @@ ON_ORDERS = frozenset(
 """Kinds that choose among requests about orders: there are few, so they choose many."""
 STUCK = frozenset({"UNKNOWN", "QUARANTINE"})
 """States of an order in which nothing new leaves for its symbol: another one goes on."""
+WEIGHTS = {"INTENT": 2, "UNKNOWN": 2, "QUARANTINE": 3}
 STRONG = {
     "cancel_all_survivor": (0.9, 1.0),
     "clock_jump": (0.05, 0.2),
@@ -89,10 +90,13 @@ def focused(base: Scenario, rng: random.Random) -> Scenario:
 
 
 def _subject(rng: random.Random) -> tuple[str, str]:
-    """A kind and a state that can meet; no kind is rarer for meeting fewer states."""
+    """A kind and a state that can meet; no kind is rarer for meeting fewer states, and the states
+    that are hard to come by are drawn more often.
+    """
     possible = {kind: [state for state in STATES if not why_never(kind, state)] for kind in KINDS}
     kind = rng.choice([kind for kind, states in possible.items() if states])
-    return kind, rng.choice(possible[kind])
+    states = possible[kind]
+    return kind, rng.choices(states, [WEIGHTS.get(state, 1) for state in states])[0]
 
 
 def about(base: Scenario, kind: str, state: str, rng: random.Random) -> Scenario:
@@ -161,6 +165,8 @@ def _with_fault(
         if "probability" in fields:
             fields["probability"] = _strong(kind, fields["probability"], rng)
         fields |= {name: rng.uniform(*soon) for name, soon in SOON.items() if name in fields}
+        if kind in ON_ORDERS and len(scenario.symbols) > 1:
+            fields["match"] = {"symbol": SYMBOLS[0]}
         found.append(set_at(kind, fields, scenario.market, 1.0))
         if not is_of_moment:
             break
