@@ -76,6 +76,7 @@ class Desk:
         limits: dict[str, str] | None = None,
         sizing: Sizing | None = None,
         cash: int = 10_000,
+        instruments: dict[str, Instrument] = INSTRUMENTS,
     ) -> None:
         self.prices = {BTC: 60_000.0, ETH: 3_000.0} if prices is None else prices
         self.clock = SimClock(START_NS)
@@ -83,13 +84,13 @@ class Desk:
         self.events: list[Event] = []
         self.bus.tap(self.events.append)
         self.venue = Notebook()
-        self.strategy = Hand((BTC, ETH))
+        self.strategy = Hand(tuple(instruments))
         settings = AccountSettings(
             cash=Decimal(cash), sizing=sizing or Sizing(), limits={} if limits is None else limits
         )
         self.system = TradingSystem(
             self.strategy,
-            INSTRUMENTS,
+            instruments,
             settings=settings,
             bus=self.bus,
             venue=self.venue,

@@ -22,10 +22,20 @@ from hean.venues.reports import Tracked
 MS_NS = 1_000_000
 
 
-class JournalDesk(Desk):
-    """A life of a trading process, played by hand. *door*: why nothing new may leave."""
+PERPETUAL = Terms(*(BTC, "linear", "0.10", "0.001", "0.001", "", "0", (), "0.0002", "0.0005", 0))
+SPOT = Terms(*(BTC, "spot", "0.10", "0.00001", "0.00001", "", "0", (), "0.001", "0.001", 0))
 
-    def __init__(self, path: Path, *, epoch: int = 1, **more: Any) -> None:
+
+class JournalDesk(Desk):
+    """A life of a trading process, played by hand. *door*: why nothing new may leave; *terms*: of
+    its only symbol.
+    """
+
+    def __init__(
+        self, path: Path, *, epoch: int = 1, terms: Terms | None = None, **more: Any
+    ) -> None:
+        if terms is not None:
+            more["instruments"] = {BTC: terms.instrument()}
         super().__init__(**more)
         self.path = path
         self.door = ""
@@ -43,7 +53,7 @@ class JournalDesk(Desk):
             state_hash=self.system.durable_hash,
             witness=Witness(self.bus, self.system.governor, (BTC,), door=lambda _: self.door),
         )
-        self.recorder.write(START, row_bytes(_start(epoch)))
+        self.recorder.write(START, row_bytes(_start(epoch, terms or PERPETUAL)))
         self.bus.tap(self.recorder.tap)
         self.venue.submit = self._submit  # type: ignore[method-assign]
 
@@ -100,8 +110,7 @@ class JournalDesk(Desk):
         self.recorder.sending("submit", [order], None, None)
 
 
-def _start(epoch: int) -> Start:
+def _start(epoch: int, terms: Terms) -> Start:
     account = AccountSettings(cash=Decimal(10_000))
-    names = ("bybit", "linear", "testnet", "1", "hand")
-    rules = (BTC, "linear", "0.10", "0.001", "0.001", "", "0", (), "0.0002", "0.0005", 0)
-    return Start(epoch, "test", *names, {}, account, [Terms(*rules)])
+    names = ("bybit", terms.kind, "testnet", "1", "hand")
+    return Start(epoch, "test", *names, {}, account, [terms])

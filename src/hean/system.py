@@ -17,6 +17,7 @@ from hean.core.bus import EventBus
 from hean.core.module import Context, IdSequence, Module
 from hean.core.ports import Market, Venue
 from hean.core.types import EventType
+from hean.execution.coin_fees import CoinFees
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
 from hean.models.candles import CandleBuilder
@@ -54,7 +55,7 @@ class TradingSystem:
 
     *reference*: last price of a symbol. *candles_from_ticks*: bar length to build when the market
     brings no bars of its own. *market*: what strategies may look at. *ids*: names orders. *books*:
-    orders and money of an earlier process, to go on with.
+    orders, money and fees in coins of an earlier process, to go on with.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class TradingSystem:
         candles_from_ticks: str | None = None,
         market: Market | None = None,
         ids: IdSequence | None = None,
-        books: tuple[OrderEngine, Ledger] | None = None,
+        books: tuple[OrderEngine, Ledger, CoinFees] | None = None,
     ) -> None:
         self.market = market
         self.strategy = strategy
@@ -78,7 +79,7 @@ class TradingSystem:
         self.bus = bus
         self.ids = ids or IdSequence()
         self.seed = seed
-        engine, ledger = books or (new_engine(instruments), None)
+        engine, ledger, coin_fees = books or (new_engine(instruments), None, None)
         engine.set_limits({"leverage_max": format(settings.leverage, "f"), **settings.limits})
         self.engine = engine
         self.portfolio = Portfolio(
@@ -96,7 +97,7 @@ class TradingSystem:
             sizing=settings.sizing,
         )
         self.governor = governor
-        self.orders = OrderManager(self.engine)
+        self.orders = OrderManager(self.engine, coin_fees or CoinFees(instruments))
         self.modules: list[Module] = []
         self._detach: dict[Module, Callable[[], None]] = {}
         # Facts reach truth before opinion: the engine and the ledger know a fill before the

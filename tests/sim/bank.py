@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hean.sim.run import Outcome, Trial
 from hean.sim.scenario import Kill, Order, Scenario
@@ -59,6 +60,12 @@ def busy(workload: str, *, venue: str = "", **given: Any) -> Callable[[int], Sce
         return Scenario(seed, where, "linear", "busy", workload, 1.0, **settings)
 
     return scenario
+
+
+def on_spot(workload: str, *, venue: str = "", **given: Any) -> Callable[[int], Scenario]:
+    """The same on spot."""
+    make = busy(workload, venue=venue, **given)
+    return lambda seed: replace(make(seed), market="spot")
 
 
 def dials(*documents: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hean.sim.net import NetFaults
 from sim import order_bugs, record_bugs, risk_bugs
 from sim.amend_bugs import AMENDMENTS
 from sim.audit_bugs import AUDITED
-from sim.bank import LIMITS, STEPS, Bug, busy, deaths, dials, stop
+from sim.bank import LIMITS, STEPS, Bug, busy, deaths, dials, on_spot, stop
 from sim.found_bugs import FOUND
 
 HASTY = {**LIMITS, "orders_per_second_max": "1000"}
@@ -213,6 +213,7 @@ BANK = [
         ("I-16",),
         busy("takers", venue="bybit", limits=HASTY),
     ),
+    Bug(record_bugs.fees_in_coins_stay_in_the_books, ("I-13", "I-14"), on_spot("brackets")),
     *AMENDMENTS,
     *FOUND,
     *AUDITED,

@@ -16,6 +16,7 @@ from hean.core.journal import Journal
 from hean.core.module import IdSequence
 from hean.core.types import Event, EventType
 from hean.errors import JournalWriteFailed
+from hean.execution.coin_fees import CoinFees
 from hean.live import recorder
 from hean.live.engine import LiveEngine
 from hean.live.recorder import Recorder
@@ -211,6 +212,11 @@ def fill_is_booked_twice(patch: Patch) -> None:
         self.ledger.book(event.data)
 
     patch.setattr(Portfolio, "on_filled", twice)
+
+
+def fees_in_coins_stay_in_the_books(patch: Patch) -> None:
+    """What a spot venue takes of a buy as its fee is counted as if it could be sold."""
+    patch.setattr(CoinFees, "after", lambda self, fill: None)
 
 
 def difference_is_adopted_in_silence(patch: Patch) -> None:

@@ -21,6 +21,7 @@ from hean.core.vocabulary import (
 )
 
 ZERO = Decimal(0)
+KEPT = "venue-fee-"  # beginning of the order id of what a venue kept as its fee
 
 
 class Signal(Payload, frozen=True):
@@ -206,7 +207,8 @@ class OrderFilled(OrderPayload, frozen=True, gc=False):
     *executed_ns*: by the venue's clock, 0 where it is the time of the event.
 
     An execution that no order of ours asked for, such as a liquidation, comes under an order id
-    that starts with `venue-`.
+    that starts with `venue-`; what a venue kept as its fee of the coins of a buy, under one that
+    starts with `venue-fee-`, see `execution/coin_fees.py`. *fee_asset*: empty for the quote coin.
     """
 
     event_type: ClassVar = EventType.ORDER_FILLED
@@ -227,7 +229,22 @@ class OrderFilled(OrderPayload, frozen=True, gc=False):
     @property
     def is_forced(self) -> bool:
         """Whether the venue traded of its own accord."""
-        return self.order_id.startswith("venue-")
+        return self.order_id.startswith("venue-") and not self.is_kept
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether nothing traded: the venue kept this of the coins of a buy."""
+        return self.order_id.startswith(KEPT)
+
+    @property
+    def is_fee_in_quote(self) -> bool:
+        """Whether the fee is money of the ledger."""
+        return not self.fee_asset or self.symbol.endswith(self.fee_asset)
+
+    @property
+    def is_fee_in_base(self) -> bool:
+        """Whether the fee was taken in the coin that is traded."""
+        return not self.is_fee_in_quote and self.symbol.startswith(self.fee_asset)
 
 
 class OrderCancelled(OrderPayload, frozen=True, gc=False):

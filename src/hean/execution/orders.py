@@ -22,17 +22,19 @@ from hean.core.types import (
     Side,
 )
 from hean.errors import FieldInvalid, HeanError, OrderError
+from hean.execution.coin_fees import CoinFees
 
 
 class OrderManager(Module):
-    """The view of all orders."""
+    """The view of all orders. *coin_fees*: for venues that keep some of what is bought."""
 
     name = "orders"
     truth = True
-    produces = (EventType.ERROR,)
+    produces = (EventType.ERROR, EventType.ORDER_FILLED)
 
-    def __init__(self, engine: OrderEngine) -> None:
+    def __init__(self, engine: OrderEngine, coin_fees: CoinFees | None = None) -> None:
         self.engine = engine
+        self._coin_fees = coin_fees or CoinFees({})
         self.unexplained = 0
         """Facts that did not fit an order's state."""
         self._forced: set[str] = set()  # executions without an order of ours; rare, so all are kept
@@ -63,7 +65,8 @@ class OrderManager(Module):
 
     def admit_fill(self, event: Event) -> bool:
         """Count a piece that traded. *Returns*: whether it counts; an execution that was seen
-        before does not, nor does one that contradicts its order, which is reported.
+        before does not, nor does one that contradicts its order, which is reported. What the venue
+        kept of it is told next.
         """
         fill: OrderFilled = event.data
         try:
@@ -71,15 +74,20 @@ class OrderManager(Module):
                 raise FieldInvalid(
                     f"fill of {fill.order_id} without exec_id or side; only a venue reports fills."
                 )
-            if fill.is_forced:
-                return self._count_forced(fill)
-            return self.engine.count_fill(fill, fill.executed_ns or event.ts_ns)
+            if fill.is_forced or fill.is_kept:
+                is_counted = self._count_forced(fill)
+            else:
+                is_counted = self.engine.count_fill(fill, fill.executed_ns or event.ts_ns)
         except HeanError as error:
             self._report(event, error)
             return False
+        kept = self._coin_fees.after(fill) if is_counted else None
+        if kept is not None:
+            self.context.emit(kept)
+        return is_counted
 
     def _count_forced(self, fill: OrderFilled) -> bool:
-        """A liquidation and its like: there is no order, but the position has changed."""
+        """A liquidation, a fee in coins: there is no order, but the position has changed."""
         if fill.exec_id in self._forced:
             return False
         if fill.filled_qty <= 0:

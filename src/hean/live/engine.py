@@ -284,7 +284,7 @@ class LiveEngine:
             candles_from_ticks=settings.bar,
             market=self._market,
             ids=IdSequence(start.epoch),
-            books=(books.engine, books.ledger),
+            books=(books.engine, books.ledger, books.coin_fees),
         )
         self.recorder = Recorder(
             self.journal,
@@ -390,7 +390,7 @@ class LiveEngine:
             [order for order in books.open_orders() if order["strategy_id"] == name],
             books.wanted.get(name, {}),
         )
-        for fact in books.withdrawals():
+        for fact in (*books.coin_fees.pending.values(), *books.withdrawals()):
             self.bus.emit(fact)
 
     # ------------------------------------------------------------ the rim

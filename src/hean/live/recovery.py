@@ -45,6 +45,7 @@ from hean.errors import (
     ReplayDiverged,
     StateError,
 )
+from hean.execution.coin_fees import CoinFees
 from hean.execution.orders import OrderManager
 from hean.feeds.arriving import Terms
 from hean.live.rows import (
@@ -59,7 +60,7 @@ from hean.live.rows import (
     Start,
     row_of,
 )
-from hean.portfolio.portfolio import book_funding
+from hean.portfolio.portfolio import book_fill, book_funding
 from hean.risk.levels import Latched
 from hean.risk.triggers import BASELINE, Baseline
 from hean.strategies.base import part_of
@@ -117,7 +118,9 @@ class Books:
         self.hashes = 0
         self.is_stopped = False
         """Whether the last life ended in order."""
-        self._manager = OrderManager(self.engine)
+        self.coin_fees = CoinFees(self.instruments)
+        """What the venue kept of what was bought."""
+        self._manager = OrderManager(self.engine, self.coin_fees)
         bus = EventBus()
         self._manager.context = Context(bus, bus.clock)
         self._manager.context.emit = _forget
@@ -357,7 +360,7 @@ class Books:
                 self.engine.on_amend_rejected(rejected.order_id)
 
     def _book(self, fill: OrderFilled) -> None:
-        self.ledger.book(fill)
+        book_fill(self.ledger, fill)
         self.seen[fill.exec_id] = None
         if len(self.seen) > SEEN_MAX:
             self.seen.popitem(last=False)

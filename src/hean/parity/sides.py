@@ -134,7 +134,8 @@ def _told(journal: Journal) -> Told:
         if row.kind == EventType.ORDER_FILLED:
             fact = row.fact()
             assert isinstance(fact, OrderFilled)
-            trades.append(of_row(row.ts_ns, fact))
+            if not fact.is_kept:
+                trades.append(of_row(row.ts_ns, fact))
         elif row.kind == FINAL:
             state_hash = row.payload.decode()
     name = Path(journal.place).name

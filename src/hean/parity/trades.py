@@ -80,14 +80,14 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 def of_row(ts_ns: int, fill: OrderFilled) -> Trade:
-    """A fill as a journal tells it."""
+    """A fill as a journal tells it; a fee in coins as what they are worth."""
     return Trade(
         ts_ns,
         fill.symbol,
         fill.side or Side.BUY,
         fill.fill_price,
         fill.filled_qty,
-        fill.fee,
+        fill.fee * fill.fill_price if fill.is_fee_in_base else fill.fee,
         fill.liquidity,
         fill.order_id,
     )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from hean._core import Amount, Instrument, Ledger
 from hean.core.module import Module, on
 from hean.core.types import Event, EventType, Funding, OrderFilled, PnlUpdate, Timer
@@ -17,6 +19,7 @@ from hean.errors import LedgerBroken
 
 TELL_EVERY_NS = 1_000_000_000  # people and limits on equity need no more; fills may come in bursts
 TIMER = "portfolio.tell"
+ZERO = Decimal(0)
 
 
 class Portfolio(Module):
@@ -51,7 +54,7 @@ class Portfolio(Module):
         fill: OrderFilled = event.data
         if fill.side is None:
             raise LedgerBroken(f"fill {fill.exec_id} of {fill.order_id} has no side.")
-        self.ledger.book(fill)
+        book_fill(self.ledger, fill)
         self._tell_soon(event.ts_ns)
 
     @on(EventType.FUNDING)
@@ -107,6 +110,11 @@ class Portfolio(Module):
                 ledger.max_drawdown_fraction,
             )
         )
+
+
+def book_fill(ledger: Ledger, fill: OrderFilled) -> None:
+    """Book a fill, and its fee if that is money; a fee in coins is told by a fact of its own."""
+    ledger.book(fill if fill.is_fee_in_quote else replace(fill, fee=ZERO))
 
 
 def book_funding(ledger: Ledger, funding: Funding) -> bool:

@@ -136,6 +136,8 @@ class Reconciler(Module):
     def on_filled(self, event: Event) -> None:
         """What an execution did to what we hold."""
         fill: OrderFilled = event.data
+        if fill.is_kept:
+            return  # the buy has told its fee, to the last digit
         self._quarantined.discard(fill.order_id)
         if fill.is_forced and not fill.order_id.startswith(ADOPTED):
             self._external.append(f"{fill.side} {fill.filled_qty:f} {fill.symbol}")

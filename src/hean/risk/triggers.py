@@ -284,6 +284,8 @@ class Triggers(Module):
     def on_filled(self, event: Event) -> None:
         """The same thing done over and over, or a fee nobody agreed to."""
         fill: OrderFilled = event.data
+        if fill.is_kept:
+            return  # nothing traded, and the fee was judged with what did
         self._judge_fee(fill)
         if fill.is_forced or fill.side is None or self.limits.repeats is None:
             return
@@ -302,9 +304,9 @@ class Triggers(Module):
         allowed, fee = self.limits.fee_fraction, abs(fill.fee)
         if allowed is None or not fee or not fill.filled_qty:
             return
-        if fill.symbol.startswith(fill.fee_asset) and fill.fee_asset:
+        if fill.is_fee_in_base:
             share = float(fee / fill.filled_qty)
-        elif fill.symbol.endswith(fill.fee_asset) and fill.fill_price:
+        elif fill.is_fee_in_quote and fill.fill_price:
             share = float(fee / (fill.filled_qty * fill.fill_price))
         else:
             return  # paid in a third coin, whose price is not known here

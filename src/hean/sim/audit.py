@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from hean.core.orders import KEPT
 from hean.core.types import (
     AmendApproved,
     AmendRejected,
@@ -45,6 +46,7 @@ class Audit:
         self._approved: dict[str, OrderApproved] = {}
         self._most: dict[str, Decimal] = {}  # the largest size that an order was ever allowed
         self._filled: dict[str, Decimal] = {}
+        self._pieces: dict[str, OrderFilled] = {}  # by the id of the execution
         self._ended: set[str] = set()
         self._stops: set[str] = set()
         self._wanted: set[str] = set()
@@ -111,6 +113,10 @@ class Audit:
         self._ended.add(order_id)
 
     def _fill(self, fill: OrderFilled) -> None:
+        if fill.is_kept:
+            self._kept(fill)
+            return
+        self._pieces[fill.exec_id] = fill
         approved = self._approved.get(fill.order_id)
         filled = self._filled.get(fill.order_id, ZERO) + fill.filled_qty
         self._filled[fill.order_id] = filled
@@ -126,6 +132,19 @@ class Audit:
             if filled > most:
                 what = f"{fill.order_id} of {most} is filled {filled}"
                 self._problems.append(("I-06", what))
+
+    def _kept(self, fill: OrderFilled) -> None:
+        """What the venue kept as its fee is of one piece that is there, of its owner and at its
+        price, and costs no money.
+        """
+        self._position[fill.symbol] = self._position.get(fill.symbol, ZERO) - fill.filled_qty
+        piece = self._pieces.get(fill.order_id.removeprefix(KEPT))
+        if (
+            piece is None
+            or (piece.symbol, piece.strategy_id) != (fill.symbol, fill.strategy_id)
+            or piece.fill_price * fill.filled_qty != fill.fee
+        ):
+            self._problems.append(("I-24", f"{fill} was kept of {piece}"))
 
 
 def _says_why(fact: Any) -> bool:

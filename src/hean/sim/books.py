@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from hean.core.journal import Record
@@ -62,9 +62,11 @@ class VenueBooks:
     times_made: dict[str, int] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     position: dict[str, Decimal] = field(default_factory=dict)
-    """By symbol: everything that traded in the account."""
+    """By symbol: everything that traded in the account, less the fees taken of it."""
     own_position: dict[str, Decimal] = field(default_factory=dict)
     """By symbol: what our orders traded, and what the venue closed of it."""
+    lots: dict[str, Decimal] = field(default_factory=dict)
+    """By symbol: the lot when it traded first."""
 
     def on_event(self, event: Event, *, is_asked: bool) -> None:
         """The exchange did something. *is_asked*: for a client that asked for it."""
@@ -73,6 +75,20 @@ class VenueBooks:
                 self._order(event, is_asked)
             case ExecutionEvent():
                 self._execution(event.execution)
+
+    def held(self, symbol: str) -> Decimal:
+        """Whole lots of a position: a fee in coins leaves less of one, which cannot be sold."""
+        return self._whole(symbol, self.position)
+
+    def own_held(self, symbol: str) -> Decimal:
+        """Whole lots of what our orders traded."""
+        return self._whole(symbol, self.own_position)
+
+    def _whole(self, symbol: str, position: dict[str, Decimal]) -> Decimal:
+        if symbol not in position:
+            return ZERO
+        lot = self.lots[symbol]
+        return (position[symbol] / lot).to_integral_value(ROUND_FLOOR) * lot
 
     def has_made(self, order: Order | None) -> bool:
         """Whether this order came of a request of ours; an id alone does not say so."""
@@ -92,6 +108,10 @@ class VenueBooks:
         self.executions[str(execution.number)] = execution
         symbol = execution.market.symbol
         change = signed(execution.side, execution.quantity)
+        listing = execution.market.listing
+        self.lots.setdefault(symbol, listing.lot)
+        if execution.fee_coin == listing.base:
+            change -= execution.fee
         self.position[symbol] = self.position.get(symbol, ZERO) + change
         if execution.kind in FORCED or self.has_made(execution.order):
             self.own_position[symbol] = self.own_position.get(symbol, ZERO) + change

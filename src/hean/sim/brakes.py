@@ -112,7 +112,7 @@ class Brakes:
         self._require("R-25", not left, lambda: f"open {age_s:.0f} s later: {sorted(left)}")
 
     def _look_at_stops(self) -> None:
-        is_held = any(self._venue.position.values())
+        is_held = any(map(self._venue.held, self._venue.position))
         if not is_held or any(self._protects(order) for order in self._open()):
             self._naked_s = None
             return

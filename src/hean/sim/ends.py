@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hean.core.journal import Record
 from hean.errors import ReplayDiverged
 from hean.live.recovery import fold
-from hean.sim.books import ZERO
-from hean.twin.orders import Order
+from hean.sim.books import ZERO, signed
+from hean.twin.orders import Execution, Order
 
 if TYPE_CHECKING:
     from hean.sim.run import Trial
@@ -72,9 +72,8 @@ class Ends:
             checks.fail("I-22", difference)
         self._executions()
         self._fold(engine)
-        if self._trial.exchange.kind == "linear":
-            self._attribution()
-            self._ledger(engine)
+        self._attribution()
+        self._ledger(engine)
         if not checks.has_others:
             self._strategy(engine)
 
@@ -92,9 +91,9 @@ class Ends:
                 found.append(f"{name} is {order['status']} here and was never at the venue")
         for market in self._trial.exchange.markets:
             symbol = market.symbol
-            there = checks.venue.position.get(symbol, ZERO)
+            there = checks.venue.held(symbol)
             here = engine.system.engine.position(symbol)
-            if here != there and self._trial.exchange.kind == "linear":
+            if here != there:
                 found.append(f"{symbol}: position {here} here, {there} at the venue")
         return found
 
@@ -164,18 +163,23 @@ class Ends:
         )
 
     def _ledger(self, engine: Any) -> None:
-        """What the engine counts is what the venue did: positions, and fees to the grain in which
-        venues print them. What was there before the journal is adopted without its fee.
+        """What the engine counts is what the venue did: positions, and money to the grain in which
+        venues print it. What was there before the journal is adopted without its fee.
         """
         checks, ledger = self._trial.checks, engine.system.portfolio.ledger
         trades = checks.venue.executions.values()
-        fees = sum((each.fee for each in trades), ZERO)
+        if self._trial.exchange.kind == "linear":
+            what, here, there = "fees", ledger.fees, sum((each.fee for each in trades), ZERO)
+        else:
+            there = sum(map(_cash_of, trades), checks.journal.starts[0].account.cash)
+            what, here = "cash", ledger.cash
         checks.require(
             "I-01",
-            abs(ledger.fees - fees) <= FEE_GRAIN * len(trades) or checks.has_others,
-            lambda: f"fees {ledger.fees} in the ledger, {fees} at the venue",
+            abs(here - there) <= FEE_GRAIN * len(trades) or checks.has_others,
+            lambda: f"{what} {here} in the ledger, {there} at the venue",
         )
-        for symbol, held in checks.venue.position.items():
+        for symbol in checks.venue.position:
+            held = checks.venue.held(symbol)
             booked = ledger.position(symbol)[0]
             checks.require(
                 "I-02",
@@ -199,7 +203,8 @@ class Ends:
     def _attribution(self) -> None:
         """Parts of strategies and of others add up to the account's position at the venue."""
         checks = self._trial.checks
-        for symbol, held in checks.venue.position.items():
+        for symbol in checks.venue.position:
+            held = checks.venue.held(symbol)
             parts = {
                 name: part
                 for (name, where), part in checks.journal.by_strategy.items()
@@ -210,6 +215,13 @@ class Ends:
                 sum(parts.values(), ZERO) == held,
                 partial("{}: parts {}, {} at the venue".format, symbol, parts, held),
             )
+
+
+def _cash_of(execution: Execution) -> Decimal:
+    """What a piece that traded on spot brought in quote coins; a fee in others cost none."""
+    listing = execution.market.listing
+    fee = execution.fee if execution.fee_coin == listing.quote else ZERO
+    return -signed(execution.side, execution.quantity * execution.price) - fee
 
 
 def _doubled(records: Iterable[Record]) -> Iterator[Record]:

@@ -266,7 +266,7 @@ class Checks:
     def _within_limits(self, order: Order) -> None:
         """By the exchange's own books: what may be held after everything open has traded."""
         symbol, side = order.market.symbol, order.side
-        held = signed(side, self.venue.own_position.get(symbol, ZERO))
+        held = signed(side, self.venue.own_held(symbol))
         worst = held + self.venue.open_orders(symbol, side)
         least = min((price for _, where, price in self._prices if where == symbol), default=ZERO)
         limits = self._scenario.limits
@@ -339,16 +339,18 @@ class Checks:
         level = engine.system.engine.halt_level
         if LEVELS.index(level) < LEVELS.index(self.journal.level):
             self.fail("I-08", f"the engine is at {level}, the journal at {self.journal.level}")
-        if self._is_dirty and engine.is_ready:
+        # What a fee takes of a buy is told by the fact after it.
+        is_told = self._exchange.kind == "linear" or not len(bus)
+        if self._is_dirty and engine.is_ready and is_told:
             self._is_dirty = False
-            if not self.has_others and self._exchange.kind == "linear":
+            if not self.has_others:
                 self._exposure(engine)
 
     def _exposure(self, engine: Any) -> None:
         """The gate never counts less than the exchange may make of it."""
         for symbol in engine.system.portfolio.symbols:
             counted = engine.system.engine.exposure(symbol)
-            held = self.venue.own_position.get(symbol, ZERO)
+            held = self.venue.own_held(symbol)
             up = held + self.venue.open_orders(symbol, "BUY")
             down = held - self.venue.open_orders(symbol, "SELL")
             most = counted["position"] + counted["open_buy"] + counted["reduce_buy"]

@@ -226,10 +226,13 @@ class Strategy(Module):
             return
         self.position[fill.symbol] = after
         self._protect(fill.symbol, before, after)
-        self.on_fill(event)
+        if not fill.is_kept:
+            self.on_fill(event)
 
     def on_fill(self, event: Event) -> None:
-        """Called after each own fill has been counted, and after a liquidation; for subclasses."""
+        """Called after each own fill has been counted, and after a liquidation; for subclasses. The
+        fee that a spot venue takes of what was bought is counted right after, without a call.
+        """
 
     def _protect(self, symbol: str, before: Decimal, after: Decimal) -> None:
         """Keep the resting protection as large as the position, and none when flat."""

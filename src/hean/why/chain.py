@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from hean.core.journal import Record
+from hean.core.orders import KEPT
 from hean.core.types import EventType, OrderFilled, OrderType, Side, Signal, Tick, decode
 from hean.live.rows import SENT, START, STOP, Judged, Seen, Sent, row_of
 from hean.why.steps import Rule, Step, Steps, rules_of
@@ -69,6 +70,7 @@ class ChainReader:
         self._signals: deque[tuple[Told, Told | None]] = deque()  # without an id, yet to be matched
         self._requests: deque[tuple[Told, Told | None]] = deque()  # likewise
         self._fills: dict[tuple[str, str], Told] = {}
+        self._kept: set[str] = set()  # ids under which the venue keeps its fees in coins
         self._stop: Told | None = None
         self._steps = Steps()
         self._chain = Chain(order_id)
@@ -207,12 +209,20 @@ class ChainReader:
         self._steps.add(record, SENT, says, verb=sent.verb, **numbers)
 
     def _fill(self, record: Record, fill: OrderFilled) -> None:
+        chain = self._chain
+        if fill.is_kept:
+            if fill.order_id in self._kept:
+                chain.fee += fill.fee
+                self._steps.kept(record, fill)
+            return
         self._fills[fill.strategy_id, fill.symbol] = (record, fill)
         if fill.order_id != self._wanted:
             return
-        chain = self._chain
         chain.filled += fill.filled_qty
-        chain.fee += fill.fee
+        if fill.is_fee_in_base:
+            self._kept.add(f"{KEPT}{fill.exec_id}")
+        else:
+            chain.fee += fill.fee
         self._value += fill.fill_price * fill.filled_qty
         expected = self._expected()
         cost = self._cost(fill, expected)

@@ -173,6 +173,15 @@ class Steps:
             numbers |= {"slippage_bps": bps, "slippage": cost, "against": expected[1]}
         self.add(record, "FILLED", says, **numbers)
 
+    def kept(self, record: Record, fill: OrderFilled) -> None:
+        """The fee of a piece, where the venue takes it in the coin that was bought."""
+        says = (
+            f"the venue kept {fill.filled_qty} of what was bought as its fee, worth {fill.fee}; "
+            "it cannot be sold"
+        )
+        numbers = {"qty": fill.filled_qty, "fee": fill.fee, "exec_id": fill.exec_id}
+        self.add(record, "KEPT", says, **numbers)
+
     def word(self, record: Record, fact: Any, sent_ns: int) -> str:
         """Any other word about the order. *Returns*: where that leaves it; empty if as before."""
         what = record.kind.removeprefix("ORDER_")

@@ -331,7 +331,11 @@ def test_on_spot_coins_are_what_was_there_and_every_execution_with_its_fee():
     books.read("1", "50000")
     fill = OrderFilled("h0-test-1", Decimal(60_000), Decimal("0.5"), BTC, Side.BUY, exec_id="e1")
     paid = {"fee": Decimal("0.0005"), "fee_asset": "BTC", "executed_ns": books.clock.now_ns + 1}
-    books.bus.drain((OrderFilled(**{**dict(fill), **paid}),))
+    kept = OrderFilled(
+        *("venue-fee-e1", Decimal(60_000), Decimal("0.001"), BTC, Side.SELL, Decimal(60)),
+        exec_id="fee-e1",
+    )
+    books.bus.drain((OrderFilled(**{**dict(fill), **paid}), kept))
     books.read("1.4995", "20000")
     assert books.last().clean
     assert books.last().differences == ()

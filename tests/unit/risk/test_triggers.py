@@ -15,6 +15,7 @@ from hean.core.types import (
     EventType,
     Funding,
     Health,
+    OrderFilled,
     OrderRejected,
     OrderType,
     OrderUnknown,
@@ -326,6 +327,18 @@ def test_a_fee_is_judged_in_either_coin_of_the_symbol(fee: str, asset: str) -> N
     desk = KillDesk()
     pay_fee(fee, asset)(desk)
     assert [stop.actor for stop in desk.stops] == ["auto:fee"]
+
+
+def test_what_the_venue_kept_of_a_buy_is_judged_with_the_buy_and_is_no_execution() -> None:
+    desk = KillDesk()
+    desk.say(
+        OrderFilled(
+            *("venue-fee-f1", Decimal(60_000), Decimal("0.001"), BTC, Side.SELL, Decimal(60)),
+            exec_id="fee-f1",
+            strategy_id="test",
+        )
+    )
+    assert desk.stops == []
 
 
 def test_a_fee_in_a_third_coin_is_not_judged() -> None:

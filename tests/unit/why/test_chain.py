@@ -26,7 +26,7 @@ from hean.core.types import (
     Signal,
 )
 from hean.why.chain import Chain, ChainReader
-from journal_desk import MS_NS, JournalDesk
+from journal_desk import MS_NS, SPOT, JournalDesk
 from sessions import recorded_session
 
 ID = "h1-hand-7"
@@ -72,6 +72,19 @@ def test_an_order_that_fills_has_every_link_from_the_tick_to_the_last_fill(
     assert chain.cost == Decimal("0.96")
     rows = [step.seq for step in chain.steps]
     assert rows == sorted(rows)
+
+
+def test_what_the_venue_kept_of_a_buy_is_a_link_and_its_fee_in_money(tmp_path: Path) -> None:
+    desk = JournalDesk(tmp_path / "journal.db", limits=dict(LIMITS), terms=SPOT)
+    desk.read()
+    desk.signal(ID)
+    desk.place(ID)
+    desk.fill(ID, "0.1", "e1", fee=Decimal("0.0001"), fee_asset="BTC")
+    chain = chain_of(desk)
+    assert words(chain)[-2:] == ["FILLED", "KEPT"]
+    assert "kept 0.00010 of what was bought" in chain.steps[-1].says
+    assert (chain.status, chain.filled, chain.fee) == ("FILLED", Decimal("0.1"), 6)
+    assert chain.average == 60_000
 
 
 def test_the_numbers_are_price_seen_its_age_size_value_and_slippage(desk: JournalDesk) -> None:

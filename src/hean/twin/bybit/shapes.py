@@ -82,6 +82,7 @@ def _quantities(order: Order) -> dict[str, Any]:
     if order.close_all and order.status is Status.UNTRIGGERED:
         quantity = abs(order.account.position(order.market, order.position_side).size)
     left = quantity - done if is_open else ZERO
+    fee_coin = next(iter(order.fees), listing.quote)
     return {
         "price": "0" if price is None else listing.price_text(price),
         "qty": listing.quantity_text(quantity),
@@ -90,8 +91,10 @@ def _quantities(order: Order) -> dict[str, Any]:
         "leavesValue": words.amount(left * (price or ZERO)),
         "cumExecQty": listing.quantity_text(order.filled),
         "cumExecValue": words.amount(order.value),
-        "cumExecFee": words.amount(words.fee_of(order)),
-        "cumFeeDetail": {coin: words.amount(fee) for coin, fee in order.fees.items()},
+        "cumExecFee": words.fee(words.fee_of(order), fee_coin, listing.quote),
+        "cumFeeDetail": {
+            coin: words.fee(fee, coin, listing.quote) for coin, fee in order.fees.items()
+        },
     }
 
 
@@ -136,7 +139,7 @@ def execution_fields(booked: Booked) -> dict[str, Any]:
         "createType": "" if order is None or is_spot else words.create_type(order),
         "orderType": "UNKNOWN" if order is None else words.order_type(order),
         "stopOrderType": "UNKNOWN" if order is None else words.stop_order_type(order) or "UNKNOWN",
-        "execFee": words.amount(execution.fee),
+        "execFee": words.fee(execution.fee, execution.fee_coin, listing.quote),
         "execFeeV2": "",
         "execId": words.execution_id(execution),
         "execPrice": listing.price_text(execution.price),

@@ -68,6 +68,11 @@ def amount(value: Decimal) -> str:
     return number(value.quantize(Decimal("1e-8"))) if value else "0"
 
 
+def fee(value: Decimal, coin: str, quote: str) -> str:
+    """A fee as an execution tells it: of the coin that was bought in every digit."""
+    return amount(value) if coin == quote else number(value)
+
+
 def decimal(text: object) -> Decimal | None:
     """A number a client sent as text, never negative; `None` for anything else."""
     if not isinstance(text, str) or not text.isascii() or len(text) > DIGITS_MAX:
