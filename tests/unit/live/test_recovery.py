@@ -262,6 +262,22 @@ def test_an_order_without_its_row_has_not_left(life: Life) -> None:
     assert (left.order_id, left.is_unknown, left.is_placed) == (sent, True, False)
 
 
+def test_a_ticket_that_was_never_used_is_worth_nothing_once_the_order_was_withdrawn(
+    life: Life,
+) -> None:
+    """A death between approval and SENT row: the next life withdraws the order. A state hash or a
+    stop much later must not find its ticket."""
+    life.desk.venue.submit = lambda approved: None  # type: ignore[method-assign]  # died before
+    life.desk.ask("0.020", order_id="h1-test-1")
+    life.recorder.write(START, row_bytes(start(2)))
+    for fact in life.books().withdrawals():
+        life.desk.say(fact)
+    life.recorder.write(STATE_HASH, life.books().hash().encode())
+    life.desk.say(KillswitchTriggered("slow disk", START_NS, actor="auto:journal"))
+    books = life.books()
+    assert (books.hashes, books.never_sent()) == (1, [])
+
+
 def test_an_order_refused_at_the_last_hop_after_a_stop_was_let_through_before_it(
     life: Life,
 ) -> None:
