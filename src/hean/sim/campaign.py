@@ -107,7 +107,11 @@ def campaign(
 def _outcomes(work: list[tuple[int, int]], jobs: int) -> Iterator[Outcome]:
     """*Raises*: `BrokenProcessPool` when a worker was killed: its seeds are not known then."""
     if jobs <= 1:
-        yield from map(one, work)
+        with interrupts_held() as held:  # between two seeds as well
+            for job in work:
+                yield one(job)
+                if held:
+                    return
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:

@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+Interrupt = tuple[int, FrameType | None]
+
 
 @contextmanager
-def interrupts_held(on_first: Callable[[], object] = lambda: None) -> Iterator[None]:
+def interrupts_held(on_first: Callable[[], object] = lambda: None) -> Iterator[list[Interrupt]]:
     """An interrupt in here is told by *on_first* and comes at the end; a second one comes at once,
     so that nothing can hold it for ever. Outside the main thread none ever comes.
+
+    *Yields*: those that are held.
     """
+    held: list[Interrupt] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield held
         return
-    held: list[tuple[int, FrameType | None]] = []
     handler = signal.getsignal(signal.SIGINT)
 
     def hold(number: int, frame: FrameType | None) -> None:
@@ -33,7 +37,7 @@ def interrupts_held(on_first: Callable[[], object] = lambda: None) -> Iterator[N
     if callable(handler):  # whoever ignores Ctrl-C, as nohup does, has its way
         signal.signal(signal.SIGINT, hold)
     try:
-        yield
+        yield held
     finally:
         signal.signal(signal.SIGINT, handler)
     if held and callable(handler):
