@@ -161,6 +161,7 @@ class Books:
                 self._compare(record)
             case "START":
                 self.start, self.is_stopped = row_of(record, Start), False
+                self._tickets.clear()  # who might have used them is gone
                 self.admit(self.start.terms)
             case "STOP":
                 self.is_stopped = True
@@ -276,11 +277,6 @@ class Books:
         if order_id in self._tickets:
             self._use_ticket(order_id)
 
-    def _withdraw(self, order_id: str) -> None:
-        """Of an order that never left nothing can leave any more: its ticket is worth nothing."""
-        self._unsent.pop(order_id, None)
-        self._tickets.pop(order_id, None)
-
     def _use_ticket(self, order_id: str) -> None:
         ticket, approved_ns = self._tickets.pop(order_id)
         with suppress(Halted):  # it was withdrawn then as well
@@ -312,7 +308,6 @@ class Books:
                 if manager.admit_fill(event):
                     self._book(fact)
             case EventType.ORDER_CANCELLED:
-                self._withdraw(fact.order_id)
                 manager.on_cancelled(event)
             case EventType.ORDER_REJECTED:
                 self._rejected(fact, event)

@@ -269,11 +269,12 @@ def test_a_ticket_that_was_never_used_is_worth_nothing_once_the_order_was_withdr
     stop much later must not find its ticket."""
     life.desk.venue.submit = lambda approved: None  # type: ignore[method-assign]  # died before
     life.desk.ask("0.020", order_id="h1-test-1")
+    withdrawals = life.books().withdrawals()
     life.recorder.write(START, row_bytes(start(2)))
-    for fact in life.books().withdrawals():
-        life.desk.say(fact)
-    life.recorder.write(STATE_HASH, life.books().hash().encode())
     life.desk.say(KillswitchTriggered("slow disk", START_NS, actor="auto:journal"))
+    life.desk.say(*withdrawals)
+    life.recorder.write(STATE_HASH, life.books().hash().encode())
+    life.desk.say(KillswitchTriggered("slower", START_NS, actor="auto:journal"))
     books = life.books()
     assert (books.hashes, books.never_sent()) == (1, [])
 
