@@ -6,11 +6,14 @@ twenty times in a row while it recovers, before it ever trades.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from crash.crash_run import CrashRun
@@ -20,6 +23,18 @@ from venue_contract.twin_process import TwinProcess
 CELLS = (("bybit", "linear"), ("binance", "linear"), ("binance", "spot"), ("bybit", "spot"))
 NESTED = 20  # R-04
 Progress = Callable[[str, int], None]
+MEMORY = Path("/dev/shm")
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """With a short name, as control sockets need, and in memory where there is a disk of it: a
+    death by signal takes nothing from the system's cache, and a disk that others keep busy stops
+    the trading, as it is to.
+    """
+    where = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="die", dir=where) as folder:
+        yield Path(folder)
 
 
 @dataclass

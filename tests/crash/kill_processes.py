@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-from crash.cells import crash_all, total
+from crash.cells import crash_all, short_folder, total
 
 TOLD_EVERY = 25  # kills
 
@@ -41,8 +40,8 @@ def main(arguments: list[str]) -> int:
                     flush=True,
                 )
 
-    with tempfile.TemporaryDirectory(prefix="die") as folder:
-        outcomes = crash_all(Path(folder), options.kills, options.seed, told)
+    with short_folder() as folder:
+        outcomes = crash_all(folder, options.kills, options.seed, told)
     for outcome in outcomes:
         print(f"{outcome.name}: {json.dumps(outcome.figures)}")
         for problem in outcome.problems:

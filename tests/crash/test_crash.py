@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from crash.cells import CELLS, Outcome, crash_all, total
+from crash.cells import CELLS, Outcome, crash_all, short_folder, total
 
 pytestmark = pytest.mark.server
 
@@ -19,8 +19,9 @@ SEED = int(os.environ.get("HEAN_CRASH_SEED", "1"))
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    found = crash_all(tmp_path_factory.mktemp("die"), KILLS, SEED, lambda name, count: None)
+def outcomes() -> dict[str, Outcome]:
+    with short_folder() as folder:
+        found = crash_all(folder, KILLS, SEED, lambda name, count: None)
     print(total(found))
     return {outcome.name: outcome for outcome in found}
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from crash.cells import short_folder
 from crash.live_process import SYMBOLS, LiveProcess, Place
 from hean.core.journal import open_journal
 from hean.live.latch import Latch
@@ -39,9 +40,10 @@ WATCHED_S = 1.5  # in which nothing new may arrive any more
 
 
 @pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a short name: the control socket is somewhere in it."""
-    return tmp_path_factory.mktemp("kill")
+def folder() -> Iterator[Path]:
+    """Where the control socket is."""
+    with short_folder() as folder:
+        yield folder
 
 
 @contextmanager
