@@ -154,7 +154,7 @@ def problems(place: Place, reading: Reading) -> list[str]:
         *_orders(rows, ledger),
         *_amended(rows, ledger),
         *_fills(rows, ledger),
-        *_rest(place, books),
+        *_rest(place, books, ledger),
         *(f"{order_id} is not resolved" for order_id in reading.unresolved()),
         *(f"the kill switch fell: {kill}" for kill in rows.kills),
         *_epochs(rows),
@@ -223,7 +223,9 @@ def _fills(rows: Rows, ledger: list[dict[str, Any]]) -> Iterator[str]:
         if row["kind"] == "trade"
     )
     ours = Counter(
-        (fill.order_id, fill.filled_qty, fill.fill_price, _counted(fill.fee)) for fill in rows.fills
+        (fill.order_id, fill.filled_qty, fill.fill_price, _counted(fill.fee))
+        for fill in rows.fills
+        if not fill.is_kept  # a fee in coins, told as a fact of its own
     )
     yield from (f"a fill of the venue is missing: {each}" for each in (theirs - ours).elements())
     yield from (f"a fill the venue does not know: {each}" for each in (ours - theirs).elements())
@@ -234,7 +236,7 @@ def _counted(fee: Decimal | str) -> Decimal:
     return Decimal(fee).quantize(UNIT, ROUND_HALF_EVEN)
 
 
-def _rest(place: Place, books: Books) -> Iterator[str]:
+def _rest(place: Place, books: Books, ledger: list[dict[str, Any]]) -> Iterator[str]:
     account = place.twin.control.account(place.account.name)
     theirs_open = {
         order["client_order_id"]
@@ -245,17 +247,30 @@ def _rest(place: Place, books: Books) -> Iterator[str]:
     yield from (f"{name} is open at the venue alone" for name in theirs_open - ours_open)
     yield from (f"{name} is open here alone" for name in ours_open - theirs_open)
     for symbol in SYMBOLS:
-        yield from _held(place, books, account["positions"], symbol)
+        if place.market == "linear":
+            sizes = (row["size"] for row in account["positions"] if row["symbol"] == symbol)
+            theirs = sum(map(Decimal, sizes), Decimal(0))
+        else:
+            theirs = _left(ledger, symbol)
+        yield from _held(books, theirs, symbol)
 
 
-def _held(
-    place: Place, books: Books, positions: list[dict[str, Any]], symbol: str
-) -> Iterator[str]:
+def _left(ledger: list[dict[str, Any]], symbol: str) -> Decimal:
+    """What trading left of a coin, less the fees that were taken of it."""
+    left = Decimal(0)
+    for row in ledger:
+        if row["kind"] == "trade" and row["symbol"] == symbol:
+            left += Decimal(row["qty"]) if row["side"] == "BUY" else -Decimal(row["qty"])
+            if symbol.startswith(row["fee_asset"]):
+                left -= Decimal(row["fee"])
+    return left
+
+
+def _held(books: Books, theirs: Decimal, symbol: str) -> Iterator[str]:
     ours = books.engine.position(symbol)
-    if place.market == "linear":
-        theirs = sum(Decimal(row["size"]) for row in positions if row["symbol"] == symbol)
-        if theirs != ours:
-            yield f"position {symbol}: {theirs} at the venue, {ours} here"
+    lot = books.instruments[symbol].quantity_decimal(1)
+    if not 0 <= theirs - ours < lot:  # less than a lot of a coin cannot be sold
+        yield f"position {symbol}: {theirs} at the venue, {ours} here"
     held = books.positions.get("mover", {}).get(symbol, Decimal(0))
     if held != ours:
         yield f"{symbol}: the strategy holds {held}, the account {ours}"
