@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from hean.errors import FrameInvalid, HeanError
 from hean.net.line import Heartbeat
-from hean.net.offset import EVERY_S, ROUND, ClockOffset
+from hean.net.offset import EVERY_S
 from hean.net.socket import ConnectGovernor, Connection, Dial
 from hean.venues.codec import Codec, told
 from hean.venues.gateway import LIFE_S, PING_S, SILENCE_S
@@ -32,7 +32,6 @@ class Eyes:
         self,
         codec: Codec,
         questions: Questions,
-        offset: ClockOffset,
         *,
         seen: Callable[[OrderReport | Execution], None],
         say: Callable[[str], None],
@@ -44,7 +43,6 @@ class Eyes:
         """Whether the stream is signed in."""
         self._codec = codec
         self._questions = questions
-        self._offset = offset
         self._seen = seen
         self._say = say
         self._session = Session(
@@ -72,7 +70,7 @@ class Eyes:
         """Look until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._every(EVERY_S, self._measure_clock))
+                group.create_task(self._every(EVERY_S, self._questions.measure_clock))
                 group.create_task(self._every(KEEP_S, self._keep_private))
                 group.create_task(self._lists())
                 while True:
@@ -131,12 +129,6 @@ class Eyes:
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_S):
                     await self._look_now.wait()
-
-    async def _measure_clock(self) -> None:
-        for _ in range(ROUND):
-            sent_ns = self._questions.now()
-            server_ns = await self._codec.server_time_ns(self._questions.ask)
-            self._offset.sample(sent_ns, server_ns, self._questions.now())
 
     async def _keep_private(self) -> None:
         await self._codec.keep_private(self._questions.ask)

@@ -85,7 +85,7 @@ def parsed(content: bytes) -> Latched | None:
     if len(content) > BYTES_MAX:
         return None
     try:
-        lines = content.decode().splitlines()[1 : 1 + len(_FIELDS)]
+        lines = content.decode().split("\n")[1 : 1 + len(_FIELDS)]
         values = [msgspec.json.decode(line.partition(": ")[2], type=str) for line in lines]
         level, actor, reason, _, since_ns = values
         latched = Latched(level, reason, actor, int(since_ns))

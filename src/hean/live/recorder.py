@@ -89,7 +89,10 @@ class Recorder:
     ) -> None:
         """What is sent leaves when this has returned. *Raises*: `JournalWriteFailed`."""
         for order in orders:
-            self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size)))
+            venue_ms = order.left_ms if verb == "submit" else 0
+            if verb == "amend" and order.wanted is not None:
+                venue_ms = order.wanted.left_ms
+            self.write(SENT, row_bytes(Sent(verb, order.order_id, price, size, venue_ms)))
         self.commit()
 
     def write(self, kind: str, payload: bytes) -> None:

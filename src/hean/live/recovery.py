@@ -69,7 +69,6 @@ from hean.venues.reports import Tracked, Wanted
 
 ZERO = Decimal(0)
 NEVER_SENT = "never sent: the process had ended"
-MS_NS = 1_000_000
 SEEN_MAX = 100_000  # execution ids, as the tracker keeps
 LEFT_MAX = 20_000  # orders that have left and are thought of; the engine keeps as many
 REMEMBERED_NS = 3_600_000_000_000  # an order that ended so long ago is not told of any more
@@ -124,7 +123,7 @@ class Books:
         bus = EventBus()
         self._manager.context = Context(bus, bus.clock)
         self._manager.context.emit = _forget
-        self._left: OrderedDict[str, None] = OrderedDict()  # ids of what has left
+        self._left: OrderedDict[str, int] = OrderedDict()  # what has left, and when: venue's ms
         self._unsent: dict[str, None] = {}  # ids of approved orders without a SENT row
         self._tickets: dict[str, tuple[int, int]] = {}  # of those that nobody has used yet
         self._amends: dict[str, AmendApproved] = {}  # the last of each order
@@ -166,7 +165,7 @@ class Books:
             case "STOP":
                 self.is_stopped = True
             case "SENT":
-                self._sent(row_of(record, Sent), record.ts_ns)
+                self._sent(row_of(record, Sent))
             case "SEEN" | "JUDGED":
                 pass  # for people
             case _:
@@ -236,6 +235,7 @@ class Books:
             is_cancel_wanted=order_id in self.cancels,
             is_absent=status == "ABSENT",
             is_quarantined=status == "QUARANTINE",
+            left_ms=self._left.get(order_id, 0),
             closed_ns=self.claimed.get(order_id, 0) if status == "CANCELLED" else 0,
             wanted=self._wanted(order),
         )
@@ -259,19 +259,20 @@ class Books:
             )
         self.hashes += 1
 
-    def _sent(self, sent: Sent, sent_ns: int) -> None:
+    def _sent(self, sent: Sent) -> None:
         match sent.verb:
             case "cancel":
                 self.cancels.add(sent.order_id)
             case "submit":
+                self._left[sent.order_id] = sent.venue_ms
                 self._at_gateway(sent.order_id)
             case "amend":
-                self._amends_left[sent.order_id] = sent_ns // MS_NS
+                self._amends_left[sent.order_id] = sent.venue_ms
 
     def _at_gateway(self, order_id: str) -> None:
         """The router let it through; it left, or the gateway refused it."""
         self._unsent.pop(order_id, None)
-        self._left[order_id] = None
+        self._left.setdefault(order_id, 0)
         if len(self._left) > LEFT_MAX:
             self._left.popitem(last=False)
         if order_id in self._tickets:

@@ -52,12 +52,15 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A request is about to leave. *price*, *size*: wanted by an amendment."""
+    """A request is about to leave. *price*, *size*: wanted by an amendment; *venue_ms*: the venue's
+    time as known then, of a cancel 0: until when it may be accepted is reckoned from it.
+    """
 
     verb: Verb
     order_id: str
     price: Decimal | None = None
     size: Decimal | None = None
+    venue_ms: int = 0
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -85,12 +85,11 @@ class OrderWatchdog:
         try:
             async with self._parts.http(self.job.endpoints.rest) as client:
                 self._codec = codec_for(self.job.endpoints, self._signer)
-                offset = ClockOffset()
                 self._questions = Questions(
                     self._codec,
                     client,
                     budget_for(self.job.endpoints, scale=self.job.budget_scale),
-                    offset,
+                    ClockOffset(),
                     now=self._parts.now,
                     on_key_refused=self._say,
                     on_code=lambda code: None,
@@ -98,7 +97,6 @@ class OrderWatchdog:
                 eyes = Eyes(
                     self._codec,
                     self._questions,
-                    offset,
                     seen=self._seen,
                     say=self._say,
                     now=self._parts.now,

@@ -213,7 +213,7 @@ class Gateway:
         self.cancels.leave()
         now_ns = self._now()
         order = self.tracker.open(approved, now_ns)
-        order.left_ms = self._venue_ms(now_ns)
+        order.left_ms = self.questions.venue_ms()
         problem = self._problem(approved, now_ns)
         if problem is not None:
             self.tracker.refused(order, type(problem), problem.message)
@@ -274,10 +274,10 @@ class Gateway:
         if wait_ns:
             self.tracker.amend_refused(order, RateLimited, _busy(wait_ns))
             return
+        now_ms = self.questions.venue_ms()
+        order.wanted = Wanted(new_price, new_size, now_ms)
         if self._sending is not None:
             self._sending("amend", (order,), new_price, new_size)
-        now_ms = self._venue_ms(now_ns)
-        order.wanted = Wanted(new_price, new_size, now_ms)
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
@@ -405,9 +405,6 @@ class Gateway:
         self.resolution.look_for(flight.order)
 
     # ------------------------------------------------------------ inside
-
-    def _venue_ms(self, now_ns: int) -> int:
-        return (now_ns + self.offset.correction_ns) // MS_NS
 
     def _problem(self, approved: OrderApproved, now_ns: int) -> HeanError | None:
         """Why this order may not leave; takes it from the budget if it may."""

@@ -13,7 +13,7 @@ from typing import Any
 from hean.errors import KeyRefused, RateLimited
 from hean.net.budget import Budget
 from hean.net.http import HttpClient
-from hean.net.offset import ClockOffset
+from hean.net.offset import ROUND, ClockOffset
 from hean.venues.codec import Codec, is_key_refused
 from hean.venues.outcomes import Outcome
 from hean.venues.reports import Call, Reply
@@ -48,10 +48,26 @@ class Questions:
         """UTC nanoseconds."""
         self._on_key_refused = on_key_refused
         self._on_code = on_code
+        self._measured: tuple[int, int] | None = None  # both clocks at the last estimate
 
     def venue_ms(self) -> int:
-        """The venue's time, as well as it is known."""
-        return (self.now() + self._offset.correction_ns) // 1_000_000
+        """The venue's time, as well as it is known: from the last estimate on by the steady time. A
+        request that is signed right after somebody has set the machine's clock must not look as if
+        it could still be accepted in an hour.
+        """
+        now_ns = self.now()
+        if self._measured is not None:
+            at_ns, ticks_ns = self._measured
+            now_ns = at_ns + self.ticks_ns() - ticks_ns
+        return (now_ns + self._offset.correction_ns) // 1_000_000
+
+    async def measure_clock(self) -> None:
+        """One estimate of the venue's clock. *Raises*: as `ask`."""
+        for _ in range(ROUND):
+            sent_ns = self.now()
+            server_ns = await self._codec.server_time_ns(self.ask)
+            if self._offset.sample(sent_ns, server_ns, self.now()):
+                self._measured = self.now(), self.ticks_ns()
 
     def ticks_ns(self) -> int:
         """The steady time of this machine, which nobody sets: for budgets and time-outs."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from hean.errors import HeanError
-from hean.net.offset import EVERY_S, ROUND, ClockOffset
+from hean.net.offset import EVERY_S, ClockOffset
 from hean.venues.codec import Codec
 from hean.venues.dispatch import S_NS, Dispatch, Run
 from hean.venues.halts import Halts
@@ -83,10 +83,7 @@ class Upkeep:
 
     async def measure_clock(self) -> None:
         """One estimate of the venue's clock. *Raises*: as `Questions.ask`."""
-        for _ in range(ROUND):
-            sent_ns = self._questions.now()
-            server_ns = await self._codec.server_time_ns(self._questions.ask)
-            self._offset.sample(sent_ns, server_ns, self._questions.now())
+        await self._questions.measure_clock()
         if self._offset.halts():
             self._halts.add("clock", self._offset.warning())
         else:

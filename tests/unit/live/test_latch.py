@@ -98,6 +98,12 @@ def test_no_truncation_and_no_flipped_bit_unlatches(latched: Latched) -> None:
             assert parsed(bytes(flipped)) is None
 
 
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029", "\x0c", "\r"])
+def test_what_some_take_for_the_end_of_a_line_is_none(end: str) -> None:
+    latched = Latched("HALT_NEW", f"one{end}two", "operator", 1)
+    assert parsed(written(latched)) == latched
+
+
 @given(
     level=st.sampled_from(LEVELS),
     reason=st.text(max_size=200),

@@ -79,6 +79,9 @@ def start(epoch: int = 1, **changes: object) -> Start:
     return Start(**(fields | changes))  # type: ignore[arg-type]  # as given
 
 
+VENUE_MS = 1_700_000_000_123
+
+
 class Life:
     """A process that writes a journal, played by hand."""
 
@@ -108,7 +111,9 @@ class Life:
             self.desk.bus.emit(reason)
             return
         self.desk.venue.sent.append(approved)
-        self.recorder.sending("submit", [tracked(approved)], None, None)
+        order = tracked(approved)
+        order.left_ms = VENUE_MS
+        self.recorder.sending("submit", [order], None, None)
 
     def _amend(
         self, order_id: str, *, price: Decimal | None = None, size: Decimal | None = None
@@ -118,7 +123,9 @@ class Life:
             return
         self.desk.venue.amends.append((order_id, price, size))
         sent = {order.order_id: order for order in self.desk.venue.sent}[order_id]
-        self.recorder.sending("amend", [tracked(sent)], price, size)
+        order = tracked(sent)
+        order.wanted = Wanted(price, size or order.size, VENUE_MS)
+        self.recorder.sending("amend", [order], price, size)
 
     def books(self) -> Books:
         """What the journal says so far."""
@@ -260,6 +267,7 @@ def test_an_order_without_its_row_has_not_left(life: Life) -> None:
     assert books.never_sent() == ["h1-test-2"]
     (left,) = books.tracked()
     assert (left.order_id, left.is_unknown, left.is_placed) == (sent, True, False)
+    assert left.left_ms == VENUE_MS, "by the venue's clock, whatever this machine's said then"
 
 
 def test_a_ticket_that_was_never_used_is_worth_nothing_once_the_order_was_withdrawn(
@@ -365,7 +373,7 @@ def test_an_amendment_without_an_answer_counts_and_is_looked_for(life: Life) -> 
     life.desk.say(MORE)
     books = life.check()
     (left,) = books.tracked()
-    assert left.wanted == Wanted(Decimal(59_000), Decimal("0.3"), START_NS // 1_000_000)
+    assert left.wanted == Wanted(Decimal(59_000), Decimal("0.3"), VENUE_MS)
     assert (left.size, left.whole) == (Decimal("0.1"), Decimal("0.3"))
     assert (books.withdrawals(), reserved(books)) == ([], Decimal("0.3"))
     for size in ("0.3", "0.1"):
