@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The venue's time goes on by the steady clock between two estimates, whoever sets the machine's."""
+"""Between two estimates the venue's time goes on by the steady clock, whoever sets the other."""
 
 from __future__ import annotations
 
