@@ -104,14 +104,18 @@ class VenueBooks:
         else:
             self.taken.add(name)
 
+    def coins_before(self, began_ns: int) -> None:
+        """The first reading of a journal began then. On spot nobody adopts what others had traded
+        by then: coins that are there are no position.
+        """
+        for execution in self.executions.values():
+            if execution.ts_ns < began_ns and not self.has_made(execution.order):
+                self.position[execution.market.symbol] -= _change(execution)
+
     def _execution(self, execution: Execution) -> None:
         self.executions[str(execution.number)] = execution
-        symbol = execution.market.symbol
-        change = signed(execution.side, execution.quantity)
-        listing = execution.market.listing
-        self.lots.setdefault(symbol, listing.lot)
-        if execution.fee_coin == listing.base:
-            change -= execution.fee
+        symbol, change = execution.market.symbol, _change(execution)
+        self.lots.setdefault(symbol, execution.market.listing.lot)
         self.position[symbol] = self.position.get(symbol, ZERO) + change
         if execution.kind in FORCED or self.has_made(execution.order):
             self.own_position[symbol] = self.own_position.get(symbol, ZERO) + change
@@ -129,6 +133,13 @@ class VenueBooks:
             ),
             ZERO,
         )
+
+
+def _change(execution: Execution) -> Decimal:
+    """Of the position, by what traded and by a fee in its coin."""
+    change = signed(execution.side, execution.quantity)
+    is_in_coin = execution.fee_coin == execution.market.listing.base
+    return change - execution.fee if is_in_coin else change
 
 
 @dataclass(slots=True)
@@ -152,6 +163,8 @@ class JournalBooks:
     raised_ns: int = 0
     """When the level was raised, by the engine's clock, as the rows say."""
     released_ns: int = 0
+    first_ns: int = 0
+    """When the first complete reading began, by the venue's clock."""
     is_clean: bool = True
     is_compared: bool = False
     kills: int = 0
@@ -212,6 +225,8 @@ class JournalBooks:
                 self.unknown.discard(fact.order_id)
             case EventType.ORDER_UNKNOWN:
                 self.unknown.add(fact.order_id)
+            case EventType.ACCOUNT_READ if fact.is_complete:
+                self.first_ns = self.first_ns or fact.began_ns
             case EventType.RECONCILE:
                 self.is_clean = fact.clean
                 self.is_compared |= fact.clean

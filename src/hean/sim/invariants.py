@@ -176,10 +176,12 @@ class Checks:
     def on_commit(self, rows: list[tuple[Any, ...]]) -> None:
         """Rows are durable."""
         absent = len(self.journal.absent)
-        level = self.journal.level
+        level, is_first = self.journal.level, not self.journal.first_ns
         kills, releases = self.journal.kills, self.journal.releases
         self.journal.read(rows)
         self.checked += len(rows)
+        if is_first and self.journal.first_ns and self._exchange.kind == "spot":
+            self.venue.coins_before(self.journal.first_ns)
         for name, what in self.journal.problems:
             self.fail(name, what)
         secret = SECRET.encode()
@@ -280,11 +282,16 @@ class Checks:
                 amount <= limit * VALUE_SLACK,
                 partial("{}: {} {:.2f}, allowed {}".format, order.client_id, name, amount, limit),
             )
-        count = sum(each.is_open and not each.reduce_only for each in self.venue.orders.values())
+        count = sum(each.is_open and not self._reduces(each) for each in self.venue.orders.values())
         most = int(limits.get("open_orders_max", count))
         self.require(
             "I-07", count <= most, lambda: f"{order.client_id}: {count} open orders of {most}"
         )
+
+    def _reduces(self, order: Order) -> bool:
+        """By its approval: spot orders reduce without saying so to the venue."""
+        approval = self.journal.approvals.get(order.client_id)
+        return order.reduce_only or (approval is not None and approval.reduce_only)
 
     def _filled(self, execution: Execution) -> None:
         order = execution.order
