@@ -23,6 +23,7 @@ ORDERS_MAX = {
 }
 """New orders in so many seconds, by the venues' documents."""
 BYBIT_BAN_S = 600.0
+ROUNDING_S = 1e-9  # processes reckon in whole nanoseconds, the world in floats
 BINANCE_BAN_S, BINANCE_MINUTE_S = 120.0, 60.0  # where it does not say: a ban, too many
 
 
@@ -77,7 +78,7 @@ class Manners:
         until_s = self._silent_until_s.get(number, 0.0)
         self._require(
             "I-16",
-            asked.channel != "rest" or now_s >= until_s,
+            asked.channel != "rest" or now_s >= until_s - ROUNDING_S,
             lambda: f"{asked.path} left {until_s - now_s:.1f} s before the end of a ban",
         )
         if asked.op not in ("create", "stop"):
