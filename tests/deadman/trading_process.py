@@ -37,6 +37,7 @@ from venue_contract.twin_process import MAIN, TwinProcess, wait_until
 SYMBOL = "BTCUSDT"
 SCALE = 20  # the twin of the tests allows so many times the documented rates
 RESTING = 5
+SIZE = Decimal("0.01")
 KEYS = (Secret(MAIN.key), Secret(MAIN.secret), "main")
 HERE = Path(__file__).parent.parent
 
@@ -49,28 +50,37 @@ class Holder(Strategy):
     def __init__(self, symbols: tuple[str, ...], given: Any = None) -> None:
         super().__init__(symbols, given)
         self._facts = 0
+        self._has_bought = False
 
     @on(EventType.TICK)
     def on_tick(self, event: Event) -> None:
-        """Begin, as soon as an order may leave."""
+        """Begin, as soon as an order may leave. The position is there: protect it, and rest. On spot
+        it is what the venue left of it.
+        """
         self._facts += 1
-        if not (self._facts % 20 or self.position[SYMBOL] or self.is_waiting(SYMBOL)):
+        held, price = self.position[SYMBOL], float(event.data.price)
+        if self._has_bought:
+            self._has_bought = False
+            self._ask(Side.SELL, OrderType.STOP, price * 0.9, held, reduce_only=True)
+            for number in range(RESTING):
+                self._ask(Side.BUY, OrderType.LIMIT, price * (0.97 - 0.001 * number))
+        elif not (self._facts % 20 or held or self.is_waiting(SYMBOL)):
             self._ask(Side.BUY, OrderType.MARKET, None)
 
     @on(EventType.ORDER_FILLED)
     def on_mine(self, event: Event) -> None:
-        """The position is there: protect it, and rest."""
-        price = float(event.data.fill_price)
-        if event.data.remaining_qty:
-            return
-        self._ask(Side.SELL, OrderType.STOP, price * 0.9, reduce_only=True)
-        for number in range(RESTING):
-            self._ask(Side.BUY, OrderType.LIMIT, price * (0.97 - 0.001 * number))
+        """The last piece of what was bought."""
+        self._has_bought |= event.data.side is Side.BUY and not event.data.remaining_qty
 
     def _ask(
-        self, side: Side, kind: OrderType, price: float | None, *, reduce_only: bool = False
+        self,
+        side: Side,
+        kind: OrderType,
+        price: float | None,
+        size: Decimal = SIZE,
+        *,
+        reduce_only: bool = False,
     ) -> None:
-        size = Decimal("0.01")
         self.context.emit(
             Signal(
                 SYMBOL,
