@@ -377,7 +377,7 @@ class OrderTracker:
 
     def _disputes(self, order: Tracked, seen: OrderReport | Execution) -> bool:
         """Whether the venue means another order by this id: one that it has not confirmed yet, and
-        whose terms are not those that were sent.
+        whose terms are not those that were sent. What such an order trades is not ours either.
         """
         if order.is_placed:
             return False
@@ -385,6 +385,9 @@ class OrderTracker:
         if isinstance(seen, OrderReport) and seen.quantity:
             is_less = order.reduce_only and seen.quantity < order.size  # the venue may shrink it
             is_other = is_other or (seen.quantity != order.size and not is_less)
+        elif isinstance(seen, Execution):
+            is_more = order.filled + seen.quantity > order.whole
+            is_other = is_other or order.is_disputed or is_more
         if is_other:
             order.is_disputed = True
             side = seen.side or "an order of unknown side"

@@ -442,6 +442,22 @@ def test_a_piece_of_the_other_side_is_not_ours_though_it_bears_our_id():
     assert told.watched == [("disputed", ID)]
 
 
+def test_what_another_order_under_our_id_trades_is_not_ours():
+    told = Told()
+    told.tracker.report(look(Status.OPEN, quantity=Decimal("0.011")))
+    told.tracker.execution(piece(1, "0.004"))
+    assert told.facts[-1].order_id == f"venue-{VENUE_ID}"
+    assert told.order.filled == 0
+
+
+def test_a_piece_larger_than_what_was_sent_is_of_another_order():
+    """Without a look at the order: after a restart the list of executions may come first."""
+    told = Told()
+    told.tracker.execution(piece(1, "0.011"))
+    assert told.facts[-1].order_id == f"venue-{VENUE_ID}"
+    assert told.order.is_disputed
+
+
 def test_a_reduction_that_the_venue_made_smaller_is_still_ours():
     told = Told()
     told.order.reduce_only = True
