@@ -110,6 +110,10 @@ class Faults:
         if not self._waiting and not self.acts:
             return
         now_s = self.now_s()
+        for act in list(self.acts):  # what is over undoes what it did before another begins
+            is_done = act.setting.is_spent and not act.lasts_when_spent
+            if act.setting.until_s <= now_s or is_done:
+                self._end(act)
         while self._waiting and self._waiting[0][0] <= now_s:
             setting = heapq.heappop(self._waiting)[2]
             try:
@@ -117,11 +121,7 @@ class Faults:
             except (HeanError, Refused) as error:
                 self._record(setting, error=str(error))
         for act in list(self.acts):
-            is_done = act.setting.is_spent and not act.lasts_when_spent
-            if act.setting.until_s <= now_s or is_done:
-                self._end(act)
-            else:
-                act.tick(now_s)
+            act.tick(now_s)
 
     def documents(self) -> list[dict[str, Any]]:
         """The dials that are set or will be, for JSON."""

@@ -7,7 +7,6 @@ back undoes what can be undone: rules, bans, hidden orders, money taken away.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -160,21 +159,24 @@ class Maintenance(Act):
 
 
 class FilterChange(ByHandAct):
-    """The rules of a symbol change; turning back restores them."""
+    """The rules of a symbol change; turning back restores those, and no others: another dial may
+    have changed them meanwhile.
+    """
 
     def act(self) -> dict[str, Any]:
         """Change the listing."""
         market = self.market()
         listing = market.listing
-        self._before = replace(listing)
         changes = {name: self[name] for name in LISTED if self[name] is not None}
+        self._before = {name: getattr(listing, name) for name in changes}
         for name in ("tick", "lot"):
-            step = getattr(self._before, name)
+            step = getattr(listing, name)
             if name in changes and (changes[name] <= 0 or changes[name] % step):
                 raise ParameterInvalid(f"{name} {changes[name]:f}: not a multiple of {step:f}.")
         for name, value in changes.items():
             setattr(listing, name, value)
         if self["leverage_max"] is not None and listing.tiers:
+            self._before["tiers"] = listing.tiers
             rate = 1 / Decimal(self["leverage_max"])
             listing.tiers = [(cap, max(i, rate), m, d) for cap, i, m, d in listing.tiers]
         self._listing = listing
@@ -182,8 +184,8 @@ class FilterChange(ByHandAct):
 
     def end(self) -> None:
         """Restore it."""
-        for each in fields(self._listing):
-            setattr(self._listing, each.name, getattr(self._before, each.name))
+        for name, value in self._before.items():
+            setattr(self._listing, name, value)
 
 
 class BalanceShort(ByHandAct):

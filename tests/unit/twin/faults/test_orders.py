@@ -213,6 +213,15 @@ async def test_halted_symbol_takes_no_orders(desk: FaultDesk) -> None:
     assert (await desk.create()).code == 0
 
 
+async def test_a_change_that_ends_leaves_what_another_one_changed(desk: FaultDesk) -> None:
+    desk.set("filter_change", match={"symbol": "BTCUSDT"}, status="halted", for_s=5)
+    desk.set("filter_change", match={"symbol": "BTCUSDT"}, notional_min="100", for_s=10)
+    desk.pass_s(5)
+    assert (await desk.create()).code == 0
+    desk.pass_s(5)
+    assert (await desk.create()).code == 0
+
+
 async def test_new_step_must_fit_the_old_one(desk: FaultDesk) -> None:
     with pytest.raises(ParameterInvalid, match="not a multiple"):
         desk.set("filter_change", tick="0.15")
