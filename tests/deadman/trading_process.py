@@ -54,8 +54,8 @@ class Holder(Strategy):
 
     @on(EventType.TICK)
     def on_tick(self, event: Event) -> None:
-        """Begin, as soon as an order may leave. The position is there: protect it, and rest. On spot
-        it is what the venue left of it.
+        """Begin, as soon as an order may leave. Then protect the position, and rest. On spot it is
+        what the venue left of what was bought.
         """
         self._facts += 1
         held, price = self.position[SYMBOL], float(event.data.price)

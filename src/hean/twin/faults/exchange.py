@@ -12,6 +12,7 @@ from typing import Any
 
 from hean.errors import ParameterInvalid
 from hean.twin.account import Account
+from hean.twin.checks import reducible
 from hean.twin.faults.act import Act, RequestFault
 from hean.twin.faults.asked import Asked
 from hean.twin.faults.by_hand import ByHand
@@ -404,4 +405,10 @@ class FillStorm(Storm):
     def _fits(self, order: Order) -> bool:
         symbol = self.setting.match.get("symbol", order.market.symbol).upper()
         is_resting = order.status is not Status.UNTRIGGERED and order.price is not None
-        return is_resting and symbol == order.market.symbol
+        return is_resting and symbol == order.market.symbol and self._reduces(order)
+
+    def _reduces(self, order: Order) -> bool:
+        """A reduction that was forgotten while its position went has nothing to fill."""
+        side, where = order.side, order.position_side
+        has_part = bool(reducible(order.account, order.market, side, where))
+        return has_part or not order.reduce_only
