@@ -64,11 +64,24 @@ class Practice:
         return {finding["name"]: finding for finding in document["findings"]}
 
 
-@pytest.fixture(params=MARKETS, ids=lambda pair: "-".join(pair))
-def practice(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Practice]:
-    """One for each market."""
+@pytest.fixture(scope="module", params=MARKETS, ids=lambda pair: "-".join(pair))
+def own_twin(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[TwinProcess, str]]:
+    """One for each market, for nobody else: the doctor keeps the documented rate limits, which the
+    tests before it at a shared twin have used up.
+    """
     venue, market = request.param
-    yield Practice(request.getfixturevalue(venue), market, tmp_path)
+    with TwinProcess(venue, tmp_path_factory.mktemp("doctor")) as twin:
+        yield twin, market
+
+
+@pytest.fixture
+def practice(own_twin: tuple[TwinProcess, str], tmp_path: Path) -> Iterator[Practice]:
+    """One for each market."""
+    twin, market = own_twin
+    yield Practice(twin, market, tmp_path)
+    twin.control.post("calm")
 
 
 def failed(found: Found) -> list[str]:
