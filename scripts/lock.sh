@@ -20,7 +20,8 @@ lock() {
 
 lock boot requirements/boot.in "$@"
 lock core pyproject.toml requirements/core.in "$@"
-lock dev requirements/dev.in "$@"
 lock bench requirements/bench.in "$@"
+lock ml requirements/ml.in "$@"
+lock dev requirements/dev.in "$@"
 lock peers requirements/peers.in "$@"
 lock freqtrade requirements/freqtrade.in "$@"

@@ -28,6 +28,7 @@ COMMANDS = {
     "live": "live",
     "paper": "paper",
     "parity": "parity",
+    "quant": "quant",
     "resolve": "resolve",
     "settings": "settings",
     "sim": "sim",
@@ -36,6 +37,8 @@ COMMANDS = {
     "why": "why",
 }
 """The file of each, without its `cli_`."""
+
+GROUPS = ("data", "quant")  # commands with commands of their own
 
 
 def asked(words: list[str]) -> Iterable[str]:
@@ -46,11 +49,12 @@ def asked(words: list[str]) -> Iterable[str]:
 
 def _mount(app: typer.Typer, name: str) -> None:
     module = import_module(f"hean.cli_{name}")
-    if name != "data":
+    if name not in GROUPS:
         module.mount(app)
         return
     app.add_typer(module.app, name=name)
-    import_module("hean.cli_download").mount(module.app)
+    if name == "data":
+        import_module("hean.cli_download").mount(module.app)
 
 
 app = typer.Typer(
