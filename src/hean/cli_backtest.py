@@ -94,7 +94,7 @@ def backtest(
     debug: options.DebugRunOption = False,
 ) -> None:
     """Play a strategy against recorded data and say what came of it."""
-    symbols, period = values.symbols_of(symbol), values.period_of(start, end)
+    symbols, period = values.listings_of(symbol), values.period_of(start, end)
     gearing = values.amount_of(leverage, "--leverage", high=values.LEVERAGE_MAX)
     account = AccountSettings(
         values.amount_of(cash, "--cash"),

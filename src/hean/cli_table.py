@@ -10,6 +10,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from hean.core.listing import pair_of
+
 UNKNOWN = "–"
 WIDTH_MAX = 80
 QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "USD", "EUR", "TRY", "BRL", "DAI", "BTC", "ETH")
@@ -54,7 +56,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
 
 def quote_of(symbols: Sequence[str]) -> str:
     """The asset that money of these symbols is counted in; empty if they differ or are unknown."""
-    quotes = {next((q for q in QUOTES if symbol.endswith(q)), "") for symbol in symbols}
+    quotes = {next((q for q in QUOTES if pair_of(symbol).endswith(q)), "") for symbol in symbols}
     return quotes.pop() if len(quotes) == 1 else ""
 
 

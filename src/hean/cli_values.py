@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -22,6 +22,7 @@ from hean.backtest.assumptions import (
     parse_latency,
     parse_slippage,
 )
+from hean.core.listing import MARK, listing_of
 from hean.core.parameters import Value
 from hean.core.timeframe import timeframe_ns
 from hean.data.catalog import Catalog
@@ -47,17 +48,36 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def symbols_of(names: Sequence[str]) -> tuple[str, ...]:
     """`BTC/USDT`, `btcusdt` and `BTCUSDT` are the same. *Raises*: `UnknownSymbol`."""
+    return _each_once(map(_pair_of, names))
+
+
+def listings_of(names: Sequence[str]) -> tuple[str, ...]:
+    """As `symbols_of`, each with its market where it is named: `BTCUSDT@spot`."""
     symbols = []
     for name in names:
-        plain = name.replace("/", "").upper()
-        if not name.isascii() or not re.fullmatch(r"[A-Z0-9]{2,20}", plain):
-            raise UnknownSymbol(
-                f"--symbol {shown(name)}; give letters and digits such as BTCUSDT or BTC/USDT."
-            )
-        if plain in symbols:
-            raise ParameterInvalid(f"--symbol {plain} is given twice.")
-        symbols.append(plain)
-    return tuple(symbols)
+        pair, mark, market = name.partition(MARK)
+        symbol = _pair_of(pair) + mark + market
+        listing_of(symbol)
+        symbols.append(symbol)
+    return _each_once(symbols)
+
+
+def _pair_of(name: str) -> str:
+    plain = name.replace("/", "").upper()
+    if not name.isascii() or not re.fullmatch(r"[A-Z0-9]{2,20}", plain):
+        raise UnknownSymbol(
+            f"--symbol {shown(name)}; give letters and digits such as BTCUSDT or BTC/USDT."
+        )
+    return plain
+
+
+def _each_once(symbols: Iterable[str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for symbol in symbols:
+        if symbol in found:
+            raise ParameterInvalid(f"--symbol {symbol} is given twice.")
+        found.append(symbol)
+    return tuple(found)
 
 
 def params_of(pairs: Sequence[str]) -> dict[str, Value]:
@@ -184,8 +204,11 @@ def catalog_files(data_dir: Path, symbols: Sequence[str]) -> list[Path]:
     catalog = Catalog(data_dir.expanduser())
     files = []
     for symbol in symbols:
+        pair, market, venue = listing_of(symbol)
         prices = [
-            entry for kind in (Kind.CANDLES, Kind.TRADES) for entry in catalog.find(kind, symbol)
+            entry
+            for kind in (Kind.CANDLES, Kind.TRADES)
+            for entry in catalog.find(kind, pair, market=market, venue=venue)
         ]
         if len(prices) != 1:
             there = ", ".join(str(entry.path) for entry in prices) or "nothing"
@@ -195,7 +218,7 @@ def catalog_files(data_dir: Path, symbols: Sequence[str]) -> list[Path]:
             )
         place = {name: prices[0].facts[name] for name in ("venue", "market")}
         files.append(prices[0].path)
-        files.extend(entry.path for entry in catalog.find(Kind.FUNDING, symbol, **place))
+        files.extend(entry.path for entry in catalog.find(Kind.FUNDING, pair, **place))
     return files
 
 

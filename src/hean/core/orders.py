@@ -10,6 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from hean.core.listing import pair_of
 from hean.core.vocabulary import (
     Delivery,
     EventType,
@@ -239,7 +240,7 @@ class OrderFilled(OrderPayload, frozen=True, gc=False):
     @property
     def is_fee_in_quote(self) -> bool:
         """Whether the fee is money of the ledger."""
-        return not self.fee_asset or self.symbol.endswith(self.fee_asset)
+        return not self.fee_asset or pair_of(self.symbol).endswith(self.fee_asset)
 
     @property
     def is_fee_in_base(self) -> bool:

@@ -53,8 +53,11 @@ class Rules:
     assumptions: tuple[str, ...]
 
 
-def instrument_for(venue: str, market: str, symbol: str, *, tick: str | None = None) -> Instrument:
-    """The instrument of a known symbol; `tick` overrides today's step with a historic one.
+def instrument_for(
+    venue: str, market: str, symbol: str, *, tick: str | None = None, name: str | None = None
+) -> Instrument:
+    """The instrument of a known symbol; *tick* overrides today's step with a historic one, *name*
+    is what it is called where that is not its symbol alone.
 
     *Raises*: `UnknownSymbol`, naming the known symbols of that venue and market.
     """
@@ -66,7 +69,7 @@ def instrument_for(venue: str, market: str, symbol: str, *, tick: str | None = N
         listed = ", ".join(known) if known else "none"
         raise UnknownSymbol(f"no trading rules for {venue} {market} {symbol}; known: {listed}")
     return Instrument(
-        symbol,
+        name or symbol,
         _KINDS[market],
         tick or row["tick"],
         row["lot"],
@@ -83,9 +86,9 @@ def fees_for(venue: str | None, market: str) -> Fees:
     return Fees(Decimal(row["maker"]), Decimal(row["taker"]))
 
 
-def rules_for(columns: Sequence[Columns]) -> Rules:
+def rules_for(columns: Sequence[Columns], name: str | None = None) -> Rules:
     """The rules that fit recorded columns of one symbol: the coarsest listed tick on which every
-    recorded price lies, or steps derived from the data.
+    recorded price lies, or steps derived from the data. *name*: as of `instrument_for`.
     """
     first = columns[0]
     market, symbol = first.market or "spot", first.symbol
@@ -101,11 +104,13 @@ def rules_for(columns: Sequence[Columns]) -> Rules:
                 said.append(
                     f"{symbol}: recorded with tick {tick}, finer than today's {row['tick']}"
                 )
-            instrument = instrument_for(str(first.venue), market, symbol, tick=tick)
+            instrument = instrument_for(str(first.venue), market, symbol, tick=tick, name=name)
             return Rules(instrument, fees, tick, row["lot"], tuple(said))
     tick, lot = _derived(prices, _joined(columns, _SIZE_COLUMN))
     said.append(f"{symbol}: tick {tick} and lot {lot} derived from the data's decimals")
-    return Rules(Instrument(symbol, _KINDS[market], tick, lot), fees, tick, lot, tuple(said))
+    return Rules(
+        Instrument(name or symbol, _KINDS[market], tick, lot), fees, tick, lot, tuple(said)
+    )
 
 
 def on_grid(prices: Floats, tick: float) -> bool:

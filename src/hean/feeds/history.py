@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hean._core import SimVenue
+from hean.core.listing import listing_of, pair_of
 from hean.data.captures import is_capture
 from hean.data.fingerprint import Fingerprint, fingerprint, iso_utc, sha256_of
 from hean.data.instruments import Rules, fees_for, instrument_for, on_grid, rules_for
@@ -58,7 +59,7 @@ class History:
         """Hand every stream, cut to the period, to a venue that lists the symbols."""
         for market in self.markets.values():
             for columns in market.columns:
-                _feed_columns(core, columns, self.start_ns, end_ns=self.end_ns)
+                _feed_columns(core, market.symbol, columns, period=(self.start_ns, self.end_ns))
             for capture in market.captures:
                 _feed_capture(core, market.symbol, capture, period=(self.start_ns, self.end_ns))
 
@@ -97,10 +98,10 @@ def load_history(
     market: Literal["spot", "linear"] | None = None,
 ) -> History:
     """Read and prove *files*; keep what belongs to *symbols* inside the period. *market*: needed
-    where a capture holds a symbol on both.
+    where a capture holds a symbol on both and the symbol does not say which.
 
-    A file that holds one other symbol is refused, not ignored. *Raises*: `DataInvalid`,
-    `UnknownSymbol`.
+    A file that holds one other symbol is refused, not ignored; so are files of two markets for a
+    symbol that names none. *Raises*: `DataInvalid`, `UnknownSymbol`.
     """
     if not files:
         raise DataInvalid("no data given; name at least one file with --data.")
@@ -110,15 +111,14 @@ def load_history(
     for path in files:
         if is_capture(path):
             for symbol in symbols:
-                capture = read_capture(path, symbol, market=market)
+                capture = read_capture(path, pair_of(symbol), market=_captured(symbol) or market)
                 captures[symbol].append(capture)
                 prints.append(_capture_print(path, capture))
             continue
-        read = read_columns(path, symbol=symbols[0] if len(symbols) == 1 else None)
-        if read.symbol not in columns:
-            raise UnknownSymbol(f"{path.name} holds {read.symbol}; asked for {', '.join(symbols)}.")
+        read = read_columns(path, symbol=pair_of(symbols[0]) if len(symbols) == 1 else None)
+        symbol = _asked_for(read, symbols)
         if read.kind is not Kind.FLOW:
-            columns[read.symbol].append(read)
+            columns[symbol].append(read)
         prints.append(fingerprint(read))
     markets = {
         symbol: _market(symbol, tuple(columns[symbol]), captures=tuple(captures[symbol]))
@@ -135,16 +135,42 @@ def load_history(
     return History(markets, prints, begin, end, notes)
 
 
+def _captured(symbol: str) -> Literal["spot", "linear"] | None:
+    """The market that a symbol names, in the words of captures."""
+    match listing_of(symbol).market:
+        case "spot":
+            return "spot"
+        case "perp":
+            return "linear"
+    return None
+
+
+def _asked_for(read: Columns, symbols: Sequence[str]) -> str:
+    """The one symbol that a file belongs to."""
+    fits = [s for s in symbols if listing_of(s).covers(read.symbol, read.market, read.venue)]
+    if len(fits) == 1:
+        return fits[0]
+    place = ".".join(part for part in (read.venue, read.market) if part)
+    what = f"{read.path.name} holds {read.symbol}{f' of {place}' if place else ''}"
+    if fits:
+        raise UnknownSymbol(f"{what}, which fits {' and '.join(fits)}; name their markets.")
+    raise UnknownSymbol(f"{what}; asked for {', '.join(symbols)}.")
+
+
 def _market(symbol: str, columns: tuple[Columns, ...], *, captures: tuple[Capture, ...]) -> Market:
     tradable = [c for c in columns if c.kind in (Kind.CANDLES, Kind.TRADES)]
     if tradable:
-        return Market(symbol, rules_for(tradable), columns, captures)
+        places = sorted({c.market or "spot" for c in tradable})
+        if len(places) > 1:
+            names = " or ".join(f"{symbol}@{place}" for place in places)
+            raise DataInvalid(f"the files hold {symbol} of several markets; name it {names}.")
+        return Market(symbol, rules_for(tradable, symbol), columns, captures)
     if not captures:
         raise DataInvalid(f"no prices of {symbol} in the given files.")
     report = captures[0].report
     venue, market = report.venue, report.market or "perp"
     market = {"linear": "perp", "usdm": "perp"}.get(market, market)
-    instrument = instrument_for(venue, market, symbol)
+    instrument = instrument_for(venue, market, pair_of(symbol), name=symbol)
     prices = np.concatenate([c.trades["price"] for c in captures])
     if len(prices) and not on_grid(prices, instrument.tick_size):
         raise DataInvalid(f"{symbol}: recorded trades are off the tick {instrument.tick_size:g}.")
@@ -177,12 +203,14 @@ def _cut(ts: npt.NDArray[np.int64], start_ns: int, *, end_ns: int) -> slice:
     return slice(int(low), int(np.searchsorted(ts, end_ns, side="right")))
 
 
-def _feed_columns(core: SimVenue, columns: Columns, start_ns: int, *, end_ns: int) -> None:
+def _feed_columns(
+    core: SimVenue, symbol: str, columns: Columns, *, period: tuple[int, int]
+) -> None:
+    start_ns, end_ns = period
     step = columns.step_ns or 0
     # A bar belongs to the period if it ends in it.
     cut = _cut(columns.ts, start_ns, end_ns=end_ns - step)
     ts, values = columns.ts[cut], {name: v[cut] for name, v in columns.values.items()}
-    symbol = columns.symbol
     match columns.kind:
         case Kind.CANDLES:
             five = [values[name] for name in ("open", "high", "low", "close", "volume")]

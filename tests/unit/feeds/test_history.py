@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -94,6 +95,25 @@ def test_two_symbols_are_played_together_in_order_of_time(tmp_path: Path) -> Non
     ]
 
 
+def test_two_markets_of_one_pair_are_played_side_by_side(tmp_path: Path) -> None:
+    perp = candle_file(tmp_path, bars=3)
+    spot = tmp_path / perp.name.replace("_perp_", "_spot_")
+    shutil.copy(perp, spot)
+    names = [f"{BTC}@perp", f"{BTC}@spot"]
+    history = load_history([spot, perp], names)
+    kinds = {name: market.rules.instrument.kind for name, market in history.markets.items()}
+    assert kinds == {names[0]: "linear", names[1]: "spot"}
+    assert [(symbol, ts) for ts, symbol, *_ in played(history)] == [
+        (name, at(minute)) for minute in range(1, 4) for name in names
+    ]
+    with pytest.raises(DataInvalid, match="BTCUSDT of several markets; name it BTCUSDT@perp or"):
+        load_history([spot, perp], [BTC])
+    with pytest.raises(UnknownSymbol, match="holds BTCUSDT of binance.spot; asked for BTCUSDT@per"):
+        load_history([spot], names[:1])
+    with pytest.raises(UnknownSymbol, match="fits BTCUSDT and BTCUSDT@spot; name their markets"):
+        load_history([spot], [BTC, names[1]])
+
+
 def test_what_was_read_is_described_by_its_checksum(tmp_path: Path) -> None:
     path = candle_file(tmp_path, bars=5)
     (found,) = load_history([path], [BTC]).fingerprints
@@ -112,7 +132,7 @@ def test_a_file_of_another_symbol_is_refused_not_ignored(tmp_path: Path) -> None
     with pytest.raises((UnknownSymbol, DataInvalid), match="ETHUSDT"):
         load_history([btc, eth], [BTC])
     other = candle_file(tmp_path, symbol="SOLUSDT", bars=5)
-    with pytest.raises(UnknownSymbol, match="holds SOLUSDT; asked for BTCUSDT, ETHUSDT"):
+    with pytest.raises(UnknownSymbol, match="holds SOLUSDT of binance.perp; asked for BTCUSDT, ETH"):
         load_history([btc, other], [BTC, ETH])
 
 
