@@ -77,6 +77,7 @@ class Desk:
         sizing: Sizing | None = None,
         cash: int = 10_000,
         instruments: dict[str, Instrument] = INSTRUMENTS,
+        strategy: Strategy | None = None,
     ) -> None:
         self.prices = {BTC: 60_000.0, ETH: 3_000.0} if prices is None else prices
         self.clock = SimClock(START_NS)
@@ -84,7 +85,7 @@ class Desk:
         self.events: list[Event] = []
         self.bus.tap(self.events.append)
         self.venue = Notebook()
-        self.strategy = Hand(tuple(instruments))
+        self.strategy = strategy or Hand(tuple(instruments))
         settings = AccountSettings(
             cash=Decimal(cash), sizing=sizing or Sizing(), limits={} if limits is None else limits
         )

@@ -110,6 +110,7 @@ class TradingSystem:
         self.add(self.portfolio)
         self.add(governor)
         self.add(ExecutionRouter(self.engine, venue))
+        strategy.instruments = instruments
         self.add(strategy)
         strategy.context.emit = checked(strategy.context.emit)
 

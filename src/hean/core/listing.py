@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`listing.py`: names of what is traded. `BTCUSDT` is enough where one market of it is traded. Where
-several are, each says which, and whose if two venues have it: `BTCUSDT@spot`, `BTCUSDT@perp`,
-`BTCUSDT@bybit.perp`. Inside HEAN the name stays as it was given, so that coins and a perpetual of
-the same pair are never mixed up; only the rim takes it apart.
+"""`listing.py`: names of what is traded. `BTCUSDT` is enough where one market of it is traded.
+Where several are, each says which, and whose if two venues have it: `BTCUSDT@spot`,
+`BTCUSDT@perp`, `BTCUSDT@bybit.perp`. Inside HEAN the name stays as it was given, so that coins and
+a perpetual of the same pair are never mixed up; only the rim takes it apart.
 """
 
 from __future__ import annotations

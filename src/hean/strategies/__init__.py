@@ -11,9 +11,13 @@ from pathlib import Path
 
 from hean.errors import InputError, ParameterInvalid
 from hean.strategies.base import Strategy
+from hean.strategies.basis import BasisArbitrage
+from hean.strategies.funding import FundingHarvester
 from hean.strategies.impulse import ImpulseEngine
 
-STRATEGIES: dict[str, type[Strategy]] = {ImpulseEngine.name: ImpulseEngine}
+STRATEGIES: dict[str, type[Strategy]] = {
+    strategy.name: strategy for strategy in (ImpulseEngine, FundingHarvester, BasisArbitrage)
+}
 """Name → class."""
 
 

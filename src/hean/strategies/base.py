@@ -15,6 +15,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+from hean._core import Instrument
 from hean.core.module import Module, on
 from hean.core.parameters import Parameter, Value, resolve
 from hean.core.ports import Market
@@ -43,7 +44,11 @@ class Strategy(Module):
     refused. Read a value as `self.p.name`.
     """
 
-    produces = (EventType.SIGNAL, EventType.CANCEL_REQUEST, EventType.AMEND_REQUEST)
+    produces: ClassVar[tuple[EventType, ...]] = (
+        EventType.SIGNAL,
+        EventType.CANCEL_REQUEST,
+        EventType.AMEND_REQUEST,
+    )
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
@@ -51,6 +56,8 @@ class Strategy(Module):
         self.settings: dict[str, Value] = resolve(self.parameters, given or {})
         self.p: Any = SimpleNamespace(**self.settings)
         self.position: dict[str, Decimal] = dict.fromkeys(symbols, ZERO)
+        self.instruments: Mapping[str, Instrument] = {}
+        """Trading rules by symbol; the composition gives them before the first fact."""
         self._under_way: dict[str, str] = {}
         self._wanted: dict[str, tuple[float | None, float | None]] = {}
         self._protection: dict[str, dict[str, OrderType]] = {symbol: {} for symbol in symbols}

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`legs.py`: what holds two positions against each other and is safe only while it holds both. A
+strategy says what it wants of each leg (`open_legs`) or that it wants nothing (`close_legs`); the
+rest is done here, whatever the venue does: pieces, refusals, one leg without the other.
+
+While one leg is larger than the other allows, the pair is *naked*. After `naked_max_s` of that the
+pair is given up: what still waits is cancelled, and what is held is closed by market orders, again
+and again until the position is gone. An order whose fate is unknown is not waited for: it counts
+against the limit as any other, and what it turns out to have bought is closed when it is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import ROUND_DOWN, Decimal
+from typing import ClassVar
+
+from hean.core.module import on
+from hean.core.parameters import Parameter
+from hean.core.types import CancelRequest, Event, EventType, Health, Side, Timer
+from hean.errors import ParameterInvalid
+from hean.strategies.base import ZERO, Strategy
+
+SECOND_NS = 1_000_000_000
+HEDGE_TOLERANCE = Decimal(
+    "0.0025"
+)  # of the pair: venues keep up to 0.1 % of bought coins as their fee
+ATTEMPTS_MAX = 3  # orders for one leg of one opening: a refusal may pass, a rule does not
+RETRY_NS = SECOND_NS // 2  # the order-rate window of a venue is a second
+RETRY_MAX_NS = 60 * SECOND_NS  # a position that cannot be closed is asked about once a minute
+RETRY_DOUBLINGS_MAX = 7  # from half a second to that minute
+
+NAKED_MAX = Parameter("naked_max_s", 2.0, "longest time with one leg alone", "s", 0.1, 3_600)
+
+
+class TwoLegs(Strategy):
+    """Base of strategies with two legs; give it exactly two symbols, the legs in order."""
+
+    produces = (*Strategy.produces, EventType.HEALTH)
+    parameters: ClassVar[tuple[Parameter, ...]] = (NAKED_MAX,)
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        if len(symbols) != 2:
+            raise ParameterInvalid(
+                f"{self.name}: got {len(symbols)} symbols ({', '.join(symbols)}); it trades two "
+                "legs, such as --symbol BTCUSDT@spot --symbol BTCUSDT@perp."
+            )
+        super().__init__(symbols, given)
+        self._wanted_legs: tuple[Decimal, Decimal] | None = None
+        self._shape: tuple[Decimal, Decimal] | None = None
+        self._tries = dict.fromkeys(symbols, 0)
+        self._next_try_ns = dict.fromkeys(symbols, 0)
+        self._naked_since_ns: int | None = None
+        self._is_reported = False
+        self.naked_longest_ns = 0
+        """Longest time that the pair was naked so far."""
+
+    # ------------------------------------------------------------ for subclasses
+
+    @property
+    def is_flat(self) -> bool:
+        """Nothing is wanted, under way, or held that could be traded away."""
+        return self._wanted_legs is None and not any(
+            self._missing(leg) or self.is_waiting(symbol) for leg, symbol in enumerate(self.symbols)
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Both legs are wanted and held as wanted."""
+        return self._wanted_legs is not None and not any(map(self._missing, (0, 1)))
+
+    def open_legs(self, first: Decimal, second: Decimal, *, as_of_seq: int = 0) -> None:
+        """Ask for both legs, signed base units on their lots; does nothing unless flat."""
+        if self.is_flat and first and second:
+            self._want((first, second))
+            self._settle(as_of_seq)
+
+    def close_legs(self, *, as_of_seq: int = 0) -> None:
+        """Ask to be flat in both; what waits is cancelled."""
+        if self._wanted_legs is not None:
+            self._give_up()
+            self._settle(as_of_seq)
+
+    def common_lot(self, quantity: float) -> Decimal:
+        """*quantity* of base units, rounded down to what both legs can trade exactly."""
+        lots = [self._lot(symbol) for symbol in self.symbols]
+        scale = max(-int(lot.as_tuple().exponent) for lot in lots)
+        step = math.lcm(*(int(lot.scaleb(scale)) for lot in lots))
+        whole = (Decimal(repr(quantity)).scaleb(scale) / step).to_integral_value(ROUND_DOWN)
+        return whole * Decimal(step).scaleb(-scale)
+
+    def own_lot(self, symbol: str, quantity: float) -> Decimal:
+        """*quantity* of base units, rounded towards zero onto the lot of one leg."""
+        rules = self.instruments[symbol]
+        lots = rules.quantity_decimal(rules.quantise_quantity(abs(quantity)))
+        return lots if quantity > 0 else -lots
+
+    # ------------------------------------------------------------ what happens
+
+    @on(
+        EventType.ORDER_FILLED,
+        EventType.ORDER_CANCELLED,
+        EventType.ORDER_REJECTED,
+        EventType.ORDER_ABSENT,
+    )
+    def _leg_moved(self, event: Event) -> None:
+        if event.data.symbol in self.position:
+            self._settle(event.seq)
+
+    @on(EventType.TIMER)
+    def _legs_due(self, event: Event) -> None:
+        if event.data.name == self._timer:
+            since_ns = self._naked_since_ns
+            is_late = since_ns is not None and event.ts_ns - since_ns >= self._naked_max_ns
+            if is_late and self._wanted_legs is not None:
+                self._give_up()
+            self._settle(event.seq)
+
+    def protect(self) -> None:
+        """The account was read after a restart: a whole pair is kept, a leg alone is not."""
+        super().protect()
+        first, second = (self.position[symbol] for symbol in self.symbols)
+        if first and second:
+            self._want((first, second))
+        self._settle(0)
+
+    # ------------------------------------------------------------ bringing it about
+
+    def _want(self, legs: tuple[Decimal, Decimal]) -> None:
+        self._wanted_legs = self._shape = legs
+        self._tries = dict.fromkeys(self.symbols, 0)
+
+    def _give_up(self) -> None:
+        """Want nothing; take back what waits."""
+        self._wanted_legs = None
+        self._tries = dict.fromkeys(self.symbols, 0)
+        self._next_try_ns = dict.fromkeys(self.symbols, 0)
+        for symbol, order_id in self._under_way.items():
+            self.context.emit(CancelRequest(order_id, symbol, "the pair is given up", self.name))
+
+    def _settle(self, seq: int) -> None:
+        """Do what is missing; called after everything that may have changed it."""
+        now_ns = self.context.clock.now_ns
+        self._watch_balance(now_ns)
+        for leg, symbol in enumerate(self.symbols):
+            missing = self._missing(leg)
+            if not missing or self.is_waiting(symbol) or now_ns < self._next_try_ns[symbol]:
+                continue
+            tries = self._tries[symbol]
+            if self._wanted_legs is not None and tries >= ATTEMPTS_MAX:
+                self._give_up()
+                self._settle(seq)
+                return
+            self._tries[symbol] = tries + 1
+            wait_ns = min(RETRY_NS << min(tries, RETRY_DOUBLINGS_MAX), RETRY_MAX_NS)
+            self._next_try_ns[symbol] = now_ns + wait_ns
+            self._call_at(now_ns + wait_ns)
+            if self._wanted_legs is None:
+                self.leave(symbol, as_of_seq=seq)
+            else:
+                side = Side.BUY if missing > 0 else Side.SELL
+                self.enter(symbol, side, size=abs(missing), as_of_seq=seq)
+
+    def _missing(self, leg: int) -> Decimal:
+        """Signed quantity between what is held and what is wanted; 0 for less than a lot, and for
+        what a venue keeps of bought coins.
+        """
+        symbol = self.symbols[leg]
+        wanted = self._wanted_legs[leg] if self._wanted_legs is not None else ZERO
+        missing = wanted - self.position[symbol]
+        is_small = abs(missing) <= abs(wanted) * HEDGE_TOLERANCE
+        return ZERO if is_small or abs(missing) < self._lot(symbol) else missing
+
+    def _watch_balance(self, now_ns: int) -> None:
+        """Note since when the pair is naked, and tell once it has been for too long."""
+        if self._is_balanced():
+            if self._naked_since_ns is not None:
+                self.naked_longest_ns = max(self.naked_longest_ns, now_ns - self._naked_since_ns)
+            self._naked_since_ns = None
+        elif self._naked_since_ns is None:
+            self._naked_since_ns = now_ns
+            self._call_at(now_ns + self._naked_max_ns)
+        since_ns = self._naked_since_ns
+        is_late = since_ns is not None and now_ns - since_ns >= self._naked_max_ns
+        if is_late != self._is_reported:
+            self._is_reported = is_late
+            held = {symbol: str(self.position[symbol]) for symbol in self.symbols}
+            state = "UNHEDGED" if is_late else "HEDGED"
+            self.context.emit(Health(f"{self.name}.legs", state, extra={"held": held}))
+
+    def _is_balanced(self) -> bool:
+        """Both legs are the same part of the pair, up to a lot of each and coins kept as fee."""
+        held = [self.position[symbol] for symbol in self.symbols]
+        if self._shape is None:
+            return not any(held)
+        shares = [part / whole for part, whole in zip(held, self._shape, strict=True)]
+        lots = [self._lot(symbol) for symbol in self.symbols]
+        allowed = HEDGE_TOLERANCE + sum(
+            lot / abs(whole) for lot, whole in zip(lots, self._shape, strict=True)
+        )
+        return abs(shares[0] - shares[1]) <= allowed
+
+    def _lot(self, symbol: str) -> Decimal:
+        return self.instruments[symbol].quantity_decimal(1)
+
+    def _call_at(self, ts_ns: int) -> None:
+        self.context.clock.call_at(ts_ns, Timer(self._timer))
+
+    @property
+    def _timer(self) -> str:
+        return f"{self.name}.legs"
+
+    @property
+    def _naked_max_ns(self) -> int:
+        return int(self.p.naked_max_s * SECOND_NS)
