@@ -9,6 +9,7 @@ from hean.core.module import on
 from hean.core.parameters import Parameter
 from hean.core.types import Event, EventType, Side, Signal
 from hean.strategies.base import Strategy
+from hean.strategies.legs import TwoLegs
 
 
 class Steady(Strategy):
@@ -83,3 +84,27 @@ class Quiet(Strategy):
     """Never trades."""
 
     name = "quiet"
+
+
+class Couple(TwoLegs):
+    """Opens two legs at the first bar of both, closes them some bars later, and so on."""
+
+    name = "couple"
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self.bars: dict[str, float] = {}
+        self.seen = 0
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """Open, wait for two bars, close."""
+        self.bars[event.data.symbol] = event.data.close
+        self.seen += 1
+        if len(self.bars) < 2 or self.seen % 4:
+            return
+        if self.is_open:
+            self.close_legs(as_of_seq=event.seq)
+        else:
+            size = self.common_lot(1_000 / max(self.bars.values()))
+            self.open_legs(size, -size, as_of_seq=event.seq)

@@ -23,7 +23,7 @@ from hean.cli_common import DebugOption, JsonOption, run_command, say, write_jso
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of
 from hean.cli_strategy import blamed, build_strategy
-from hean.config import Settings, Source, endpoints_of, keys_of, signer_of
+from hean.config import Settings, Source, endpoints_of, keys_of, require_one_market, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.alarms import Alarms, say_on
 from hean.live.engine import LiveEngine
@@ -101,6 +101,7 @@ def live(
 ) -> None:
     """Trade with money, through every gate."""
     known = session.settings()
+    require_one_market(known)
     settings = live_settings(
         known, keeps_orders=keep_orders, dead_man_s=dead_man, is_watched=watchdog
     )

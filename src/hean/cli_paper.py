@@ -12,7 +12,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,7 +41,7 @@ from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of
 from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
-from hean.config import Settings, Source, endpoints_of
+from hean.config import Settings, Source, places_of
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -54,7 +54,7 @@ from hean.paper_journal import (
     start_recording,
     start_session_journal,
 )
-from hean.venues.endpoints import Endpoints
+from hean.venues.endpoints import Place
 from hean.watchdog import Watchdog, end_process
 
 TIMEOUT_S = 30.0  # of one event's handlers
@@ -130,8 +130,8 @@ def _assumptions(known: Settings) -> Assumptions:
 
 def _trade(known: Settings, outputs: Outputs, record_to: Path | None, *, is_quiet: bool) -> None:
     """Build, connect, trade, write, show."""
-    settings, place = _session_settings(known), endpoints_of(known)
-    recording = None if record_to is None else recording_in(record_to, place, time.time_ns())
+    settings, places = _session_settings(known), places_of(known)
+    recording = None if record_to is None else recording_in(record_to, places, time.time_ns())
     duration_s = None if known.duration is None else float(known.duration)
     json_to, spec = outputs.json_to, settings.strategy
     with ExitStack() as stack:
@@ -140,7 +140,7 @@ def _trade(known: Settings, outputs: Outputs, record_to: Path | None, *, is_quie
         watchdog = stack.enter_context(Watchdog(TIMEOUT_S))
         built = build_strategy(spec, settings.symbols, settings.given, watchdog=watchdog)
         session = Paper(
-            place,
+            places,
             settings,
             now=steady_now(),
             rng=random.Random(),
@@ -176,7 +176,7 @@ def steady_now() -> Callable[[], int]:
     return lambda: time.monotonic_ns() + offset_ns
 
 
-def recording_in(out: Path, place: Endpoints, now_ns: int) -> Path:
+def recording_in(out: Path, places: Sequence[Place], now_ns: int) -> Path:
     """The file that a session of now is kept in: *out* itself, or a new name in that folder.
 
     *Raises*: `InputError` if the file exists, `EnvironmentFault` without a folder to write to.
@@ -188,8 +188,11 @@ def recording_in(out: Path, place: Endpoints, now_ns: int) -> Path:
             raise EnvironmentFault(f"--record {out}: {error.strerror or error}.") from error
         finish_left(out)
         moment = iso_utc(now_ns)[:19].replace(":", "")
-        test = "testnet" if place.network == "testnet" else ""
-        out = out / f"{place.venue}{test}_{place.market}_session_{moment}{SUFFIX}"
+        ends = [place.endpoints for place in places]
+        test = "testnet" if ends[0].network == "testnet" else ""
+        venue = "-".join(dict.fromkeys(each.venue for each in ends))
+        market = "-".join(dict.fromkeys(each.market for each in ends))
+        out = out / f"{venue}{test}_{market}_session_{moment}{SUFFIX}"
     check_target("--record", out, is_ours=lambda _: False)
     return out
 
@@ -263,7 +266,7 @@ def _shower(stack: ExitStack) -> Callable[[Paper], None] | None:
 
 def _screen(paper: Paper) -> Group:
     """The live view: account on top, a row a symbol, then the feed."""
-    run, feed = paper.session.run, paper.feed
+    run, feeds = paper.session.run, paper.feeds.feeds
     portfolio = run.system.portfolio
     start, equity = float(run.settings.account.cash), portfolio.value()
     colour = "green" if equity >= start else "red"
@@ -294,7 +297,7 @@ def _screen(paper: Paper) -> Group:
         )
     counts = Text(
         f"orders {run.recorder.orders}  refused {run.recorder.rejected}  "
-        f"resting {run.venue.core.open_orders}  reconnects {feed.reconnects}  "
-        f"asked again {feed.renewals}"
+        f"resting {run.venue.core.open_orders}  reconnects {sum(f.reconnects for f in feeds)}  "
+        f"asked again {sum(f.renewals for f in feeds)}"
     )
     return Group(head, table, counts)

@@ -36,7 +36,9 @@ from hean.config_views import (
     keys_of,
     masked,
     option_of,
+    places_of,
     require,
+    require_one_market,
     scrub,
     signer_of,
 )
@@ -45,7 +47,7 @@ from hean.errors import HeanError, ParameterInvalid
 
 __all__ = [
     "Origin", "Settings", "Source", "endpoints_of", "engine_limits", "keys_of", "load", "masked",
-    "require", "scrub", "signer_of",
+    "places_of", "require", "require_one_market", "scrub", "signer_of",
 ]  # fmt: skip
 
 FOREIGN = ("HEAN_TWIN_", "HEAN_SHARED", "HEAN_FREQTRADE_S")

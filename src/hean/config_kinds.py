@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from hean.core.listing import MARK, listing_of
 from hean.core.timeframe import timeframe_ns
 from hean.errors import HeanError
 from hean.secret import Secret
@@ -313,13 +315,24 @@ class Symbols:
             raise Unfit('a list such as ["BTCUSDT", "ETHUSDT"]')
         if not 1 <= len(value) <= SYMBOLS_MAX:
             raise Unfit(f"1 to {SYMBOLS_MAX} symbols")
-        names = tuple(each.strip().replace("/", "").upper() for each in value)
-        for given, name in zip(value, names, strict=True):
-            if not given.isascii() or not _SYMBOL.fullmatch(name):
-                raise Unfit("letters and digits such as BTCUSDT or BTC/USDT, with commas between")
+        names = tuple(_symbol(each.strip()) for each in value)
+        for name in names:
             if names.count(name) > 1:
                 raise Unfit(f"each symbol once; {name} is there twice")
         return names
+
+
+def _symbol(given: str) -> str:
+    pair, mark, market = given.partition(MARK)
+    name = pair.replace("/", "").upper()
+    if given.isascii() and _SYMBOL.fullmatch(name):
+        with suppress(HeanError):
+            listing_of(name + mark + market)
+            return name + mark + market
+    raise Unfit(
+        "letters and digits such as BTCUSDT or BTC/USDT, with commas between; with its market "
+        "where two are traded: BTCUSDT@spot, BTCUSDT@perp"
+    )
 
 
 @dataclass(frozen=True, slots=True)

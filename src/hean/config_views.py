@@ -14,21 +14,52 @@ from typing import Any, cast
 
 from hean.config_kinds import OFF, Address, OrOff
 from hean.config_table import ROWS, LimitSettings, Origin, Row, Settings, Source, walk
+from hean.core.listing import MARK, listing_of, pair_of
 from hean.errors import ParameterInvalid
 from hean.secret import MASK, Secret
-from hean.venues.endpoints import Endpoints, Market, endpoints_for
+from hean.venues.endpoints import Endpoints, Market, Place, endpoints_for
 from hean.venues.signing import Signer
+
+KINDS = {"spot": "spot", "perp": "linear"}  # a symbol's word for its market, and a venue's
 
 
 def endpoints_of(settings: Settings) -> Endpoints:
     """The addresses of the chosen market. *Raises*: `ParameterInvalid`."""
+    return _endpoints(settings, settings.exchange, cast(Market, settings.market))
+
+
+def places_of(settings: Settings) -> list[Place]:
+    """The markets that the symbols name, in order of first mention, each with its symbols; a part
+    that a symbol leaves open is that of the settings. *Raises*: `ParameterInvalid`.
+    """
+    found: dict[tuple[str, Market], dict[str, str]] = {}
+    for symbol in settings.symbols:
+        pair, market, venue = listing_of(symbol)
+        kind = cast(Market, settings.market if market is None else KINDS[market])
+        names = found.setdefault((venue or settings.exchange, kind), {})
+        if pair in names:
+            raise ParameterInvalid(f"symbols: {names[pair]} and {symbol} are the same market.")
+        names[pair] = symbol
+    return [Place(_endpoints(settings, *where), names) for where, names in found.items()]
+
+
+def require_one_market(settings: Settings) -> None:
+    """*Raises*: `ParameterInvalid` if a symbol names its market: orders go to one account."""
+    for symbol in settings.symbols:
+        if MARK in symbol:
+            raise ParameterInvalid(
+                f"symbols: {symbol}: live trading is in one market, that of --exchange and "
+                f"--market; write {pair_of(symbol)}. Several markets: hean paper, hean backtest."
+            )
+
+
+def _endpoints(settings: Settings, exchange: str, market: Market) -> Endpoints:
     given = {
         row.variable: value
         for key, row, value in walk(settings)
         if row is not None and row.variable and isinstance(row.kind, Address) and value is not None
     }
-    market = cast(Market, settings.market)
-    return endpoints_for(settings.exchange, market, testnet=settings.testnet, environment=given)
+    return endpoints_for(exchange, market, testnet=settings.testnet, environment=given)
 
 
 def keys_of(settings: Settings) -> tuple[Secret, Secret, str]:

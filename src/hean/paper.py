@@ -24,21 +24,13 @@ from hean.backtest.result import RunRecord
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.core.driver import run_simulated
 from hean.core.types import EventType, Health, Payload
-from hean.feeds.arriving import ArrivingMarket, Terms, terms_of
-from hean.feeds.binance import BinanceFeed
-from hean.feeds.bybit import BybitFeed
+from hean.feeds.arriving import ArrivingMarket, Terms
 from hean.feeds.freshness import STALE
-from hean.feeds.listing import Listed, load_listing
-from hean.feeds.live import LiveFeed
-from hean.feeds.rest_binance import BinanceRest
-from hean.feeds.rest_bybit import BybitRest
-from hean.net.http import HttpClient
-from hean.net.socket import ConnectGovernor
+from hean.feeds.places import Feeds
 from hean.strategies.base import Strategy
-from hean.venues.endpoints import Endpoints
+from hean.venues.endpoints import Place
 
 PLAY_EVERY_S = 0.01  # without news: how late an order under way may be told
-LISTING_TIMEOUT_S = 20.0  # a list of all instruments is megabytes
 SHOW_EVERY_S = 0.25
 
 Summary = dict[str, Any]
@@ -99,13 +91,13 @@ class PaperSession:
 class Paper:
     """A session on a live feed, from connecting to the result.
 
-    *endpoints*: of the market's public side. *now*: UTC nanoseconds that never go back. *rng*: of
-    waiting times. *on_ready*: told once the feed delivers, before the first fact is played.
+    *places*: the markets, with the symbols of each. *now*: UTC nanoseconds that never go back.
+    *rng*: of waiting times. *on_ready*: told once the feed delivers, before the first fact is played.
     """
 
     def __init__(
         self,
-        endpoints: Endpoints,
+        places: Sequence[Place],
         settings: BacktestSettings,
         *,
         now: Callable[[], int],
@@ -115,18 +107,15 @@ class Paper:
         on_ready: Callable[[Paper], None] | None = None,
         show: Callable[[Paper], None] | None = None,
     ) -> None:
-        self.endpoints = endpoints
+        self.places = places
         self.settings = settings
         self.session: PaperSession
-        self.feed: LiveFeed
+        self.feeds = Feeds(places, now=now, rng=rng, depth=depth)
         self.terms: list[Terms]
-        self.listed: dict[str, Listed] = {}
         self.ended_ns = 0
         """Up to when it was played."""
         self._now = now
-        self._rng = rng
         self._strategy = strategy
-        self._depth = depth
         self.on_ready = on_ready
         self._show = show
         self._failed: asyncio.Future[None]
@@ -135,8 +124,7 @@ class Paper:
     @property
     def origin(self) -> str:
         """What the feed is, for people."""
-        place = self.endpoints
-        return f"{place.venue} {place.market} {place.network}"
+        return " + ".join(place.title for place in self.places)
 
     async def run(self, stop: asyncio.Event) -> tuple[Summary, RunRecord]:
         """Trade until *stop*. *Raises*: `EnvironmentFault`, `VenueError`, `UnknownSymbol` while
@@ -144,12 +132,7 @@ class Paper:
         loop = asyncio.get_running_loop()
         self._failed = loop.create_future()
         async with AsyncExitStack() as stack:
-            client = HttpClient(self.endpoints.rest, now=self._now, timeout_s=LISTING_TIMEOUT_S)
-            await stack.enter_async_context(client)
-            make = BybitRest if self.endpoints.venue == "bybit" else BinanceRest
-            rest = make(client, self.endpoints.market, now=self._now, rng=self._rng)
-            self.listed = await load_listing(rest, self.settings.symbols)
-            self.terms = [terms_of(row) for row in self.listed.values()]
+            self.terms = await self.feeds.load(stack)
             self.session = PaperSession(
                 self.settings,
                 self.terms,
@@ -159,9 +142,7 @@ class Paper:
             )
             if self.on_ready is not None:
                 self.on_ready(self)
-            self.feed = self._made(rest)
-            await self.feed.start()
-            stack.push_async_callback(self.feed.stop)
+            await self.feeds.start(stack, self._take)
             playing = loop.create_task(self._keep_playing())
             stopping = loop.create_task(stop.wait())
             ends: list[asyncio.Future[Any]] = [stopping, self._failed]
@@ -177,19 +158,6 @@ class Paper:
         summary, record = self.session.finish()
         summary["feed"] = self._feed_facts()
         return summary, record
-
-    def _made(self, rest: BybitRest | BinanceRest) -> LiveFeed:
-        place = self.endpoints
-        instruments = {symbol: row.instrument for symbol, row in self.listed.items()}
-        settings: dict[str, Any] = {
-            "take": self._take,
-            "now": self._now,
-            "rng": self._rng,
-            "governor": ConnectGovernor(),
-        }
-        if isinstance(rest, BybitRest):
-            return BybitFeed(place.public, place.market, instruments, depth=self._depth, **settings)
-        return BinanceFeed(place.public, place.market, instruments, rest=rest, **settings)
 
     def _take(self, facts: tuple[Payload, ...]) -> None:
         if self._failed.done():
@@ -223,12 +191,12 @@ class Paper:
                 self._show(self)
 
     def _feed_facts(self) -> Summary:
-        session = self.session
+        session, ends = self.session, [place.endpoints for place in self.places]
         return {
-            "venue": self.endpoints.venue,
-            "market": self.endpoints.market,
-            "network": self.endpoints.network,
+            "venue": " + ".join(dict.fromkeys(each.venue for each in ends)),
+            "market": " + ".join(dict.fromkeys(each.market for each in ends)),
+            "network": " + ".join(dict.fromkeys(each.network for each in ends)),
             "stale_reports": session.stale_reports,
             "off_grid": session.market.off_grid,
-            **self.feed.counters(),
+            **self.feeds.counters(),
         }

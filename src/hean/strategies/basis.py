@@ -51,9 +51,11 @@ class BasisArbitrage(TwoLegs):
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
-        """Learn the funding of a leg; the last rate is what is expected of the next."""
+        """Learn the funding of a leg; the last rate is what is expected of the next. A rate without
+        a mark price is a forecast of the venue, and is left alone.
+        """
         fact: Funding = event.data
-        if fact.symbol in self.position:
+        if fact.symbol in self.position and fact.mark_price is not None:
             before_ns = self._settled_ns.get(fact.symbol)
             if before_ns is not None and event.ts_ns > before_ns:
                 self._intervals_ns[fact.symbol] = event.ts_ns - before_ns
@@ -66,7 +68,7 @@ class BasisArbitrage(TwoLegs):
         candle: Candle = event.data
         if candle.symbol not in self.position:
             return
-        self._closes[candle.symbol] = (event.ts_ns, candle.close)
+        self._closes[candle.symbol] = (candle.timestamp, candle.close)
         times = {self._closes.get(symbol, (0, 0.0))[0] for symbol in self.symbols}
         if len(times) > 1:
             return

@@ -49,9 +49,11 @@ class FundingHarvester(TwoLegs):
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
-        """Learn a settled rate; what it means is decided once the settlement is beyond doubt."""
+        """Learn a settled rate; what it means is decided once the settlement is beyond doubt. A
+        rate without a mark price is a forecast of the venue, and is left alone.
+        """
         fact: Funding = event.data
-        if fact.symbol == self.symbols[1]:
+        if fact.symbol == self.symbols[1] and fact.mark_price is not None:
             if self._settled_ns:
                 self._interval_ns = event.ts_ns - self._settled_ns
             self._settled_ns = event.ts_ns
@@ -64,7 +66,7 @@ class FundingHarvester(TwoLegs):
         candle: Candle = event.data
         if candle.symbol not in self.position:
             return
-        self._closes[candle.symbol] = (event.ts_ns, candle.close)
+        self._closes[candle.symbol] = (candle.timestamp, candle.close)
         times = {self._closes.get(symbol, (0, 0.0))[0] for symbol in self.symbols}
         if len(times) == 1 and self._is_settled(event.ts_ns):
             coins, perpetual = (self._closes[symbol][1] for symbol in self.symbols)

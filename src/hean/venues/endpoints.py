@@ -95,6 +95,19 @@ class Endpoints:
     trade: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A market with what is traded there. *names*: our name of each of its own symbols."""
+
+    endpoints: Endpoints
+    names: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"{self.endpoints.venue} {self.endpoints.market} {self.endpoints.network}"
+
+
 def endpoints_for(
     venue: str, market: Market, *, testnet: bool, environment: Environment
 ) -> Endpoints:

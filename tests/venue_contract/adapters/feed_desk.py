@@ -30,11 +30,11 @@ POLL_S = 0.01
 
 
 def twin_environment(twin: TwinProcess) -> dict[str, str]:
-    """The variables that send HEAN to a twin."""
+    """The variables that send HEAN to a twin instead of its exchange."""
     ws, rest = twin.ws_base, twin.rest_url
+    if twin.exchange == "bybit":
+        return {"BYBIT_REST_URL": rest, "BYBIT_WS_PUBLIC_URL": ws}
     return {
-        "BYBIT_REST_URL": rest,
-        "BYBIT_WS_PUBLIC_URL": ws,
         "BINANCE_REST_URL": rest,
         "BINANCE_WS_URL": ws,
         "BINANCE_FUTURES_REST_URL": rest,

@@ -21,7 +21,7 @@ from hean.backtest.run import BacktestSettings
 from hean.core.types import Event, EventType
 from hean.paper import Paper
 from hean.paper_journal import finish_session_journal, replay_session, start_session_journal
-from hean.venues.endpoints import endpoints_for
+from hean.venues.endpoints import Place, endpoints_for
 from venue_contract.adapters.feed_desk import SYMBOLS, twin_environment
 from venue_contract.twin_process import TwinProcess
 
@@ -80,7 +80,8 @@ async def test_a_session_survives_every_stream_fault_and_can_be_repeated(
     twin, market = at
     place = endpoints_for(twin.exchange, market, testnet=True, environment=twin_environment(twin))
     settings = BacktestSettings(STRATEGY, SYMBOLS)
-    paper = Paper(place, settings, now=time.time_ns, rng=random.Random(1))
+    places = [Place(place, {symbol: symbol for symbol in SYMBOLS})]
+    paper = Paper(places, settings, now=time.time_ns, rng=random.Random(1))
     watch, path = Watch(), tmp_path / "session.journal"
     journals: list[Any] = []
 
@@ -93,9 +94,10 @@ async def test_a_session_survives_every_stream_fault_and_can_be_repeated(
     running = asyncio.ensure_future(paper.run(stop))
     await until(lambda: running.done() or (watch.is_fresh and watch.approved > 2))
     for trouble in TROUBLES:
-        before = paper.feed.wire.counters()["frames"]
+        (feed,) = paper.feeds.feeds
+        before = feed.wire.counters()["frames"]
         await asyncio.to_thread(twin.control.post, "fault", **trouble)
-        await until(lambda: paper.feed.wire.counters()["frames"] > before + 40)  # noqa: B023
+        await until(lambda: feed.wire.counters()["frames"] > before + 40)  # noqa: B023
         await until(lambda: running.done() or watch.is_fresh)
         approved = watch.approved
         await until(lambda: running.done() or watch.approved > approved)  # noqa: B023
@@ -147,6 +149,33 @@ def test_the_command_trades_for_a_while_and_writes_what_it_was_asked_for(
         cwd=tmp_path, capture_output=True, text=True, timeout=READY_S, check=True,
     )  # fmt: skip
     assert json.loads(replay.stdout)["state_hash"] == result["state_hash"]
+
+
+@pytest.mark.parametrize(
+    "symbols",
+    [
+        ("BTCUSDT@spot", "BTCUSDT@perp"),
+        ("BTCUSDT@bybit.perp", "BTCUSDT@binance.perp"),
+    ],
+)
+def test_two_legs_trade_in_two_markets_and_the_session_can_be_repeated(
+    bybit: TwinProcess, binance: TwinProcess, symbols: tuple[str, str], tmp_path: Path
+) -> None:
+    words = ["paper", "--exchange", "bybit", "--symbols", ",".join(symbols), "--bar", "1s"]
+    strategy = ["--strategy", STRATEGY.replace("Steady", "Couple"), "--duration", "10"]
+    files = ["--journal", "two.journal", "--json", "-"]
+    done = subprocess.run(
+        [sys.executable, "-m", "hean", *words, *strategy, *files],
+        cwd=tmp_path,
+        env={**os.environ, **twin_environment(bybit), **twin_environment(binance)},
+        capture_output=True, text=True, timeout=READY_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["symbols"] == list(symbols)
+    assert result["fills"] >= 2
+    replayed = replay_session(tmp_path / "two.journal")
+    assert replayed["state_hash"] == result["state_hash"]
 
 
 def test_ctrl_c_ends_a_session_with_its_result(bybit: TwinProcess, tmp_path: Path) -> None:
