@@ -92,7 +92,8 @@ class Paper:
     """A session on a live feed, from connecting to the result.
 
     *places*: the markets, with the symbols of each. *now*: UTC nanoseconds that never go back.
-    *rng*: of waiting times. *on_ready*: told once the feed delivers, before the first fact is played.
+    *rng*: of waiting times. *on_ready*: told once the feed delivers, before the first fact is
+    played.
     """
 
     def __init__(
