@@ -14,6 +14,7 @@ from hean.core.journal import Record
 from hean.errors import ReplayDiverged
 from hean.live.recovery import fold
 from hean.sim.books import ZERO, signed
+from hean.strategies.legs import TwoLegs
 from hean.twin.orders import Execution, Order
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Ends:
             reasons.append(why)
         if not self._trial.checks.journal.is_clean and not lost:
             reasons.append("not reconciled")
-        return reasons or self._differences(engine)
+        return reasons or self._differences(engine) or self._alone(engine)
 
     def _lost(self) -> set[str]:
         """Orders that the venue confirmed and then lost, or under whose id it has an order that is
@@ -76,6 +77,8 @@ class Ends:
         self._ledger(engine)
         if not checks.has_others:
             self._strategy(engine)
+        for alone in self._alone(engine):
+            checks.fail("I-24", alone)
 
     # ------------------------------------------------------------ the books
 
@@ -199,6 +202,25 @@ class Ends:
                     "{}: the strategy holds {}, its orders traded {}".format, symbol, held, own
                 ),
             )
+
+    def _alone(self, engine: Any) -> list[str]:
+        """A pair of which one leg is held without the other, unless nothing may be sent any more,
+        the kill switch is closing it, or only a person can tell what became of an order of it.
+        """
+        strategy, orders = engine.strategy, engine.system.engine
+        if not isinstance(strategy, TwoLegs) or orders.halt_level in ("FLATTEN", "LOCKED"):
+            return []
+        if self._trial.checks.has_others:  # somebody may have traded a leg away
+            return []
+        lost = self._lost()
+        is_doubtful = any(
+            order["status"] == "QUARANTINE" or order["client_order_id"] in lost
+            for order in orders.open_orders()
+        )
+        if is_doubtful or strategy.is_open or strategy.is_flat:
+            return []
+        held = {symbol: str(qty) for symbol, qty in strategy.position.items()}
+        return [f"the pair is neither whole nor flat: {held}"]
 
     def _attribution(self) -> None:
         """Parts of strategies and of others add up to the account's position at the venue."""

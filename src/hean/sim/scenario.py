@@ -33,6 +33,7 @@ PATHS = {
     "silent": MarketPath(0.0001, trades=0.0),
 }
 WORKLOADS = ("takers", "maker", "brackets", "desk", "monkey")
+"""What is drawn; two legs need two symbols and are asked for by name."""
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -82,7 +83,7 @@ class Scenario(msgspec.Struct, frozen=True):
         """What cannot be played, in words."""
         known = {
             "path": (self.path, list(PATHS)),
-            "workload": (self.workload, list(WORKLOADS)),
+            "workload": (self.workload, [*WORKLOADS, "legs"]),
             "venue and market": (f"{self.venue} {self.market}", [f"{v} {m}" for v, m, _ in PLACES]),
         }
         found = [

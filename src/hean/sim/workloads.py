@@ -15,6 +15,7 @@ from hean.core.module import on
 from hean.core.parameters import Parameter
 from hean.core.types import CancelRequest, Event, EventType, OrderRequest, OrderType, Side, Signal
 from hean.strategies.base import Strategy
+from hean.strategies.legs import TwoLegs
 
 AMOUNT = 300.0  # quote money of one order: a few of them fit into every limit
 DEAR = 10_000.0  # a coin that is traded by the thousandth, others by the hundredth
@@ -219,6 +220,33 @@ class Monkey(Maker):
         )
 
 
+class Legs(TwoLegs, Workload):
+    """Two legs, now one way round, now the other, and none of it for long."""
+
+    name = "legs"
+    parameters: ClassVar[tuple[Parameter, ...]] = (*TwoLegs.parameters, *Workload.parameters)
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self._prices: dict[str, float] = {}
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """In when flat, out when whole, and sometimes out before that."""
+        self._prices[symbol] = price
+        if len(self._prices) < 2:
+            return
+        if self.is_flat:
+            sign = self.chance.choice((1, -1))
+            first, second = (AMOUNT / self._prices[each] for each in self.symbols)
+            self.open_legs(
+                self.own_lot(self.symbols[0], sign * first),
+                self.own_lot(self.symbols[1], -sign * second),
+                as_of_seq=seq,
+            )
+        elif self.is_open or self.chance.random() < 0.1:
+            self.close_legs(as_of_seq=seq)
+
+
 WORKLOADS: dict[str, type[Workload]] = {
-    each.name: each for each in (Takers, Maker, Brackets, Desk, Monkey)
+    each.name: each for each in (Takers, Maker, Brackets, Desk, Monkey, Legs)
 }
