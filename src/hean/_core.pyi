@@ -1105,3 +1105,12 @@ class Exchange:
     def cash(self) -> Decimal: ...
     @property
     def equity(self) -> Decimal: ...
+
+# --- rng.rs
+
+def philox(key: Sequence[int], counter: Sequence[int], /) -> list[int]:
+    """Four numbers of 64 bits under *key* (run seed, stream) at *counter* (4 parts, low first)."""
+
+def splitmix64(seed: int, count: int, /) -> list[int]: ...
+def xoshiro256starstar(state: Sequence[int], count: int, /) -> list[int]:
+    """*Raises*: `ValueError` for a state of zeros."""

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Counter-based random numbers: Philox 4x64 with 10 rounds (Salmon, Moraes, Dror, Shaw 2011). A
 //! draw is a pure function of (key, counter), so results do not depend on threads or on who drew
-//! before. The key is (seed, stream); the counter counts blocks of four draws.
+//! before. The key is (seed, stream); the counter counts blocks of four draws. NumPy's `Philox`
+//! counts up before its first block: what it draws first under counter c is the block of c + 1.
+//!
+//! `SplitMix64` and `Xoshiro256` (Blackman and Vigna 2018) are sequential: their n-th number costs
+//! n steps. They are here to follow streams that other programs drew; HEAN's own are Philox.
 
 const MULTIPLIERS: [u64; 2] = [0xD2E7_470E_E14C_6C93, 0xCA5A_8263_9512_1157];
 const WEYL: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xBB67_AE85_84CA_A73B];
@@ -60,9 +64,58 @@ impl Random {
     }
 }
 
+/// A stream of 64-bit numbers from one 64-bit seed; every seed is good.
+#[derive(Debug, Clone)]
+pub struct SplitMix64(pub u64);
+
+impl SplitMix64 {
+    /// Next 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(WEYL[0]);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// A stream of 64-bit numbers from a state of 256 bits, not all zero: xoshiro256**.
+#[derive(Debug, Clone)]
+pub struct Xoshiro256([u64; 4]);
+
+impl Xoshiro256 {
+    /// The stream that goes on from `state`; `None` for all zeros, which it would never leave.
+    #[must_use]
+    pub fn from_state(state: [u64; 4]) -> Option<Self> {
+        (state != [0; 4]).then_some(Self(state))
+    }
+
+    /// Next 64 random bits.
+    pub const fn bits(&mut self) -> u64 {
+        let state = &mut self.0;
+        let bits = state[1].wrapping_mul(5).rotate_left(7).wrapping_mul(9);
+        let shifted = state[1] << 17;
+        state[2] ^= state[0];
+        state[3] ^= state[1];
+        state[1] ^= state[2];
+        state[0] ^= state[3];
+        state[2] ^= shifted;
+        state[3] = state[3].rotate_left(45);
+        bits
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sequential_streams_begin_as_published() {
+        let mut split = SplitMix64(1_234_567);
+        assert_eq!([split.bits(), split.bits()], [6457827717110365317, 3203168211198807973]);
+        let mut xoshiro = Xoshiro256::from_state([1, 2, 3, 4]).unwrap();
+        assert_eq!([(); 4].map(|()| xoshiro.bits()), [11520, 0, 1509978240, 1215971899390074240]);
+        assert!(Xoshiro256::from_state([0; 4]).is_none());
+    }
 
     #[test]
     fn zero_block_is_the_published_one() {

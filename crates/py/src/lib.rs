@@ -23,6 +23,7 @@ mod order_report;
 mod order_terms;
 mod order_view;
 mod program;
+mod rng;
 mod sign;
 mod sim;
 mod sim_payload;
@@ -46,5 +47,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     program::register(module)?;
     exchange::register(module)?;
     hmc::register(module)?;
+    rng::register(module)?;
     Ok(())
 }
