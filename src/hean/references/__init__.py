@@ -10,10 +10,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 
-from hean.references import technical
+from hean.references import foundations, pairs, technical
 from hean.references.case import Answer, Case, read_case
 
-METHODS: Mapping[str, Callable[[Case], None]] = {**technical.METHODS}
+METHODS: Mapping[str, Callable[[Case], None]] = {
+    **foundations.METHODS,
+    **pairs.METHODS,
+    **technical.METHODS,
+}
 """Name of a method in a reference file → who answers it."""
 
 __all__ = ["METHODS", "Answer", "Case", "read_case", "verify"]

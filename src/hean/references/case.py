@@ -63,6 +63,7 @@ class Case:
     def __init__(self, document: Mapping[str, Any], folder: Path) -> None:
         self.name: str = document["id"]
         self.method: str = document["method"]
+        self.source: str = document.get("source", "")
         self.inputs: Mapping[str, Any] = document["inputs"]
         self.expected: Mapping[str, Any] = document["expected"]
         self.tolerance: Mapping[str, Any] = document.get("tolerance", {})
