@@ -53,16 +53,16 @@ def fronts(objectives: ArrayLike) -> list[Indices]:
 def crowding(objectives: ArrayLike) -> Array:
     """How much room each row of ONE front has, shape (n,): the distance between its neighbours in
     each objective by the objective's range, averaged over objectives. Ends are infinite; the second
-    of two equal rows gets 0, so that one of them goes first; an objective in which all rows agree
-    says nothing.
+    of two equal rows gets 0, so that one of them goes first; among equal values of one objective
+    the earlier row stands lower; an objective in which all rows agree says nothing.
     """
     values = table("objectives", objectives)
     room = np.zeros(len(values))
-    distinct, first = np.unique(values, axis=0, return_index=True)
     if len(values) <= 2:
         return np.full(len(values), np.inf)
+    first = np.sort(np.unique(values, axis=0, return_index=True)[1])
     total = np.zeros(len(first))
-    for column in distinct.T:
+    for column in values[first].T:
         width = np.ptp(column)
         if width > 0.0:
             order = np.argsort(column, kind="stable")

@@ -41,9 +41,12 @@ KPSS = re.compile(r"kpss_(c|ct)_(\d+)")
 
 def cointegration(case: Case) -> None:
     """Engle-Granger of one pair (direction by rule where the file names none), Johansen of all."""
-    prices = {name: column for name, column in case.table().items() if name not in TIME_COLUMNS}
+    first, end = case.inputs.get("rows", (0, case.inputs.get("n")))
+    prices = {
+        name: column[first:end] for name, column in case.table().items() if name not in TIME_COLUMNS
+    }
     y, x = _legs(case, prices)
-    _answer_johansen(case, prices, (y, *x))
+    spread = _answer_johansen(case, prices, (y, *x))
     if case.wants("return_correlation"):
         correlation = return_correlation(prices[y], prices[x[0]])
         case.answer("return_correlation", correlation, "corr_abs")
@@ -52,7 +55,11 @@ def cointegration(case: Case) -> None:
         regressors = np.column_stack([prices[name] for name in x])
         trend = _trend(stages.get("first_stage", ""))
         lags = stages.get("adf_lags")
-        _answer_engle_granger(case, engle_granger(prices[y], regressors, trend=trend, lags=lags))
+        fit = engle_granger(prices[y], regressors, trend=trend, lags=lags)
+        _answer_engle_granger(case, fit)
+        spread = fit.residuals if spread is None else spread
+    if spread is not None:
+        _answer_half_life(case, spread)
 
 
 def _legs(case: Case, prices: dict[str, Array]) -> tuple[str, list[str]]:
@@ -66,7 +73,7 @@ def _legs(case: Case, prices: dict[str, Array]) -> tuple[str, list[str]]:
 
 
 def _trend(text: str) -> str:
-    if "no constant" in text:
+    if "no constant" in text or "without constant" in text:
         return "n"
     return "ct" if "trend" in text else "c"
 
@@ -88,7 +95,8 @@ def _answer_engle_granger(case: Case, fit: EngleGranger) -> None:
         case.answer("adf_regression_t_on_rounded_free_residuals", second.statistic, "t_abs")
 
 
-def _answer_johansen(case: Case, prices: dict[str, Array], pair: tuple[str, ...]) -> None:
+def _answer_johansen(case: Case, prices: dict[str, Array], pair: tuple[str, ...]) -> Array | None:
+    """Answer by every number of series the file names; the spread of the most, if any."""
     options = case.inputs.get("johansen", {})
     found: dict[int, tuple[Array, Johansen]] = {}
     for name in case.expected:
@@ -104,11 +112,13 @@ def _answer_johansen(case: Case, prices: dict[str, Array], pair: tuple[str, ...]
         test = found[size][1]
         answers = {"trace": test.trace, "maxeig": test.max_eigen, "eigenvalues": test.eigenvalues}
         case.answer(name, answers.get(what, test.vector()), JOHANSEN_RULES.get(what, "vector_rel"))
-    if found:
-        levels, test = found[max(found)]
-        case.answer("johansen_trace_crit_90_95_99", test.trace_critical, "trace_abs")
-        case.answer("johansen_maxeig_crit_90_95_99", test.max_eigen_critical, "trace_abs")
-        _answer_half_life(case, levels @ test.vector())
+    if not found:
+        return None
+    levels, test = found[max(found)]
+    case.answer("johansen_trace_crit_90_95_99", test.trace_critical, "trace_abs")
+    case.answer("johansen_maxeig_crit_90_95_99", test.max_eigen_critical, "trace_abs")
+    spread: Array = levels @ test.vector()
+    return spread
 
 
 def _answer_half_life(case: Case, spread: Array) -> None:
@@ -117,7 +127,9 @@ def _answer_half_life(case: Case, spread: Array) -> None:
     if is_linear or "phi" in rule:
         case.answer("half_life_rule", rule, "half_life_rel")
         half_life = half_life_linear(spread) if is_linear else half_life_exact(ar1(spread).phi)
-        case.answer("half_life_days_first_vector", half_life, "half_life_rel")
+        for name in case.expected:
+            if name.startswith("half_life_") and name != "half_life_rule":
+                case.answer(name, half_life, "half_life_rel")
 
 
 def stationarity(case: Case) -> None:

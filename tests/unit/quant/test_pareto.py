@@ -44,6 +44,8 @@ def test_crowding_of_equal_rows_and_dead_objectives():
     assert crowding(twice) == pytest.approx([math.inf, 1.0, 0.0, math.inf])
     same_second = [[0.0, 5.0], [1.0, 5.0], [3.0, 5.0]]
     assert crowding(same_second) == pytest.approx([math.inf, 0.5, math.inf])
+    tied = [[1.0, 0.0], [0.0, 1.0], [1.0, 4.0], [3.0, 9.0]]  # of the two ones the earlier is lower
+    assert crowding(tied) == pytest.approx([math.inf, math.inf, (2 / 3 + 8 / 9) / 2, math.inf])
     assert crowding([[1.0, 1.0], [2.0, 0.0]]).tolist() == [math.inf, math.inf]
 
 

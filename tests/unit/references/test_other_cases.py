@@ -122,6 +122,12 @@ def test_systems_of_other_names_and_orders_are_answered(tmp_path):
     tolerance = {"t_abs": 1e-6, "trace_abs": 1e-5, "vector_rel": 1e-5, "pvalue_abs": 1e-6}
     method = "engle_granger+johansen+half_life"
     assert set(judged(tmp_path, method, inputs, expected, tolerance).values()) == {True}
+    levels = np.array([first, second, third])
+    spread = (test.evec[:, 0] / test.evec[0, 0]) @ levels
+    slope = np.polyfit(spread[:-1], np.diff(spread), 1)[0]
+    expected |= {"half_life_days": -np.log(2.0) / slope, "half_life_rule": "-ln2/slope"}
+    tolerance["half_life_rel"] = 1e-6
+    assert set(judged(tmp_path, method, inputs, expected, tolerance).values()) == {True}
     inputs["engle_granger"] = {"y": "two", "x": "three"}
     expected = {"johansen2_trace": pair.trace_stat.tolist()}
     assert set(judged(tmp_path, "johansen", inputs, expected, tolerance).values()) == {True}
