@@ -96,3 +96,13 @@ def test_bad_input_is_refused():
             screen_pairs(prices, split)
     with pytest.raises(NumberNotFinite):
         screen_pairs({**prices, "A": np.r_[np.nan, prices["A"][1:]]}, SPLIT)
+
+
+def test_of_walks_that_have_nothing_in_common_hardly_any_is_kept():
+    """Fifteen pairs each in twenty markets: 5 % without care would be fifteen finds."""
+    kept = 0
+    for seed in range(20):
+        walks = np.random.default_rng(seed).normal(size=(6, 300)).cumsum(axis=1)
+        verdicts = screen_pairs({str(at): 100.0 + walk for at, walk in enumerate(walks)}, 180)
+        kept += sum(verdict.is_kept for verdict in verdicts)
+    assert kept <= 1
