@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hean-core` holds what must be fast and exact: numbers, instruments, books, matching, orders,
-//! limits, ledger, indicators, and the simulated venue. It reads no clock, does no I/O, starts no
-//! thread, never panics and moves no money in floating point. Time and data come in as arguments;
-//! facts come out.
+//! limits, ledger, indicators, filters, and the simulated venue. It reads no clock, does no I/O,
+//! starts no thread, never panics and moves no money in floating point. Time and data come in as
+//! arguments; facts come out.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -11,7 +11,10 @@ pub mod book;
 pub mod error;
 pub mod exchange;
 pub mod hash;
+#[macro_use]
 pub mod indicator;
+// After the indicators, whose macros for snapshots it uses.
+pub mod filter;
 pub mod instrument;
 pub mod ledger;
 pub mod levels;

@@ -12,7 +12,7 @@
 use crate::error::{Code, CoreError, Result};
 
 #[macro_use]
-mod state;
+pub(crate) mod state;
 mod bands;
 mod directional;
 mod five;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Snapshots of indicators: fixed little-endian bytes, floats by their bits, with name, version and
-//! checksum around them. Parameters are written too and must be equal on the way back, so a
-//! snapshot of another period cannot slip in. Damaged or foreign bytes are refused, never guessed.
+//! Snapshots of indicators and filters: fixed little-endian bytes, floats by their bits, with name,
+//! version and checksum around them. Parameters are written too and must be equal on the way back,
+//! so a snapshot of another period cannot slip in. Damaged or foreign bytes are refused, never
+//! guessed.
 
 use crate::error::{Code, CoreError, Result};
 
@@ -34,7 +35,7 @@ impl Reader<'_> {
         if self.word()? == own {
             return Ok(());
         }
-        let message = format!("indicator snapshot: parameter {name} differs from this object's");
+        let message = format!("snapshot: parameter {name} differs from this object's");
         Err(CoreError::new(Code::DataInvalid, message))
     }
 
@@ -48,12 +49,12 @@ impl Reader<'_> {
 }
 
 /// The error for bytes that cannot be a state.
-pub(super) fn damaged(how: &str) -> CoreError {
-    CoreError::new(Code::DataInvalid, format!("indicator snapshot is damaged: {how}"))
+pub(crate) fn damaged(how: &str) -> CoreError {
+    CoreError::new(Code::DataInvalid, format!("snapshot is damaged: {how}"))
 }
 
 /// Write name, version, body and checksum.
-pub(super) fn seal(name: &str, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub(crate) fn seal(name: &str, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(name.as_bytes());
     bytes.push(0);
@@ -64,7 +65,7 @@ pub(super) fn seal(name: &str, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 /// Check what `seal` wrote and hand out the body.
-pub(super) fn unseal<'a>(name: &str, bytes: &'a [u8]) -> Result<Reader<'a>> {
+pub(crate) fn unseal<'a>(name: &str, bytes: &'a [u8]) -> Result<Reader<'a>> {
     let (content, tail) =
         bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| damaged("short"))?;
     if checksum(content) != u64::from_le_bytes(*tail) {
@@ -77,7 +78,7 @@ pub(super) fn unseal<'a>(name: &str, bytes: &'a [u8]) -> Result<Reader<'a>> {
 }
 
 /// FNV-1a: enough against accidents, which is all it has to stop.
-fn checksum(bytes: &[u8]) -> u64 {
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
@@ -158,7 +159,7 @@ impl<A: State, B: State> State for (A, B) {
 }
 
 /// A parameter, comparable by one word.
-pub(super) trait Fixed {
+pub(crate) trait Fixed {
     fn word(&self) -> u64;
 }
 
@@ -222,7 +223,7 @@ macro_rules! indicator {
 }
 
 /// One number or several as a row.
-pub(super) trait Row<const N: usize> {
+pub(crate) trait Row<const N: usize> {
     fn row(self) -> [f64; N];
 }
 

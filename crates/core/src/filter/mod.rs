@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Filters: recursions that carry a belief about something hidden, one observation at a time. As
+//! with indicators there is one step, and arrays run the very same step; a snapshot is bytes, and
+//! bad input changes nothing. Unlike indicators a filter may take a missing observation (NaN)
+//! where the method says what that means. No clock, no random source, no fit.
+
+mod input;
+pub mod kalman;
+pub mod level;
+mod matrix;
+pub mod rls;
+mod smooth;
