@@ -15,10 +15,10 @@ use pyo3::types::PyBytes;
 use crate::error::raise;
 
 /// Shorter columns are done before another thread could make use of the GIL.
-const DETACH_ROWS: usize = 10_000;
+pub(crate) const DETACH_ROWS: usize = 10_000;
 
 /// Shape of a result: one row of values, or one row a name.
-fn shape(outputs: usize, rows: usize) -> Vec<usize> {
+pub(crate) fn shape(outputs: usize, rows: usize) -> Vec<usize> {
     if outputs == 1 {
         vec![rows]
     } else {
@@ -27,7 +27,7 @@ fn shape(outputs: usize, rows: usize) -> Vec<usize> {
 }
 
 /// The caller's array if it fits, else a new one.
-fn target<'py>(
+pub(crate) fn target<'py>(
     py: Python<'py>,
     out: Option<Bound<'py, PyArrayDyn<f64>>>,
     shape: &[usize],
@@ -41,7 +41,7 @@ fn target<'py>(
 }
 
 /// Cut the result into its rows.
-fn rows_of<const OUT: usize>(flat: &mut [f64], rows: usize) -> [&mut [f64]; OUT] {
+pub(crate) fn rows_of<const OUT: usize>(flat: &mut [f64], rows: usize) -> [&mut [f64]; OUT] {
     let mut rest = flat.chunks_mut(rows.max(1));
     std::array::from_fn(|_| rest.next().unwrap_or_default())
 }

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streaming models: one object for live observations and for whole columns.
+
+    hedge = KalmanHedge(1e-9, 1e-9, 1e-6)        # variances: beta's step, alpha's step, observation
+    z = hedge.update(log(price_y), log(price_x)) # the spread in standard deviations, nan at first
+    KalmanHedge(1e-9, 1e-9, 1e-6).batch(y, x)    # NumPy columns in, five rows out, the same bits
+
+**Every object** has `update`, `batch(…, out=None)`, `ready()`, `n_seen`, `snapshot()` and
+`restore()`. `batch` goes on from the object's present state and returns one row per output in the
+order below; `out` is reused memory: float64, C-contiguous, shape `(outputs, n)`. A snapshot is
+bytes: it restores bit for bit into an object of the same kind and settings, and is refused by any
+other.
+
+**Undefined is nan, never zero. A missing observation is nan** and only predicts: uncertainty grows,
+nothing is learned, the likelihood does not move. Infinity is refused (`NumberNotFinite`) and so is
+a magnitude beyond 1e100 (`NumberOutOfRange`); the state stays as it was. A batch names the row and
+computes nothing.
+
+| Class | Hidden | `update` returns | Rows of `batch` |
+|---|---|---|---|
+| `KalmanHedge` | hedge ratio and intercept of a pair | z of the spread | z, innovation, its \
+variance, beta, alpha |
+| `LocalLevel` | a level | the level | level, variance, both as predicted, innovation, its \
+variance |
+| `LocalTrend` | a level and its slope | the level | level, trend, the three numbers of their \
+covariance, all as predicted, innovation, its variance |
+| `RLS` | coefficients of a regression | innovation | innovation, coefficients |
+| `QrRLS` | the same, many or badly scaled | innovation | innovation, coefficients |
+
+**Hedge ratio.** `y = alpha + beta (x - anchor) + noise`. Innovation, its variance and z are told
+*before* the row is learned from, `beta` and `alpha` after it. `beta_before` is the hedge ratio that
+z was measured with, and what a spread traded on z is held by. In logs of prices beta is a ratio of
+money, in prices a ratio of units: `pair_positions` makes units of either.
+
+| Setting | Choice |
+|---|---|
+| `start` | `least_squares` over `window` complete rows; `diffuse`: variance 1e7 `scale`; `exact`: \
+`state` (beta, alpha at x = 0) and `covariance`, the first row adds noise with `first_noise` |
+| `centred` | x is told from its mean over the window, or its first value: uncentred, the log of a \
+price and the constant are nearly one regressor. `move_anchor` moves it, the line stays |
+| `gate` | a squared z beyond it (15.1: one in 10,000) is not learned from; five in a row are a \
+change: `is_change`, and the covariance grows a hundredfold. `None` learns from everything |
+| `adaptation` | weight w of the newest row in the observation noise, 0 keeps it fixed. From the \
+residual: R becomes R (1 + w R/S (z² - 1)), within a millionfold of the given one |
+| `dt` | time since the row before in nominal bars: process noise grows with it |
+
+`ready()` waits until the trace of the covariance is below four times its steady state, or 500
+rows, after a diffuse start or a change. `mean_nis` is the mean z² of the last 500 rows; outside of
+0.8 to 1.25 (`is_healthy`) the noises no longer fit: refit them (`hean.quant.state_space`).
+
+**Levels.** Without `variance` or `covariance` nothing is known at the start, exactly: the first one
+or two observations are spent on it, and the likelihood is the diffuse one. `smooth(y)` gives the
+states of a column that would come next, knowing all of it; `forecast(steps)` the mean and variance
+of the next observations; both leave the object as it is. `steady_tolerance` above 0 keeps the gain
+once a step changes the covariance by less (sum of squares), as statsmodels does at 1e-19; where
+variances are small that costs digits, which is why it is off.
+
+**Regressions.** `RLS` keeps the covariance: cheap, for a few regressors of similar size; variances
+are bounded by `variance_max`, and a row that says nothing new forgets nothing. `QrRLS` keeps the
+triangular factor and starts from nothing. A constant is a regressor of ones. `least_squares(y, x)`
+is the regression over all rows: coefficients (constant first), deviation of the residuals, R².
+"""
+
+from __future__ import annotations
+
+from hean._core import (
+    RLS,
+    KalmanHedge,
+    LocalLevel,
+    LocalTrend,
+    QrRLS,
+    least_squares,
+    pair_positions,
+)
+
+__all__ = [
+    "RLS",
+    "KalmanHedge",
+    "LocalLevel",
+    "LocalTrend",
+    "QrRLS",
+    "least_squares",
+    "pair_positions",
+]
