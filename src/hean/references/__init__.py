@@ -10,12 +10,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 
-from hean.references import foundations, pairs, technical
+from hean.references import foundations, pairs, state_space, technical
 from hean.references.case import Answer, Case, read_case
 
 METHODS: Mapping[str, Callable[[Case], None]] = {
     **foundations.METHODS,
     **pairs.METHODS,
+    **state_space.METHODS,
     **technical.METHODS,
 }
 """Name of a method in a reference file → who answers it."""

@@ -102,8 +102,9 @@ class Case:
         """Whether an answer is expected at this place."""
         return self._at(_place(place)) is not None
 
-    def answer(self, place: str | Place, computed: Any, *rules: str) -> None:
+    def answer(self, place: str | Place, computed: Any, *rules: str) -> bool:
         """Judge one computed value, series or mapping; nothing happens if none is expected.
+        *Returns*: whether it held.
 
         *rules*: tolerances by their names in the file; one of them must hold. A name ends in
         `_rel`, `_abs` or `exact`; where the file has not that very name, its plain `rel`, `abs` or
@@ -112,18 +113,18 @@ class Case:
         where = _place(place)
         expected = self._at(where)
         if expected is None:
-            return
+            return False
         limits = [limit for rule in rules if (limit := self._limit(rule)) is not None]
         name = ".".join(where)
         if not limits:
-            self._given[where] = _failed(name, f"the file names no tolerance {', '.join(rules)}")
-            return
-        try:
-            pairs = list(_pairs(computed, expected, ""))
-        except _Missing as missing:
-            self._given[where] = _failed(name, str(missing), expected)
-            return
-        self._given[where] = _worst(name, pairs, limits)
+            given = _failed(name, f"the file names no tolerance {', '.join(rules)}")
+        else:
+            try:
+                given = _worst(name, list(_pairs(computed, expected, "")), limits)
+            except _Missing as missing:
+                given = _failed(name, str(missing), expected)
+        self._given[where] = given
+        return given.passed
 
     def answers(self) -> list[Answer]:
         """All answers in the file's order, those not given as failures."""
