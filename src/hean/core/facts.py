@@ -102,7 +102,11 @@ class MlPrediction(Payload, frozen=True):
 
 
 class HedgeRatio(Payload, frozen=True, gc=False):
-    """State of a pair. *beta*: hedge ratio; *spread_z*: spread in standard deviations."""
+    """State of a pair, named `Y/X`. *beta*: hedge ratio that *spread*, what y is above its
+    expectation, was measured with; *spread_z*: the same in standard deviations. *variance*: that
+    the spread was expected to have; *alpha*: intercept; *ready*: whether the model has forgotten
+    its start; *healthy*: whether its spreads have been as wide as it expected.
+    """
 
     event_type: ClassVar = EventType.HEDGE_RATIO
     delivery: ClassVar = Delivery.NEWEST_PER_KEY
@@ -112,6 +116,10 @@ class HedgeRatio(Payload, frozen=True, gc=False):
     beta: float
     spread: float
     spread_z: float
+    variance: float = 0.0
+    alpha: float = 0.0
+    ready: bool = True
+    healthy: bool = True
 
 
 class VolForecast(Payload, frozen=True, gc=False):
