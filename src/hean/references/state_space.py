@@ -31,7 +31,9 @@ def local_level(case: Case) -> None:
     y = _observed(case)
     given = case.inputs
     irregular, level = float(given["sigma2_eps"]), float(given["sigma2_eta"])
-    start = {} if "P1" not in given else {"mean": float(given["a1"]), "variance": given["P1"]}
+    start = (
+        {} if "P1" not in given else {"mean": float(given.get("a1", 0)), "variance": given["P1"]}
+    )
     model = LocalLevel(irregular, level, **start, steady_tolerance=STEADY_TOLERANCE)
     smoothed = model.smooth(y)
     filtered, variance, predicted, predicted_variance, innovation, spread = model.batch(y)
@@ -60,7 +62,9 @@ def local_linear_trend(case: Case) -> None:
     y = _observed(case)
     given = case.inputs
     names = ("sigma2_irregular", "sigma2_level", "sigma2_trend")
-    start = {} if "P1" not in given else {"mean": given["a1"], "covariance": given["P1"]}
+    start = (
+        {} if "P1" not in given else {"mean": given.get("a1", (0, 0)), "covariance": given["P1"]}
+    )
     variances = (float(given[name]) for name in names)
     model = LocalTrend(*variances, **start, steady_tolerance=STEADY_TOLERANCE)
     smoothed, rows = model.smooth(y), model.batch(y)
@@ -80,8 +84,7 @@ def local_linear_trend(case: Case) -> None:
 def dynamic_regression(case: Case) -> None:
     """A random-walk hedge ratio from an exact start, and the band rule on its innovation."""
     given = case.inputs
-    columns = case.table()
-    y, x = columns[given["y"]], columns[given["x"]]
+    y, x = case.series(given["y"]), case.series(given["x"])
     noise, start = _state_noise(given), str(given.get("init", ""))
     belief = float(_named(start, "P", "0"))
     model = KalmanHedge(

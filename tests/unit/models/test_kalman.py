@@ -96,8 +96,6 @@ def minutes(y: np.ndarray, x: np.ndarray, first: int = 0) -> list[tuple[int, Pay
     return facts
 
 
-@pytest.mark.promise(52)
-@pytest.mark.promise(198)
 def test_rows_of_candles_are_those_of_the_filter_over_columns() -> None:
     y, x = prices(200)
     found = told(KalmanPairs([minute_pair()]), minutes(y, x))
