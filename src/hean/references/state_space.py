@@ -31,10 +31,13 @@ def local_level(case: Case) -> None:
     y = _observed(case)
     given = case.inputs
     irregular, level = float(given["sigma2_eps"]), float(given["sigma2_eta"])
-    start = (
-        {} if "P1" not in given else {"mean": float(given.get("a1", 0)), "variance": given["P1"]}
+    model = LocalLevel(
+        irregular,
+        level,
+        mean=float(given.get("a1", 0)),
+        variance=given.get("P1"),
+        steady_tolerance=STEADY_TOLERANCE,
     )
-    model = LocalLevel(irregular, level, **start, steady_tolerance=STEADY_TOLERANCE)
     smoothed = model.smooth(y)
     filtered, variance, predicted, predicted_variance, innovation, spread = model.batch(y)
     case.answer("predicted_state", predicted, "state_rel")
@@ -62,11 +65,12 @@ def local_linear_trend(case: Case) -> None:
     y = _observed(case)
     given = case.inputs
     names = ("sigma2_irregular", "sigma2_level", "sigma2_trend")
-    start = (
-        {} if "P1" not in given else {"mean": given.get("a1", (0, 0)), "covariance": given["P1"]}
+    model = LocalTrend(
+        *(float(given[name]) for name in names),
+        mean=given.get("a1", (0, 0)),
+        covariance=given.get("P1"),
+        steady_tolerance=STEADY_TOLERANCE,
     )
-    variances = (float(given[name]) for name in names)
-    model = LocalTrend(*variances, **start, steady_tolerance=STEADY_TOLERANCE)
     smoothed, rows = model.smooth(y), model.batch(y)
     for kind, states in (("filtered", rows[:5]), ("predicted", rows[5:10]), ("smoothed", smoothed)):
         level, trend, of_level, cross, of_trend = states
