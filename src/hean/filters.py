@@ -59,26 +59,63 @@ variances are small that costs digits, which is why it is off.
 are bounded by `variance_max`, and a row that says nothing new forgets nothing. `QrRLS` keeps the
 triangular factor and starts from nothing. A constant is a regressor of ones. `least_squares(y, x)`
 is the regression over all rows: coefficients (constant first), deviation of the residuals, R².
-"""
+
+**Change detectors** have the members of an indicator (`hean.indicators`): `update`, `batch`,
+`value`, `ready()`, `n_seen`, `warmup`, `settled`, `snapshot()`, `restore()`; bad input is refused
+and the state stays as it was.
+
+| Detector | Outputs in order | Source |
+|---|---|---|
+| `BOCPD`, `BOCPDKnownVariance` | short_probability, map_run_length, predicted, log_evidence, \
+hypotheses, dropped | Adams and MacKay 2007 |
+| `CUSUM` | upper, lower, upper_rows, lower_rows, alarm | Page 1954 |
+| `EwmaChart` | smoothed value, alarm | Roberts 1959 |
+
+The alarm of a changepoint is `short_probability = P(r < window)`, never `P(r = 0)`: that is the
+hazard for all data. `ready()` waits two windows, in which every run is young. `predicted` is the
+forecast that was made of the value before it came; `predictive_mean` is that of the next. `dropped`
+is the probability given up so far, by runs beyond `run_length_max` and hypotheses below `prune`.
+
+**Regimes.** `HMM` holds parameters of a hidden Markov model (Gaussian of one or two numbers,
+Poisson, categorical) and estimates them (`HMM.fit`). `RegimeFilter` runs one over a live series;
+`probabilities` are those given what was seen, `regime` is the state that is acted upon: it changes
+when another has reached `enter`, the old one has fallen to `leave` and has lasted `dwell` rows.
+`HMM.smoothed` and `HMM.viterbi` look back from the end of a series: for research and training,
+never for a live decision. `switching_autoregression` is the likelihood of Hamilton's (1989) model.
+"""  # fmt: skip
 
 from __future__ import annotations
 
 from hean._core import (
+    BOCPD,
+    CUSUM,
+    HMM,
     RLS,
+    BOCPDKnownVariance,
+    EwmaChart,
     KalmanHedge,
     LocalLevel,
     LocalTrend,
     QrRLS,
+    RegimeFilter,
     least_squares,
     pair_positions,
+    switching_autoregression,
 )
 
 __all__ = [
+    "BOCPD",
+    "CUSUM",
+    "HMM",
     "RLS",
+    "BOCPDKnownVariance",
+    "EwmaChart",
     "KalmanHedge",
     "LocalLevel",
     "LocalTrend",
     "QrRLS",
+    "RegimeFilter",
     "least_squares",
     "pair_positions",
+    "switching_autoregression",
 ]

@@ -47,7 +47,7 @@ pub(crate) fn rows_of<const OUT: usize>(flat: &mut [f64], rows: usize) -> [&mut 
 }
 
 /// Run columns through a stream.
-fn batch<'py, I, const IN: usize, const OUT: usize>(
+pub(crate) fn batch<'py, I, const IN: usize, const OUT: usize>(
     py: Python<'py>,
     stream: &mut Stream<I, IN, OUT>,
     inputs: [PyReadonlyArray1<'py, f64>; IN],
@@ -92,6 +92,7 @@ macro_rules! stream {
         impl $class {
             #[new]
             #[pyo3(signature = ($($signature)*))]
+            #[allow(clippy::too_many_arguments)] // keywords in Python
             fn new($($arg: $type),*) -> PyResult<Self> {
                 let built: hean_core::Result<core::$core> = $build;
                 built.map(|it| Self { inner: Stream::new(it) }).map_err(|error| raise(&error))
@@ -167,8 +168,10 @@ macro_rules! stream {
     };
 }
 
+pub(crate) use stream;
+
 /// What `update` hands back: the value, or nothing where a float object would be waste.
-trait IntoAnswer<T> {
+pub(crate) trait IntoAnswer<T> {
     fn into_answer(self) -> T;
 }
 

@@ -15,6 +15,8 @@ mod feed;
 mod filter;
 mod filter_level;
 mod filter_rls;
+mod filter_change;
+mod filter_hmm;
 mod hmc;
 mod indicator;
 mod instrument;
@@ -42,6 +44,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     filter::register(module)?;
     filter_level::register(module)?;
     filter_rls::register(module)?;
+    filter_change::register(module)?;
+    filter_hmm::register(module)?;
     indicator::register(module)?;
     instrument::register(module)?;
     sign::register(module)?;

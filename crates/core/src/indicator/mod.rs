@@ -165,6 +165,11 @@ impl<I: Indicator<IN, OUT>, const IN: usize, const OUT: usize> Stream<I, IN, OUT
         self.settled
     }
 
+    /// The kernel inside, for what only this kernel can say.
+    pub fn indicator(&self) -> &I {
+        &self.indicator
+    }
+
     /// The kernel inside, for what only this kernel can do.
     pub fn indicator_mut(&mut self) -> &mut I {
         &mut self.indicator

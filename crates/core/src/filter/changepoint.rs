@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bayesian online changepoint detection (Adams and MacKay 2007): the belief about how long the
+//! present segment has lasted, one weight per run length. `r` counts the observations of the current
+//! run after the newest; `r = 0` means that the run ended with it, and has the probability of the
+//! hazard whatever was observed, so it can never be the alarm: that is `P(r < window)`.
+//!
+//! Hypotheses lie in the order of their birth, oldest first, each quantity in its own array: nothing
+//! is shifted when all run lengths grow by one. Weights are linear and normalised at each step; where
+//! every density underflows, that step is done in logarithms.
+
+use super::elementary::{exp, lane_dot, lane_sum, ln, ln_gamma, ln_or_never, HALF_LN_TAU};
+use crate::error::{Code, CoreError, Result};
+use crate::indicator::{Indicator, Reader, State};
+
+/// Longest run length that may be asked for: two months of minutes, and a bound on memory.
+pub const RUN_LENGTH_MAX: usize = 100_000;
+
+const TOTAL_LEAST: f64 = 1e-280; // below it digits are being lost to underflow
+const WEIGHT_LEAST: f64 = 1e-300; // below it numbers are subnormal soon, and slow
+
+/// What is believed of one segment before it has observations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Segment {
+    /// Mean and variance unknown: Normal-inverse-Gamma prior, Student-t forecast.
+    UnknownVariance {
+        /// Expected mean.
+        mean: f64,
+        /// Weight of that expectation, in observations.
+        kappa: f64,
+        /// Shape of the precision.
+        alpha: f64,
+        /// Rate of the precision.
+        beta: f64,
+    },
+    /// Mean unknown, variance of an observation known: Gaussian forecast.
+    KnownVariance {
+        /// Expected mean.
+        mean: f64,
+        /// Variance of that expectation.
+        variance: f64,
+        /// Variance of an observation around its segment's mean.
+        noise: f64,
+    },
+}
+
+/// How the detector works, whatever a segment is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// Expected length of a segment, observations; the hazard is its reciprocal.
+    pub hazard_lambda: f64,
+    /// A run shorter than this counts as young.
+    pub window: usize,
+    /// Longer runs are given up.
+    pub run_length_max: usize,
+    /// Hypotheses of less weight are given up; zero keeps all.
+    pub prune: f64,
+}
+
+/// What depends on the run length alone, longest first so that it lies like the hypotheses.
+#[derive(Debug, Clone, Default)]
+struct Terms {
+    offset: Vec<f64>,
+    scale: Vec<f64>,
+    gain: Vec<f64>,
+}
+
+/// The hypotheses, oldest first. `rate` and `log_rate` are used with unknown variance only.
+#[derive(Debug, Clone, Default)]
+struct Hypotheses {
+    run: Vec<f64>,
+    weight: Vec<f64>,
+    mean: Vec<f64>,
+    rate: Vec<f64>,
+    log_rate: Vec<f64>,
+}
+
+/// The detector. Outputs: `P(r < window)`, most probable run length, forecast that was made of this
+/// observation, log evidence of all, hypotheses kept, probability given up so far.
+#[derive(Debug, Clone)]
+pub struct Changepoint {
+    segment: Segment,
+    setting: Setting,
+    table: Terms,
+    /// Terms of the present hypotheses and their log densities: memory only, no state.
+    now: Terms,
+    log_density: Vec<f64>,
+    held: Hypotheses,
+    /// Hypotheses before it are given up; they are removed when there is nothing else to do.
+    begin: usize,
+    evidence: f64,
+    evidence_rest: f64,
+    dropped: f64,
+}
+
+impl Changepoint {
+    /// A detector that has seen nothing. Refused: parameters for which the formulas have no answer.
+    pub fn new(segment: Segment, setting: Setting) -> Result<Self> {
+        check(&segment, &setting)?;
+        let longest = setting.run_length_max;
+        let mut built = Self {
+            segment,
+            setting,
+            table: table_of(&segment, longest),
+            now: Terms::default(),
+            log_density: Vec::new(),
+            held: Hypotheses::default(),
+            begin: 0,
+            evidence: 0.0,
+            evidence_rest: 0.0,
+            dropped: 0.0,
+        };
+        built.held.push(&segment, 1.0);
+        Ok(built)
+    }
+
+    /// Take an observation. One pass over the hypotheses: two multiplications, a logarithm and an
+    /// exponential each.
+    pub fn push(&mut self, value: f64) -> [f64; 6] {
+        let predicted = self.predictive_mean();
+        self.look_up();
+        let total = self.weigh(value);
+        self.grow(total);
+        self.give_up();
+        let mode = self.map_run_length();
+        let short = self.short_probability(self.setting.window);
+        let kept = self.held.run.len() - self.begin;
+        [short, mode, predicted, self.log_evidence(), kept as f64, self.dropped]
+    }
+
+    /// Forecast of the next observation.
+    #[must_use]
+    pub fn predictive_mean(&self) -> f64 {
+        lane_dot(&self.held.weight[self.begin..], &self.held.mean[self.begin..])
+    }
+
+    /// Probability that the current run is shorter than `window`.
+    #[must_use]
+    pub fn short_probability(&self, window: usize) -> f64 {
+        let (bound, from) = (window as f64, self.begin);
+        let young = self.held.run[from..].iter().zip(&self.held.weight[from..]).rev();
+        young.take_while(|(run, _)| **run < bound).map(|(_, weight)| weight).sum()
+    }
+
+    /// Most probable run length, the shortest of equals.
+    #[must_use]
+    pub fn map_run_length(&self) -> f64 {
+        let weight = &self.held.weight[self.begin..];
+        let most = largest(weight);
+        let at = weight.iter().rposition(|weight| *weight == most).unwrap_or(0);
+        self.held.run.get(self.begin + at).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Log probability of everything observed.
+    #[must_use]
+    pub fn log_evidence(&self) -> f64 {
+        self.evidence + self.evidence_rest
+    }
+
+    /// Probability of each run length from zero up to the longest that is kept.
+    #[must_use]
+    pub fn run_length_posterior(&self) -> Vec<f64> {
+        let from = self.begin;
+        let longest = self.held.run.get(from).map_or(0, |run| *run as usize);
+        let mut posterior = vec![0.0; longest + 1];
+        for (run, weight) in self.held.run[from..].iter().zip(&self.held.weight[from..]) {
+            if let Some(place) = posterior.get_mut(*run as usize) {
+                *place = *weight;
+            }
+        }
+        posterior
+    }
+
+    /// Lay out the terms of the hypotheses as these lie.
+    fn look_up(&mut self) {
+        let Self { table, now, held, begin, setting, .. } = self;
+        let run = &held.run[*begin..];
+        now.resize(run.len());
+        let places = || run.iter().map(|run| setting.run_length_max - *run as usize);
+        let Some(first) = places().next() else { return };
+        let is_dense = places().next_back() == Some(first + run.len() - 1);
+        for (target, source) in now.columns().into_iter().zip(table.columns()) {
+            if is_dense {
+                target.copy_from_slice(&source[first..first + run.len()]);
+                continue;
+            }
+            for (value, place) in target.iter_mut().zip(places()) {
+                *value = source[place];
+            }
+        }
+    }
+
+    /// Multiply every weight by the density of the observation and update what is believed of each
+    /// segment. *Returns*: the logarithm of the sum; the weights then add up to one.
+    fn weigh(&mut self, value: f64) -> f64 {
+        let Self { now, held, begin, log_density, segment, .. } = self;
+        let from = *begin;
+        let count = held.run.len() - from;
+        log_density.resize(count, 0.0);
+        let mean = &mut held.mean[from..];
+        match segment {
+            Segment::UnknownVariance { alpha, .. } => {
+                let run = &held.run[from..];
+                let rates = (&mut held.rate[from..], &mut held.log_rate[from..]);
+                student(value, *alpha, now, run, mean, rates, log_density);
+            }
+            Segment::KnownVariance { .. } => gaussian(value, now, mean, log_density),
+        }
+        let weight = &mut held.weight[from..];
+        let mut joint = std::mem::take(&mut now.offset);
+        for ((joint, weight), density) in joint.iter_mut().zip(&*weight).zip(&*log_density) {
+            *joint = weight * exp(*density);
+        }
+        let total = lane_sum(&joint);
+        let log_total = if (TOTAL_LEAST..f64::INFINITY).contains(&total) {
+            scale(weight, &joint, 1.0 / total);
+            ln(total)
+        } else {
+            in_logarithms(weight, log_density)
+        };
+        now.offset = joint;
+        log_total
+    }
+
+    /// All runs grow by one, a share of the hazard ends and begins anew.
+    fn grow(&mut self, log_total: f64) {
+        let sum = self.evidence + log_total;
+        self.evidence_rest += if self.evidence.abs() >= log_total.abs() {
+            (self.evidence - sum) + log_total
+        } else {
+            (log_total - sum) + self.evidence
+        };
+        self.evidence = sum;
+        let hazard = 1.0 / self.setting.hazard_lambda;
+        let stay = 1.0 - hazard;
+        for (weight, run) in
+            self.held.weight[self.begin..].iter_mut().zip(&mut self.held.run[self.begin..])
+        {
+            *weight *= stay;
+            *run += 1.0;
+        }
+        self.held.push(&self.segment, hazard);
+    }
+
+    /// Give up the run that is too long and those of too little weight, never the newest.
+    fn give_up(&mut self) {
+        let mut lost = 0.0;
+        let longest = self.setting.run_length_max as f64;
+        if self.held.run[self.begin] > longest {
+            lost += self.held.weight[self.begin];
+            self.begin += 1;
+        }
+        let prune = self.setting.prune;
+        let last = self.held.run.len() - 1;
+        let is_light = self.held.weight[self.begin..last]
+            .iter()
+            .fold(false, |any, weight| any | (*weight < prune));
+        if is_light {
+            lost += self.held.retain(self.begin, prune);
+            self.begin = 0;
+        } else if self.begin > self.setting.run_length_max {
+            self.held.remove_first(self.begin);
+            self.begin = 0;
+        }
+        if lost > 0.0 {
+            let keep = 1.0 / (1.0 - lost);
+            self.held.weight[self.begin..].iter_mut().for_each(|weight| *weight *= keep);
+            self.dropped += lost;
+        }
+    }
+}
+
+impl Terms {
+    fn resize(&mut self, count: usize) {
+        self.columns().into_iter().for_each(|column| column.resize(count, 0.0));
+    }
+
+    fn columns(&mut self) -> [&mut Vec<f64>; 3] {
+        [&mut self.offset, &mut self.scale, &mut self.gain]
+    }
+}
+
+impl Hypotheses {
+    fn columns(&mut self) -> [&mut Vec<f64>; 5] {
+        [&mut self.run, &mut self.weight, &mut self.mean, &mut self.rate, &mut self.log_rate]
+    }
+
+    /// One more segment, without observations.
+    fn push(&mut self, segment: &Segment, weight: f64) {
+        let (mean, rate) = match *segment {
+            Segment::UnknownVariance { mean, beta, .. } => (mean, beta),
+            Segment::KnownVariance { mean, .. } => (mean, 1.0),
+        };
+        for (column, value) in self.columns().into_iter().zip([0.0, weight, mean, rate, ln(rate)]) {
+            column.push(value);
+        }
+    }
+
+    fn remove_first(&mut self, count: usize) {
+        self.columns().into_iter().for_each(|column| drop(column.drain(..count)));
+    }
+
+    /// Move together what stays: no weight below `least` but the last, nothing before `begin`.
+    /// *Returns*: the weight that is gone.
+    fn retain(&mut self, begin: usize, least: f64) -> f64 {
+        let (count, mut kept, mut lost) = (self.run.len(), 0, 0.0);
+        for at in begin..count {
+            let weight = self.weight[at];
+            if weight < least && at + 1 < count {
+                lost += weight;
+                continue;
+            }
+            for column in self.columns() {
+                column[kept] = column[at];
+            }
+            kept += 1;
+        }
+        self.columns().into_iter().for_each(|column| column.truncate(kept));
+        lost
+    }
+}
+
+/// Student-t log densities of `value`, and the update of mean and rate. With the new rate
+/// `b' = b + k (x - mu)^2 / (2 (k + 1))` the density is `c b^a / b'^(a + 1/2)`: the logarithm that
+/// this step takes is the one that the next step needs.
+#[inline]
+fn student(
+    value: f64,
+    alpha: f64,
+    now: &Terms,
+    run: &[f64],
+    mean: &mut [f64],
+    (rate, log_rate): (&mut [f64], &mut [f64]),
+    log_density: &mut [f64],
+) {
+    let n = run.len();
+    let (offset, scale, gain) = (&now.offset[..n], &now.scale[..n], &now.gain[..n]);
+    let (mean, rate) = (&mut mean[..n], &mut rate[..n]);
+    let (log_rate, log_density) = (&mut log_rate[..n], &mut log_density[..n]);
+    for at in 0..n {
+        let distance = value - mean[at];
+        let shape = alpha + 0.5 * run[at];
+        let next = rate[at] + scale[at] * (distance * distance);
+        let log_next = ln(next);
+        log_density[at] = offset[at] + shape * log_rate[at] - (shape + 0.5) * log_next;
+        mean[at] += gain[at] * distance;
+        rate[at] = next;
+        log_rate[at] = log_next;
+    }
+}
+
+/// Gaussian log densities of `value`, and the update of the mean.
+#[inline]
+fn gaussian(value: f64, now: &Terms, mean: &mut [f64], log_density: &mut [f64]) {
+    let terms = now.offset.iter().zip(&now.scale).zip(&now.gain);
+    for ((mean, density), ((offset, scale), gain)) in mean.iter_mut().zip(log_density).zip(terms) {
+        let distance = value - *mean;
+        *density = offset - scale * (distance * distance);
+        *mean += gain * distance;
+    }
+}
+
+#[inline]
+fn scale(weight: &mut [f64], joint: &[f64], factor: f64) {
+    for (weight, joint) in weight.iter_mut().zip(joint) {
+        let scaled = joint * factor;
+        *weight = if scaled > WEIGHT_LEAST { scaled } else { 0.0 };
+    }
+}
+
+/// The step where densities are too small or too large for a number. *Returns*: the log of the sum.
+#[cold]
+fn in_logarithms(weight: &mut [f64], log_density: &[f64]) -> f64 {
+    let joint: Vec<f64> = weight
+        .iter()
+        .zip(log_density)
+        .map(|(weight, density)| ln_or_never(*weight) + density)
+        .collect();
+    let most = largest(&joint);
+    let shares: Vec<f64> = joint.iter().map(|log| exp(log - most)).collect();
+    let total = lane_sum(&shares);
+    scale(weight, &shares, 1.0 / total);
+    most + ln(total)
+}
+
+#[inline]
+fn largest(values: &[f64]) -> f64 {
+    let mut lanes = [f64::NEG_INFINITY; 8];
+    let chunks = values.chunks_exact(8);
+    let rest =
+        chunks.remainder().iter().fold(f64::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if *value > *lane { *value } else { *lane };
+        }
+    }
+    lanes.iter().fold(rest, |a, b| if *b > a { *b } else { a })
+}
+
+/// The terms of every run length, longest first.
+fn table_of(segment: &Segment, longest: usize) -> Terms {
+    let mut table = Terms::default();
+    match *segment {
+        Segment::UnknownVariance { kappa, alpha, .. } => {
+            // Gamma(a + 1) = a Gamma(a), so each ratio follows from the one before.
+            let mut ratio = ln_gamma(alpha + 0.5) - ln_gamma(alpha);
+            for run in 0..=longest {
+                let weight = kappa + run as f64;
+                let spread = weight / (weight + 1.0);
+                table.offset.push(ratio - HALF_LN_TAU + 0.5 * ln(spread));
+                table.scale.push(0.5 * spread);
+                table.gain.push(1.0 / (weight + 1.0));
+                ratio = ln(alpha + 0.5 * run as f64) - ratio;
+            }
+        }
+        Segment::KnownVariance { variance, noise, .. } => {
+            for run in 0..=longest {
+                let own = 1.0 / (1.0 / variance + run as f64 / noise);
+                let both = own + noise;
+                table.offset.push(-HALF_LN_TAU - 0.5 * ln(both));
+                table.scale.push(0.5 / both);
+                table.gain.push(own / both);
+            }
+        }
+    }
+    table.columns().into_iter().for_each(|column| column.reverse());
+    table
+}
+
+fn check(segment: &Segment, setting: &Setting) -> Result<()> {
+    let (mean, positive) = match *segment {
+        Segment::UnknownVariance { mean, kappa, alpha, beta } => {
+            (mean, vec![("kappa", kappa), ("alpha", alpha), ("beta", beta)])
+        }
+        Segment::KnownVariance { mean, variance, noise } => {
+            (mean, vec![("variance", variance), ("noise", noise)])
+        }
+    };
+    let refuse = |what: String| Err(CoreError::new(Code::ParameterInvalid, what));
+    if mean.abs() > 1e100 || mean.is_nan() {
+        return refuse(format!("Changepoint: mean {mean}; allowed up to 1e100 in magnitude"));
+    }
+    for (name, value) in positive {
+        if !(1e-100..=1e100).contains(&value) {
+            return refuse(format!("Changepoint: {name} {value}; allowed 1e-100 to 1e100"));
+        }
+    }
+    let Setting { hazard_lambda, window, run_length_max, prune } = *setting;
+    if !(hazard_lambda > 1.0 && hazard_lambda <= 1e12) {
+        return refuse(format!("Changepoint: hazard_lambda {hazard_lambda}; above 1 up to 1e12"));
+    }
+    if !(1..=RUN_LENGTH_MAX).contains(&run_length_max) {
+        let allowed = format!("allowed 1 to {RUN_LENGTH_MAX}");
+        return refuse(format!("Changepoint: run_length_max {run_length_max}; {allowed}"));
+    }
+    if !(1..=run_length_max).contains(&window) {
+        let allowed = format!("allowed 1 to run_length_max, {run_length_max}");
+        return refuse(format!("Changepoint: window {window}; {allowed}"));
+    }
+    if !(0.0..=0.01).contains(&prune) {
+        return refuse(format!("Changepoint: prune {prune}; allowed 0 to 0.01"));
+    }
+    Ok(())
+}
+
+impl Changepoint {
+    /// Every parameter as bits, written into snapshots.
+    fn parameters(&self) -> [u64; 9] {
+        let (kind, segment) = match self.segment {
+            Segment::UnknownVariance { mean, kappa, alpha, beta } => {
+                (0, [mean, kappa, alpha, beta])
+            }
+            Segment::KnownVariance { mean, variance, noise } => (1, [mean, variance, noise, 0.0]),
+        };
+        let Setting { hazard_lambda, window, run_length_max, prune } = self.setting;
+        let [a, b, c, d] = segment.map(f64::to_bits);
+        let (longest, window) = (run_length_max as u64, window as u64);
+        [kind, a, b, c, d, hazard_lambda.to_bits(), window, longest, prune.to_bits()]
+    }
+}
+
+impl State for Changepoint {
+    fn save(&self, to: &mut Vec<u8>) {
+        self.parameters().iter().for_each(|word| word.save(to));
+        [self.evidence, self.evidence_rest, self.dropped].save(to);
+        let mut held = self.held.clone();
+        ((held.run.len() - self.begin) as u64).save(to);
+        for column in held.columns() {
+            column[self.begin..].iter().for_each(|value| value.save(to));
+        }
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<()> {
+        const NAMES: [&str; 9] = [
+            "segment",
+            "mean",
+            "kappa or variance",
+            "alpha or noise",
+            "beta",
+            "hazard_lambda",
+            "window",
+            "run_length_max",
+            "prune",
+        ];
+        for (name, own) in NAMES.iter().zip(self.parameters()) {
+            from.expect_equal(name, own)?;
+        }
+        let (mut sums, mut count) = ([0.0; 3], 0_u64);
+        sums.load(from)?;
+        count.load(from)?;
+        let damaged = || CoreError::new(Code::DataInvalid, "Changepoint: snapshot is damaged");
+        if !(1..=self.setting.run_length_max as u64 + 1).contains(&count) {
+            return Err(damaged());
+        }
+        let mut held = Hypotheses::default();
+        for column in held.columns() {
+            column.resize(count as usize, 0.0);
+            column.iter_mut().try_for_each(|value| value.load(from))?;
+        }
+        let longest = self.setting.run_length_max as f64;
+        let is_falling = held.run.windows(2).all(|pair| pair[0] > pair[1]);
+        let is_counting = held.run.iter().all(|run| run.fract() == 0.0 && *run >= 0.0);
+        if !(is_falling && is_counting && held.run[0] <= longest) {
+            return Err(damaged());
+        }
+        [self.evidence, self.evidence_rest, self.dropped] = sums;
+        (self.held, self.begin) = (held, 0);
+        Ok(())
+    }
+}
+
+impl Indicator<1, 6> for Changepoint {
+    const NAME: &'static str = "Changepoint";
+    const INPUTS: [&'static str; 1] = ["value"];
+
+    #[inline]
+    fn step(&mut self, [value]: [f64; 1]) -> Option<[f64; 6]> {
+        Some(self.push(value))
+    }
+
+    fn warmup(&self) -> u64 {
+        1
+    }
+
+    /// Young runs are all there is in the beginning: twice the window is not listened to.
+    fn settled(&self) -> u64 {
+        2 * self.setting.window as u64 + 1
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A hidden Markov model on a live market: chances given what was seen, never what came later, and
+//! the regime that is acted upon, which changes reluctantly.
+
+use super::{invalid, Hmm, STATES_MAX};
+use crate::error::{Code, CoreError, Result};
+use crate::indicator::state::{seal, unseal};
+use crate::indicator::State;
+
+const NAME: &str = "RegimeFilter";
+/// A regime that cannot be now may be later: a chance of zero would never recover.
+const CHANCE_LEAST: f64 = 1e-12;
+const NONE: u64 = u64::MAX;
+
+/// When the regime that is acted upon changes: a new one has reached `enter`, the old one has fallen
+/// to `leave`, and the old one has lasted `dwell` rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Switching {
+    /// Chance at which a regime is believed.
+    pub enter: f64,
+    /// Chance at which it is given up.
+    pub leave: f64,
+    /// Rows it lasts at least.
+    pub dwell: u64,
+}
+
+/// The forward filter of a model over a live series.
+#[derive(Debug, Clone)]
+pub struct RegimeFilter {
+    model: Hmm,
+    switching: Switching,
+    chances: Vec<f64>,
+    n_seen: u64,
+    log_likelihood: f64,
+    regime: Option<usize>,
+    lasted: u64,
+}
+
+impl RegimeFilter {
+    /// A filter that has seen nothing.
+    pub fn new(model: Hmm, switching: Switching) -> Result<Self> {
+        let Switching { enter, leave, .. } = switching;
+        if !((0.5..=1.0).contains(&enter) && (0.0..=enter).contains(&leave)) {
+            let message =
+                format!("enter {enter}, leave {leave}; 0.5 <= enter <= 1, 0 <= leave <= enter");
+            return Err(invalid(message));
+        }
+        let chances = model.start().to_vec();
+        Ok(Self {
+            model,
+            switching,
+            chances,
+            n_seen: 0,
+            log_likelihood: 0.0,
+            regime: None,
+            lasted: 0,
+        })
+    }
+
+    /// Take a row. What the model cannot have emitted is refused and the state stays as it was.
+    pub fn update(&mut self, row: &[f64]) -> Result<()> {
+        if row.len() != self.model.dimensions() {
+            let due = self.model.dimensions();
+            let message = format!("Hmm: a row of {} numbers; {due} are due", row.len());
+            return Err(CoreError::new(Code::DataInvalid, message));
+        }
+        self.model.emission().check(row, None)?;
+        self.step(row);
+        Ok(())
+    }
+
+    /// Feed whole rows, oldest first; `out` receives the chances row by row. A bad row is refused
+    /// before anything changes.
+    pub fn batch(&mut self, observations: &[f64], out: &mut Vec<f64>) -> Result<()> {
+        self.model.checked_rows(observations)?;
+        for row in observations.chunks_exact(self.model.dimensions()) {
+            self.step(row);
+            out.extend_from_slice(&self.chances);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, row: &[f64]) {
+        let k = self.chances.len();
+        let (mut next, mut density) = ([0.0; STATES_MAX], [0.0; STATES_MAX]);
+        let (next, density) = (&mut next[..k], &mut density[..k]);
+        if self.n_seen == 0 {
+            next.copy_from_slice(&self.chances);
+        } else {
+            self.model.predict(&self.chances, next);
+        }
+        let (log, _) = self.model.condition(row, next, density);
+        let mut total = 0.0;
+        for chance in next.iter_mut() {
+            *chance = if *chance > CHANCE_LEAST { *chance } else { CHANCE_LEAST };
+            total += *chance;
+        }
+        for (own, chance) in self.chances.iter_mut().zip(next.iter()) {
+            *own = chance / total;
+        }
+        self.log_likelihood += log;
+        self.n_seen += 1;
+        self.switch();
+    }
+
+    fn switch(&mut self) {
+        self.lasted += 1;
+        let best = self.most_likely();
+        if self.chances[best] < self.switching.enter || self.regime == Some(best) {
+            return;
+        }
+        let may_leave = self.regime.is_none_or(|old| {
+            self.chances[old] <= self.switching.leave && self.lasted > self.switching.dwell
+        });
+        if may_leave {
+            self.regime = Some(best);
+            self.lasted = 0;
+        }
+    }
+
+    /// The regime with the largest chance, the first of equals.
+    #[must_use]
+    pub fn most_likely(&self) -> usize {
+        let mut best = 0;
+        for (state, chance) in self.chances.iter().enumerate() {
+            if *chance > self.chances[best] {
+                best = state;
+            }
+        }
+        best
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Hmm {
+        &self.model
+    }
+
+    /// Chances of the regimes given all rows so far.
+    #[must_use]
+    pub fn chances(&self) -> &[f64] {
+        &self.chances
+    }
+
+    /// The regime that is acted upon; none until one was believed.
+    #[must_use]
+    pub fn regime(&self) -> Option<usize> {
+        self.regime
+    }
+
+    /// Log probability of all rows so far.
+    #[must_use]
+    pub fn log_likelihood(&self) -> f64 {
+        self.log_likelihood
+    }
+
+    /// Rows taken.
+    #[must_use]
+    pub fn n_seen(&self) -> u64 {
+        self.n_seen
+    }
+
+    /// The complete state as bytes.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        seal(NAME, |to| {
+            self.parameters().iter().for_each(|word| word.save(to));
+            self.chances.iter().for_each(|chance| chance.save(to));
+            self.n_seen.save(to);
+            self.log_likelihood.save(to);
+            self.regime.map_or(NONE, |state| state as u64).save(to);
+            self.lasted.save(to);
+        })
+    }
+
+    /// Take over a snapshot of a filter of the same model. Anything else is refused and the state
+    /// stays as it was.
+    pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
+        let mut from = unseal(NAME, snapshot)?;
+        for own in self.parameters() {
+            from.expect_equal("of the model", own)?;
+        }
+        let mut next = self.clone();
+        let mut regime = NONE;
+        next.chances.iter_mut().try_for_each(|chance| chance.load(&mut from))?;
+        next.n_seen.load(&mut from)?;
+        next.log_likelihood.load(&mut from)?;
+        regime.load(&mut from)?;
+        next.lasted.load(&mut from)?;
+        from.finish()?;
+        next.regime = (regime < self.chances.len() as u64).then_some(regime as usize);
+        *self = next;
+        Ok(())
+    }
+
+    /// Everything that must be equal for a snapshot to fit.
+    fn parameters(&self) -> Vec<u64> {
+        let Switching { enter, leave, dwell } = self.switching;
+        let mut words = vec![self.chances.len() as u64, enter.to_bits(), leave.to_bits(), dwell];
+        let model = &self.model;
+        let numbers = model.start().iter().chain(model.transition()).copied();
+        words.extend(numbers.chain(model.emission().numbers()).map(f64::to_bits));
+        words
+    }
+}
