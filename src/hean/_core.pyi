@@ -1269,3 +1269,169 @@ def philox(key: Sequence[int], counter: Sequence[int], /) -> list[int]:
 def splitmix64(seed: int, count: int, /) -> list[int]: ...
 def xoshiro256starstar(state: Sequence[int], count: int, /) -> list[int]:
     """*Raises*: `ValueError` for a state of zeros."""
+# --- filter_change.rs
+
+class _Bocpd(_OfValue):
+    """Outputs: short_probability, map_run_length, predicted, log_evidence, hypotheses, dropped."""
+
+    @property
+    def short_probability(self) -> float: ...
+    @property
+    def map_run_length(self) -> float: ...
+    @property
+    def predicted(self) -> float: ...
+    @property
+    def log_evidence(self) -> float: ...
+    @property
+    def hypotheses(self) -> float: ...
+    @property
+    def dropped(self) -> float: ...
+    @property
+    def predictive_mean(self) -> float: ...
+    def probability_below(self, run_length: int) -> float: ...
+    def run_length_posterior(self) -> _Column: ...
+
+class BOCPD(_Bocpd):
+    """Mean and variance of a segment unknown: Normal-inverse-Gamma prior."""
+
+    def __init__(
+        self,
+        hazard_lambda: float = 250.0,
+        *,
+        mean: float = 0.0,
+        kappa: float = 1.0,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        window: int = 15,
+        run_length_max: int = 500,
+        prune: float = 1e-6,
+    ) -> None: ...
+
+class BOCPDKnownVariance(_Bocpd):
+    """Mean of a segment unknown, with *variance*; *noise*: variance of a value around it."""
+
+    def __init__(
+        self,
+        hazard_lambda: float = 250.0,
+        *,
+        mean: float = 0.0,
+        variance: float = 1.0,
+        noise: float = 1.0,
+        window: int = 15,
+        run_length_max: int = 500,
+        prune: float = 1e-6,
+    ) -> None: ...
+
+class CUSUM(_OfValue):
+    """Outputs: upper, lower, upper_rows, lower_rows, alarm (1 above, -1 below, 0 none)."""
+
+    def __init__(self, target: float = 0.0, *, slack: float = 0.5, limit: float = 5.0) -> None: ...
+    @property
+    def upper(self) -> float: ...
+    @property
+    def lower(self) -> float: ...
+    @property
+    def upper_rows(self) -> float: ...
+    @property
+    def lower_rows(self) -> float: ...
+    @property
+    def alarm(self) -> float: ...
+
+class EwmaChart(_OfValue):
+    """Outputs: smoothed value, alarm (1 above, -1 below, 0 none)."""
+
+    def __init__(
+        self,
+        weight: float = 0.2,
+        *,
+        target: float = 0.0,
+        deviation: float = 1.0,
+        width: float = 3.0,
+    ) -> None: ...
+    @property
+    def alarm(self) -> float: ...
+    @property
+    def limits(self) -> tuple[float, float]: ...
+
+# --- filter_hmm.rs
+
+class HMM:
+    """Parameters of a hidden Markov model. Observations: shape (n,) or, Gaussian only, (n, 2)."""
+
+    @staticmethod
+    def gaussian(
+        start: _Column, transition: _Column, means: _Column, covariances: _Column
+    ) -> HMM: ...
+    @staticmethod
+    def poisson(start: _Column, transition: _Column, rates: _Column) -> HMM: ...
+    @staticmethod
+    def categorical(start: _Column, transition: _Column, table: _Column) -> HMM: ...
+    @staticmethod
+    def fit(
+        observations: _Column,
+        kind: str,
+        states: int,
+        *,
+        symbols: int = 0,
+        starts: int = 20,
+        iterations: int = 500,
+        tolerance: float = 1e-6,
+        variance_floor: float = 0.01,
+        sticky: float = 50.0,
+        seed: int = 0,
+    ) -> tuple[HMM, float, float, int, bool]:
+        """The model, its log likelihood, BIC, steps, and whether it has converged. *kind*:
+        diagonal, full, poisson or categorical; states come in ascending order of variance, rate or
+        chance of the first symbol. Releases the GIL."""
+
+    @property
+    def states(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def start(self) -> _Column: ...
+    @property
+    def transition(self) -> _Column: ...
+    @property
+    def means(self) -> _Column: ...
+    @property
+    def covariances(self) -> _Column: ...
+    def reordered(self, order: Sequence[int]) -> HMM: ...
+    def log_likelihood(self, observations: _Column) -> float: ...
+    def filtered(self, observations: _Column) -> _Column: ...
+    def smoothed(self, observations: _Column) -> _Column: ...
+    def viterbi(self, observations: _Column) -> tuple[NDArray[np.int64], float]: ...
+
+class RegimeFilter:
+    """Forward filter of a model over a live series."""
+
+    def __init__(
+        self, model: HMM, *, enter: float = 0.7, leave: float = 0.3, dwell: int = 15
+    ) -> None: ...
+    def update(self, value: float, second: float | None = None) -> int: ...
+    def batch(self, observations: _Column) -> _Column: ...
+    @property
+    def probabilities(self) -> tuple[float, ...]: ...
+    @property
+    def most_likely(self) -> int: ...
+    @property
+    def regime(self) -> int | None: ...
+    @property
+    def log_likelihood(self) -> float: ...
+    @property
+    def n_seen(self) -> int: ...
+    def ready(self) -> bool: ...
+    def snapshot(self) -> bytes: ...
+    def restore(self, snapshot: bytes) -> None: ...
+
+def switching_autoregression(
+    series: _Column,
+    means: Sequence[float],
+    coefficients: Sequence[float],
+    variances: Sequence[float],
+    transition: _Column,
+    *,
+    smoothed: bool = False,
+) -> tuple[float, _Column, _Column | None]:
+    """Log likelihood given the first values, one a lag; filtered and smoothed chances of every
+    value after them, shape (regimes, n - lags). *transition*: row: from, column: to."""

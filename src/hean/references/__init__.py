@@ -10,12 +10,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 
-from hean.references import foundations, pairs, state_space, technical
+from hean.references import (
+    changes,
+    foundations,
+    pairs,
+    regimes,
+    state_space,
+    technical,
+)
 from hean.references.case import Answer, Case, read_case
 
 METHODS: Mapping[str, Callable[[Case], None]] = {
+    **changes.METHODS,
     **foundations.METHODS,
     **pairs.METHODS,
+    **regimes.METHODS,
     **state_space.METHODS,
     **technical.METHODS,
 }

@@ -75,11 +75,7 @@ class Case:
 
     def table(self, name: str = "") -> dict[str, Array]:
         """Number columns of the data file called *name*, by default `inputs["data"]`."""
-        given = name or self.inputs["data"]
-        for folder in (self._folder, self._folder.parent):
-            if (folder / given).is_file():
-                return _columns(folder / given)
-        raise DataInvalid(f"{self.name}: data file {given!r} is not beside the reference file.")
+        return _columns(self._file(name or self.inputs["data"]))
 
     def series(self, column: str = "") -> Array:
         """One series: *column*, or what the inputs say by `column`, `transform`, or the only one
@@ -95,6 +91,17 @@ class Case:
             found = columns[name or next(reversed(columns))]
         first, end = self.inputs.get("rows", (0, self.inputs.get("n", len(found))))
         return np.ascontiguousarray(found[first:end])
+
+    def words(self, column: int) -> list[str]:
+        """One column of the data file as text, by its place: dates, names."""
+        frame = polars.read_csv(self._file(self.inputs["data"]), infer_schema=False)
+        return frame.to_series(column).to_list()
+
+    def _file(self, name: str) -> Path:
+        for folder in (self._folder, self._folder.parent):
+            if (folder / name).is_file():
+                return folder / name
+        raise DataInvalid(f"{self.name}: data file {name!r} is not beside the reference file.")
 
     # ---------------------------------------------------------------- answers
 
