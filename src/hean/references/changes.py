@@ -190,7 +190,7 @@ def _first_below(case: Case, bound: float) -> int:
     return int(np.flatnonzero(evaluate(inner[1], case.table()) < bound)[0])
 
 
-def _lead(case: Case, rows: Array, event: int) -> None:
+def _lead(case: Case, rows: np.ndarray[Any, np.dtype[np.int64]], event: int) -> None:
     """The first alarm that belongs to the event."""
     for name in case.expected:
         match = re.fullmatch(r"first_alarm_row_within_(\d+)_rows_before", name)
