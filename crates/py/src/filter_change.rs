@@ -18,7 +18,10 @@ mod core {
 }
 
 macro_rules! detector {
-    ($class:ident $name:literal $doc:literal ($($arg:ident = $default:literal),*) => $segment:expr) => {
+    (
+        $class:ident $name:literal $doc:literal
+        ($($arg:ident = $default:literal),*) => $segment:expr
+    ) => {
         stream!($class $name Changepoint [1 -> 6] $doc,
             (hazard_lambda: f64, $($arg: f64,)* window: usize, run_length_max: usize, prune: f64)
             (hazard_lambda = 250.0, *, $($arg = $default,)* window = 15, run_length_max = 500,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Regime models for Python: hidden Markov models with their live filter, and the likelihood of a
-//! switching autoregression. Series of chances have one row a regime, like the outputs of indicators.
+//! switching autoregression. Series of chances have one row a regime, as indicators have one an
+//! output.
 
 use hean_core::filter::hmm::{self, Emission, FitSetting, Hmm, Normal, Shape, Switching};
 use hean_core::filter::switching::SwitchingAutoregression;

@@ -135,7 +135,10 @@ class VolForecast(Payload, frozen=True, gc=False):
 
 
 class Changepoint(Payload, frozen=True, gc=False):
-    """Belief that the market changed. *run_length*: likely observations since the last change."""
+    """Belief that the market changed. *run_length*: likely observations since the last change;
+    *settled*: chance that none has happened for long, `P(r >= 60)`; *streams*: what says that one
+    has, names joined by commas.
+    """
 
     event_type: ClassVar = EventType.CHANGEPOINT
     delivery: ClassVar = Delivery.NEVER_DROPPED
@@ -144,6 +147,8 @@ class Changepoint(Payload, frozen=True, gc=False):
     symbol: str
     probability: float
     run_length: int
+    settled: float = 0.0
+    streams: str = ""
 
 
 class Regime(Payload, frozen=True, gc=False):

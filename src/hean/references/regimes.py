@@ -65,7 +65,7 @@ def _path(case: Case, name: str, inputs: Mapping[str, Any]) -> None:
 
 
 def _symbols(observations: Any) -> Any:
-    """Numbers as they are; words, of which one that begins with "no" is the absence of the other."""
+    """Numbers as they are; of words, one that begins with "no" is the absence of the other."""
     if isinstance(observations, str):
         observations = observations.partition("(")[0].split(",")
     words = [str(word).strip().lower() for word in observations]

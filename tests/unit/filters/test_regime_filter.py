@@ -82,7 +82,7 @@ def test_filtered_chances_are_smoothed_ones_of_a_series_that_ends_there() -> Non
         assert np.array_equal(own.filtered(rows[:end]), filtered[:, :end])
 
 
-def planted(seed: int, rows: int = 1500) -> tuple[np.ndarray, np.ndarray]:
+def planted(seed: int, rows: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """Two regimes of other width that last fifty rows."""
     random = np.random.default_rng(seed)
     state = np.zeros(rows, dtype=int)
@@ -94,23 +94,23 @@ def planted(seed: int, rows: int = 1500) -> tuple[np.ndarray, np.ndarray]:
 def test_em_reaches_what_hmmlearn_reaches_and_finds_what_was_planted() -> None:
     values, state = planted(1)
     model, value, bic, _, has_converged = HMM.fit(values, "diagonal", 2, starts=5, sticky=0.0)
-    peer = hmm.GaussianHMM(2, n_iter=500, tol=1e-6, random_state=0, covars_prior=0, covars_weight=0)
+    peer = hmm.GaussianHMM(2, n_iter=100, tol=1e-4, random_state=0, covars_prior=0, covars_weight=0)
     peer.fit(values[:, None])
     assert has_converged and value >= peer.score(values[:, None]) - 1e-3
     assert np.sqrt(model.covariances[:, 0, 0]) == pytest.approx([1.0, 3.0], rel=0.1)
     assert model.transition[0, 1] == pytest.approx(0.02, abs=0.015)
     assert np.mean(model.viterbi(values)[0] == state) > 0.95
-    assert bic == pytest.approx(-2 * value + 7 * math.log(1500), abs=1e-9)
+    assert bic == pytest.approx(-2 * value + 7 * math.log(1000), abs=1e-9)
     assert HMM.fit(values, "diagonal", 1)[2] > bic < HMM.fit(values, "diagonal", 3, starts=3)[2]
 
 
 def test_a_full_covariance_is_found() -> None:
     random = np.random.default_rng(4)
-    calm = random.multivariate_normal([0, -1], [[1, 0.8], [0.8, 1]], 400)
-    wild = random.multivariate_normal([0, 2], [[9, -2], [-2, 4]], 400)
+    calm = random.multivariate_normal([0, -1], [[1, 0.8], [0.8, 1]], 150)
+    wild = random.multivariate_normal([0, 2], [[9, -2], [-2, 4]], 150)
     rows = np.concatenate((calm, wild, calm + 0.01))
-    model, value, *_ = HMM.fit(rows, "full", 2, starts=4, sticky=0.0)
-    peer = hmm.GaussianHMM(2, covariance_type="full", n_iter=300, tol=1e-6, random_state=0)
+    model, value, *_ = HMM.fit(rows, "full", 2, starts=2, sticky=0.0)
+    peer = hmm.GaussianHMM(2, covariance_type="full", n_iter=60, tol=1e-4, random_state=0)
     assert value >= peer.fit(rows).score(rows) - 0.1
     assert model.means == pytest.approx(np.array([[0, -1], [0, 2]]), abs=0.4)
     assert model.covariances[1] == pytest.approx(np.array([[9, -2], [-2, 4]]), abs=1.5)
@@ -124,7 +124,8 @@ def test_guards_of_a_fit() -> None:
     flicker = np.tile([0.0, 5.0], 50)
     loose = HMM.fit(flicker, "diagonal", 2, starts=3, sticky=0.0)[0]
     sticky = HMM.fit(flicker, "diagonal", 2, starts=3, sticky=50.0)[0]
-    assert loose.transition[0, 0] < 0.01 < 0.4 < sticky.transition[0, 0]
+    assert loose.transition[0, 0] < 0.01
+    assert sticky.transition[0, 0] > 0.4
     same = (HMM.fit(values, "diagonal", 3, seed=5)[0] for _ in range(2))
     assert len({one.transition.tobytes() for one in same}) == 1
 

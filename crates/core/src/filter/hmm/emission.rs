@@ -187,8 +187,8 @@ impl Emission {
         }
     }
 
-    /// By what regimes are put in order, ascending: variance of the first number, expected count, or
-    /// chance of the first symbol.
+    /// By what regimes are put in order, ascending: variance of the first number, expected count,
+    /// or chance of the first symbol.
     pub(super) fn rank(&self, state: usize) -> f64 {
         match self {
             Self::Gaussian { parts, .. } => parts[state].covariance[0],

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Hidden Markov models: which of a few regimes is the market in? [`Hmm`] is a set of parameters;
-//! [`RegimeFilter`] reads a market with it, forwards only; `infer` looks back over a finished series
-//! (smoothing, best path) and must never decide anything live; `fit` estimates parameters.
+//! [`RegimeFilter`] reads a market with it, forwards only; `infer` looks back over a finished
+//! series (smoothing, best path) and must never decide anything live; `fit` estimates parameters.
 //!
-//! An observation is a row of one or two numbers. Densities are taken in logarithms and their largest
-//! is subtracted before the exponential, so an unlikely row does not underflow.
+//! An observation is a row of one or two numbers. Densities are taken in logarithms and their
+//! largest is subtracted before the exponential, so an unlikely row does not underflow.
 
 mod emission;
 mod fit;
@@ -145,8 +145,9 @@ impl Hmm {
             chances.fill(1.0 / self.states as f64);
             return (f64::NEG_INFINITY, 1.0);
         }
-        chances.iter_mut().for_each(|chance| *chance /= total);
-        (ln(total) + most, 1.0 / total)
+        let factor = 1.0 / total;
+        chances.iter_mut().for_each(|chance| *chance *= factor);
+        (ln(total) + most, factor)
     }
 }
 

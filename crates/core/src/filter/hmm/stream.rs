@@ -12,8 +12,8 @@ const NAME: &str = "RegimeFilter";
 const CHANCE_LEAST: f64 = 1e-12;
 const NONE: u64 = u64::MAX;
 
-/// When the regime that is acted upon changes: a new one has reached `enter`, the old one has fallen
-/// to `leave`, and the old one has lasted `dwell` rows.
+/// When the regime that is acted upon changes: a new one has reached `enter`, the old one has
+/// fallen to `leave`, and the old one has lasted `dwell` rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Switching {
     /// Chance at which a regime is believed.
@@ -95,8 +95,9 @@ impl RegimeFilter {
             *chance = if *chance > CHANCE_LEAST { *chance } else { CHANCE_LEAST };
             total += *chance;
         }
+        let factor = 1.0 / total;
         for (own, chance) in self.chances.iter_mut().zip(next.iter()) {
-            *own = chance / total;
+            *own = chance * factor;
         }
         self.log_likelihood += log;
         self.n_seen += 1;

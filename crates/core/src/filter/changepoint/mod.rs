@@ -1,68 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bayesian online changepoint detection (Adams and MacKay 2007): the belief about how long the
-//! present segment has lasted, one weight per run length. `r` counts the observations of the current
-//! run after the newest; `r = 0` means that the run ended with it, and has the probability of the
-//! hazard whatever was observed, so it can never be the alarm: that is `P(r < window)`.
+//! present segment has lasted, one weight per run length. `r` counts the observations of the
+//! current run after the newest; `r = 0` means that the run ended with it, and has the probability
+//! of the hazard whatever was observed, so it can never be the alarm: that is `P(r < window)`.
 //!
-//! Hypotheses lie in the order of their birth, oldest first, each quantity in its own array: nothing
-//! is shifted when all run lengths grow by one. Weights are linear and normalised at each step; where
-//! every density underflows, that step is done in logarithms.
+//! Hypotheses lie in the order of their birth, oldest first, each quantity in its own array:
+//! nothing is shifted when all run lengths grow by one. Weights are linear and normalised at each
+//! step; where every density underflows, that step is done in logarithms.
 
-use super::elementary::{exp, lane_dot, lane_sum, ln, ln_gamma, ln_or_never, HALF_LN_TAU};
+mod segment;
+
+pub use segment::{Segment, Setting, RUN_LENGTH_MAX};
+
+use super::elementary::{exp, lane_dot, lane_sum, ln, ln_or_never};
 use crate::error::{Code, CoreError, Result};
 use crate::indicator::{Indicator, Reader, State};
-
-/// Longest run length that may be asked for: two months of minutes, and a bound on memory.
-pub const RUN_LENGTH_MAX: usize = 100_000;
+use segment::{check, table_of, Terms};
 
 const TOTAL_LEAST: f64 = 1e-280; // below it digits are being lost to underflow
 const WEIGHT_LEAST: f64 = 1e-300; // below it numbers are subnormal soon, and slow
-
-/// What is believed of one segment before it has observations.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Segment {
-    /// Mean and variance unknown: Normal-inverse-Gamma prior, Student-t forecast.
-    UnknownVariance {
-        /// Expected mean.
-        mean: f64,
-        /// Weight of that expectation, in observations.
-        kappa: f64,
-        /// Shape of the precision.
-        alpha: f64,
-        /// Rate of the precision.
-        beta: f64,
-    },
-    /// Mean unknown, variance of an observation known: Gaussian forecast.
-    KnownVariance {
-        /// Expected mean.
-        mean: f64,
-        /// Variance of that expectation.
-        variance: f64,
-        /// Variance of an observation around its segment's mean.
-        noise: f64,
-    },
-}
-
-/// How the detector works, whatever a segment is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Setting {
-    /// Expected length of a segment, observations; the hazard is its reciprocal.
-    pub hazard_lambda: f64,
-    /// A run shorter than this counts as young.
-    pub window: usize,
-    /// Longer runs are given up.
-    pub run_length_max: usize,
-    /// Hypotheses of less weight are given up; zero keeps all.
-    pub prune: f64,
-}
-
-/// What depends on the run length alone, longest first so that it lies like the hypotheses.
-#[derive(Debug, Clone, Default)]
-struct Terms {
-    offset: Vec<f64>,
-    scale: Vec<f64>,
-    gain: Vec<f64>,
-}
 
 /// The hypotheses, oldest first. `rate` and `log_rate` are used with unknown variance only.
 #[derive(Debug, Clone, Default)]
@@ -269,16 +225,6 @@ impl Changepoint {
     }
 }
 
-impl Terms {
-    fn resize(&mut self, count: usize) {
-        self.columns().into_iter().for_each(|column| column.resize(count, 0.0));
-    }
-
-    fn columns(&mut self) -> [&mut Vec<f64>; 3] {
-        [&mut self.offset, &mut self.scale, &mut self.gain]
-    }
-}
-
 impl Hypotheses {
     fn columns(&mut self) -> [&mut Vec<f64>; 5] {
         [&mut self.run, &mut self.weight, &mut self.mean, &mut self.rate, &mut self.log_rate]
@@ -394,72 +340,6 @@ fn largest(values: &[f64]) -> f64 {
         }
     }
     lanes.iter().fold(rest, |a, b| if *b > a { *b } else { a })
-}
-
-/// The terms of every run length, longest first.
-fn table_of(segment: &Segment, longest: usize) -> Terms {
-    let mut table = Terms::default();
-    match *segment {
-        Segment::UnknownVariance { kappa, alpha, .. } => {
-            // Gamma(a + 1) = a Gamma(a), so each ratio follows from the one before.
-            let mut ratio = ln_gamma(alpha + 0.5) - ln_gamma(alpha);
-            for run in 0..=longest {
-                let weight = kappa + run as f64;
-                let spread = weight / (weight + 1.0);
-                table.offset.push(ratio - HALF_LN_TAU + 0.5 * ln(spread));
-                table.scale.push(0.5 * spread);
-                table.gain.push(1.0 / (weight + 1.0));
-                ratio = ln(alpha + 0.5 * run as f64) - ratio;
-            }
-        }
-        Segment::KnownVariance { variance, noise, .. } => {
-            for run in 0..=longest {
-                let own = 1.0 / (1.0 / variance + run as f64 / noise);
-                let both = own + noise;
-                table.offset.push(-HALF_LN_TAU - 0.5 * ln(both));
-                table.scale.push(0.5 / both);
-                table.gain.push(own / both);
-            }
-        }
-    }
-    table.columns().into_iter().for_each(|column| column.reverse());
-    table
-}
-
-fn check(segment: &Segment, setting: &Setting) -> Result<()> {
-    let (mean, positive) = match *segment {
-        Segment::UnknownVariance { mean, kappa, alpha, beta } => {
-            (mean, vec![("kappa", kappa), ("alpha", alpha), ("beta", beta)])
-        }
-        Segment::KnownVariance { mean, variance, noise } => {
-            (mean, vec![("variance", variance), ("noise", noise)])
-        }
-    };
-    let refuse = |what: String| Err(CoreError::new(Code::ParameterInvalid, what));
-    if mean.abs() > 1e100 || mean.is_nan() {
-        return refuse(format!("Changepoint: mean {mean}; allowed up to 1e100 in magnitude"));
-    }
-    for (name, value) in positive {
-        if !(1e-100..=1e100).contains(&value) {
-            return refuse(format!("Changepoint: {name} {value}; allowed 1e-100 to 1e100"));
-        }
-    }
-    let Setting { hazard_lambda, window, run_length_max, prune } = *setting;
-    if !(hazard_lambda > 1.0 && hazard_lambda <= 1e12) {
-        return refuse(format!("Changepoint: hazard_lambda {hazard_lambda}; above 1 up to 1e12"));
-    }
-    if !(1..=RUN_LENGTH_MAX).contains(&run_length_max) {
-        let allowed = format!("allowed 1 to {RUN_LENGTH_MAX}");
-        return refuse(format!("Changepoint: run_length_max {run_length_max}; {allowed}"));
-    }
-    if !(1..=run_length_max).contains(&window) {
-        let allowed = format!("allowed 1 to run_length_max, {run_length_max}");
-        return refuse(format!("Changepoint: window {window}; {allowed}"));
-    }
-    if !(0.0..=0.01).contains(&prune) {
-        return refuse(format!("Changepoint: prune {prune}; allowed 0 to 0.01"));
-    }
-    Ok(())
 }
 
 impl Changepoint {
