@@ -1269,6 +1269,7 @@ def philox(key: Sequence[int], counter: Sequence[int], /) -> list[int]:
 def splitmix64(seed: int, count: int, /) -> list[int]: ...
 def xoshiro256starstar(state: Sequence[int], count: int, /) -> list[int]:
     """*Raises*: `ValueError` for a state of zeros."""
+
 # --- filter_change.rs
 
 class _Bocpd(_OfValue):

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.stats import poisson
 
 from hean.filters import HMM
 from hean.quant.regimes import fit_hmm, fit_switching_autoregression
@@ -83,8 +82,7 @@ def hmm_em(case: Case) -> None:
         elif match := re.fullmatch(r"book_lambda(\d+)", name):
             fit = _fit(counts, int(match[1]))
             case.answer(name, fit.model.means[:, 0], "book_lambda_abs", "lambda_rel")
-    independent = float(poisson.logpmf(counts, counts.mean()).sum())
-    case.answer("poisson_iid_loglik", independent, "loglik_abs")
+    case.answer("poisson_iid_loglik", _fit(counts, 1).log_likelihood, "loglik_abs")
 
 
 def _fit(counts: Any, states: int) -> Any:
