@@ -29,6 +29,7 @@ from hean.core.types import (
 from hean.errors import Halted, HeanError, NoReferencePrice, UnknownSymbol
 from hean.risk.sizing import (
     Sizing,
+    position_value,
     price_on_tick,
     sized_quantity,
     trigger_on_tick,
@@ -37,6 +38,8 @@ from hean.risk.sizing import (
 STALE = "STALE"  # the word of feeds; anything else about a symbol's data is good news
 Check = Callable[[OrderRequest], str | None]
 """A policy check: a reason to refuse, or `None`."""
+Scale = Callable[[str], float]
+"""Share of the usual size for a symbol, 0 to 1."""
 
 
 class RiskGovernor(Module):
@@ -75,11 +78,25 @@ class RiskGovernor(Module):
         self._sigma: dict[str, float] = {}
         self._stale: dict[str, set[str]] = {}
         self._checks: list[tuple[str, Check]] = []
+        self._scales: list[Scale] = []
 
     def add_check(self, check: Check, *, name: str = "") -> None:
         """Have *check* judge every request before the hard limits do. A check that raises
         refuses."""
         self._checks.append((name or getattr(check, "__name__", "check"), check))
+
+    def add_scale(self, scale: Scale) -> None:
+        """Have signals without a size get less of it; of several scales the smallest counts."""
+        self._scales.append(scale)
+
+    def full_value(self, symbol: str) -> float:
+        """Value of the position that a signal of full strength is for, in quote currency."""
+        return position_value(
+            self.sizing,
+            float(self.equity()),
+            strength=1.0,
+            sigma_daily=self._sigma.get(symbol, 0.0),
+        )
 
     # ------------------------------------------------------------ facts that policy needs
 
@@ -143,7 +160,7 @@ class RiskGovernor(Module):
                 self.instruments[symbol],
                 equity=self.equity(),
                 reference=reference,
-                strength=signal.signal_strength,
+                strength=signal.signal_strength * self._scale(symbol),
                 sigma_daily=self._sigma.get(symbol, 0.0),
             )
         price = trigger = None
@@ -163,6 +180,9 @@ class RiskGovernor(Module):
             signal.reduce_only,
             strategy_id=signal.strategy_id,
         )
+
+    def _scale(self, symbol: str) -> float:
+        return min((scale(symbol) for scale in self._scales), default=1.0)
 
     # ------------------------------------------------------------ request to approval
 
