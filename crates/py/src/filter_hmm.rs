@@ -24,8 +24,12 @@ fn refuse(message: String) -> PyErr {
 /// `flat` of `columns` numbers a row as an array with one row a column.
 fn turned<'py>(py: Python<'py>, flat: &[f64], columns: usize) -> PyResult<Matrix<'py>> {
     let rows = flat.len() / columns.max(1);
-    let values: Vec<f64> =
-        (0..columns).flat_map(|at| flat.iter().skip(at).step_by(columns).copied()).collect();
+    let mut values = vec![0.0; flat.len()];
+    for (column, target) in values.chunks_exact_mut(rows.max(1)).enumerate() {
+        for (value, row) in target.iter_mut().zip(flat.chunks_exact(columns)) {
+            *value = row[column];
+        }
+    }
     PyArray1::from_vec(py, values).reshape([columns, rows])
 }
 

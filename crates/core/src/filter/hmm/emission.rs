@@ -48,7 +48,7 @@ impl Normal {
         Ok(Self { mean, covariance, inverse, log_norm: -2.0 * HALF_LN_TAU - ln(a) - ln(c) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn log_density(&self, row: &[f64]) -> f64 {
         let x = row[0] - self.mean[0];
         let u = x * self.inverse[0];
@@ -146,7 +146,7 @@ impl Emission {
     }
 
     /// Log densities of a checked row, one a regime.
-    #[inline]
+    #[inline(always)]
     pub(super) fn log_densities(&self, row: &[f64], out: &mut [f64]) {
         match self {
             Self::Gaussian { parts, .. } => {

@@ -114,19 +114,21 @@ impl Hmm {
     }
 
     /// Chances of the regimes at the next row.
+    #[inline(always)]
     pub(super) fn predict(&self, now: &[f64], next: &mut [f64]) {
         next.fill(0.0);
-        for (chance, row) in now.iter().zip(self.transition.chunks_exact(self.states)) {
+        for (chance, row) in now.iter().zip(self.transition.chunks_exact(now.len())) {
             for (target, step) in next.iter_mut().zip(row) {
                 *target += chance * step;
             }
         }
     }
 
-    /// Multiply predicted chances by the densities of a checked row and scale to one. `density`
-    /// receives the densities relative to their largest. *Returns*: log probability of the row and
-    /// the factor that scaled.
-    pub(super) fn condition(
+    /// Multiply predicted chances by the densities of a checked row. `density` receives the
+    /// densities relative to their largest. *Returns*: the sum of the products, and the logarithm
+    /// of the largest density.
+    #[inline(always)]
+    pub(super) fn weigh(
         &self,
         row: &[f64],
         chances: &mut [f64],
@@ -140,6 +142,18 @@ impl Hmm {
             *chance *= *density;
             total += *chance;
         }
+        (total, most)
+    }
+
+    /// `weigh`, then scale to one. *Returns*: log probability of the row, and the factor that
+    /// scaled.
+    pub(super) fn condition(
+        &self,
+        row: &[f64],
+        chances: &mut [f64],
+        density: &mut [f64],
+    ) -> (f64, f64) {
+        let (total, most) = self.weigh(row, chances, density);
         if total < f64::MIN_POSITIVE {
             // No regime that can be now explains the row: nothing is known any more.
             chances.fill(1.0 / self.states as f64);

@@ -4,6 +4,7 @@
 
 use super::{invalid, Hmm, STATES_MAX};
 use crate::error::{Code, CoreError, Result};
+use crate::filter::elementary::ln;
 use crate::indicator::state::{seal, unseal};
 use crate::indicator::State;
 
@@ -80,26 +81,45 @@ impl RegimeFilter {
         Ok(())
     }
 
+    /// One row. The usual numbers of regimes get a body of their own, in which every loop is
+    /// unrolled.
     fn step(&mut self, row: &[f64]) {
-        let k = self.chances.len();
-        let (mut next, mut density) = ([0.0; STATES_MAX], [0.0; STATES_MAX]);
-        let (next, density) = (&mut next[..k], &mut density[..k]);
+        match self.chances.len() {
+            2 => self.step_within::<2>(row, 2),
+            3 => self.step_within::<3>(row, 3),
+            4 => self.step_within::<4>(row, 4),
+            states => self.step_within::<STATES_MAX>(row, states),
+        }
+    }
+
+    #[inline(always)]
+    fn step_within<const ROOM: usize>(&mut self, row: &[f64], states: usize) {
+        let (mut next, mut density) = ([0.0; ROOM], [0.0; ROOM]);
+        let (next, density) = (&mut next[..states], &mut density[..states]);
+        let now = &mut self.chances[..states];
         if self.n_seen == 0 {
-            next.copy_from_slice(&self.chances);
+            next.copy_from_slice(now);
         } else {
-            self.model.predict(&self.chances, next);
+            self.model.predict(now, next);
         }
-        let (log, _) = self.model.condition(row, next, density);
-        let mut total = 0.0;
-        for chance in next.iter_mut() {
-            *chance = if *chance > CHANCE_LEAST { *chance } else { CHANCE_LEAST };
-            total += *chance;
+        let (total, most) = self.model.weigh(row, next, density);
+        if total < f64::MIN_POSITIVE {
+            // No regime that can be now explains the row: nothing is known any more.
+            now.fill(1.0 / states as f64);
+            self.log_likelihood = f64::NEG_INFINITY;
+        } else {
+            let least = CHANCE_LEAST * total;
+            let mut sum = 0.0;
+            for chance in next.iter_mut() {
+                *chance = if *chance > least { *chance } else { least };
+                sum += *chance;
+            }
+            let factor = 1.0 / sum;
+            for (own, chance) in now.iter_mut().zip(next.iter()) {
+                *own = chance * factor;
+            }
+            self.log_likelihood += ln(total) + most;
         }
-        let factor = 1.0 / total;
-        for (own, chance) in self.chances.iter_mut().zip(next.iter()) {
-            *own = chance * factor;
-        }
-        self.log_likelihood += log;
         self.n_seen += 1;
         self.switch();
     }
