@@ -82,6 +82,36 @@ Poisson, categorical) and estimates them (`HMM.fit`). `RegimeFilter` runs one ov
 when another has reached `enter`, the old one has fallen to `leave` and has lasted `dwell` rows.
 `HMM.smoothed` and `HMM.viterbi` look back from the end of a series: for research and training,
 never for a live decision. `switching_autoregression` is the likelihood of Hamilton's (1989) model.
+
+**GARCH(1,1)**: volatility that clusters. `GarchModel` says which one and how it is fitted,
+`GarchParameters` are its numbers and what follows from them, `hean.indicators.GarchVariance` runs
+it step by step.
+
+    model = GarchModel(mean="constant", innovations="student")
+    fit = model.fit(returns)                         # maximum likelihood
+    later = model.fit(newer_returns, fit.parameters)     # from where the last one ended
+    fit.parameters.horizon_variance(model.variances(returns, fit.parameters)[-1], 24)
+
+| Option of `GarchModel` | Meaning |
+|---|---|
+| `mean` | `zero`, or `constant`: estimated |
+| `asymmetric` | losses weigh by `gamma` more (GJR) |
+| `innovations` | `normal`, or `student`: unit variance, `nu` degrees of freedom |
+| `presample` | `mean_square` of the residuals, anew for every trial mean; `backcast`; a variance |
+| `persistence_max` | bound of `alpha + gamma / 2 + beta`; `None` lifts it |
+| `variance_targeting` | `omega` follows from the variance of the returns given |
+
+The unit of the returns does not matter to a fit. `variances` has one row more than the returns: the
+last is the forecast of the next. `standard_errors` are from the `hessian`, the outer products
+(`opg`) and the `sandwich` of both, by parameter, nan for one that is not estimated or where the
+likelihood has no summit. `refit` prepares a fit with its examination; `advance(evaluations)` does
+it in pieces. Afterwards `reason` names what speaks against it: `too_short` (fewer than 500),
+`not_converged`, `no_reaction` (alpha below 1e-4), `persistent` (above 0.9995), `no_summit`,
+`correlated` (Ljung-Box of 10 squares below 0.001), or `worse_than_ewma` (by QLIKE over the last 500
+returns, which that fit had not seen; Diebold-Mariano below -2).
+
+Bad input is refused: `NumberNotFinite`, `ParameterInvalid`, and `DataInvalid` for fewer than 20
+returns or such that do not move.
 """  # fmt: skip
 
 from __future__ import annotations
@@ -93,11 +123,16 @@ from hean._core import (
     RLS,
     BOCPDKnownVariance,
     EwmaChart,
+    GarchFit,
+    GarchModel,
+    GarchParameters,
+    GarchRefit,
     KalmanHedge,
     LocalLevel,
     LocalTrend,
     QrRLS,
     RegimeFilter,
+    garch_backcast,
     least_squares,
     pair_positions,
     switching_autoregression,
@@ -110,11 +145,16 @@ __all__ = [
     "RLS",
     "BOCPDKnownVariance",
     "EwmaChart",
+    "GarchFit",
+    "GarchModel",
+    "GarchParameters",
+    "GarchRefit",
     "KalmanHedge",
     "LocalLevel",
     "LocalTrend",
     "QrRLS",
     "RegimeFilter",
+    "garch_backcast",
     "least_squares",
     "pair_positions",
     "switching_autoregression",

@@ -33,7 +33,10 @@ and whenever cancellation has cost them ten bits.
 | value | `RSI`, `Momentum`, `ROC`, `MACD` (line, signal, histogram) |
 | value | `Bollinger` (upper, middle, lower), `RollingStd`, `RollingMin`, `RollingMax`, `ZScore` |
 | value | `LinregSlope`, `Moments` (mean, deviation, autocorrelation), `EwmaVariance` |
+| value | `GarchVariance`, `RealizedVariance` (realized, bipower, jumps) |
 | value | `Five` (sma, ema, rsi, macd, signal, histogram, upper, lower) and `five(closes)` |
+| value, elapsed_s | `TimedEwmaVariance`: the past fades by time, not by rows |
+| minute, value | `IntradayProfile` (value without the usual of this time of the week, factor) |
 | high, low | `Aroon` (up, down), `ParabolicSAR` |
 | high, low, close | `TrueRange`, `ATR`, `NATR`, `WilliamsR`, `CCI`, `UltimateOscillator` |
 | high, low, close | `Stochastic` (k, d), `ADX` (adx, plus_di, minus_di) |
@@ -72,15 +75,19 @@ from hean._core import (
     Bollinger,
     EwmaVariance,
     Five,
+    GarchVariance,
+    IntradayProfile,
     LinregSlope,
     Moments,
     Momentum,
     ParabolicSAR,
     RangeVolatility,
+    RealizedVariance,
     RollingMax,
     RollingMin,
     RollingStd,
     Stochastic,
+    TimedEwmaVariance,
     TrueRange,
     UltimateOscillator,
     WilliamsR,
@@ -114,16 +121,20 @@ __all__ = [
     "Bollinger",
     "EwmaVariance",
     "Five",
+    "GarchVariance",
+    "IntradayProfile",
     "LinregSlope",
     "Moments",
     "Momentum",
     "ParabolicSAR",
     "RangeVolatility",
+    "RealizedVariance",
     "RollingMax",
     "RollingMean",
     "RollingMin",
     "RollingStd",
     "Stochastic",
+    "TimedEwmaVariance",
     "TrueRange",
     "UltimateOscillator",
     "WilliamsR",

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hean import errors
+from hean import errors, filters
 from hean import indicators as ind
 
 CLASSES = {name: getattr(ind, name) for name in ind.__all__ if name != "five"}
@@ -24,6 +24,9 @@ CLASSES = {name: getattr(ind, name) for name in ind.__all__ if name != "five"}
 def make(name: str) -> Any:
     if name == "RangeVolatility":
         return ind.RangeVolatility("yang_zhang", 5, bars_per_year=365)
+    if name == "GarchVariance":
+        parameters = filters.GarchParameters(omega=1.0, alpha=0.1, beta=0.8)
+        return ind.GarchVariance(parameters, 10.0)
     needs_period = inspect.signature(CLASSES[name]).parameters.get("period")
     is_required = needs_period is not None and needs_period.default is inspect.Parameter.empty
     return CLASSES[name](5) if is_required else CLASSES[name]()
@@ -47,6 +50,8 @@ def columns(name: str, rows: int) -> list[np.ndarray]:
         "high": np.maximum(open_, close) + reach[0],
         "low": np.minimum(open_, close) - reach[1],
         "volume": random.uniform(0, 10, rows),
+        "minute": 15.0 * np.arange(rows),
+        "elapsed_s": random.exponential(60.0, rows),
     }
     return [table[column] for column in inputs_of(name)]
 

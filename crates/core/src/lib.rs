@@ -6,6 +6,9 @@
 //! limits, ledger, indicators, filters, and the simulated venue. It reads no clock, does no I/O, starts no
 //! thread, never panics and moves no money in floating point. Time and data come in as arguments;
 //! facts come out.
+//! limits, ledger, indicators, models, and the simulated venue. It reads no clock, does no I/O,
+//! starts no thread, never panics and moves no money in floating point. Time and data come in as
+//! arguments; facts come out.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

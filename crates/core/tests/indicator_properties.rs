@@ -4,6 +4,7 @@
 //! bad input changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use hean_core::filter::garch::Parameters;
 use hean_core::indicator::*;
 use hean_core::{Code, Result};
 use proptest::prelude::*;
@@ -110,6 +111,13 @@ proptest! {
         check(|| LinregSlope::new(n), &closes);
         check(|| Ok(Moments::new()), &closes);
         check(|| EwmaVariance::new(0.94, None), &closes);
+        check(|| RealizedVariance::new(n), &closes);
+        let parameters = Parameters::of_vector([0.1, 1.0, 0.05, 0.1, 0.8, f64::INFINITY]);
+        check(|| GarchVariance::new(parameters, 2.0), &closes);
+        check(|| TimedEwmaVariance::new(60.0), &pick(&bars, [CLOSE, VOLUME]));
+        let minutes: Vec<[f64; 2]> = closes.iter().zip(0_u16..)
+            .map(|([close], at)| [f64::from(at) * 37.0, close - 100.0]).collect();
+        check(|| IntradayProfile::new(60, 1, &[0, 480]), &minutes);
         let ranges = pick(&bars, [HIGH, LOW]);
         check(|| Aroon::new(n), &ranges);
         check(|| ParabolicSar::new(0.02, 0.2), &ranges);

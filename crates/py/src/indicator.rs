@@ -7,12 +7,14 @@ use hean_core::indicator as core;
 use hean_core::indicator::{Indicator, Stream};
 use hean_core::{Code, CoreError};
 use numpy::{
-    PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadwriteArrayDyn, PyUntypedArrayMethods,
+    PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadwriteArrayDyn,
+    PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::raise;
+use crate::filter_garch::PyParameters;
 
 /// Shorter columns are done before another thread could make use of the GIL.
 pub(crate) const DETACH_ROWS: usize = 10_000;
@@ -284,6 +286,42 @@ stream!(PyEwmaVariance "EwmaVariance" EwmaVariance [1 -> 1] "RiskMetrics varianc
     (decay: f64, initial: Option<f64>) (decay = 0.94, *, initial = None)
         => core::EwmaVariance::new(decay, initial),
     (value) -> f64);
+stream!(PyTimedEwmaVariance "TimedEwmaVariance" TimedEwmaVariance [2 -> 1]
+    "Variance forecast from returns at irregular times.",
+    (tau_s: f64) (tau_s = 1800.0) => core::TimedEwmaVariance::new(tau_s),
+    (value, elapsed_s) -> f64);
+stream!(PyGarchVariance "GarchVariance" GarchVariance [1 -> 1]
+"Variance forecast by a fitted GARCH(1,1).",
+(parameters: &PyParameters, start: f64) (parameters, start)
+    => core::GarchVariance::new(parameters.inner, start),
+(value) -> f64,
+also {
+    /// Variance of the next return, also before the first one came.
+    #[getter]
+    fn next_variance(&self) -> f64 {
+        self.inner.indicator().variance()
+    }
+});
+stream!(PyRealizedVariance "RealizedVariance" RealizedVariance [1 -> 3]
+    "Realised variance of the last n returns, bipower variation, and jumps.",
+    (period: usize) (period) => core::RealizedVariance::new(period),
+    (value) -> f64 [realized = 0, bipower = 1, jumps = 2]);
+stream!(PyIntradayProfile "IntradayProfile" IntradayProfile [2 -> 2]
+"Returns without what is usual at this time of the week.",
+(slot_minutes: usize, weeks: usize, funding_minutes: Vec<u16>)
+    (slot_minutes = 1, *, weeks = 4, funding_minutes = vec![])
+    => core::IntradayProfile::new(slot_minutes, weeks, &funding_minutes),
+(minute, value) -> f64 [factor = 1],
+also {
+    /// What returns of the coming bars would be divided by now.
+    fn factors<'py>(
+        &self, py: Python<'py>, first_minute: i64, bar_minutes: u32, bars: u32,
+    ) -> Bound<'py, PyArray1<f64>> {
+        let profile = self.inner.indicator();
+        let minute = |bar| first_minute.saturating_add(i64::from(bar) * i64::from(bar_minutes));
+        PyArray1::from_iter(py, (0..bars).map(|bar| profile.factor(minute(bar))))
+    }
+});
 stream!(PyFive "Five" Five [1 -> 8] "SMA 20, EMA 20, RSI 14, MACD 12/26/9, Bollinger 20/2.",
     () () => core::Five::new(),
     (value) -> Nothing [sma = 0, ema = 1, rsi = 2, macd = 3, signal = 4, histogram = 5,
@@ -329,6 +367,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     add!(PyBollinger, PyRollingStd, PyRollingMin, PyRollingMax, PyZScore, PyLinregSlope);
     add!(PyMoments, PyTrueRange, PyAtr, PyNatr, PyStochastic, PyWilliamsR, PyCci, PyUltimate);
     add!(PyAdx, PyAroon, PySar, PyObv, PyAd, PyMfi, PyVwap, PyRangeVolatility, PyEwmaVariance);
-    add!(PyFive);
+    add!(PyTimedEwmaVariance, PyGarchVariance, PyRealizedVariance, PyIntradayProfile, PyFive);
     module.add_function(wrap_pyfunction!(five, module)?)
 }

@@ -17,6 +17,7 @@ mod filter_level;
 mod filter_rls;
 mod filter_change;
 mod filter_hmm;
+mod filter_garch;
 mod hmc;
 mod indicator;
 mod instrument;
@@ -53,6 +54,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ledger::register(module)?;
     wire::register(module)?;
     feed::register(module)?;
+    filter_garch::register(module)?;
     order::register(module)?;
     program::register(module)?;
     exchange::register(module)?;

@@ -8,6 +8,7 @@
 pub mod changepoint;
 pub mod control;
 pub mod elementary;
+pub mod garch;
 pub mod hmm;
 mod input;
 pub mod kalman;

@@ -19,9 +19,11 @@ mod five;
 mod macd;
 mod moving;
 mod oscillator;
+mod profile;
 mod range;
 mod rolling;
 mod rsi;
+mod variance;
 mod volatility;
 mod volume;
 mod window;
@@ -32,10 +34,12 @@ pub use five::Five;
 pub use macd::Macd;
 pub use moving::{Dema, Ema, Ewm, Kama, Sma, Tema, Trix, Wma};
 pub use oscillator::{Cci, Stochastic, UltimateOscillator, WilliamsR};
+pub use profile::IntradayProfile;
 pub use range::{Atr, Natr, TrueRange};
 pub use rolling::{LinregSlope, Moments, RollingMax, RollingMin, RollingStd, ZScore};
 pub use rsi::{Momentum, Roc, Rsi};
 pub use state::{Reader, State};
+pub use variance::{GarchVariance, RealizedVariance, TimedEwmaVariance};
 pub use volatility::{Estimator, EwmaVariance, RangeVolatility};
 pub use volume::{AccumulationDistribution, Mfi, Obv, Vwap};
 pub use window::{RollingSum, WindowMoments};
@@ -165,7 +169,8 @@ impl<I: Indicator<IN, OUT>, const IN: usize, const OUT: usize> Stream<I, IN, OUT
         self.settled
     }
 
-    /// The kernel inside, for what only this kernel can say.
+    /// The kernel inside, for what only this kernel knows.
+    #[must_use]
     pub fn indicator(&self) -> &I {
         &self.indicator
     }

@@ -170,6 +170,11 @@ impl RollingSum {
         self.ring.is_full().then(|| self.sum.value())
     }
 
+    /// Length of the window.
+    pub(super) fn period(&self) -> u64 {
+        self.ring.capacity() as u64
+    }
+
     /// The window's values, oldest first.
     pub(super) fn values(&self) -> impl Iterator<Item = f64> + '_ {
         self.ring.iter()
