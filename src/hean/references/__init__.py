@@ -17,6 +17,7 @@ from hean.references import (
     regimes,
     state_space,
     technical,
+    volatility,
 )
 from hean.references.case import Answer, Case, read_case
 
@@ -27,6 +28,7 @@ METHODS: Mapping[str, Callable[[Case], None]] = {
     **regimes.METHODS,
     **state_space.METHODS,
     **technical.METHODS,
+    **volatility.METHODS,
 }
 """Name of a method in a reference file → who answers it."""
 
