@@ -3,12 +3,6 @@
 //! limits, ledger, indicators, filters, and the simulated venue. It reads no clock, does no I/O,
 //! starts no thread, never panics and moves no money in floating point. Time and data come in as
 //! arguments; facts come out.
-//! limits, ledger, indicators, filters, and the simulated venue. It reads no clock, does no I/O, starts no
-//! thread, never panics and moves no money in floating point. Time and data come in as arguments;
-//! facts come out.
-//! limits, ledger, indicators, models, and the simulated venue. It reads no clock, does no I/O,
-//! starts no thread, never panics and moves no money in floating point. Time and data come in as
-//! arguments; facts come out.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -16,7 +10,6 @@
 pub mod book;
 pub mod error;
 pub mod exchange;
-pub mod filter;
 pub mod hash;
 #[macro_use]
 pub mod indicator;
