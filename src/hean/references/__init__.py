@@ -14,9 +14,11 @@ from hean.references import (
     changes,
     foundations,
     pairs,
+    portfolio,
     regimes,
     state_space,
     technical,
+    venue,
     volatility,
 )
 from hean.references.case import Answer, Case, read_case
@@ -25,9 +27,11 @@ METHODS: Mapping[str, Callable[[Case], None]] = {
     **changes.METHODS,
     **foundations.METHODS,
     **pairs.METHODS,
+    **portfolio.METHODS,
     **regimes.METHODS,
     **state_space.METHODS,
     **technical.METHODS,
+    **venue.METHODS,
     **volatility.METHODS,
 }
 """Name of a method in a reference file → who answers it."""
