@@ -1081,9 +1081,14 @@ class SimVenue:
 
 PROGRAM_WORDS: list[str]
 
+_TrackRecord: TypeAlias = tuple[float, float, float, float]
+_Kelly: TypeAlias = tuple[_TrackRecord | None, float, float]
+_Sizing: TypeAlias = tuple[float, float, float, float, _Kelly]
+
+def kelly_share(sharpe: float, years: float, strategies: float, share_max: float) -> float: ...
 def position_value(
     method: str,
-    numbers: tuple[float, float, float, float],
+    numbers: _Sizing,
     *,
     equity: float,
     strength: float,
@@ -1092,7 +1097,7 @@ def position_value(
 def sized_quantity(
     instrument: Instrument,
     method: str,
-    numbers: tuple[float, float, float, float],
+    numbers: _Sizing,
     *,
     equity: Amount | Decimal,
     reference: float,
@@ -1124,7 +1129,7 @@ class NativeRun:
         feed: str,
         conditions: list[list[tuple[str, float]]],
         size: Decimal | None,
-        sizing: tuple[str, tuple[float, float, float, float]],
+        sizing: tuple[str, _Sizing],
         strategy_id: str,
         last_id: str,
         sample_step_ns: int,

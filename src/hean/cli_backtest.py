@@ -41,7 +41,7 @@ from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged
 from hean.feeds.history import History
 from hean.feeds.recording import RecordedMarket, load_market
 from hean.paper_journal import is_session, replay_session
-from hean.risk.sizing import Sizing, SizingMethod
+from hean.risk.sizing import SizingMethod
 from hean.system import AccountSettings
 from hean.watchdog import Watchdog
 
@@ -75,6 +75,7 @@ def backtest(
     leverage: options.LeverageOption = "3",
     sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
     fraction: options.FractionOption = 0.5,
+    track_record: options.TrackRecordOption = None,
     limit: options.LimitOption = None,
     fees: options.FeesOption = None,
     latency: options.LatencyOption = "50ms",
@@ -99,7 +100,11 @@ def backtest(
     account = AccountSettings(
         values.amount_of(cash, "--cash"),
         gearing,
-        Sizing(sizing, values.fraction_of(fraction, "--fraction", high=FRACTION_MAX)),
+        values.sizing_of(
+            sizing,
+            values.fraction_of(fraction, "--fraction", high=FRACTION_MAX),
+            track_record,
+        ),
         values.limits_of(limit or ()),
     )
     exchange = values.assumptions_of(fees, latency, slippage, queue=queue, leverage=gearing)

@@ -97,6 +97,16 @@ FRACTION = typer.Option(
 )
 FractionOption = Annotated[float, FRACTION]
 GivenFraction = Annotated[float | None, FRACTION]
+TrackRecordOption = Annotated[
+    str | None,
+    typer.Option(
+        "--track-record",
+        metavar="NUMBERS",
+        help="For --sizing kelly: sharpe=1.2,volatility=0.6,years=3,strategies=20, out of sample, "
+        "net of cost, volatility per unit of position value. None: a small size to find out.",
+        rich_help_panel=ACCOUNT,
+    ),
+]
 LimitOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -50,6 +50,7 @@ class SessionOptions(VenueOptions):
     leverage: options.GivenLeverage = None
     sizing: options.GivenSizing = None
     fraction: options.GivenFraction = None
+    track_record: options.TrackRecordOption = None
     limit: options.LimitOption = None
     seed: options.GivenSeed = None
     duration: options.DurationOption = None
@@ -66,6 +67,7 @@ class SessionOptions(VenueOptions):
             "cash": self.cash,
             "sizing": self.sizing,
             "fraction": self.fraction,
+            "track_record": self.track_record,
             "seed": self.seed,
             "duration": self.duration,
         }

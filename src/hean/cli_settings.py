@@ -25,8 +25,8 @@ from hean.cli_common import (
 )
 from hean.cli_options import ConfigOption
 from hean.cli_table import UNKNOWN
-from hean.cli_values import pairs_of
-from hean.config import Settings, engine_limits, load, masked, scrub
+from hean.cli_values import pairs_of, sizing_of
+from hean.config import Settings, Source, engine_limits, load, masked, scrub
 from hean.errors import ParameterInvalid
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
@@ -58,13 +58,24 @@ def limits_given(limit: list[str] | None, leverage: str | None) -> dict[str, obj
 
 
 def account_of(settings: Settings) -> AccountSettings:
-    """Money and rules of the account."""
+    """Money and rules of the account. *Raises*: `ParameterInvalid`, naming file or variable."""
     return AccountSettings(
         settings.cash,
         settings.limits.leverage_max,
-        Sizing(SizingMethod(settings.sizing), float(settings.fraction)),
+        _sizing(settings),
         engine_limits(settings.limits),
     )
+
+
+def _sizing(settings: Settings) -> Sizing:
+    method, fraction = SizingMethod(settings.sizing), float(settings.fraction)
+    try:
+        return sizing_of(method, fraction, settings.track_record)
+    except ParameterInvalid as error:
+        origin = settings.origins["track_record"]
+        if origin.source is Source.CLI:
+            raise
+        raise ParameterInvalid(f"{origin.place}: {error.message}") from None
 
 
 def mount(app: typer.Typer) -> None:

@@ -30,6 +30,7 @@ from hean.data.identity import CAPTURE_SUFFIXES, DATA_SUFFIXES
 from hean.data.problems import shown
 from hean.data.schema import Kind
 from hean.errors import DataInvalid, HeanError, InputError, ParameterInvalid, UnknownSymbol
+from hean.risk.sizing import Sizing, SizingMethod, parse_record
 from hean.system import LIMITS
 
 Parsed = TypeVar("Parsed")
@@ -131,6 +132,18 @@ def fraction_of(value: float, option: str, *, high: float) -> float:
     if not math.isfinite(value) or not 0 < value <= high:
         raise ParameterInvalid(f"{option} {value:g}; allowed: above 0, at most {high:g}.")
     return value
+
+
+def sizing_of(method: SizingMethod, fraction: float, track_record: str | None) -> Sizing:
+    """How a signal without a size gets one. *Raises*: `ParameterInvalid`, also for a record that
+    the method does not look at.
+    """
+    if track_record is None:
+        return Sizing(method, fraction)
+    if method is not SizingMethod.KELLY:
+        raise ParameterInvalid(f"--track-record is for --sizing kelly; this is {method}.")
+    record = _named("--track-record", parse_record, track_record)
+    return Sizing(method, fraction, record=record)
 
 
 def period_of(start: str | None, end: str | None) -> tuple[int | None, int | None]:

@@ -204,6 +204,10 @@ class Settings:
         Amount(NANO, Decimal(125)), Decimal("0.5"), "Value of a new position.",
         unit="times equity",
     )  # fmt: skip
+    track_record: str | None = shown(
+        Text("sharpe=1.2,volatility=0.6,years=3,strategies=20"), None,
+        "For sizing kelly; without it a small size to find out.",
+    )  # fmt: skip
     limits: LimitSettings = field(default_factory=LimitSettings)
 
     # Paper: the simulated exchange

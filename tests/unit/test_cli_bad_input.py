@@ -74,6 +74,8 @@ OPTIONS = [
     ("--leverage 1000", "--leverage"),
     ("--fraction nan", "--fraction nan; allowed"),
     ("--fraction -1", "--fraction -1; allowed"),
+    ("--track-record sharpe=1", "--track-record is for --sizing kelly; this is fixed_fraction"),
+    ("--sizing kelly --track-record sharpe=1", "--track-record .*volatility, years missing"),
     ("--fees maker=0.0002", "--fees .*taker missing"),
     ("--fees maker=1,taker=5", "0.05 % is 0.0005"),
     ("--fees maker=nan,taker=0", "--fees .*maker is 'nan'"),

@@ -89,11 +89,16 @@ def test_wrong_settings_end_with_code_2_every_place_and_a_json_error(folder: Pat
         (["--leverage", "200"], "--leverage '200'; allowed: a number from 1 to 125"),
         (["--fraction", "nan"], "--fraction nan; allowed"),
         (["--config", "fees.toml"], "fees.toml:4: --fees"),
+        (["--config", "record.toml"], "record.toml:4: --track-record"),
     ],
 )
 def test_paper_refuses_what_it_cannot_use_before_it_connects(folder: Path, arguments, said):
     (folder / "fees.toml").write_text(
         'symbols = ["BTCUSDT"]\nstrategy.name = "impulse"\n\nfees = "maker=free"\n'
+    )
+    (folder / "record.toml").write_text(
+        'symbols = ["BTCUSDT"]\nstrategy.name = "impulse"\nsizing = "kelly"\n'
+        'track_record = "sharpe=9"\n'
     )
     ran = run_here("paper", *arguments)
     assert ran.code == 2

@@ -14,6 +14,59 @@ pub enum Method {
     FixedFraction,
     /// A position that loses a fraction of equity on a move of so many daily deviations.
     VolatilityTarget,
+    /// The share of the Kelly fraction that a recorded performance deserves.
+    Kelly,
+}
+
+/// What was recorded of a strategy out of sample, net of cost and deflated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrackRecord {
+    /// Sharpe ratio a year.
+    pub sharpe: f64,
+    /// Deviation of returns a year, per unit of position value.
+    pub volatility: f64,
+    /// Length of the record.
+    pub years: f64,
+    /// How many strategies' means were estimated on it.
+    pub strategies: f64,
+}
+
+/// Settings of Kelly sizing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Kelly {
+    /// What is known; `None` is sized to find out.
+    pub record: Option<TrackRecord>,
+    /// No larger share of the full fraction.
+    pub share_max: f64,
+    /// Fraction of equity without a record.
+    pub exploration: f64,
+}
+
+impl Kelly {
+    /// Position value over equity: the deserved share of `mean / variance`.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        match self.record {
+            Some(record) if record.volatility > 0.0 => {
+                let TrackRecord { sharpe, volatility, years, strategies } = record;
+                kelly_share(sharpe, years, strategies, self.share_max) * sharpe / volatility
+            }
+            Some(_) => 0.0,
+            None => self.exploration,
+        }
+    }
+}
+
+/// Share of the full Kelly fraction that estimates deserve: `1 - K / (T S^2)`, from 0 to
+/// `share_max`. Plug-in growth is `S^2 / 2 - K / (2 T)`, so nothing is left where it is negative.
+#[must_use]
+pub fn kelly_share(sharpe: f64, years: f64, strategies: f64, share_max: f64) -> f64 {
+    let deserved = 1.0 - strategies / (years * sharpe * sharpe);
+    if sharpe > 0.0 && years > 0.0 {
+        deserved.max(0.0).min(share_max)
+    } else {
+        0.0
+    }
 }
 
 /// Settings of sizing.
@@ -29,6 +82,8 @@ pub struct Sizing {
     pub stop_deviations: f64,
     /// No position value above so many equities.
     pub max_leverage: f64,
+    /// For Kelly.
+    pub kelly: Kelly,
 }
 
 impl Sizing {
@@ -42,6 +97,7 @@ impl Sizing {
                 equity * self.risk_fraction / (sigma_daily * self.stop_deviations)
             }
             Method::VolatilityTarget => 0.0,
+            Method::Kelly => equity * self.kelly.fraction(),
         };
         value.min(equity * self.max_leverage).max(0.0) * strength.clamp(0.0, 1.0)
     }
@@ -90,6 +146,7 @@ mod tests {
         risk_fraction: 0.01,
         stop_deviations: 2.0,
         max_leverage: 3.0,
+        kelly: Kelly { record: None, share_max: 0.25, exploration: 0.05 },
     };
 
     #[test]
@@ -108,5 +165,20 @@ mod tests {
         assert_eq!(target.position_value(10_000.0, 1.0, f64::NAN), 0.0);
         assert_eq!(target.position_value(10_000.0, 1.0, 0.025), 2_000.0);
         assert_eq!(target.position_value(10_000.0, 1.0, 1e-9), 30_000.0);
+    }
+
+    #[test]
+    fn kelly_bets_what_the_record_deserves_and_explores_without_one() {
+        let record = TrackRecord { sharpe: 1.0, volatility: 0.5, years: 10.0, strategies: 8.0 };
+        let sized = |record| {
+            let kelly = Kelly { record, ..SIZING.kelly };
+            Sizing { method: Method::Kelly, kelly, ..SIZING }.position_value(10_000.0, 1.0, 0.0)
+        };
+        assert!((sized(Some(record)) - 10_000.0 * 0.2 * 2.0).abs() < 1e-9);
+        assert_eq!(sized(Some(TrackRecord { years: 5.0, ..record })), 0.0);
+        assert_eq!(sized(Some(TrackRecord { volatility: 0.0, ..record })), 0.0);
+        assert_eq!(sized(Some(TrackRecord { strategies: 1.0, ..record })), 5_000.0);
+        assert_eq!(sized(Some(TrackRecord { volatility: 1e-9, ..record })), 30_000.0);
+        assert_eq!(sized(None), 500.0);
     }
 }

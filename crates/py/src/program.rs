@@ -7,7 +7,7 @@ use hean_core::program::{
     compile, NativeFill, NativeRun, Parts, Program, Row, Rules, Settings, Token,
 };
 use hean_core::sim::{Edge, Feed, Wake};
-use hean_core::sizing::{Method, Sizing};
+use hean_core::sizing::{self, Kelly, Method, Sizing, TrackRecord};
 use hean_core::{Code, CoreError};
 use pyo3::prelude::*;
 
@@ -24,8 +24,12 @@ pub type Words = Vec<(String, f64)>;
 type Any<'py> = Bound<'py, PyAny>;
 /// `(ts_ns, order_id, symbol, is_buy, price, qty, fee, is_maker, is_own, reference)`
 type FillRow<'py> = (i64, String, String, bool, Any<'py>, Any<'py>, Any<'py>, bool, bool, f64);
-/// `(fraction, risk_fraction, stop_deviations, max_leverage)`
-type SizingNumbers = (f64, f64, f64, f64);
+/// `(sharpe, volatility, years, strategies)`
+type RecordNumbers = (f64, f64, f64, f64);
+/// `(record, share_max, exploration)`
+type KellyNumbers = (Option<RecordNumbers>, f64, f64);
+/// `(fraction, risk_fraction, stop_deviations, max_leverage, kelly)`
+type SizingNumbers = (f64, f64, f64, f64, KellyNumbers);
 
 fn wrong(what: &str, name: &str, known: &str) -> PyErr {
     let why = format!("{what} {name:?}: expected {known}");
@@ -63,10 +67,25 @@ fn sizing_of(method: &str, numbers: SizingNumbers) -> PyResult<Sizing> {
     let method = match method {
         "fixed_fraction" => Method::FixedFraction,
         "volatility_target" => Method::VolatilityTarget,
-        other => return Err(wrong("sizing", other, "fixed_fraction or volatility_target")),
+        "kelly" => Method::Kelly,
+        other => return Err(wrong("sizing", other, "fixed_fraction, volatility_target or kelly")),
     };
-    let (fraction, risk_fraction, stop_deviations, max_leverage) = numbers;
-    Ok(Sizing { method, fraction, risk_fraction, stop_deviations, max_leverage })
+    let (fraction, risk_fraction, stop_deviations, max_leverage, kelly) = numbers;
+    let (record, share_max, exploration) = kelly;
+    let record = record.map(|(sharpe, volatility, years, strategies)| TrackRecord {
+        sharpe,
+        volatility,
+        years,
+        strategies,
+    });
+    let kelly = Kelly { record, share_max, exploration };
+    Ok(Sizing { method, fraction, risk_fraction, stop_deviations, max_leverage, kelly })
+}
+
+/// Share of the full Kelly fraction: `hean.quant.kelly.shrunk_share`.
+#[pyfunction]
+fn kelly_share(sharpe: f64, years: f64, strategies: f64, share_max: f64) -> f64 {
+    sizing::kelly_share(sharpe, years, strategies, share_max)
 }
 
 /// Value of the position to take: `hean.risk.sizing`.
@@ -263,5 +282,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyNativeRun>()?;
     module.add("PROGRAM_WORDS", hean_core::program::WORDS.to_vec())?;
     module.add_function(wrap_pyfunction!(position_value, module)?)?;
+    module.add_function(wrap_pyfunction!(kelly_share, module)?)?;
     module.add_function(wrap_pyfunction!(sized_quantity, module)?)
 }

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from hean import _core
 from hean.errors import DataInvalid, NumberNotFinite, ParameterInvalid
 from hean.quant.covariance import Array, observations
 
@@ -98,7 +99,8 @@ def chance_of_ever(level: float, share: float) -> float:
 
 def multi_asset(mean_excess: npt.ArrayLike, covariance: npt.ArrayLike, rate: float = 0.0) -> Growth:
     """`F = C^-1 M` of many lognormal assets, in one unit of time; growth `r + S^2 / 2`.
-    *Source*: Thorp 2006; Chan 2008, chapter 6. *Raises*: `DataInvalid` for a covariance without an inverse.
+    *Source*: Thorp 2006; Chan 2008, chapter 6. *Raises*: `DataInvalid` for a covariance that has
+    no inverse.
     """
     mean = np.asarray(mean_excess, dtype=np.float64)
     matrix = np.asarray(covariance, dtype=np.float64)
@@ -128,9 +130,7 @@ def shrunk_share(
             f"years {years}, strategies {strategies}, share_max {share_max}; "
             "years above 0, at least one strategy, share_max 0 to 1."
         )
-    if not sharpe > 0.0:
-        return 0.0
-    return min(share_max, max(0.0, 1.0 - strategies / (years * sharpe**2)))
+    return _core.kelly_share(sharpe, years, float(strategies), share_max)
 
 
 def shrunk_means(means: npt.ArrayLike, towards_mean: float) -> Array:

@@ -2,7 +2,7 @@
 """`sizing.py`: how much. Pure functions from opinion to quantity, and the one crossing from float
 to exact number: a wished quantity is rounded towards zero onto the lot, a wished price onto the
 tick on the side that does not flatter. The arithmetic is in Rust (`crates/core/src/sizing.rs`),
-where native runs share it. Formulas: quant/methods 10.3 for the volatility target.
+where native runs share it. Formulas: quant/methods 10.3 for the volatility target, 10.1 for Kelly.
 """
 
 from __future__ import annotations
@@ -15,6 +15,18 @@ import msgspec
 from hean import _core
 from hean._core import Amount, Instrument
 from hean.core.types import Side
+from hean.errors import ParameterInvalid
+from hean.quant.kelly import SHARE_MAX
+
+Numbers = tuple[
+    float, float, float, float, tuple[tuple[float, float, float, float] | None, float, float]
+]
+RECORD_RANGES = {
+    "sharpe": (-10.0, 10.0),  # beyond it is a slip of the keyboard, or a leak
+    "volatility": (1e-4, 100.0),
+    "years": (0.01, 200.0),
+    "strategies": (1.0, 1e6),
+}
 
 
 class SizingMethod(StrEnum):
@@ -22,6 +34,20 @@ class SizingMethod(StrEnum):
 
     FIXED_FRACTION = "fixed_fraction"
     VOLATILITY_TARGET = "volatility_target"
+    KELLY = "kelly"
+
+
+class TrackRecord(msgspec.Struct, frozen=True):
+    """What was recorded of a strategy out of sample, net of cost and deflated.
+
+    *sharpe*: a year. *volatility*: of its returns a year, per unit of position value. *years*:
+    length of the record. *strategies*: how many means were estimated on it, this one included.
+    """
+
+    sharpe: float
+    volatility: float
+    years: float
+    strategies: int = 1
 
 
 class Sizing(msgspec.Struct, frozen=True):
@@ -29,7 +55,9 @@ class Sizing(msgspec.Struct, frozen=True):
 
     *fraction*: of equity as position value, for the fixed fraction. *risk_fraction*: of equity
     lost when price moves by *stop_deviations* daily standard deviations, for the volatility
-    target. *max_leverage*: no position value above so many equities.
+    target. *max_leverage*: no position value above so many equities. *record*: what Kelly goes by;
+    without one it takes *exploration_fraction* of equity. *kelly_share_max*: no larger part of the
+    full Kelly fraction, however good the record.
     """
 
     method: SizingMethod = SizingMethod.FIXED_FRACTION
@@ -37,11 +65,43 @@ class Sizing(msgspec.Struct, frozen=True):
     risk_fraction: float = 0.01
     stop_deviations: float = 2.0
     max_leverage: float = 3.0
+    record: TrackRecord | None = None
+    kelly_share_max: float = SHARE_MAX
+    exploration_fraction: float = 0.05  # methods 10.4: what all that is on trial may share
 
     @property
-    def numbers(self) -> tuple[float, float, float, float]:
+    def numbers(self) -> Numbers:
         """The settings as the Rust core takes them."""
-        return self.fraction, self.risk_fraction, self.stop_deviations, self.max_leverage
+        known = self.record
+        record = known and (known.sharpe, known.volatility, known.years, float(known.strategies))
+        kelly = (record, self.kelly_share_max, self.exploration_fraction)
+        return self.fraction, self.risk_fraction, self.stop_deviations, self.max_leverage, kelly
+
+
+def parse_record(text: str) -> TrackRecord:
+    """`sharpe=1.2,volatility=0.6,years=3,strategies=20`; without *strategies* it is 1.
+    *Raises*: `ParameterInvalid`.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, given = (each.strip() for each in part.partition("="))
+        if name not in RECORD_RANGES or name in found:
+            known = ", ".join(RECORD_RANGES)
+            raise ParameterInvalid(f"{part.strip()!r}; give each of {known} once.")
+        try:
+            found[name] = float(given)
+        except ValueError:
+            raise ParameterInvalid(f"{name} is {given!r}; give a number.") from None
+        low, high = RECORD_RANGES[name]
+        is_whole = name != "strategies" or found[name].is_integer()
+        if not low <= found[name] <= high or not is_whole:
+            kind = "a number" if name != "strategies" else "a whole number"
+            raise ParameterInvalid(f"{name} is {given}; allowed: {kind} from {low:g} to {high:g}.")
+    missing = [name for name in RECORD_RANGES if name not in found and name != "strategies"]
+    if missing:
+        raise ParameterInvalid(f"{', '.join(missing)} missing.")
+    count = int(found.get("strategies", 1))
+    return TrackRecord(found["sharpe"], found["volatility"], found["years"], count)
 
 
 def position_value(sizing: Sizing, equity: float, *, strength: float, sigma_daily: float) -> float:

@@ -23,7 +23,7 @@ from hean.backtest.tiers import Tier
 from hean.data.instruments import Fees, Rules
 from hean.errors import ParameterInvalid
 from hean.feeds.history import History, Market
-from hean.risk.sizing import Sizing, SizingMethod
+from hean.risk.sizing import Sizing, SizingMethod, TrackRecord
 from hean.system import AccountSettings
 
 HERE = Path(__file__).parent
@@ -141,7 +141,8 @@ assumptions = st.builds(
 accounts = st.builds(
     AccountSettings,
     cash=st.sampled_from([Decimal(300), Decimal(10_000)]),
-    sizing=st.builds(Sizing, fraction=st.sampled_from([0.02, 0.5, 2.9])),
+    sizing=st.builds(Sizing, fraction=st.sampled_from([0.02, 0.5, 2.9]))
+    | st.just(Sizing(SizingMethod.KELLY, record=TrackRecord(1.5, 0.4, 3.0, 2))),
     limits=st.sampled_from(
         [{}, {"orders_per_second_max": "1", "collar_fraction": "0.05"}, {"order_value_max": "900"}]
     ),

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from desk import BTC, INSTRUMENTS
 from hean.core.types import Side
-from hean.errors import NumberNotFinite, OrderSizeInvalid
+from hean.errors import NumberNotFinite, OrderSizeInvalid, ParameterInvalid
+from hean.quant.kelly import shrunk_share
 from hean.risk.sizing import (
     Sizing,
     SizingMethod,
+    TrackRecord,
+    parse_record,
     position_value,
     price_on_tick,
     sized_quantity,
@@ -24,6 +27,7 @@ from hean.risk.sizing import (
 
 FIXED = Sizing(fraction=0.5)
 TARGET = Sizing(SizingMethod.VOLATILITY_TARGET, risk_fraction=0.01, stop_deviations=2.0)
+KELLY = Sizing(SizingMethod.KELLY, record=TrackRecord(1.2, 0.6, 4.0, 3))
 RULES = INSTRUMENTS[BTC]
 
 
@@ -56,11 +60,59 @@ def test_without_equity_there_is_no_position(equity: float) -> None:
     assert value(FIXED, equity) == value(TARGET, equity) == 0
 
 
-@given(st.floats(0, 1e9), st.floats(-2, 2), st.floats(0, 10), st.sampled_from([FIXED, TARGET]))
+@given(
+    st.floats(0, 1e9), st.floats(-2, 2), st.floats(0, 10), st.sampled_from([FIXED, TARGET, KELLY])
+)
 def test_a_value_stays_between_nothing_and_the_leverage(
     equity: float, strength: float, sigma: float, sizing: Sizing
 ) -> None:
     assert 0 <= value(sizing, equity, strength, sigma) <= equity * sizing.max_leverage
+
+
+def test_kelly_bets_the_deserved_share_of_mean_over_variance() -> None:
+    share = shrunk_share(1.2, 4.0, 3)
+    assert share == 0.25  # 0.48 would be deserved
+    assert value(KELLY, 10_000, sigma=math.nan) == pytest.approx(10_000 * share * 1.2 / 0.6)
+    assert value(KELLY, 10_000, strength=0.5) == pytest.approx(value(KELLY, 10_000) / 2)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (TrackRecord(1.0, 0.5, 1.0, 1), 0),  # a year says nothing about a Sharpe ratio of one
+        (TrackRecord(1.0, 0.5, 2.0, 50), 0),  # the best of fifty
+        (TrackRecord(-1.0, 0.5, 50.0), 0),
+        (TrackRecord(2.0, 1e-3, 50.0), 30_000),  # as if without risk: the leverage caps it
+        (None, 500),  # nothing known: a size to find out
+    ],
+)
+def test_kelly_is_as_brave_as_the_record(record: TrackRecord | None, expected: float) -> None:
+    sizing = Sizing(SizingMethod.KELLY, record=record)
+    assert value(sizing, 10_000) == pytest.approx(expected)
+
+
+def test_a_record_is_read_from_text() -> None:
+    found = parse_record("sharpe=1.2, volatility=0.6,years=4,strategies=3")
+    assert found == KELLY.record
+    assert parse_record("years=4,sharpe=-1,volatility=1") == TrackRecord(-1, 1, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "give each of"),
+        ("sharpe=1,volatility=1", "years missing"),
+        ("sharpe=1,sharpe=2", "once"),
+        ("sharp=1", "sharpe, volatility"),
+        ("sharpe=one", "number"),
+        ("sharpe=nan", "allowed"),
+        ("sharpe=1,volatility=0", "0.0001 to 100"),
+        ("sharpe=1,volatility=1,years=1,strategies=1.5", "whole"),
+    ],
+)
+def test_a_record_that_is_none_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ParameterInvalid, match=words):
+        parse_record(text)
 
 
 def quantity(wished: float, reference: float = 1.0) -> Decimal:
