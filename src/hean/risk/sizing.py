@@ -16,7 +16,6 @@ from hean import _core
 from hean._core import Amount, Instrument
 from hean.core.types import Side
 from hean.errors import ParameterInvalid
-from hean.quant.kelly import SHARE_MAX
 
 Numbers = tuple[
     float, float, float, float, tuple[tuple[float, float, float, float] | None, float, float]
@@ -49,6 +48,11 @@ class TrackRecord(msgspec.Struct, frozen=True):
     years: float
     strategies: int = 1
 
+    @property
+    def numbers(self) -> tuple[float, float, float, float]:
+        """As the Rust core takes them."""
+        return self.sharpe, self.volatility, self.years, float(self.strategies)
+
 
 class Sizing(msgspec.Struct, frozen=True):
     """Settings of sizing.
@@ -66,14 +70,13 @@ class Sizing(msgspec.Struct, frozen=True):
     stop_deviations: float = 2.0
     max_leverage: float = 3.0
     record: TrackRecord | None = None
-    kelly_share_max: float = SHARE_MAX
+    kelly_share_max: float = 0.25  # SHARE_MAX of hean.quant.kelly, which loads NumPy
     exploration_fraction: float = 0.05  # methods 10.4: what all that is on trial may share
 
     @property
     def numbers(self) -> Numbers:
         """The settings as the Rust core takes them."""
-        known = self.record
-        record = known and (known.sharpe, known.volatility, known.years, float(known.strategies))
+        record = None if self.record is None else self.record.numbers
         kelly = (record, self.kelly_share_max, self.exploration_fraction)
         return self.fraction, self.risk_fraction, self.stop_deviations, self.max_leverage, kelly
 
