@@ -23,6 +23,7 @@ from hean.execution.router import ExecutionRouter
 from hean.models.candles import CandleBuilder
 from hean.models.ewma import EwmaVolatility
 from hean.portfolio.portfolio import Portfolio
+from hean.risk.memory import DecisionMemory, MemorySettings
 from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.strategies.base import Strategy
@@ -41,13 +42,15 @@ class AccountSettings(msgspec.Struct, frozen=True):
     """Money and rules of one account.
 
     *limits*: hard limits of the order engine by name (`crates/core/src/order/limits.rs`); what is
-    not named is off. The leverage limit is always *leverage*.
+    not named is off. The leverage limit is always *leverage*. *memory*: of past decisions by their
+    context, which refuses and makes smaller; `None` is none.
     """
 
     cash: Decimal = Decimal(10_000)
     leverage: Decimal = Decimal(3)
     sizing: Sizing = Sizing()
     limits: dict[str, str] = msgspec.field(default_factory=lambda: dict(LIMITS))
+    memory: MemorySettings | None = None
 
 
 class TradingSystem:
@@ -104,15 +107,32 @@ class TradingSystem:
         # strategy reacts to it.
         if candles_from_ticks is not None and EventType.CANDLE in strategy.consumed():
             self.add(CandleBuilder(candles_from_ticks))
-        if settings.sizing.method is SizingMethod.VOLATILITY_TARGET:
+        self.memory = self._remembering(settings.memory, reference)
+        is_forecast = settings.sizing.method is SizingMethod.VOLATILITY_TARGET
+        if is_forecast or self.memory is not None:
             self.add(EwmaVolatility())
         self.add(self.orders)
         self.add(self.portfolio)
+        if self.memory is not None:
+            self.add(self.memory)
         self.add(governor)
         self.add(ExecutionRouter(self.engine, venue))
         strategy.instruments = instruments
         self.add(strategy)
         strategy.context.emit = checked(strategy.context.emit)
+
+    def _remembering(
+        self, settings: MemorySettings | None, reference: Callable[[str], float | None]
+    ) -> DecisionMemory | None:
+        if settings is None:
+            return None
+        return DecisionMemory(
+            self.governor,
+            strategies=(self.strategy.name,),
+            symbols=self.portfolio.symbols,
+            reference=reference,
+            settings=settings,
+        )
 
     def add(self, module: Module) -> None:
         """Attach one more module, after those there are."""

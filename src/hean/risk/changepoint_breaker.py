@@ -23,6 +23,7 @@ from hean.core.types import (
     Health,
     OrderRequest,
     Side,
+    Signal,
 )
 from hean.errors import UnknownSymbol
 from hean.risk.risk_governor import RiskGovernor
@@ -150,9 +151,9 @@ class ChangepointBreaker(Module):
 
     # ------------------------------------------------------------ judging orders
 
-    def scale(self, symbol: str) -> float:
-        """Share of the usual size for signals that leave it to the governor."""
-        is_half = self.state(symbol) is ChangeState.HALF_OPEN
+    def scale(self, signal: Signal) -> float:
+        """Share of the wanted size while the market is being tried again."""
+        is_half = self.state(signal.symbol) is ChangeState.HALF_OPEN
         return self.limits.half_size if is_half else 1.0
 
     def objection(self, request: OrderRequest) -> str | None:

@@ -8,6 +8,7 @@ throws or lacks data refuses. It sends nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from hean._core import Amount, Instrument, OrderEngine
 from hean.core.module import Module, on
@@ -26,7 +27,7 @@ from hean.core.types import (
     Signal,
     TimeInForce,
 )
-from hean.errors import Halted, HeanError, NoReferencePrice, UnknownSymbol
+from hean.errors import Halted, HeanError, NoReferencePrice, OrderSizeInvalid, UnknownSymbol
 from hean.risk.sizing import (
     Sizing,
     position_value,
@@ -38,8 +39,8 @@ from hean.risk.sizing import (
 STALE = "STALE"  # the word of feeds; anything else about a symbol's data is good news
 Check = Callable[[OrderRequest], str | None]
 """A policy check: a reason to refuse, or `None`."""
-Scale = Callable[[str], float]
-"""Share of the usual size for a symbol, 0 to 1."""
+Scale = Callable[[Signal], float]
+"""A part of the usual size, 0 to 1; what is above counts as 1."""
 
 
 class RiskGovernor(Module):
@@ -86,7 +87,7 @@ class RiskGovernor(Module):
         self._checks.append((name or getattr(check, "__name__", "check"), check))
 
     def add_scale(self, scale: Scale) -> None:
-        """Have signals without a size get less of it; of several scales the smallest counts."""
+        """Have *scale* make the size of every signal that opens or adds smaller, never larger."""
         self._scales.append(scale)
 
     def full_value(self, symbol: str) -> float:
@@ -160,9 +161,11 @@ class RiskGovernor(Module):
                 self.instruments[symbol],
                 equity=self.equity(),
                 reference=reference,
-                strength=signal.signal_strength * self._scale(symbol),
+                strength=signal.signal_strength,
                 sigma_daily=self._sigma.get(symbol, 0.0),
             )
+        if self._scales and not signal.reduce_only:
+            size = self._scaled(signal, size, rules)
         price = trigger = None
         if signal.price is not None:
             if signal.type is OrderType.LIMIT:
@@ -181,8 +184,17 @@ class RiskGovernor(Module):
             strategy_id=signal.strategy_id,
         )
 
-    def _scale(self, symbol: str) -> float:
-        return min((scale(symbol) for scale in self._scales), default=1.0)
+    def _scaled(self, signal: Signal, size: Decimal, rules: Instrument) -> Decimal:
+        """*size* times every scale, rounded towards zero onto the lot."""
+        factor = 1.0
+        for scale in self._scales:
+            factor *= min(max(scale(signal), 0.0), 1.0)
+        if factor == 1.0:
+            return size
+        lots = min(rules.quantise_quantity(float(size) * factor), rules.quantity_lots(size))
+        if lots > 0:
+            return rules.quantity_decimal(lots)
+        raise OrderSizeInvalid(f"{signal.symbol}: {factor:.0%} of {size} is less than one lot.")
 
     # ------------------------------------------------------------ request to approval
 

@@ -23,6 +23,7 @@ from hean.backtest.tiers import Tier
 from hean.data.instruments import Fees, Rules
 from hean.errors import ParameterInvalid
 from hean.feeds.history import History, Market
+from hean.risk.memory import MemorySettings
 from hean.risk.sizing import Sizing, SizingMethod, TrackRecord
 from hean.system import AccountSettings
 
@@ -239,3 +240,11 @@ def test_a_forecast_for_sizing_needs_the_event_tier() -> None:
     account = AccountSettings(sizing=Sizing(SizingMethod.VOLATILITY_TARGET))
     with pytest.raises(ParameterInvalid, match="run tier event"):
         play("Cross", market("bars", 1, 30), Tier.NATIVE, account=account)
+
+
+def test_a_memory_of_decisions_needs_the_event_tier() -> None:
+    account = AccountSettings(memory=MemorySettings())
+    with pytest.raises(ParameterInvalid, match="run tier event"):
+        play("Cross", market("bars", 1, 30), Tier.NATIVE, account=account)
+    runs = [play("Cross", market("bars", 1, 30), Tier.EVENT, account=account)[0] for _ in range(2)]
+    assert runs[0]["state_hash"] == runs[1]["state_hash"]
