@@ -29,7 +29,7 @@ def names(strategy: type[Hand | ImpulseEngine], method: SizingMethod, bar: str |
 
 @pytest.mark.promise(20)
 def test_a_system_has_the_modules_it_needs_and_no_others() -> None:
-    fixed, target = SizingMethod
+    fixed, target, _ = SizingMethod
     core = "orders portfolio risk router"
     assert names(Hand, fixed, "1m") == f"{core} hand"
     assert names(ImpulseEngine, fixed, None) == f"{core} impulse"
