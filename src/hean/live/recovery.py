@@ -61,8 +61,9 @@ from hean.live.rows import (
     row_of,
 )
 from hean.portfolio.portfolio import book_fill, book_funding
+from hean.risk.drawdown import Baseline
 from hean.risk.levels import Latched
-from hean.risk.triggers import BASELINE, Baseline
+from hean.risk.triggers import BASELINE
 from hean.strategies.base import part_of
 from hean.system import durable_hash, new_engine
 from hean.venues.reports import Tracked, Wanted

@@ -12,12 +12,13 @@ from decimal import Decimal
 from hean.core.types import Error, Event, KillswitchReleased, KillswitchTriggered
 from hean.live.latch import Latch
 from hean.live.settings import LiveSettings
+from hean.risk.drawdown import Baseline, Drawdown
 from hean.risk.flatten import Flatten
 from hean.risk.killswitch import KillSwitch
 from hean.risk.levels import Latched, stricter
 from hean.risk.live_gate import Configured, LiveGate
 from hean.risk.protection import Protection
-from hean.risk.triggers import Baseline, Triggers
+from hean.risk.triggers import Triggers
 from hean.system import TradingSystem
 
 LOOK_S = 0.1
@@ -59,6 +60,17 @@ class Safety:
         parts = (self.killswitch, self.triggers, self.flatten, self.protection, self.gate)
         for module in parts:
             system.add(module)
+        self.drawdown: Drawdown | None = None
+        if settings.loss_limits is not None:
+            self.drawdown = Drawdown(
+                engine,
+                symbols=system.portfolio.symbols,
+                equity=system.portfolio.equity,
+                deposits=lambda: system.portfolio.ledger.deposits,
+                limits=settings.loss_limits,
+            )
+            system.add(self.drawdown)
+            governor.add_check(self.drawdown.check, name=self.drawdown.name)
         self.gate.configure(configured)
         self.latch = latch
         self._system = system
@@ -68,6 +80,8 @@ class Safety:
         only the file holds is told, so that the journal has it from now on.
         """
         self.triggers.restore(baseline)
+        if self.drawdown is not None:
+            self.drawdown.baseline = baseline
         latched = stricter(journaled, self.latch.load())
         self.killswitch.restore(latched)
         self.gate.know_level(latched.level)
@@ -89,6 +103,8 @@ class Safety:
         time.
         """
         self.triggers.look(now_ns)
+        if self.drawdown is not None:
+            self.drawdown.look(now_ns)
         self.flatten.look(now_ns)
         self.protection.look(ticks_ns)
 

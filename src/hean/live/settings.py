@@ -9,6 +9,7 @@ import msgspec
 
 from hean.core.parameters import Value
 from hean.feeds.rest import Market
+from hean.risk.drawdown import LossLimits
 from hean.risk.live_gate import Role
 from hean.risk.triggers import KillLimits
 from hean.system import AccountSettings
@@ -40,6 +41,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     keeps_orders: bool = False
     sets_leverage: bool = True
     kill_limits: KillLimits = KillLimits()
+    loss_limits: LossLimits | None = None
 
     @property
     def journal(self) -> Path:

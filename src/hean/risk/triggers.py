@@ -27,10 +27,10 @@ from hean.core.types import (
     Side,
 )
 from hean.errors import Halted, RateLimited, ReduceOnlyViolated, UnknownSymbol
+from hean.risk.drawdown import Baseline
 from hean.risk.levels import CANCEL_ALL, HALT_NEW
 
 WINDOW_NS = 60_000_000_000  # R-29 counts rejects in it; the other counts use the same
-DAY_NS = 86_400_000_000_000
 UNRESOLVED = frozenset({"UNKNOWN", "QUARANTINE"})
 ORDER_RATE = "R09 order rate"  # how the order engine begins its refusal
 # Words of a venue that trades with us no more, or only to close; codes differ, these do not.
@@ -99,16 +99,6 @@ class KillLimits(msgspec.Struct, frozen=True):
     funding_fraction: float | None = 0.01
 
 
-class Baseline(msgspec.Struct, frozen=True):
-    """What losses are measured from: the equity at the first look of UTC day number *day*, and the
-    highest equity.
-    """
-
-    day: int
-    opening: float
-    peak: float
-
-
 class Triggers(Module):
     """All triggers of one account. *equity*: at the last prices, quote currency; *settle_asset*:
     whose balance carries the margin, empty on spot.
@@ -173,15 +163,10 @@ class Triggers(Module):
 
     def _judge_equity(self, now_ns: int) -> None:
         equity, limits = float(self.equity()), self.limits
-        base = self.baseline or Baseline(-1, equity, equity)
-        if now_ns // DAY_NS > base.day:
-            base = Baseline(now_ns // DAY_NS, equity, max(base.peak, equity))
-        elif equity > base.peak:
-            base = Baseline(base.day, base.opening, equity)
+        base = (self.baseline or Baseline(-1, equity, equity)).seen(equity, now_ns)
         self.baseline = base
         self._tell(base)
-        daily = max(0.0, 1 - equity / base.opening) if base.opening > 0 else 0.0
-        drawdown = max(0.0, 1 - equity / base.peak) if base.peak > 0 else 0.0
+        daily, drawdown = base.losses(equity)
         self.engine.set_loss(daily, drawdown)
         allowed = limits.daily_loss_fraction
         if allowed is not None and daily > allowed:

@@ -24,8 +24,9 @@ from hean.core.types import (
     Side,
 )
 from hean.errors import Halted, LimitBreached, RateLimited, ReduceOnlyViolated, VenueRefused
+from hean.risk.drawdown import Baseline
 from hean.risk.killswitch import COOL_DOWN_S
-from hean.risk.triggers import BASELINE, LEVEL_OF, Baseline, KillLimits
+from hean.risk.triggers import BASELINE, LEVEL_OF, KillLimits
 from kill_desk import KillDesk
 
 LIMITS = KillLimits(rejects=3, unknown=2, rate_refusals=3, repeats=3)
