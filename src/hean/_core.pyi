@@ -432,6 +432,9 @@ class Ledger:
     ) -> Decimal:
         """Settle funding; returns the cash received, negative for a long at a positive rate."""
 
+    def receive_funding(self, symbol: str, amount: Decimal | int | str) -> None:
+        """Book funding received, negative if paid, as an amount."""
+
     def transfer(self, amount: Decimal | int | str) -> None: ...
     def observe_equity(self) -> float: ...
     def position(self, symbol: str) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal | None]:

@@ -203,6 +203,14 @@ impl PyLedger {
         };
         money(py, exact(self.inner.funding(number, rate, ticks))?)
     }
+
+    /// Book funding that was received, or paid where it is negative, as an amount.
+    fn receive_funding(&mut self, symbol: &str, amount: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (number, ..) = self.find(symbol)?;
+        let amount = parsed(amount, Money::parse)?;
+        exact(self.inner.receive_funding(number, amount))
+    }
+
     /// Cash, coins at their mark and unrealised profit of perpetuals.
     #[getter]
     fn equity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`drawdown.py`: how losses take trading away, step by step: NORMAL, then REDUCE, in which only
 what lowers a position passes and which ends by itself, then FLATTEN and, once nothing is held,
-LOCKED, which are levels of the kill switch and end by a person. Measured from the equity at the first look
-of the UTC day and from the highest ever; deposits and withdrawals are neither gain nor loss.
+LOCKED, which are levels of the kill switch and end by a person. Measured from the equity at the
+first look of the UTC day and from the highest ever; deposits and withdrawals are neither gain nor
+loss.
 """
 
 from __future__ import annotations

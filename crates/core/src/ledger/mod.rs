@@ -262,19 +262,32 @@ impl Ledger {
     /// # Errors
     /// `ParameterInvalid` for spot, `DataInvalid` for a price that is not positive.
     pub fn funding(&mut self, instrument: usize, rate: Rate, mark: Ticks) -> Result<Money> {
-        let account = self.accounts.get_mut(instrument).ok_or_else(|| unknown(instrument))?;
+        let account = self.account(instrument)?;
         positive(mark)?;
         if account.instrument.kind == Kind::Spot {
             return Err(invalid(format!("{}: spot pays no funding", account.instrument.symbol)));
         }
-        let position = &mut account.position;
-        let value = position.value_at(mark)?.neg();
+        let value = account.position.value_at(mark)?.neg();
         let received = scale(value, rate.0, UNLEVERED.0, Rounding::Down)?;
+        self.receive_funding(instrument, received)?;
+        Ok(received)
+    }
+
+    /// Book funding that was received, or paid where it is negative, as an amount.
+    ///
+    /// # Errors
+    /// `ParameterInvalid` for spot.
+    pub fn receive_funding(&mut self, instrument: usize, received: Money) -> Result<()> {
+        let account = self.accounts.get_mut(instrument).ok_or_else(|| unknown(instrument))?;
+        if account.instrument.kind == Kind::Spot {
+            return Err(invalid(format!("{}: spot pays no funding", account.instrument.symbol)));
+        }
+        let position = &mut account.position;
         let (own, all) = (sum(position.funding, received)?, sum(self.totals.funding, received)?);
         self.totals.cash = sum(self.totals.cash, received)?;
         self.totals.funding = all;
         position.funding = own;
-        Ok(received)
+        Ok(())
     }
 
     /// Deposit, or withdraw with a negative amount; drawdown does not see transfers.
