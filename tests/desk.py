@@ -78,6 +78,7 @@ class Desk:
         cash: int = 10_000,
         instruments: dict[str, Instrument] = INSTRUMENTS,
         strategy: Strategy | None = None,
+        beside: tuple[Strategy, ...] = (),
     ) -> None:
         self.prices = {BTC: 60_000.0, ETH: 3_000.0} if prices is None else prices
         self.clock = SimClock(START_NS)
@@ -97,6 +98,7 @@ class Desk:
             venue=self.venue,
             reference=self.prices.get,
             seed=0,
+            beside=beside,
         )
         self.engine = self.system.engine
         self.ledger = self.system.portfolio.ledger

@@ -7,7 +7,7 @@ portfolio are the same objects with the same code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -17,12 +17,14 @@ from hean.core.bus import EventBus
 from hean.core.module import Context, IdSequence, Module
 from hean.core.ports import Market, Venue
 from hean.core.types import EventType
+from hean.errors import TopologyInvalid
 from hean.execution.coin_fees import CoinFees
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
 from hean.models.candles import CandleBuilder
 from hean.models.ewma import EwmaVolatility
 from hean.portfolio.portfolio import Portfolio
+from hean.portfolio.sub_books import SubBooks
 from hean.risk.memory import DecisionMemory, MemorySettings
 from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
@@ -58,7 +60,10 @@ class TradingSystem:
 
     *reference*: last price of a symbol. *candles_from_ticks*: bar length to build when the market
     brings no bars of its own. *market*: what strategies may look at. *ids*: names orders. *books*:
-    orders, money and fees in coins of an earlier process, to go on with.
+    orders, money and fees in coins of an earlier process, to go on with. *beside*: more strategies
+    on the same account, each with its own name and symbols; then each has a book of its own.
+
+    *Raises*: `TopologyInvalid` for two strategies of one name or one symbol.
     """
 
     def __init__(
@@ -75,9 +80,11 @@ class TradingSystem:
         market: Market | None = None,
         ids: IdSequence | None = None,
         books: tuple[OrderEngine, Ledger, CoinFees] | None = None,
+        beside: Sequence[Strategy] = (),
     ) -> None:
         self.market = market
         self.strategy = strategy
+        self.strategies = _apart((strategy, *beside))
         self.sizing = settings.sizing
         self.bus = bus
         self.ids = ids or IdSequence()
@@ -92,20 +99,34 @@ class TradingSystem:
             leverage=settings.leverage,
             ledger=ledger,
         )
-        governor = RiskGovernor(
+        self.governor = RiskGovernor(
             self.engine,
             instruments,
             reference=reference,
             equity=self.portfolio.equity,
             sizing=settings.sizing,
         )
-        self.governor = governor
         self.orders = OrderManager(self.engine, coin_fees or CoinFees(instruments))
         self.modules: list[Module] = []
         self._detach: dict[Module, Callable[[], None]] = {}
-        # Facts reach truth before opinion: the engine and the ledger know a fill before the
-        # strategy reacts to it.
-        if candles_from_ticks is not None and EventType.CANDLE in strategy.consumed():
+        self._assemble(settings, reference, venue, candles_from_ticks)
+        for each in self.strategies:
+            each.instruments = instruments
+            self.add(each)
+            each.context.emit = checked(each.context.emit)
+
+    def _assemble(
+        self,
+        settings: AccountSettings,
+        reference: Callable[[str], float | None],
+        venue: Venue,
+        candles_from_ticks: str | None,
+    ) -> None:
+        """All but the strategies. Facts reach truth before opinion: the engine and the ledger know
+        a fill before the strategy reacts to it.
+        """
+        wants_candles = any(EventType.CANDLE in each.consumed() for each in self.strategies)
+        if candles_from_ticks is not None and wants_candles:
             self.add(CandleBuilder(candles_from_ticks))
         self.memory = self._remembering(settings.memory, reference)
         is_forecast = settings.sizing.method is SizingMethod.VOLATILITY_TARGET
@@ -113,13 +134,15 @@ class TradingSystem:
             self.add(EwmaVolatility())
         self.add(self.orders)
         self.add(self.portfolio)
+        self.sub_books: SubBooks | None = None
+        if len(self.strategies) > 1:
+            names = [each.name for each in self.strategies]
+            self.sub_books = SubBooks(self.portfolio.ledger, self.governor.instruments, names)
+            self.add(self.sub_books)
         if self.memory is not None:
             self.add(self.memory)
-        self.add(governor)
+        self.add(self.governor)
         self.add(ExecutionRouter(self.engine, venue))
-        strategy.instruments = instruments
-        self.add(strategy)
-        strategy.context.emit = checked(strategy.context.emit)
 
     def _remembering(
         self, settings: MemorySettings | None, reference: Callable[[str], float | None]
@@ -128,7 +151,7 @@ class TradingSystem:
             return None
         return DecisionMemory(
             self.governor,
-            strategies=(self.strategy.name,),
+            strategies=tuple(each.name for each in self.strategies),
             symbols=self.portfolio.symbols,
             reference=reference,
             settings=settings,
@@ -164,6 +187,24 @@ class TradingSystem:
             if held:
                 total += float(held) * (reference(symbol) or 0.0)
         return total
+
+
+def _apart(strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
+    """The same, if no two of them are in each other's way."""
+    names: set[str] = set()
+    symbols: dict[str, str] = {}
+    for each in strategies:
+        if each.name in names:
+            raise TopologyInvalid(f"two strategies are named {each.name!r}; fills go by the name.")
+        names.add(each.name)
+        for symbol in dict.fromkeys(each.symbols):
+            if symbol in symbols:
+                raise TopologyInvalid(
+                    f"{each.name} and {symbols[symbol]} both trade {symbol}; the venue has one "
+                    "position for both. Give each strategy symbols of its own (docs/adr/0017)."
+                )
+            symbols[symbol] = each.name
+    return strategies
 
 
 def new_engine(instruments: Mapping[str, Instrument]) -> OrderEngine:

@@ -10,8 +10,8 @@ import pytest
 from desk import BTC, ETH, INSTRUMENTS, Desk, Hand, Notebook
 from hean.core.bus import EventBus
 from hean.core.module import Module
-from hean.core.types import EventType, Side
-from hean.errors import StateError
+from hean.core.types import EventType, OrderFilled, Side
+from hean.errors import StateError, TopologyInvalid
 from hean.execution.orders import OrderManager
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.strategies.impulse import ImpulseEngine
@@ -77,3 +77,66 @@ def test_the_state_hash_shows_a_change_of_either_book() -> None:
     desk.ledger.transfer(1)
     hashes.append(desk.system.state_hash())
     assert len(set(hashes)) == 4
+
+
+class Other(Hand):
+    """Another strategy."""
+
+    name = "other"
+
+
+def several(*strategies: Hand) -> TradingSystem:
+    first, *rest = strategies
+    return TradingSystem(
+        first, INSTRUMENTS, settings=AccountSettings(), bus=EventBus(), venue=Notebook(),
+        reference={BTC: 60_000.0, ETH: 3_000.0}.get, seed=0, beside=rest,
+    )  # fmt: skip
+
+
+def test_several_strategies_have_books_of_their_own_and_one_account() -> None:
+    system = several(Hand((BTC,)), Other((ETH,)))
+    assert [module.name for module in system.modules] == [
+        "orders", "portfolio", "sub_books", "risk", "router", "hand", "other",
+    ]  # fmt: skip
+    fills = [
+        OrderFilled("venue-1", Decimal(60_000), Decimal("0.1"), BTC, Side.BUY, Decimal(3), "a"),
+        OrderFilled("venue-2", Decimal(60_000), Decimal("0.1"), BTC, Side.SELL, Decimal(3), "b"),
+    ]
+    system.bus.drain(fills)
+    books = system.sub_books
+    assert books is not None
+    books.check()
+    assert books.profit("hand") == books.profit("other") == 0
+    assert books.profit("") == -6  # nobody asked for it
+
+
+def test_each_strategy_s_fills_are_in_its_book() -> None:
+    desk = Desk(strategy=Hand((BTC,)), beside=(Other((ETH,)),))
+    desk.fill(desk.ask("0.1", strategy_id="hand"), "0.1", "e1", fee=Decimal(1))
+    desk.fill(
+        desk.ask("1", symbol=ETH, strategy_id="other"), "1", "e2", price="3000", fee=Decimal(2)
+    )
+    books = desk.system.sub_books
+    assert books is not None
+    books.mark(BTC, 61_000.0)
+    books.mark(ETH, 2_900.0)
+    books.check()
+    assert (books.profit("hand"), books.profit("other")) == (99, -102)
+    assert desk.system.strategies[0].position[BTC] == Decimal("0.1")
+    assert desk.system.strategies[1].position[ETH] == 1
+
+
+@pytest.mark.parametrize(
+    ("strategies", "words"),
+    [
+        ((Hand((BTC,)), Hand((ETH,))), "named 'hand'"),
+        ((Hand((BTC,)), Other((ETH, BTC))), "both trade BTCUSDT"),
+    ],
+)
+def test_strategies_in_each_other_s_way_are_refused(strategies, words) -> None:
+    with pytest.raises(TopologyInvalid, match=words):
+        several(*strategies)
+
+
+def test_one_strategy_has_no_sub_books() -> None:
+    assert Desk().system.sub_books is None
