@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from hean.references import (
     changes,
+    execution,
     foundations,
     pairs,
     portfolio,
@@ -25,6 +26,7 @@ from hean.references.case import Answer, Case, read_case
 
 METHODS: Mapping[str, Callable[[Case], None]] = {
     **changes.METHODS,
+    **execution.METHODS,
     **foundations.METHODS,
     **pairs.METHODS,
     **portfolio.METHODS,
