@@ -60,6 +60,9 @@ def test_an_order_lives_from_intent_to_filled_with_exact_decimals() -> None:
     rest: dict[str, Any] = {"price": "60000", "qty": "0.3", "ts_ns": 3}
     assert engine.on_filled("h1-test-1", "e-2", **rest) == "FILLED"
     assert engine.get("h1-test-1") == {
+        "is_sliced": False,
+        "parent_id": None,
+        "left_qty": Decimal(0),
         "client_order_id": "h1-test-1",
         "exchange_order_id": "venue-7",
         "symbol": "BTCUSDT",

@@ -85,6 +85,7 @@ impl Desk {
             price: None,
             trigger: None,
             parent: None,
+            is_sliced: false,
         };
         let ticket = self.engine.approve(&intent, now_ns)?;
         self.engine.redeem(ticket, &intent, now_ns)?;

@@ -143,6 +143,7 @@ impl Exchange {
             price: request.price,
             trigger: None,
             parent: None,
+            is_sliced: false,
         };
         let ticket = self.orders.approve(&intent, now_ns)?;
         let key = self.orders.redeem(ticket, &intent, now_ns)?;

@@ -43,6 +43,7 @@ fn play(frames: &[Fact]) -> Ending {
         price: Some(Ticks(100)),
         trigger: None,
         parent: None,
+        is_sliced: false,
     };
     let ticket = engine.approve(&intent, 0).unwrap();
     let key = engine.redeem(ticket, &intent, 0).unwrap();

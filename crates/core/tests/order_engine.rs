@@ -12,7 +12,7 @@ use hean_core::order::{
     TimeInForce, TICKET_LIFE_NS,
 };
 use hean_core::{Code, Lots, Side, Ticks};
-use order_fixture::{base36, buy, engine, market, money, place, refusal, trade, MARK};
+use order_fixture::{base36, buy, engine, market, money, place, refusal, sliced, trade, MARK};
 
 #[test]
 fn of_200_orders_that_fit_alone_exactly_those_pass_that_fit_together() {
@@ -69,6 +69,7 @@ fn a_ticket_is_good_once_for_its_fields_and_for_its_life() {
         Intent { instrument: InstrumentId(1), ..intent },
         Intent { strategy: StrategyId(1), ..intent },
         Intent { time_in_force: TimeInForce::Ioc, ..intent },
+        Intent { is_sliced: true, ..intent },
     ];
     for wrong in wrong {
         assert_eq!(refusal(engine.redeem(ticket, &wrong, 0)).0, Code::TicketInvalid, "{wrong:?}");
@@ -137,7 +138,7 @@ fn an_unknown_order_counts_in_full_and_blocks_its_strategy_there() {
 fn slices_draw_on_their_parent_and_give_back_what_they_did_not_use() {
     let limits = Limits { position_value_max: money(100_000), ..Limits::unlimited() };
     let mut engine = engine(limits);
-    let parent = place(&mut engine, &buy("p", 100), 0).unwrap();
+    let parent = place(&mut engine, &sliced("p", 100), 0).unwrap();
     let reserved = |engine: &OrderEngine| engine.exposure(InstrumentId(0)).unwrap().open_buy;
     let slice = |id, lots| Intent { parent: Some(parent), ..buy(id, lots) };
     let first = place(&mut engine, &slice("p1", 60), 0).unwrap();
@@ -161,7 +162,7 @@ fn slices_draw_on_their_parent_and_give_back_what_they_did_not_use() {
 fn a_parent_stays_as_long_as_its_slices_and_an_order_as_its_ticket() {
     let mut engine = engine(Limits::unlimited());
     engine.set_closed_retained(2);
-    let parent = place(&mut engine, &buy("p", 10), 0).unwrap();
+    let parent = place(&mut engine, &sliced("p", 10), 0).unwrap();
     let slice = Intent { parent: Some(parent), ..buy("p1", 4) };
     let slice = place(&mut engine, &slice, 0).unwrap();
     let grown = Amend { price: Some(MARK), lots: Lots(11) };

@@ -136,6 +136,7 @@ impl World {
             instrument: InstrumentId(u16::from(other)),
             strategy: StrategyId(self.orders.len() as u16 % 7 * u16::from(slice_of.is_none())),
             parent: slice_of.and_then(|n| self.order(n)).map(|order| order.key),
+            is_sliced: slice_of.is_none() && lots % 2 == 0,
             ..market(&id, side, lots)
         };
         if let Ok(ticket) = self.engine.approve(&intent, self.now_ns) {

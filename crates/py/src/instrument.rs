@@ -108,6 +108,24 @@ impl PyInstrument {
         self.inner.quantity_f64(Lots(1))
     }
 
+    /// Smallest order in lots, by quantity alone.
+    #[getter]
+    fn lots_min(&self) -> i64 {
+        self.inner.lots_min.0
+    }
+
+    /// Largest order in lots.
+    #[getter]
+    fn lots_max(&self) -> i64 {
+        self.inner.lots_max.0
+    }
+
+    /// Smallest order value in quote money; 0 for none.
+    #[getter]
+    fn notional_min(&self) -> f64 {
+        self.inner.notional_min.0 as f64 / hean_core::number::MONEY_SCALE as f64
+    }
+
     /// Exact ticks of a `Decimal`, int or text; raises `PriceNotOnTick`.
     fn price_ticks(&self, price: &Bound<'_, PyAny>) -> PyResult<i64> {
         convert::price(&self.inner, price).map(|ticks| ticks.0)

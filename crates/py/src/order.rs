@@ -99,7 +99,8 @@ impl PyOrderEngine {
     /// Check all hard limits and reserve the worst case; returns a ticket.
     #[pyo3(signature = (
         order_id, symbol, *, side, r#type, size, now_ns, price=None, trigger_price=None,
-        reduce_only=false, time_in_force="GTC", strategy_id="", parent=None
+        reduce_only=false, time_in_force="GTC", strategy_id="", parent=None,
+        is_sliced=false
     ))]
     fn approve(
         &mut self,
@@ -115,6 +116,7 @@ impl PyOrderEngine {
         time_in_force: &str,
         strategy_id: &str,
         parent: Option<&str>,
+        is_sliced: bool,
     ) -> PyResult<u64> {
         let strategy = self.inner.strategy(strategy_id).map_err(|error| raise(&error))?;
         let (instrument, rules) = self.instrument(symbol)?;
@@ -131,6 +133,7 @@ impl PyOrderEngine {
             price: order_terms::price(rules, price)?,
             trigger: order_terms::price(rules, trigger_price)?,
             parent: parent.map(|id| self.key(id)).transpose()?,
+            is_sliced,
         };
         self.inner.approve(&intent, now_ns).map(|ticket| ticket.0).map_err(|error| raise(&error))
     }
@@ -170,6 +173,7 @@ impl PyOrderEngine {
             price: price_ticks.map(Ticks),
             trigger: trigger_ticks.map(Ticks),
             parent: None,
+            is_sliced: false,
         };
         self.inner.approve(&intent, now_ns).map(|ticket| ticket.0).map_err(|error| raise(&error))
     }

@@ -24,6 +24,7 @@ pub struct OrderFields<'py> {
     pub reduce_only: bool,
     pub time_in_force: Text<'py>,
     pub strategy: Text<'py>,
+    pub is_sliced: bool,
     pub parent: Text<'py>,
 }
 
@@ -49,6 +50,7 @@ impl<'py> OrderFields<'py> {
             reduce_only: fields.get_item(7)?.is_truthy()?,
             time_in_force: text(8)?,
             strategy: text(9)?,
+            is_sliced: !fields.get_item(10)?.is_none(),
             parent: text(11)?,
         })
     }

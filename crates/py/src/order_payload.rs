@@ -52,6 +52,7 @@ impl PyOrderEngine {
             price: optional(&order.price)?,
             trigger: optional(&order.trigger)?,
             parent: parent.map(|id| self.key(id)).transpose()?,
+            is_sliced: order.is_sliced,
         };
         act(&mut self.inner, &intent).map_err(|error| raise(&error))
     }

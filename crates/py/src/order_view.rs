@@ -24,6 +24,9 @@ impl PyOrderEngine {
         self.put_terms(py, &dict, key)?;
         self.put_progress(py, &dict, key)?;
         dict.set_item("strategy_id", self.inner.strategy_name(record.strategy))?;
+        let parent = record.parent().and_then(|parent| self.inner.id(parent).ok());
+        dict.set_item("parent_id", parent)?;
+        dict.set_item("is_sliced", record.is_sliced())?;
         dict.set_item("reason", notes.map_or("", |notes| &*notes.reason))?;
         dict.set_item("created_at", record.created_ns)?;
         dict.set_item("updated_at", record.updated_ns)?;
@@ -51,6 +54,8 @@ impl PyOrderEngine {
         let average = self.inner.average_price(key);
         let average = average.map(|price| decimal(py, &price)).transpose()?;
         let state = self.inner.state(key).map_err(|error| raise(&error))?;
+        let left = self.inner.left(key);
+        dict.set_item("left_qty", quantity_of(py, self.instrument_of(key)?, left)?)?;
         dict.set_item("filled_qty", decimal(py, &filled)?)?;
         dict.set_item("avg_price", average)?;
         dict.set_item("status", state.name())?;

@@ -44,6 +44,10 @@ impl OrderEngine {
             let message = format!("it is {}; only a working order can change", state.name());
             return Err(CoreError::new(Code::OrderNotOpen, message));
         }
+        if record.is_sliced() {
+            let message = "a sliced order keeps its terms; cancel it and ask again";
+            return Err(CoreError::new(Code::ParameterInvalid, message));
+        }
         if record.has(AMEND_PENDING) {
             let message = "an amend is on its way; wait for its answer";
             return Err(CoreError::new(Code::IllegalTransition, message));
@@ -65,6 +69,7 @@ impl OrderEngine {
             trigger: record.trigger(),
             is_new: false,
             is_slice: record.parent().is_some(),
+            is_sliced: false,
             flow: Default::default(),
         };
         if let Some(parent) = record.parent() {

@@ -113,7 +113,7 @@ impl OrderEngine {
         to.int(record.side() as i64);
         to.int(record.order_type() as i64);
         to.int(record.time_in_force() as i64);
-        to.int(i64::from(record.reduce_only()));
+        to.int(i64::from(record.reduce_only()) | i64::from(record.is_sliced()) << 1);
         to.maybe(record.price().map(|price| i128::from(price.0)));
         to.maybe(record.trigger().map(|price| i128::from(price.0)));
         to.maybe(record.parent().map(|key| i128::from(key.0)));

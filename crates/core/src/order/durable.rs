@@ -66,7 +66,7 @@ impl OrderEngine {
         hash::put_u8(out, record.side() as u8);
         hash::put_u8(out, record.order_type() as u8);
         hash::put_u8(out, record.time_in_force() as u8);
-        hash::put_u8(out, u8::from(record.reduce_only()));
+        hash::put_u8(out, u8::from(record.reduce_only()) | u8::from(record.is_sliced()) << 1);
         for price in [record.price(), record.trigger()] {
             hash::put_optional_i64(out, price.map(|price| price.0));
         }

@@ -224,8 +224,13 @@ impl OrderEngine {
         let Some(record) = record.filter(|record| State::of(record) == State::Intent) else {
             return Err(invalid("not for this order, or the order was withdrawn"));
         };
-        let reduce_only = record.reduce_only();
+        let (reduce_only, parent) = (record.reduce_only(), record.parent());
         self.consume(ticket, key);
+        if parent.is_some_and(|parent| !self.is_sliceable(parent)) {
+            self.fact(key, Fact { kind: FactKind::Cancelled, ts_ns: now_ns })?;
+            let why = "the sliced order has ended since the approval; withdrawn";
+            return Err(CoreError::new(Code::OrderNotOpen, why));
+        }
         if !self.may_leave(reduce_only) {
             self.fact(key, Fact { kind: FactKind::Cancelled, ts_ns: now_ns })?;
             return Err(self.halted());
@@ -406,14 +411,17 @@ impl OrderEngine {
     /// A slice must be of its parent's kind and fit into what the parent still holds.
     pub(crate) fn check_slice(&self, intent: &Intent<'_>, key: OrderKey) -> Result<()> {
         let parent = self.record(key)?;
-        let is_same = (parent.instrument, parent.strategy, parent.side(), parent.reduce_only())
-            == (intent.instrument, intent.strategy, intent.side, intent.reduce_only);
-        if !is_same || parent.parent().is_some() {
-            let why = "a slice has the instrument, strategy, side and reduce-only of its parent, \
-                       and no slices of its own";
+        if !parent.is_sliced() || intent.is_sliced {
+            let why = "a slice is of a sliced order, and has no slices of its own";
             return Err(CoreError::new(Code::ParameterInvalid, why));
         }
-        if !matches!(State::of(parent), State::Sent | State::Working | State::Partial) {
+        let is_same = (parent.instrument, parent.strategy, parent.side(), parent.reduce_only())
+            == (intent.instrument, intent.strategy, intent.side, intent.reduce_only);
+        if !is_same {
+            let why = "a slice has the instrument, strategy, side and reduce-only of its parent";
+            return Err(CoreError::new(Code::ParameterInvalid, why));
+        }
+        if !self.is_sliceable(key) {
             return Err(CoreError::new(Code::OrderNotOpen, "the sliced order is not working"));
         }
         let left = self.held(key).lots;
@@ -422,6 +430,19 @@ impl OrderEngine {
             return Err(CoreError::new(Code::LimitBreached, message));
         }
         Ok(())
+    }
+
+    /// Lots of a sliced order that are neither filled nor drawn by a slice; of another order, what
+    /// is not filled. 0 once it has ended.
+    #[must_use]
+    pub fn left(&self, key: OrderKey) -> Lots {
+        Lots(self.held(key).lots)
+    }
+
+    /// May slices of it leave?
+    fn is_sliceable(&self, key: OrderKey) -> bool {
+        let state = self.orders.get(key).map(State::of);
+        state.is_some_and(|state| matches!(state, State::Sent | State::Partial))
     }
 
     fn set_leverage_cap(&mut self) {

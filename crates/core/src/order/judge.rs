@@ -199,7 +199,11 @@ impl Judge<'_> {
 
     fn size(&mut self) {
         let (desk, lots) = (self.desk, self.wish.lots);
-        let (least, most) = (desk.instrument.lots_min, desk.instrument.lots_max);
+        let least = desk.instrument.lots_min;
+        let most = match self.wish.is_sliced {
+            true => Lots(i64::MAX),
+            false => desk.instrument.lots_max,
+        };
         let is_breach = lots < least || lots > most;
         self.rule(Code::OrderSizeInvalid, "R01 lot filter", is_breach, || {
             (format!("{} lots", lots.0), format!("{} .. {} lots", least.0, most.0))

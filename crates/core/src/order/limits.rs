@@ -153,6 +153,8 @@ pub struct Wish {
     pub is_new: bool,
     /// A slice draws on its parent's reservation: exposure was judged with the parent.
     pub is_slice: bool,
+    /// Is it worked in slices? The venue never sees it whole.
+    pub is_sliced: bool,
     /// The recent stream of orders.
     pub flow: Flow,
 }

@@ -203,6 +203,8 @@ pub struct Intent<'a> {
     pub trigger: Option<Ticks>,
     /// The sliced order this one is a slice of; the slice draws on its hold.
     pub parent: Option<OrderKey>,
+    /// Is worked in slices: never sent itself.
+    pub is_sliced: bool,
 }
 
 impl Intent<'_> {
@@ -214,7 +216,8 @@ impl Intent<'_> {
             | (self.side as u64) << 32
             | (self.order_type as u64) << 36
             | (self.time_in_force as u64) << 40
-            | u64::from(self.reduce_only) << 44;
+            | u64::from(self.reduce_only) << 44
+            | u64::from(self.is_sliced) << 45;
         let words = [
             kind,
             self.lots.0 as u64,

@@ -128,7 +128,8 @@ impl Record {
             kind: intent.side as u8
                 | (intent.reduce_only as u8) << 1
                 | (intent.time_in_force as u8) << 2
-                | (intent.order_type as u8) << 4,
+                | (intent.order_type as u8) << 4
+                | (intent.is_sliced as u8) << 7,
             end: End::Open,
         }
     }
@@ -155,6 +156,12 @@ impl Record {
         self.kind & 2 != 0
     }
 
+    /// Is worked in slices, and never sent itself.
+    #[must_use]
+    pub const fn is_sliced(&self) -> bool {
+        self.kind >> 7 != 0
+    }
+
     /// How long it stays.
     #[must_use]
     pub const fn time_in_force(&self) -> TimeInForce {
@@ -164,7 +171,7 @@ impl Record {
     /// Kind of order.
     #[must_use]
     pub fn order_type(&self) -> OrderType {
-        OrderType::ALL.get(usize::from(self.kind >> 4)).copied().unwrap_or(OrderType::Market)
+        OrderType::ALL.get(usize::from(self.kind >> 4 & 7)).copied().unwrap_or(OrderType::Market)
     }
 
     /// Limit price.

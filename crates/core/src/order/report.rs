@@ -57,6 +57,7 @@ impl OrderEngine {
             trigger: intent.trigger,
             is_new: true,
             is_slice: intent.parent.is_some(),
+            is_sliced: intent.is_sliced,
             flow,
         }
     }

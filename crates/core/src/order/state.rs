@@ -169,6 +169,12 @@ impl FactKind {
             _ => None,
         }
     }
+
+    /// Can it be said of an order that never reaches a venue?
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Sent | Self::Cancelled | Self::Expired)
+    }
 }
 
 /// One fact with the time at which it happened.
@@ -199,6 +205,9 @@ pub struct Transition {
 /// [`Code::IllegalTransition`] if the fact contradicts what is known; the record is unchanged.
 pub fn apply(record: &mut Record, fills: &mut Fills, fact: Fact) -> Result<Transition> {
     let from = State::of(record);
+    if record.is_sliced() && !fact.kind.is_ours() {
+        return Err(illegal(from, "a sliced order is not at the venue; its slices are"));
+    }
     let before = (record.flags, record.end, record.ended_ns());
     let mut filled = Lots::ZERO;
     match fact.kind {
@@ -225,13 +234,14 @@ pub fn apply(record: &mut Record, fills: &mut Fills, fact: Fact) -> Result<Trans
     Ok(Transition { from, to, filled, is_resurrected })
 }
 
-/// A slice's fill is a fill of its parent too; the slice has passed the table already.
+/// A slice's fill is a fill of its parent too; the slice has passed the table already. It counts
+/// even if another slice has an execution of that id, or the parent would buy it again.
 pub(crate) fn absorb(record: &mut Record, fills: &mut Fills, fill: (ExecId, Ticks, Lots), ts: i64) {
     if let Place::New(place) = fills.place(record.fills, fill) {
         fills.insert(&mut record.fills, place, fill, ts);
-        record.filled.0 = record.filled.0.saturating_add(fill.2 .0);
-        record.updated_ns = record.updated_ns.max(ts);
     }
+    record.filled.0 = record.filled.0.saturating_add(fill.2 .0);
+    record.updated_ns = record.updated_ns.max(ts);
 }
 
 /// The earliest terminal event counts; of two at one time the one with the lower number.

@@ -268,6 +268,7 @@ impl NativeRun {
             price: None,
             trigger: None,
             parent: None,
+            is_sliced: false,
         }
     }
 

@@ -38,11 +38,17 @@ pub fn buy(id: &str, lots: i64) -> Intent<'_> {
         price: Some(MARK),
         trigger: None,
         parent: None,
+        is_sliced: false,
     }
 }
 
 pub fn market(id: &str, side: Side, lots: i64) -> Intent<'_> {
     Intent { side, order_type: OrderType::Market, price: None, ..buy(id, lots) }
+}
+
+/// An order that is worked in slices.
+pub fn sliced(id: &str, lots: i64) -> Intent<'_> {
+    Intent { is_sliced: true, ..buy(id, lots) }
 }
 
 /// A number as the sequence part of an id.
@@ -58,7 +64,7 @@ pub fn base36(mut n: u64) -> String {
     digits.iter().rev().map(|&byte| char::from(byte)).collect()
 }
 
-/// Approve, redeem and acknowledge.
+/// Approve, redeem and acknowledge; what is sliced never reaches a venue.
 pub fn place(
     engine: &mut OrderEngine,
     intent: &Intent<'_>,
@@ -66,7 +72,9 @@ pub fn place(
 ) -> Result<OrderKey, CoreError> {
     let ticket = engine.approve(intent, now_ns)?;
     let key = engine.redeem(ticket, intent, now_ns)?;
-    engine.on_placed(key, None, now_ns)?;
+    if !intent.is_sliced {
+        engine.on_placed(key, None, now_ns)?;
+    }
     Ok(key)
 }
 
