@@ -66,6 +66,12 @@ class Hand(Strategy):
     name = "hand"
 
 
+class Slicer(Hand):
+    """The same, and its orders may be sliced."""
+
+    slices = True
+
+
 class Desk:
     """Everything of one account. `say` emits and delivers; `of` gives what was emitted so far."""
 

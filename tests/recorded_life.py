@@ -16,6 +16,7 @@ from hean.feeds.arriving import Terms
 from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
 from hean.live.rows import START, Start, row_bytes
+from hean.strategies.base import Strategy
 from hean.system import AccountSettings
 from hean.venues.reports import Tracked, Wanted
 
@@ -54,12 +55,12 @@ VENUE_MS = 1_700_000_000_123
 class Life:
     """A process that writes a journal, played by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, strategy: Strategy | None = None) -> None:
         path = folder / "journal.db"
         self.journal = Journal(
             SqliteDisk(path), place=str(path), meta={}, lock=WriterLock(folder / "lock", "1")
         )
-        self.desk = Desk(limits={})
+        self.desk = Desk(limits={}, strategy=strategy)
         self.desk.venue.submit = self._submit  # type: ignore[method-assign]
         self.desk.venue.amend = self._amend  # type: ignore[method-assign]
         self.time_s = 0.0

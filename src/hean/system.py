@@ -19,6 +19,7 @@ from hean.core.ports import Market, Venue
 from hean.core.types import EventType
 from hean.errors import TopologyInvalid
 from hean.execution.coin_fees import CoinFees
+from hean.execution.desk import AlgoDesk
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
 from hean.models.candles import CandleBuilder
@@ -142,7 +143,11 @@ class TradingSystem:
         if self.memory is not None:
             self.add(self.memory)
         self.add(self.governor)
-        self.add(ExecutionRouter(self.engine, venue))
+        is_sliced = any(each.slices for each in self.strategies)
+        self.desk = AlgoDesk(self.engine, self.governor.instruments) if is_sliced else None
+        self.add(ExecutionRouter(self.engine, venue, desk=self.desk))
+        if self.desk is not None:
+            self.add(self.desk)
 
     def _remembering(
         self, settings: MemorySettings | None, reference: Callable[[str], float | None]

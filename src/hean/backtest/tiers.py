@@ -56,6 +56,8 @@ def watch(system: TradingSystem, venue: SimulatedVenue, tier: Tier, *, has_bars:
         raise ParameterInvalid(
             f"sizing {system.sizing.method} needs a forecast at every bar; run tier event."
         )
+    if tier is not Tier.EVENT and strategy.slices:
+        raise ParameterInvalid(f"{strategy.name} slices orders by every tick; run tier event.")
     if tier is Tier.WAKE and not wakes:
         raise ParameterInvalid(f"{strategy.name} names no wakes(); run tier event.")
     if tier is Tier.NATIVE:

@@ -29,7 +29,8 @@ class Signal(Payload, frozen=True):
     """A strategy wants to trade. *size*: base units; `None` leaves it to the governor's sizing.
 
     *price*: limit of a `LIMIT`, trigger of a stop; put on the tick by the governor. *order_id*:
-    for an order the strategy wants to cancel later; empty lets the governor name it.
+    for an order the strategy wants to cancel later; empty lets the governor name it. *algo*: how
+    to slice it, such as `twap:duration=10m,slices=20`.
     """
 
     event_type: ClassVar = EventType.SIGNAL
@@ -49,6 +50,7 @@ class Signal(Payload, frozen=True):
     take_profit: float | None = None
     order_id: str = ""
     extra: dict[str, Any] | None = None
+    algo: str | None = None
 
 
 class OrderPayload(Payload, frozen=True):
@@ -250,7 +252,9 @@ class OrderFilled(OrderPayload, frozen=True, gc=False):
 
 class OrderCancelled(OrderPayload, frozen=True, gc=False):
     """The order is closed with *remaining_qty* unfilled. *ended_ns*: by the venue's clock, 0 where
-    it is the time of the event."""
+    it is the time of the event. *source*: who ended it; `desk` ends a sliced order, also one that
+    was filled whole.
+    """
 
     event_type: ClassVar = EventType.ORDER_CANCELLED
 
@@ -259,6 +263,7 @@ class OrderCancelled(OrderPayload, frozen=True, gc=False):
     symbol: str = ""
     remaining_qty: Decimal = ZERO
     ended_ns: int = 0
+    source: str = "venue"
 
 
 class OrderUnknown(OrderPayload, frozen=True, gc=False):

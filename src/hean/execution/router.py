@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`router.py`: from approval to venue. It redeems the ticket, which works once and only for these
-very fields, and hands the order, or the new terms of one, to the venue port. The same body runs in
-every mode, because the port never waits. It invents no fills and approves nothing.
+very fields, and hands the order, or the new terms of one, to the venue port; an order that names an
+algorithm goes to the desk instead, and only its slices come back here. The same body runs in every
+mode, because the port never waits. It invents no fills and approves nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hean.core.types import (
     OrderRejected,
 )
 from hean.errors import HeanError, OrderUnknown, ParameterInvalid, TicketInvalid
+from hean.execution.desk import AlgoDesk
 
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 """States in which a venue may hold the order, so that a cancel makes sense."""
@@ -29,7 +31,8 @@ class ExecutionRouter(Module):
 
     An approval without a ticket is refused: only the governor approves. *accepts_unticketed*: for
     a process without a governor, in which a custom risk check approves alone; its approvals then
-    go through `engine.approve` first, so that hard limits hold for them too.
+    go through `engine.approve` first, so that hard limits hold for them too. *desk*: works orders
+    that name an algorithm; without one they are refused.
     """
 
     name = "router"
@@ -37,11 +40,17 @@ class ExecutionRouter(Module):
     produces = (EventType.ORDER_REJECTED, EventType.AMEND_REJECTED)
 
     def __init__(
-        self, engine: OrderEngine, venue: Venue, *, accepts_unticketed: bool = False
+        self,
+        engine: OrderEngine,
+        venue: Venue,
+        *,
+        accepts_unticketed: bool = False,
+        desk: AlgoDesk | None = None,
     ) -> None:
         self.engine = engine
         self.venue = venue
         self.accepts_unticketed = accepts_unticketed
+        self.desk = desk
 
     @on(EventType.ORDER_APPROVED)
     def on_order_approved(self, event: Event) -> None:
@@ -49,8 +58,7 @@ class ExecutionRouter(Module):
         approved: OrderApproved = event.data
         now_ns = self.context.clock.now_ns
         try:
-            if approved.algo is not None:
-                raise ParameterInvalid(f"algo {approved.algo!r}: this router sends orders whole.")
+            algorithm = None if approved.algo is None else self._desk(approved).plan(approved)
             ticket = approved.ticket
             if ticket is None:
                 ticket = self._approve(approved, now_ns)
@@ -67,7 +75,18 @@ class ExecutionRouter(Module):
                 )
             )
             return
-        self.venue.submit(approved)
+        if algorithm is None:
+            self.venue.submit(approved)
+        else:
+            self._desk(approved).begin(approved, algorithm)
+
+    def _desk(self, approved: OrderApproved) -> AlgoDesk:
+        if self.desk is None:
+            raise ParameterInvalid(
+                f"algo {approved.algo!r}: orders are sent whole here; a strategy that has some "
+                "sliced says `slices = True`."
+            )
+        return self.desk
 
     def _approve(self, approved: OrderApproved, now_ns: int) -> int:
         if not self.accepts_unticketed:
@@ -117,7 +136,9 @@ class ExecutionRouter(Module):
                 and request.strategy_id in ("", order["strategy_id"])
             ]
         for order_id in order_ids:
-            if self._is_open(order_id):
+            if self.desk is not None and self.desk.works(order_id):
+                self.desk.stop(order_id, request.reason)
+            elif self._is_open(order_id):
                 self.engine.cancel_requested(order_id)
                 self.venue.cancel(order_id)
 

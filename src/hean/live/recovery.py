@@ -23,6 +23,7 @@ from hean.core.module import Context
 from hean.core.types import (
     AmendApproved,
     AmendRejected,
+    Error,
     EventType,
     KillswitchTriggered,
     OrderApproved,
@@ -41,11 +42,14 @@ from hean.errors import (
     JournalDamaged,
     NotSent,
     OrderError,
+    OrderNotOpen,
     OrderUnknown,
+    ParameterInvalid,
     ReplayDiverged,
     StateError,
 )
 from hean.execution.coin_fees import CoinFees
+from hean.execution.desk import SOURCE
 from hean.execution.orders import OrderManager
 from hean.feeds.arriving import Terms
 from hean.live.rows import (
@@ -70,9 +74,12 @@ from hean.venues.reports import Tracked, Wanted
 
 ZERO = Decimal(0)
 NEVER_SENT = "never sent: the process had ended"
+ALGO_GONE = "its algorithm ended with the process; its slices are asked back"
 SEEN_MAX = 100_000  # execution ids, as the tracker keeps
 LEFT_MAX = 20_000  # orders that have left and are thought of; the engine keeps as many
 REMEMBERED_NS = 3_600_000_000_000  # an order that ended so long ago is not told of any more
+WITHDRAWN = frozenset({Halted.code, OrderNotOpen.code})
+"""Why the engine itself ends an order whose ticket the router shows it."""
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 CONDITIONAL = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
 Protection = tuple[float | None, float | None]
@@ -161,6 +168,7 @@ class Books:
                 self._compare(record)
             case "START":
                 self.start, self.is_stopped = row_of(record, Start), False
+                self.begin_slices()
                 self._tickets.clear()  # who might have used them is gone
                 self.admit(self.start.terms)
             case "STOP":
@@ -182,12 +190,22 @@ class Books:
         ids = [str(order["client_order_id"]) for order in self.engine.open_orders()]
         return [order_id for order_id in ids if order_id in self._unsent]
 
-    def withdrawals(self) -> list[OrderCancelled | AmendRejected]:
-        """What ends the orders and amendments of which no byte has left."""
-        facts: list[OrderCancelled | AmendRejected] = [
-            OrderCancelled(order_id, NEVER_SENT, self.engine.get(order_id)["symbol"])
-            for order_id in self.never_sent()
-        ]
+    def withdrawals(self) -> list[OrderCancelled | AmendRejected | Error]:
+        """What ends the orders and amendments of which no byte has left. Of a sliced order none
+        ever does: it ends as well, aloud, for nobody works it any more.
+        """
+        facts: list[OrderCancelled | AmendRejected | Error] = []
+        for order_id in self.never_sent():
+            order = self.engine.get(order_id)
+            if not order["is_sliced"]:
+                facts.append(OrderCancelled(order_id, NEVER_SENT, order["symbol"]))
+                continue
+            left = order["qty"] - order["filled_qty"]
+            words = (
+                f"{order_id}: {left:f} of {order['qty']:f} {order['symbol']} not done: {ALGO_GONE}"
+            )
+            facts.append(OrderCancelled(order_id, ALGO_GONE, order["symbol"], left, source=SOURCE))
+            facts.append(Error(SOURCE, words, self.last_ns))
         for order in self.engine.open_orders():
             order_id = order["client_order_id"]
             if order["amend_pending"] and order_id not in self._amends_left:
@@ -233,7 +251,8 @@ class Books:
             is_placed=not is_unknown and status != "ABSENT",
             is_unknown=is_unknown,
             is_ended=status not in OPEN,
-            is_cancel_wanted=order_id in self.cancels,
+            # Whoever worked the slices is gone.
+            is_cancel_wanted=order_id in self.cancels or order["parent_id"] is not None,
             is_absent=status == "ABSENT",
             is_quarantined=status == "QUARANTINE",
             left_ms=self._left.get(order_id, 0),
@@ -291,6 +310,14 @@ class Books:
         for order_id in list(self._tickets):
             self._use_ticket(order_id)
 
+    def begin_slices(self) -> None:
+        """A sliced order that the router did not refuse was begun, though no SENT row says so. For
+        when no row follows.
+        """
+        for order_id in list(self._tickets):
+            if self.engine.get(order_id)["is_sliced"]:
+                self._use_ticket(order_id)
+
     def _fact(self, record: Record) -> None:
         fact: Any = record.fact()
         kind, manager = fact.event_type, self._manager
@@ -310,6 +337,8 @@ class Books:
                 if manager.admit_fill(event):
                     self._book(fact)
             case EventType.ORDER_CANCELLED:
+                if fact.source == SOURCE and fact.order_id in self._tickets:
+                    self._use_ticket(fact.order_id)  # the desk ends only what it began
                 manager.on_cancelled(event)
             case EventType.ORDER_REJECTED:
                 self._rejected(fact, event)
@@ -342,6 +371,8 @@ class Books:
     def _approve(self, approved: OrderApproved, ts_ns: int) -> None:
         if approved.ticket is None:
             return  # anybody can say so; the router refused it
+        if approved.parent_id in self._tickets:
+            self._use_ticket(approved.parent_id)  # only what the router let through has slices
         try:
             self._tickets[approved.order_id] = (self.engine.readmit(approved, ts_ns), ts_ns)
         except AlreadyApproved:
@@ -377,9 +408,11 @@ class Books:
         order_id = rejected.order_id
         if rejected.source == "venue":
             self._at_gateway(order_id)
-        elif rejected.source == "router" and rejected.code == Halted.code:
+        elif rejected.source == "router" and rejected.code in WITHDRAWN:
             self._tickets.pop(order_id, None)
             self.engine.on_cancelled(order_id, event.ts_ns)  # as the engine did when it refused
+        elif rejected.source == "router" and rejected.code == ParameterInvalid.code:
+            self._tickets.pop(order_id, None)  # its algorithm was none; its ticket was not used
         self._manager.on_rejected(event)
 
     def _halt(self, triggered: KillswitchTriggered) -> None:
@@ -412,6 +445,8 @@ def fold(records: Iterable[Record]) -> Books | None:
                 )
             books = Books(row_of(record, Start))
         books.apply(record)
+    if books is not None:
+        books.begin_slices()
     return books
 
 

@@ -120,33 +120,25 @@ def curve_weights(curve: Array, start_ns: int, *, duration_ns: int, parts: int) 
 
 
 def blended_share(
-    weights: Sequence[float] | Array,
-    seen: Sequence[float] | Array,
+    prior: float,
+    seen: float,
     *,
     expected: float,
-    minutes_per_part: float,
+    minutes: float,
     pseudo_minutes: float = PSEUDO_MINUTES,
 ) -> float:
-    """Share of the whole that should be done after the parts *seen*, in the light of their volume.
+    """Share of the whole that should be done by now, in the light of what has traded.
 
-    *weights*: expected shares of all parts; *seen*: volumes of the first parts; *expected*: volume
-    of the whole by history. The level of the day has a Gamma prior worth *pseudo_minutes* of
-    history (the Dirichlet weights scaled by it): level = (pseudo + minutes seen by volume) /
-    (pseudo + minutes passed); what is to come is expected x level. *Returns*: 0 to 1.
+    *prior*: the curve's share by now; *seen*: volume since the start; *expected*: of the whole
+    stretch of *minutes*, by history. The level of the day has a Gamma prior worth *pseudo_minutes*
+    (the Dirichlet weights scaled by it): level = (pseudo + minutes seen by volume) / (pseudo +
+    minutes passed); what is to come is expected x level. *Returns*: 0 to 1.
     """
-    weights = np.asarray(weights, dtype=np.float64)
-    done = np.asarray(seen, dtype=np.float64)
-    count = len(done)
-    if count >= len(weights):
-        return 1.0
-    prior = float(weights[:count].sum())
-    if expected <= 0:
-        return prior
-    minutes = minutes_per_part * len(weights)
-    by_volume, passed = float(done.sum()) / expected * minutes, prior * minutes
-    level = (pseudo_minutes + by_volume) / (pseudo_minutes + passed)
-    total = float(done.sum()) + expected * level * (1 - prior)
-    return min(float(done.sum()) / total, 1.0) if total > 0 else prior
+    if expected <= 0 or prior >= 1:
+        return min(prior, 1.0)
+    level = (pseudo_minutes + seen / expected * minutes) / (pseudo_minutes + prior * minutes)
+    total = seen + expected * level * (1 - prior)
+    return min(seen / total, 1.0) if total > 0 else prior
 
 
 # ---------------------------------------------------------------- by volume, behind a display

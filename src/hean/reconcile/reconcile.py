@@ -332,7 +332,11 @@ class Reconciler(Module):
 
     def _orders(self, read: AccountRead) -> Iterator[OurOrder]:
         """Open orders, and those that the venue takes for open."""
-        known = {order["client_order_id"]: order for order in self._engine.open_orders()}
+        known = {
+            order["client_order_id"]: order
+            for order in self._engine.open_orders()
+            if not order["is_sliced"]  # only its slices are at the venue
+        }
         for listed in read.orders:
             order_id = listed.client_order_id
             if order_id and order_id not in known:

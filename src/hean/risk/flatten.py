@@ -166,7 +166,7 @@ class Flatten(Module):
 
     def _closing(self, symbol: str, side: Side) -> Decimal:
         """What open orders may still take off the position. The stops of a perpetual do not count:
-        the venue lets them close no more than there is.
+        the venue lets them close no more than there is. A sliced order is there with its slices.
         """
         is_spot = self.instruments[symbol].kind == "spot"
         return sum(
@@ -175,6 +175,7 @@ class Flatten(Module):
                 for order in self.engine.open_orders()
                 if order["symbol"] == symbol
                 and order["side"] == side
+                and not order["is_sliced"]
                 and (is_spot or not (order["reduce_only"] and order["type"] in PROTECTIVE))
             ),
             ZERO,

@@ -182,6 +182,7 @@ class RiskGovernor(Module):
             trigger,
             signal.reduce_only,
             strategy_id=signal.strategy_id,
+            algo=signal.algo,
         )
 
     def _scaled(self, signal: Signal, size: Decimal, rules: Instrument) -> Decimal:

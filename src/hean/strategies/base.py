@@ -50,6 +50,8 @@ class Strategy(Module):
         EventType.AMEND_REQUEST,
     )
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    slices: ClassVar[bool] = False
+    """Whether its orders may name an algorithm; whoever works them hears every tick."""
 
     def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
         self.symbols = symbols
@@ -103,12 +105,15 @@ class Strategy(Module):
         stop_loss: float | None = None,
         take_profit: float | None = None,
         as_of_seq: int = 0,
+        algo: str | None = None,
     ) -> None:
         """Ask for a position. *size*: base units, `None` lets the governor size.
 
         *strength*: 0 to 1, scales the size. *stop_loss*, *take_profit*: prices at which protective
-        orders rest at the venue once the entry has filled.
+        orders rest at the venue once the entry has filled. *algo*: how to slice it, such as
+        `twap:duration=10m,slices=20`; needs `slices = True` in the class.
         """
+        self._require_slices(algo)
         if stop_loss is not None or take_profit is not None:
             self._wanted[symbol] = (stop_loss, take_profit)
         else:
@@ -124,11 +129,13 @@ class Strategy(Module):
                 stop_loss=stop_loss,
                 take_profit=take_profit,
                 order_id=self._begin(symbol),
+                algo=algo,
             )
         )
 
-    def leave(self, symbol: str, *, as_of_seq: int = 0) -> None:
-        """Ask to close the position, whole; does nothing while flat."""
+    def leave(self, symbol: str, *, as_of_seq: int = 0, algo: str | None = None) -> None:
+        """Ask to close the position, whole; does nothing while flat. *algo*: as of `enter`."""
+        self._require_slices(algo)
         held = self.position[symbol]
         if held:
             side = Side.SELL if held > 0 else Side.BUY
@@ -143,8 +150,13 @@ class Strategy(Module):
                     as_of_seq,
                     reduce_only=True,
                     order_id=order_id,
+                    algo=algo,
                 )
             )
+
+    def _require_slices(self, algo: str | None) -> None:
+        if algo is not None and not self.slices:
+            raise StateError(f"{self.name}: algo {algo!r} needs `slices = True` in the class.")
 
     def amend(
         self,

@@ -34,6 +34,7 @@ OTHERS_ONLY = frozenset({EventType.COMMAND, EventType.RECONCILE, EventType.KILLS
 """What people and watching parts say; a strategy that emits one could let itself trade again."""
 _SIZES = frozenset({Decimal, type(None)})
 _NUMBERS = frozenset({float, int, type(None)})
+_TEXTS = frozenset({str, type(None)})
 
 
 def checked(emit: Callable[[Fact], None]) -> Callable[[Fact], None]:
@@ -75,6 +76,7 @@ def _is_typed(signal: Signal) -> bool:
         and signal.take_profit.__class__ in _NUMBERS
         and signal.order_id.__class__ is str
         and signal.extra is None
+        and signal.algo.__class__ in _TEXTS
     )
 
 

@@ -13,7 +13,14 @@ from decimal import Decimal
 from hean.core.bus import EventBus
 from hean.core.journal import STATE_HASH, Record
 from hean.core.ports import Instant, Source
-from hean.core.types import AmendRejected, EventType, OrderApproved, OrderRejected, Payload
+from hean.core.types import (
+    AmendRejected,
+    EventType,
+    OrderApproved,
+    OrderCancelled,
+    OrderRejected,
+    Payload,
+)
 
 ANSWERS = frozenset(
     {
@@ -39,6 +46,9 @@ def is_answer(record: Record) -> bool:
     if record.kind in (EventType.ORDER_REJECTED, EventType.AMEND_REJECTED):
         fact = record.fact()
         return isinstance(fact, OrderRejected | AmendRejected) and fact.source.startswith("venue")
+    if record.kind == EventType.ORDER_CANCELLED:
+        fact = record.fact()
+        return isinstance(fact, OrderCancelled) and fact.source == "venue"
     return record.kind in ANSWERS
 
 

@@ -19,13 +19,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk import BTC, START_NS
+from desk import BTC, INSTRUMENTS, START_NS, Slicer
 from hean.core.journal import STATE_HASH, Journal, SqliteDisk, WriterLock
 from hean.core.types import (
     AmendApproved,
     AmendRejected,
     AmendRequest,
     Command,
+    Error,
+    EventType,
     KillswitchReleased,
     KillswitchTriggered,
     OrderAbsent,
@@ -35,13 +37,20 @@ from hean.core.types import (
     OrderFilled,
     OrderQuarantined,
     OrderRejected,
+    OrderRequest,
     OrderType,
     OrderUnknown,
     Payload,
     Side,
     Signal,
 )
-from hean.errors import JournalDamaged, JournalWriteFailed, ReplayDiverged, StateError
+from hean.errors import (
+    JournalDamaged,
+    JournalWriteFailed,
+    OrderNotOpen,
+    ReplayDiverged,
+    StateError,
+)
 from hean.feeds.arriving import Terms
 from hean.live import recorder as recorder_module
 from hean.live.recovery import Books, fold
@@ -219,6 +228,74 @@ def test_what_a_person_said_of_an_order_is_remembered_and_the_venue_still_wins(l
     desk.wait(2 * 3_600)
     desk.say(OrderUnknown("h1-test-9", START_NS, BTC))
     assert len(life.check().tracked()) == 2, "as long as the venue may still show it"
+
+
+# ---------------------------------------------------------------- sliced orders
+
+
+def test_a_sliced_order_ends_aloud_with_its_process_and_its_slices_are_asked_back(
+    tmp_path: Path,
+) -> None:
+    """Two lives: the first dies at work, the second withdraws the parent; a third reads both."""
+    life = Life(tmp_path, strategy=Slicer(tuple(INSTRUMENTS)))
+    desk = life.desk
+    parent = desk.ask(
+        "0.1", order_id="whole", algo="twap:duration=100s,slices=10,rest=true", **LIMIT
+    )
+    life.check()
+    for number in range(4):
+        desk.wait(9)
+        desk.place(desk.venue.sent[-1].order_id)
+        desk.fill(desk.venue.sent[-1].order_id, "0.004", f"e{number}")
+        life.check()
+    books = life.check()
+    assert books.never_sent() == [parent]
+    (ended, loud) = books.withdrawals()
+    filled = desk.engine.get(parent)["filled_qty"]
+    assert isinstance(ended, OrderCancelled)
+    assert (ended.source, ended.remaining_qty) == ("desk", Decimal("0.1") - filled)
+    assert isinstance(loud, Error)
+    assert parent in loud.error
+    assert [left.is_cancel_wanted for left in books.tracked() if not left.is_ended] == [True]
+    life.recorder.write(START, row_bytes(start(2)))
+    desk.system.remove(next(m for m in desk.system.modules if m.name == "desk"))  # gone
+    desk.say(ended, loud)
+    again = life.check()
+    assert again.never_sent() == []
+    assert again.engine.status(parent) == "CANCELLED"
+    open_before = desk.venue.sent[-1].order_id
+    desk.fill(open_before, "0.001", "late")
+    assert life.check().engine.get(parent)["filled_qty"] == filled + Decimal("0.001")
+    life.journal.close()
+
+
+@pytest.mark.parametrize("algo", ["twip", "twap:slices=0"])
+def test_an_algorithm_that_was_none_left_no_order(tmp_path: Path, algo: str) -> None:
+    life = Life(tmp_path, strategy=Slicer(tuple(INSTRUMENTS)))
+    life.desk.ask("0.1", order_id="whole", algo=algo)
+    books = life.check()
+    assert [order["status"] for order in books.engine.open_orders()] in ([], ["INTENT"])
+    life.desk.wait(1)
+    life.desk.ask("0.1")
+    life.check()
+    life.journal.close()
+
+
+def test_a_slice_withdrawn_with_its_parent_is_withdrawn_in_the_books(tmp_path: Path) -> None:
+    """Method: the parent is cancelled between the approval of a slice and its redemption."""
+    life = Life(tmp_path, strategy=Slicer(tuple(INSTRUMENTS)))
+    desk = life.desk
+    parent = desk.ask("0.1", order_id="whole", algo="twap:duration=10s,slices=1,jitter=0")
+
+    def cancel(request: OrderRequest) -> None:
+        desk.bus.emit(OrderCancelled(parent, "test", BTC, Decimal("0.1"), source="desk"))
+
+    desk.system.governor.add_check(cancel)
+    desk.wait(6)
+    assert desk.venue.sent == []
+    assert [r.code for r in desk.of(EventType.ORDER_REJECTED)] == [OrderNotOpen.code]
+    assert life.check().engine.status(parent) == "CANCELLED"
+    life.journal.close()
 
 
 # ---------------------------------------------------------------- amendments

@@ -135,17 +135,14 @@ def test_a_curve_of_repeated_weeks_is_the_week_itself() -> None:
 
 
 def test_the_days_own_volume_moves_the_curve() -> None:
-    weights = np.full(10, 0.1)
-    as_expected = blended_share(weights, [10.0] * 4, expected=100.0, minutes_per_part=60)
-    assert as_expected == pytest.approx(0.4)
-    early = blended_share(weights, [20.0] * 4, expected=100.0, minutes_per_part=60)
+    hours = {"expected": 100.0, "minutes": 600.0}
+    assert blended_share(0.4, 40.0, **hours) == pytest.approx(0.4)
+    early = blended_share(0.4, 80.0, **hours)
     assert 0.4 < early < 80 / (80 + 60)  # more is done, but more is to come as well
-    stubborn = blended_share(
-        weights, [20.0] * 4, expected=100.0, minutes_per_part=60, pseudo_minutes=0.0
-    )
-    assert stubborn == pytest.approx(0.4)  # the day is believed at once: twice as much all day
-    assert blended_share(weights, [0.0] * 10, expected=1.0, minutes_per_part=1) == 1.0
-    assert blended_share(weights, [7.0], expected=0.0, minutes_per_part=1) == pytest.approx(0.1)
+    # Without a prior the day is believed at once: twice as much all day long.
+    assert blended_share(0.4, 80.0, pseudo_minutes=0.0, **hours) == pytest.approx(0.4)
+    assert blended_share(1.0, 0.0, **hours) == 1.0
+    assert blended_share(0.1, 7.0, expected=0.0, minutes=1.0) == pytest.approx(0.1)
 
 
 def test_participation_counts_what_others_trade() -> None:
