@@ -21,6 +21,7 @@ from hean.core.types import (
 )
 from hean.errors import HeanError, OrderUnknown, ParameterInvalid, TicketInvalid
 from hean.execution.desk import AlgoDesk
+from hean.execution.slicing import Algorithm
 
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 """States in which a venue may hold the order, so that a cancel makes sense."""
@@ -58,11 +59,11 @@ class ExecutionRouter(Module):
         approved: OrderApproved = event.data
         now_ns = self.context.clock.now_ns
         try:
-            algorithm = None if approved.algo is None else self._desk(approved).plan(approved)
             ticket = approved.ticket
             if ticket is None:
                 ticket = self._approve(approved, now_ns)
             self.engine.redeem_order(approved, ticket, now_ns)
+            algorithm = None if approved.algo is None else self._plan(approved, now_ns)
         except HeanError as error:
             self.context.emit(
                 OrderRejected(
@@ -79,6 +80,14 @@ class ExecutionRouter(Module):
             self.venue.submit(approved)
         else:
             self._desk(approved).begin(approved, algorithm)
+
+    def _plan(self, approved: OrderApproved, now_ns: int) -> Algorithm:
+        """The algorithm of an order; one that has none is withdrawn."""
+        try:
+            return self._desk(approved).plan(approved)
+        except HeanError:
+            self.engine.on_cancelled(approved.order_id, now_ns)
+            raise
 
     def _desk(self, approved: OrderApproved) -> AlgoDesk:
         if self.desk is None:

@@ -78,8 +78,8 @@ ALGO_GONE = "its algorithm ended with the process; its slices are asked back"
 SEEN_MAX = 100_000  # execution ids, as the tracker keeps
 LEFT_MAX = 20_000  # orders that have left and are thought of; the engine keeps as many
 REMEMBERED_NS = 3_600_000_000_000  # an order that ended so long ago is not told of any more
-WITHDRAWN = frozenset({Halted.code, OrderNotOpen.code})
-"""Why the engine itself ends an order whose ticket the router shows it."""
+WITHDRAWN = frozenset({Halted.code, OrderNotOpen.code, ParameterInvalid.code})
+"""Why an order ends while the router shows its ticket."""
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 CONDITIONAL = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
 Protection = tuple[float | None, float | None]
@@ -168,7 +168,6 @@ class Books:
                 self._compare(record)
             case "START":
                 self.start, self.is_stopped = row_of(record, Start), False
-                self.begin_slices()
                 self._tickets.clear()  # who might have used them is gone
                 self.admit(self.start.terms)
             case "STOP":
@@ -310,14 +309,6 @@ class Books:
         for order_id in list(self._tickets):
             self._use_ticket(order_id)
 
-    def begin_slices(self) -> None:
-        """A sliced order that the router did not refuse was begun, though no SENT row says so. For
-        when no row follows.
-        """
-        for order_id in list(self._tickets):
-            if self.engine.get(order_id)["is_sliced"]:
-                self._use_ticket(order_id)
-
     def _fact(self, record: Record) -> None:
         fact: Any = record.fact()
         kind, manager = fact.event_type, self._manager
@@ -337,8 +328,6 @@ class Books:
                 if manager.admit_fill(event):
                     self._book(fact)
             case EventType.ORDER_CANCELLED:
-                if fact.source == SOURCE and fact.order_id in self._tickets:
-                    self._use_ticket(fact.order_id)  # the desk ends only what it began
                 manager.on_cancelled(event)
             case EventType.ORDER_REJECTED:
                 self._rejected(fact, event)
@@ -371,13 +360,13 @@ class Books:
     def _approve(self, approved: OrderApproved, ts_ns: int) -> None:
         if approved.ticket is None:
             return  # anybody can say so; the router refused it
-        if approved.parent_id in self._tickets:
-            self._use_ticket(approved.parent_id)  # only what the router let through has slices
         try:
             self._tickets[approved.order_id] = (self.engine.readmit(approved, ts_ns), ts_ns)
         except AlreadyApproved:
             return  # said twice: the first stands
         self._unsent[approved.order_id] = None
+        if approved.algo is not None:
+            self._use_ticket(approved.order_id)  # as the router does at once; no SENT row follows
 
     def _amend(self, approved: AmendApproved) -> None:
         if approved.ticket is None:
@@ -411,8 +400,6 @@ class Books:
         elif rejected.source == "router" and rejected.code in WITHDRAWN:
             self._tickets.pop(order_id, None)
             self.engine.on_cancelled(order_id, event.ts_ns)  # as the engine did when it refused
-        elif rejected.source == "router" and rejected.code == ParameterInvalid.code:
-            self._tickets.pop(order_id, None)  # its algorithm was none; its ticket was not used
         self._manager.on_rejected(event)
 
     def _halt(self, triggered: KillswitchTriggered) -> None:
@@ -445,8 +432,6 @@ def fold(records: Iterable[Record]) -> Books | None:
                 )
             books = Books(row_of(record, Start))
         books.apply(record)
-    if books is not None:
-        books.begin_slices()
     return books
 
 

@@ -38,12 +38,14 @@ class Ends:
             return ["no process"]
         if not engine.is_ready:
             return ["not ready"]
-        lost = self._lost()
+        lost, orders = self._lost(), engine.system.engine.open_orders()
+        # A sliced order waits for its last slice.
+        waiting = {order["parent_id"] for order in orders if order["client_order_id"] in lost}
         reasons = [
             f"{order['client_order_id']} is {order['status']}"
-            for order in engine.system.engine.open_orders()
+            for order in orders
             if (order["status"] in DOUBTFUL or order["cancel_pending"])
-            and order["client_order_id"] not in lost
+            and order["client_order_id"] not in lost | waiting
         ]
         for symbol, stale in engine.system.governor._stale.items():
             reasons += [f"{symbol}: stale {name}" for name in sorted(stale)]
@@ -90,7 +92,8 @@ class Ends:
                 found += self._difference(name, order, engine)
         for order in engine.system.engine.open_orders():
             name = order["client_order_id"]
-            if name not in checks.venue.orders and name not in lost:
+            is_here_alone = order["is_sliced"]  # its slices are at the venue
+            if name not in checks.venue.orders and name not in lost and not is_here_alone:
                 found.append(f"{name} is {order['status']} here and was never at the venue")
         for market in self._trial.exchange.markets:
             symbol = market.symbol

@@ -75,6 +75,7 @@ class Checks:
         self._engine = engine
         self._heard_s = heard_s
         self._left_verbs: dict[tuple[str, str], int] = {}
+        self._slices: dict[str, list[str]] = {}  # that have left, by the order they are of
         self._epoch = 0
         self._prices: deque[tuple[float, str, Decimal]] = deque()
         self.has_others = any(
@@ -154,6 +155,8 @@ class Checks:
         if approval is None:
             self.fail("I-04", f"{order_id} left without an approval on the disk")
             return
+        if approval.parent_id:
+            self._slice_leaves(order_id, approval.parent_id)
         level = self.journal.level
         is_allowed = level == "RUN" or (approval.reduce_only and level != "LOCKED")
         self.require("I-08", is_allowed, lambda: f"{order_id} left at level {level}")
@@ -170,6 +173,25 @@ class Checks:
                 age_s <= DATA_AGE_MAX_S,
                 lambda: f"{order_id} left on data {age_s:.1f} s old",
             )
+
+    def _slice_leaves(self, order_id: str, parent_id: str) -> None:
+        """What its slices have traded and may still trade is no more than the whole."""
+        slices = self._slices.setdefault(parent_id, [])
+        slices.append(order_id)
+        whole = self.journal.approvals.get(parent_id)
+        size = ZERO if whole is None or whole.algo is None else whole.size
+        used = sum((self._used_by(each) for each in slices), ZERO)
+        self.require(
+            "I-06", used <= size, lambda: f"{used} of {parent_id} with {order_id}, {size} approved"
+        )
+
+    def _used_by(self, order_id: str) -> Decimal:
+        order = self.venue.orders.get(order_id)
+        if order is not None:
+            return Decimal(order.filled + (order.left if order.is_open else ZERO))
+        if order_id in self.journal.ends or order_id in self.journal.absent:
+            return ZERO
+        return self.journal.approvals[order_id].size  # on its way
 
     # ------------------------------------------------------------ rows are on the disk
 

@@ -33,7 +33,7 @@ PATHS = {
     "silent": MarketPath(0.0001, trades=0.0),
 }
 WORKLOADS = ("takers", "maker", "brackets", "desk", "monkey")
-"""What is drawn; two legs need two symbols and are asked for by name."""
+"""What is drawn; two legs need two symbols, and with slices are asked for by name."""
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ class Scenario(msgspec.Struct, frozen=True):
         """What cannot be played, in words."""
         known = {
             "path": (self.path, list(PATHS)),
-            "workload": (self.workload, [*WORKLOADS, "legs"]),
+            "workload": (self.workload, [*WORKLOADS, "legs", "slices"]),
             "venue and market": (f"{self.venue} {self.market}", [f"{v} {m}" for v, m, _ in PLACES]),
         }
         found = [

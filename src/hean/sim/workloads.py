@@ -24,6 +24,14 @@ AWAY_FRACTION = 0.003  # from the touch, of orders that rest
 AMEND_FRACTION = 0.5  # of the occasions on which an order does not stay as it is
 STOP_FRACTION = 0.01
 ENTRY_FRACTION = 0.3  # of what a desk does
+ALGOS = (
+    "twap:duration=1s,slices=4",
+    "twap:duration=2s,slices=3,rest=true",
+    "vwap:duration=1s,weights=2|1|1",
+    "shortfall:duration=2s,slices=4",
+    "pov:share=0.5,interval=200ms,duration=2s",
+    "chaser:away=1,pause=200ms,duration=1s",
+)
 
 
 class Workload(Strategy):
@@ -247,6 +255,35 @@ class Legs(TwoLegs, Workload):
             self.close_legs(as_of_seq=seq)
 
 
+class Slices(Workload):
+    """Orders that are worked in slices, each by another algorithm, some of them taken back."""
+
+    name = "slices"
+    slices = True
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self._last: dict[str, str] = {}
+
+    def act(self, symbol: str, price: float, seq: int) -> None:
+        """One at a time for each symbol, sometimes cancelled, sometimes closed again."""
+        if self.is_waiting(symbol):
+            if self.chance.random() < 0.02:
+                reason = CancelRequest(self._last[symbol], symbol, "enough", self.name)
+                self.context.emit(reason)
+            return
+        algo = self.chance.choice(ALGOS)
+        if self.position[symbol] and self.chance.random() < 0.5:
+            self.leave(symbol, as_of_seq=seq, algo=algo)
+        else:
+            side = self.side(symbol)
+            size = sum((self.size(symbol, price, side) for _ in range(4)), Decimal(0))
+            if self.p.spot and side is Side.SELL:
+                size = min(size, self.position[symbol])
+            self.enter(symbol, side, size=size, as_of_seq=seq, algo=algo)
+        self._last[symbol] = self._under_way[symbol]
+
+
 WORKLOADS: dict[str, type[Workload]] = {
-    each.name: each for each in (Takers, Maker, Brackets, Desk, Monkey, Legs)
+    each.name: each for each in (Takers, Maker, Brackets, Desk, Monkey, Legs, Slices)
 }

@@ -237,8 +237,6 @@ def test_what_cannot_be_sliced_is_refused_and_holds_nothing(
     (rejected,) = desk.of(EventType.ORDER_REJECTED)
     assert (rejected.code, rejected.source) == (ParameterInvalid.code, "router")
     assert words in rejected.reason
-    desk.wait(1)
-    desk.engine.expire_tickets(desk.clock.now_ns)
     assert desk.engine.exposure(BTC)["open_buy"] == 0
     assert desk.venue.sent == []
 
