@@ -261,16 +261,12 @@ class Slices(Workload):
     name = "slices"
     slices = True
 
-    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
-        super().__init__(symbols, given)
-        self._last: dict[str, str] = {}
-
     def act(self, symbol: str, price: float, seq: int) -> None:
         """One at a time for each symbol, sometimes cancelled, sometimes closed again."""
         if self.is_waiting(symbol):
             if self.chance.random() < 0.02:
-                reason = CancelRequest(self._last[symbol], symbol, "enough", self.name)
-                self.context.emit(reason)
+                order_id = self._under_way[symbol]
+                self.context.emit(CancelRequest(order_id, symbol, "enough", self.name))
             return
         algo = self.chance.choice(ALGOS)
         if self.position[symbol] and self.chance.random() < 0.5:
@@ -281,7 +277,6 @@ class Slices(Workload):
             if self.p.spot and side is Side.SELL:
                 size = min(size, self.position[symbol])
             self.enter(symbol, side, size=size, as_of_seq=seq, algo=algo)
-        self._last[symbol] = self._under_way[symbol]
 
 
 WORKLOADS: dict[str, type[Workload]] = {
