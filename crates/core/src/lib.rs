@@ -10,6 +10,7 @@
 pub mod book;
 pub mod error;
 pub mod exchange;
+pub mod feature;
 pub mod hash;
 #[macro_use]
 pub mod indicator;
@@ -25,6 +26,7 @@ pub mod program;
 pub mod rng;
 pub mod sim;
 pub mod sizing;
+pub mod trees;
 pub mod wire;
 
 pub use error::{Code, CoreError, Result};

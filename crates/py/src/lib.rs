@@ -11,6 +11,7 @@ mod desk;
 mod error;
 mod exact;
 mod exchange;
+mod feature;
 mod feed;
 mod filter;
 mod filter_change;
@@ -34,6 +35,7 @@ mod sign;
 mod sim;
 mod sim_payload;
 mod sim_terms;
+mod trees;
 mod wire;
 mod wire_account;
 
@@ -53,6 +55,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     sim::register(module)?;
     ledger::register(module)?;
     wire::register(module)?;
+    feature::register(module)?;
     feed::register(module)?;
     filter_garch::register(module)?;
     order::register(module)?;
@@ -60,5 +63,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     exchange::register(module)?;
     hmc::register(module)?;
     rng::register(module)?;
+    trees::register(module)?;
     Ok(())
 }

@@ -38,6 +38,7 @@ pub use profile::IntradayProfile;
 pub use range::{Atr, Natr, TrueRange};
 pub use rolling::{LinregSlope, Moments, RollingMax, RollingMin, RollingStd, ZScore};
 pub use rsi::{Momentum, Roc, Rsi};
+pub(crate) use state::{seal, unseal};
 pub use state::{Reader, State};
 pub use variance::{GarchVariance, RealizedVariance, TimedEwmaVariance};
 pub use volatility::{Estimator, EwmaVariance, RangeVolatility};
