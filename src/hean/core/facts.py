@@ -78,7 +78,10 @@ class Funding(Payload, frozen=True, gc=False):
 
 
 class FeaturesReady(Payload, frozen=True):
-    """The inputs of a model, by name."""
+    """The inputs of a model, by name. *timestamp*: stamp in ns of the fact they were computed on,
+    from which a deadline counts; *fingerprint*: tells how each was computed, empty for features
+    that nobody can check.
+    """
 
     event_type: ClassVar = EventType.FEATURES_READY
     delivery: ClassVar = Delivery.IN_ORDER
@@ -86,6 +89,8 @@ class FeaturesReady(Payload, frozen=True):
 
     symbol: str
     features: dict[str, Any]
+    timestamp: int = 0
+    fingerprint: str = ""
 
 
 class MlPrediction(Payload, frozen=True):
