@@ -26,6 +26,7 @@ COMMANDS = {
     "kill": "kill",
     "confirm": "kill",
     "live": "live",
+    "ml": "ml",
     "paper": "paper",
     "parity": "parity",
     "quant": "quant",
@@ -38,7 +39,7 @@ COMMANDS = {
 }
 """The file of each, without its `cli_`."""
 
-GROUPS = ("data", "quant")  # commands with commands of their own
+GROUPS = ("data", "ml", "quant")  # commands with commands of their own
 
 
 def asked(words: list[str]) -> Iterable[str]:
