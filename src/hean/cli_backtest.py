@@ -89,6 +89,7 @@ def backtest(
     journal: options.JournalOption = None,
     force: options.ForceOption = False,
     tier: options.TierOption = Tier.EVENT,
+    model: options.ModelOption = None,
     handler_timeout: options.HandlerTimeoutOption = 30.0,
     virtual_loop: options.VirtualLoopOption = False,
     quiet: options.QuietOption = False,
@@ -109,8 +110,9 @@ def backtest(
     )
     exchange = values.assumptions_of(fees, latency, slippage, queue=queue, leverage=gearing)
     given, length = values.params_of(param or ()), values.bar_of(bar)
+    place = str(model.resolve()) if model else ""  # a replay may run elsewhere
     settings = BacktestSettings(
-        strategy, symbols, given, account, exchange, seed, length, tier, virtual_loop
+        strategy, symbols, given, account, exchange, seed, length, tier, virtual_loop, place
     )
     patience_s = values.fraction_of(handler_timeout, "--handler-timeout", high=TIMEOUT_MAX_S)
     watchdog = Watchdog(patience_s)

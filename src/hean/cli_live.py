@@ -140,6 +140,8 @@ def live_settings(
         dead_man_s=dead_man_s,
         keeps_orders=keeps_orders,
         kill_limits=kill_limits(known, is_watched=is_watched),
+        model=str(known.ml_model_path or ""),
+        model_timeout_ms=known.ml_inference_timeout,
     )
 
 

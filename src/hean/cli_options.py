@@ -230,6 +230,14 @@ DebugRunOption = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=RUNNING),
 ]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        help="Folder of a trained model (`hean ml train`), whose ML_PREDICTION the strategy hears.",
+        rich_help_panel=RUNNING,
+    ),
+]
 TierOption = Annotated[
     Tier,
     typer.Option(

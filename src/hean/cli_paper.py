@@ -112,7 +112,17 @@ def _session_settings(known: Settings) -> BacktestSettings:
     account, exact = account_of(known), _assumptions(known)
     params = dict(known.strategy.params)
     name = known.strategy.name or ""
-    return BacktestSettings(name, known.symbols, params, account, exact, known.seed, known.bar)
+    return BacktestSettings(
+        name,
+        known.symbols,
+        params,
+        account,
+        exact,
+        known.seed,
+        known.bar,
+        model=str(known.ml_model_path.resolve()) if known.ml_model_path else "",
+        model_timeout_ms=known.ml_inference_timeout,
+    )
 
 
 def _assumptions(known: Settings) -> Assumptions:

@@ -63,6 +63,7 @@ class TradingSystem:
     brings no bars of its own. *market*: what strategies may look at. *ids*: names orders. *books*:
     orders, money and fees in coins of an earlier process, to go on with. *beside*: more strategies
     on the same account, each with its own name and symbols; then each has a book of its own.
+    *models*: whose opinions the strategies may listen to.
 
     *Raises*: `TopologyInvalid` for two strategies of one name or one symbol.
     """
@@ -82,6 +83,7 @@ class TradingSystem:
         ids: IdSequence | None = None,
         books: tuple[OrderEngine, Ledger, CoinFees] | None = None,
         beside: Sequence[Strategy] = (),
+        models: Sequence[Module] = (),
     ) -> None:
         self.market = market
         self.strategy = strategy
@@ -110,7 +112,11 @@ class TradingSystem:
         self.orders = OrderManager(self.engine, coin_fees or CoinFees(instruments))
         self.modules: list[Module] = []
         self._detach: dict[Module, Callable[[], None]] = {}
-        self._assemble(settings, reference, venue, candles_from_ticks)
+        heard = {kind for each in (*self.strategies, *models) for kind in each.consumed()}
+        has_bars = candles_from_ticks is not None and EventType.CANDLE in heard
+        self._assemble(settings, reference, venue, candles_from_ticks if has_bars else None)
+        for model in models:
+            self.add(model)
         for each in self.strategies:
             each.instruments = instruments
             self.add(each)
@@ -126,8 +132,7 @@ class TradingSystem:
         """All but the strategies. Facts reach truth before opinion: the engine and the ledger know
         a fill before the strategy reacts to it.
         """
-        wants_candles = any(EventType.CANDLE in each.consumed() for each in self.strategies)
-        if candles_from_ticks is not None and wants_candles:
+        if candles_from_ticks is not None:
             self.add(CandleBuilder(candles_from_ticks))
         self.memory = self._remembering(settings.memory, reference)
         is_forecast = settings.sizing.method is SizingMethod.VOLATILITY_TARGET

@@ -27,6 +27,7 @@ from hean.core.bus import EventBus
 from hean.core.clock import SimClock
 from hean.core.driver import run_simulated
 from hean.core.journal import Record
+from hean.core.module import Module
 from hean.core.parameters import Value
 from hean.core.ports import Source, Venue
 from hean.core.simloop import SimLoop
@@ -34,6 +35,7 @@ from hean.data.fingerprint import Fingerprint, iso_utc
 from hean.errors import ParameterInvalid
 from hean.feeds.arriving import SPAN_NS, ArrivingMarket, LookBack
 from hean.feeds.history import Market
+from hean.ml.serving import serving
 from hean.strategies import load_strategy
 from hean.strategies.base import Strategy
 from hean.system import AccountSettings, TradingSystem
@@ -51,7 +53,8 @@ EQUITY_COLUMNS = ("ts", "equity", "exposure")
 class BacktestSettings(msgspec.Struct, frozen=True):
     """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name. *tier*:
     who looks at each fact, see `tiers.py`. *virtual_loop*: `async def` handlers may wait, in
-    simulated time.
+    simulated time. *model*: folder of a trained model, empty for none; *model_timeout_ms*: age of
+    features from which it has no opinion.
     """
 
     strategy: str
@@ -63,6 +66,8 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     bar: str = "1m"
     tier: Tier = Tier.EVENT
     virtual_loop: bool = False
+    model: str = ""
+    model_timeout_ms: int = 100
 
 
 class MarketData(Protocol):
@@ -147,6 +152,7 @@ class Backtest:
             seed=settings.seed,
             candles_from_ticks=None if has_bars else settings.bar,
             market=visible,
+            models=self._models(),
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         self.recorder = RunRecorder(
@@ -156,6 +162,13 @@ class Backtest:
             reference=self.venue.last_price,
         )
         self.system.add(self.recorder)
+
+    def _models(self) -> tuple[Module, ...]:
+        settings, markets = self.settings, self.history.markets
+        if settings.model and settings.tier is not Tier.EVENT:
+            raise ParameterInvalid("a model hears every fact; run tier event.")
+        lengths = [(symbol, it.timeframe or settings.bar) for symbol, it in markets.items()]
+        return serving(settings.model, lengths, deadline_ms=settings.model_timeout_ms)
 
     def _venue_core(self) -> SimVenue:
         assumptions = self.settings.assumptions

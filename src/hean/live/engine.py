@@ -285,6 +285,7 @@ class LiveEngine:
             market=self._market,
             ids=IdSequence(start.epoch),
             books=(books.engine, books.ledger, books.coin_fees),
+            models=settings.models(),
         )
         self.recorder = Recorder(
             self.journal,

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from hean.core.module import Module
 from hean.core.parameters import Value
 from hean.feeds.rest import Market
+from hean.ml.serving import serving
 from hean.risk.drawdown import LossLimits
 from hean.risk.live_gate import Role
 from hean.risk.triggers import KillLimits
@@ -22,7 +24,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     bars built from trades; *depth*: of Bybit's book; *dead_man_s*: after so long without us the
     venue cancels everything, protective stops too; *keeps_orders*: whether open orders stay at the
     end; *sets_leverage*: whether the venue is told the account's leverage; *kill_limits*: of the
-    automatic triggers.
+    automatic triggers; *model*: folder of a trained model, empty for none.
     """
 
     venue: str
@@ -42,6 +44,13 @@ class LiveSettings(msgspec.Struct, frozen=True):
     sets_leverage: bool = True
     kill_limits: KillLimits = KillLimits()
     loss_limits: LossLimits | None = None
+    model: str = ""
+    model_timeout_ms: int = 100
+
+    def models(self) -> tuple[Module, ...]:
+        """The modules of the model, none without one. *Raises*: `ModelRefused`."""
+        lengths = [(symbol, self.bar) for symbol in self.symbols]
+        return serving(self.model, lengths, deadline_ms=self.model_timeout_ms)
 
     @property
     def journal(self) -> Path:

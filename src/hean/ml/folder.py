@@ -68,6 +68,8 @@ def read_files(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     missing, too large or outside the folder.
     """
     refuse_pickle(folder.name)
+    if folder.is_file() and (folder.parent / MANIFEST).is_file():
+        folder = folder.parent  # one of the files was named
     if not folder.is_dir():
         raise ModelRefused(f"{folder}: no model folder; `hean ml train` makes one.")
     manifest = read_manifest(_content(folder / MANIFEST))

@@ -22,7 +22,7 @@ from hean.ml.libraries import Fitted
 from hean.ml.metrics import apart, evaluate, losses
 from hean.models.artefact import FORMAT, MODEL_FILES, ONNX_FILE, Drift, LearnedModel, Manifest
 from hean.quant.calibration import Calibration, calibrate
-from hean.quant.cross_validation import purged_k_fold
+from hean.quant.cross_validation import purged_folds
 from hean.quant.drift import Bins, deciles, psi
 from hean.quant.labels import Barriers
 
@@ -92,14 +92,14 @@ def choose(
     """Parameters of the least log loss over purged folds of the training part, and every trial."""
     trials: list[dict[str, Any]] = []
     grid = libraries.GRID[plan.library]
+    bar = data.bar[cut.train]
+    # The last row that a label looks at: it may end at a bar that made no row.
+    ends = (np.searchsorted(bar, data.end[cut.train], side="right") - 1).tolist()
     for parameters in grid:
         weighted, total = 0.0, 0.0
-        folds = purged_k_fold(
-            data.bar[cut.train], data.end[cut.train], plan.folds, embargo=cut.embargo
-        )
-        for inner, tested in folds:
-            fitted = _fit(data, cut.train[inner], plan, parameters)
-            at = cut.train[tested]
+        for split in purged_folds(len(bar), plan.folds, embargo=cut.embargo, label_end=ends):
+            fitted = _fit(data, cut.train[split.train], plan, parameters)
+            at = cut.train[split.test[0]]
             lost = losses(_chances(fitted, data.rows[at]), data.win[at])
             weighted += float(np.sum(lost * data.weight[at]))
             total += float(np.sum(data.weight[at]))
