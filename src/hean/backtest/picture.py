@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from hean.backtest import stats
 from hean.backtest.report_charts import (
     BOX,
     Frame,
@@ -28,6 +27,7 @@ from hean.backtest.report_charts import (
 )
 from hean.backtest.report_sections import buy_and_hold, money, span_of
 from hean.backtest.result import RunRecord
+from hean.quant.performance import underwater
 
 WIDTH, HEIGHT = 1200, 500
 LEFT, RIGHT = 84, 24
@@ -92,7 +92,7 @@ def _panels(record: RunRecord) -> list[Panel]:
     if held is not None:
         lines.insert(0, Line("Buy and hold", "reference", record.sample_ts, held))
         title += " (dashed: buy and hold)"
-    depth = -stats.underwater(record.equity)
+    depth = -underwater(record.equity)
     water = [Line("Drawdown", "loss", record.sample_ts, depth, "percent")]
     fallen = f"Drawdown, deepest {percent(-float(depth.min()))}"
     panels = [

@@ -27,6 +27,7 @@ from hean.backtest.report_charts import NOTE, number, percent
 from hean.backtest.report_sections import money, note, section, signed, table
 from hean.backtest.result import RunRecord, Trade
 from hean.core.types import Side
+from hean.quant.sharpe import CONFIDENCE
 
 Summary = Mapping[str, object]
 
@@ -101,9 +102,9 @@ def _luck(summary: Summary, record: RunRecord) -> str:
         return f"too few days ({days}) to tell skill from luck"
     if chance is None:
         return "daily returns do not vary, so luck cannot be judged"
-    if chance >= stats.CONFIDENCE:
+    if chance >= CONFIDENCE:
         return "hard to explain by luck alone, if this was the only attempt"
-    if chance <= 1 - stats.CONFIDENCE:
+    if chance <= 1 - CONFIDENCE:
         return "too steady a loss to be bad luck"
     return "not distinguishable from luck"
 

@@ -29,6 +29,12 @@ from hean.backtest.report_charts import (
 )
 from hean.backtest.result import ZERO, RunRecord, Trade, Values
 from hean.core.types import Side
+from hean.quant.performance import (
+    conditional_value_at_risk,
+    max_drawdown,
+    underwater,
+    value_at_risk,
+)
 
 MARKS_MAX = 2_000  # more would hide the price; marks in the same cell become one
 CELLS_X, CELLS_Y = 400, 100
@@ -144,8 +150,8 @@ def equity(record: RunRecord, initial: float) -> str:
             '<label><input type="radio" name="scale" id="scale-linear" checked> linear</label>'
             '<label><input type="radio" name="scale" id="scale-log"> log</label></div>'
         )
-    water = [Line("Below peak", "loss area", times, -stats.underwater(values), "percent")]
-    deepest = percent(stats.max_drawdown(values) or 0.0)
+    water = [Line("Below peak", "loss area", times, -underwater(values), "percent")]
+    deepest = percent(max_drawdown(values) or 0.0)
     below = time_chart(
         "Drawdown",
         water,
@@ -333,8 +339,8 @@ def distribution(record: RunRecord, initial: float) -> str:
     returns = stats.daily(record.sample_ts, record.equity, initial=initial).returns
     if returns.size < 2:
         return section("distribution", "Daily returns", note("Fewer than two days."))
-    risk = stats.value_at_risk(returns) or 0.0
-    beyond = stats.conditional_value_at_risk(returns) or 0.0
+    risk = value_at_risk(returns) or 0.0
+    beyond = conditional_value_at_risk(returns) or 0.0
     chart = histogram(
         "Days by return",
         returns,

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`stats.py`: the figures of a run, as pure functions over arrays. What a figure cannot say is
-`None`: no trades have no win rate, two equal days no Sharpe ratio. Nothing here returns NaN,
-infinity, or a 0 that stands for "unknown".
-
-Ratios use daily returns and annualise with 365 days, because crypto never closes; the factor is
-an argument. The statistics of a single run know nothing of how many runs came before it.
+"""`stats.py`: the figures of a run: what its samples, fills and round trips are in days, months
+and falls, and the figures of `hean.quant` over them. What a figure cannot say is `None`: no trades
+have no win rate. Ratios use daily returns and 365 days. The statistics of a single run know nothing
+of how many runs came before it.
 """
 
 from __future__ import annotations
@@ -19,14 +17,26 @@ import numpy as np
 import numpy.typing as npt
 
 from hean.backtest.result import MONEY_UNIT, ZERO, RunRecord, Times, Trade, Values
+from hean.quant.performance import (
+    DAYS_PER_YEAR,
+    ROUNDING,
+    conditional_value_at_risk,
+    finite,
+    kurtosis,
+    max_drawdown,
+    omega,
+    sharpe,
+    skewness,
+    sortino,
+    tail_ratio,
+    underwater,
+    value_at_risk,
+    volatility,
+)
+from hean.quant.sharpe import CONFIDENCE, min_track_record, probabilistic_sharpe, sharpe_error
 
 DAY_NS = 86_400 * 10**9
-DAYS_PER_YEAR = 365.0
 ROLLING_DAYS = 30
-TAIL = 0.05
-CONFIDENCE = 0.95
-# Spread below this share of the values' size is rounding of equal values, not risk.
-ROUNDING = 1e-12
 
 Days = npt.NDArray[np.int64]
 
@@ -46,11 +56,6 @@ class Drawdown(msgspec.Struct, frozen=True):
     trough_ns: int
     recovery_ns: int | None
     fraction: float
-
-
-def finite(value: float) -> float | None:
-    """*value* as a plain float, None if it is no number that JSON can carry."""
-    return float(value) if math.isfinite(value) else None
 
 
 def daily(sample_ts: Times, equity: Values, *, initial: float) -> Daily:
@@ -74,71 +79,6 @@ def daily(sample_ts: Times, equity: Values, *, initial: float) -> Daily:
     length = int(ruined[0]) if ruined.size else opens.size
     returns = closes[:length] / opens[:length] - 1.0
     return Daily(calendar, closes, returns)
-
-
-def _spread(values: Values) -> float | None:
-    """Sample standard deviation; None below two values or when all are equal."""
-    if values.size < 2:
-        return None
-    deviation = float(np.std(values, ddof=1))
-    return deviation if deviation > ROUNDING * float(np.max(np.abs(values))) else None
-
-
-def volatility(returns: Values, *, periods: float = DAYS_PER_YEAR) -> float | None:
-    """Annualised sample standard deviation; 0 is a result here, for returns that never change."""
-    if returns.size < 2:
-        return None
-    return finite(float(np.std(returns, ddof=1)) * math.sqrt(periods))
-
-
-def sharpe(
-    returns: Values, *, periods: float = DAYS_PER_YEAR, risk_free: float = 0.0
-) -> float | None:
-    """Mean excess return over its sample deviation, times the root of *periods*.
-
-    *risk_free*: rate per period. *Source*: Sharpe 1994; Chan 2008, example 3.4.
-    """
-    excess = returns - risk_free
-    spread = _spread(excess)
-    return None if spread is None else finite(float(excess.mean()) / spread * math.sqrt(periods))
-
-
-def sortino(
-    returns: Values, *, periods: float = DAYS_PER_YEAR, target: float = 0.0
-) -> float | None:
-    """Mean excess return over the downside deviation, annualised. None without a loss.
-
-    The denominator averages squared shortfalls over ALL observations, not over the losing ones.
-    *Source*: Sortino, Price 1994; Rollinger, Hoffman 2013.
-    """
-    if not returns.size:
-        return None
-    excess = returns - target
-    downside = math.sqrt(float(np.mean(np.minimum(excess, 0.0) ** 2)))
-    return finite(float(excess.mean()) / downside * math.sqrt(periods)) if downside else None
-
-
-def omega(returns: Values, *, threshold: float = 0.0) -> float | None:
-    """Gains above *threshold* over losses below it. None without a loss. *Source*: Keating 2002."""
-    losses = float(np.maximum(threshold - returns, 0.0).sum())
-    return finite(float(np.maximum(returns - threshold, 0.0).sum()) / losses) if losses else None
-
-
-def underwater(equity: Values) -> Values:
-    """Fraction lost since the highest equity so far, one value >= 0 per sample."""
-    peaks = np.maximum.accumulate(equity)
-    return np.divide(peaks - equity, peaks, out=np.zeros(equity.size), where=peaks > 0)
-
-
-def max_drawdown(equity: Values) -> float | None:
-    """Largest fraction lost from a peak; above 1 if equity fell below zero."""
-    return float(underwater(equity).max()) if equity.size else None
-
-
-def longest_underwater(equity: Values) -> int:
-    """Largest number of samples in a row that lie below an earlier one. *Source*: Chan 2008."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], underwater(equity) > 0, [0]))))
-    return int((edges[1::2] - edges[::2]).max()) if edges.size else 0
 
 
 def worst_drawdowns(sample_ts: Times, equity: Values, *, count: int = 5) -> list[Drawdown]:
@@ -191,86 +131,6 @@ def rolling(returns: Values, *, window: int = ROLLING_DAYS) -> tuple[Values, Val
     ratio = np.divide(mean, spread, out=np.full(mean.size, np.nan), where=risky)
     root = math.sqrt(DAYS_PER_YEAR)
     return ratio * root, spread * root
-
-
-def skewness(returns: Values) -> float | None:
-    """Third standardised moment, population form; 0 for a symmetric distribution."""
-    return _moment(returns, 3)
-
-
-def kurtosis(returns: Values) -> float | None:
-    """Fourth standardised moment, population form, raw: 3 for the normal distribution."""
-    return _moment(returns, 4)
-
-
-def _moment(values: Values, order: int) -> float | None:
-    if _spread(values) is None:
-        return None
-    centred = values - values.mean()
-    return finite(float(np.mean(centred**order)) / float(np.mean(centred**2)) ** (order / 2))
-
-
-def value_at_risk(returns: Values, *, tail: float = TAIL) -> float | None:
-    """Loss (positive) that a period exceeds with probability *tail*, from the sample itself."""
-    return -float(np.quantile(returns, tail)) if returns.size else None
-
-
-def conditional_value_at_risk(returns: Values, *, tail: float = TAIL) -> float | None:
-    """Mean loss (positive) of the periods at least as bad as the value at risk."""
-    if not returns.size:
-        return None
-    return -float(returns[returns <= np.quantile(returns, tail)].mean())
-
-
-def tail_ratio(returns: Values, *, tail: float = TAIL) -> float | None:
-    """Size of the best *tail* quantile over that of the worst one."""
-    if not returns.size:
-        return None
-    worst, best = np.abs(np.quantile(returns, (tail, 1 - tail))).tolist()
-    return finite(best / worst) if worst else None
-
-
-def sharpe_error(
-    ratio: float, periods: int, *, skew: float = 0.0, kurt: float = 3.0
-) -> float | None:
-    """Standard error of a Sharpe ratio per period, estimated from *periods* returns.
-
-    *kurt*: raw. *Source*: Mertens 2002; Bailey, Lopez de Prado 2012, eq. 9.
-    """
-    variance = 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio**2
-    return math.sqrt(variance / (periods - 1)) if periods > 1 and variance > 0 else None
-
-
-def probabilistic_sharpe(
-    ratio: float, periods: int, *, skew: float = 0.0, kurt: float = 3.0, benchmark: float = 0.0
-) -> float | None:
-    """Probability that the true Sharpe ratio per period is above *benchmark*.
-
-    For one strategy tried once; choosing the best of many makes it too high.
-    *Source*: Bailey, Lopez de Prado 2012, eq. 11.
-    """
-    error = sharpe_error(ratio, periods, skew=skew, kurt=kurt)
-    return None if error is None else NormalDist().cdf((ratio - benchmark) / error)
-
-
-def min_track_record(
-    ratio: float,
-    *,
-    skew: float = 0.0,
-    kurt: float = 3.0,
-    benchmark: float = 0.0,
-    probability: float = CONFIDENCE,
-) -> float | None:
-    """Periods needed to claim, with *probability*, a Sharpe ratio above *benchmark*.
-
-    None if the ratio is not above it: no length of record is enough.
-    *Source*: Bailey, Lopez de Prado 2012, eq. 13.
-    """
-    if ratio <= benchmark:
-        return None
-    z = NormalDist().inv_cdf(probability)
-    variance = 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio**2
-    return finite(1.0 + variance * (z / (ratio - benchmark)) ** 2)
 
 
 def win_rate(trades: Sequence[Trade]) -> float | None:

@@ -5,7 +5,6 @@ the edges at which a figure says nothing and must say so with None.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from decimal import Decimal
@@ -17,59 +16,12 @@ from hypothesis import strategies as st
 
 from hean.backtest import stats
 from hean.backtest.result import RunRecord
+from hean.quant import performance
 from runs import DAY_NS, HOUR_NS, START_NS, fill, long_run, record, trade
 
 
 def array(*values: float):
     return np.array(values, np.float64)
-
-
-@pytest.fixture(scope="module")
-def performance(shared):
-    return json.loads((shared / "quant/reference/performance_metrics.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def closes(shared, performance):
-    with (shared / "quant" / performance["inputs"]["data"]).open() as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name]) for row in rows]) for name in ("IGE", "SPY")}
-
-
-def test_sharpe_and_drawdown_match_the_printed_example(performance, closes):
-    expected, tolerance = performance["expected"], performance["tolerance"]["abs"]
-    ige, spy = (np.diff(closes[name]) / closes[name][:-1] for name in ("IGE", "SPY"))
-    net = (ige - spy) / 2
-    single = stats.sharpe(ige, periods=252, risk_free=0.04 / 252)
-    assert single == pytest.approx(expected["sharpe_ige_sample_sd"], abs=tolerance)
-    hedged = stats.sharpe(net, periods=252)
-    assert hedged == pytest.approx(expected["sharpe_net_sample_sd"], abs=tolerance)
-    equity = np.cumprod(1 + net)
-    assert -stats.max_drawdown(equity) == pytest.approx(expected["max_drawdown"], abs=tolerance)
-    assert stats.longest_underwater(equity) == expected["max_drawdown_duration"]
-
-
-def test_sortino_and_omega_match_the_printed_examples(performance):
-    inputs, expected = performance["inputs"], performance["expected"]
-    tolerance = performance["tolerance"]["abs"]
-    ratio = stats.sortino(np.array(inputs["sortino_returns"]), periods=1)
-    assert ratio == pytest.approx(expected["sortino"], abs=tolerance)
-    ratio = stats.omega(np.array(inputs["omega_returns"]), threshold=inputs["omega_threshold"])
-    assert ratio == pytest.approx(expected["omega"], abs=tolerance)
-
-
-def test_probabilistic_sharpe_and_track_record_match_the_paper(shared):
-    case = json.loads((shared / "quant/reference/sharpe_psr_mintrl.json").read_text())
-    expected, tolerance = case["expected"], case["tolerance"]["abs"]
-    for row, value in zip(case["inputs"]["psr"], expected["psr"], strict=True):
-        shape = {"skew": row["skew"], "kurt": row["kurt"], "benchmark": row["benchmark"]}
-        found = stats.probabilistic_sharpe(row["sr"], row["T"], **shape)
-        assert found == pytest.approx(value, abs=tolerance)
-    rows = case["inputs"]["min_trl_periods"]
-    for row, value in zip(rows, expected["min_trl_periods"], strict=True):
-        shape = {"skew": row["skew"], "kurt": row["kurt"], "benchmark": row["benchmark"]}
-        found = stats.min_track_record(row["sr"], **shape, probability=row["prob"])
-        assert found == pytest.approx(value, rel=1e-6)
 
 
 def test_midnight_closes_the_day_before_it():
@@ -103,7 +55,7 @@ def test_after_ruin_there_are_no_returns():
         [-0.5, -1.2]
     )
     assert list(stats.monthly(stats.daily(run.sample_ts, run.equity, initial=100), initial=100))
-    assert stats.max_drawdown(run.equity) == pytest.approx(1.2)
+    assert performance.max_drawdown(run.equity) == pytest.approx(1.2)
 
 
 def test_worst_drawdowns_have_peak_trough_and_recovery():
@@ -113,7 +65,7 @@ def test_worst_drawdowns_have_peak_trough_and_recovery():
     assert deepest == stats.Drawdown(4, 5, None, 0.5)
     assert second == stats.Drawdown(0, 1, 3, pytest.approx(0.1))
     assert stats.worst_drawdowns(times, equity, count=1) == [deepest]
-    assert stats.longest_underwater(equity) == 2
+    assert performance.longest_underwater(equity) == 2
 
 
 def test_months_and_years_are_cut_at_utc_midnight():
@@ -127,19 +79,19 @@ def test_rolling_figures_equal_those_of_each_window():
     returns = np.sin(np.arange(50.0)) / 100
     ratio, spread = stats.rolling(returns, window=30)
     assert ratio.size == spread.size == 21
-    assert ratio[4] == pytest.approx(stats.sharpe(returns[4:34]))
-    assert spread[20] == pytest.approx(stats.volatility(returns[20:]))
+    assert ratio[4] == pytest.approx(performance.sharpe(returns[4:34]))
+    assert spread[20] == pytest.approx(performance.volatility(returns[20:]))
     assert np.isnan(stats.rolling(np.zeros(30), window=30)[0]).all()
 
 
 def test_tails_and_moments_of_a_small_sample():
     returns = np.arange(-10.0, 11.0) / 100
-    assert stats.value_at_risk(returns) == pytest.approx(0.09)
-    assert stats.conditional_value_at_risk(returns) == pytest.approx(0.095)
-    assert stats.tail_ratio(returns) == pytest.approx(1)
-    assert stats.skewness(returns) == pytest.approx(0, abs=1e-12)
-    assert stats.kurtosis(array(-1, 1)) == pytest.approx(1)
-    assert stats.skewness(array(0, 0, 3)) == pytest.approx(1 / math.sqrt(2))
+    assert performance.value_at_risk(returns) == pytest.approx(0.09)
+    assert performance.conditional_value_at_risk(returns) == pytest.approx(0.095)
+    assert performance.tail_ratio(returns) == pytest.approx(1)
+    assert performance.skewness(returns) == pytest.approx(0, abs=1e-12)
+    assert performance.kurtosis(array(-1, 1)) == pytest.approx(1)
+    assert performance.skewness(array(0, 0, 3)) == pytest.approx(1 / math.sqrt(2))
 
 
 def test_trade_figures_of_three_trades():
