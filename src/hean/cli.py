@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "backtest",
     "demo": "demo",
     "doctor": "doctor",
+    "evaluate": "evaluate",
     "kill": "kill",
     "confirm": "kill",
     "live": "live",

@@ -42,12 +42,7 @@ from hean.feeds.history import History
 from hean.feeds.recording import RecordedMarket, load_market
 from hean.paper_journal import is_session, replay_session
 from hean.risk.sizing import SizingMethod
-from hean.system import AccountSettings
 from hean.watchdog import Watchdog
-
-FRACTION_MAX = 125.0
-TIMEOUT_MAX_S = 86_400.0
-SLIPPAGE = "half_spread=0.00005,impact=0.5"
 
 
 def mount(app: typer.Typer) -> None:
@@ -79,7 +74,7 @@ def backtest(
     limit: options.LimitOption = None,
     fees: options.FeesOption = None,
     latency: options.LatencyOption = "50ms",
-    slippage: options.SlippageOption = SLIPPAGE,
+    slippage: options.SlippageOption = values.SLIPPAGE,
     queue: options.QueueOption = options.Queue.LOG,
     seed: options.SeedOption = 0,
     json_to: options.JsonResultOption = None,
@@ -97,24 +92,18 @@ def backtest(
 ) -> None:
     """Play a strategy against recorded data and say what came of it."""
     symbols, period = values.listings_of(symbol), values.period_of(start, end)
-    gearing = values.amount_of(leverage, "--leverage", high=values.LEVERAGE_MAX)
-    account = AccountSettings(
-        values.amount_of(cash, "--cash"),
-        gearing,
-        values.sizing_of(
-            sizing,
-            values.fraction_of(fraction, "--fraction", high=FRACTION_MAX),
-            track_record,
-        ),
-        values.limits_of(limit or ()),
+    account = values.account_of(
+        cash, leverage, (sizing, fraction, track_record), limits=limit or ()
     )
-    exchange = values.assumptions_of(fees, latency, slippage, queue=queue, leverage=gearing)
+    exchange = values.assumptions_of(
+        fees, latency, slippage, queue=queue, leverage=account.leverage
+    )
     given, length = values.params_of(param or ()), values.bar_of(bar)
     place = str(model.resolve()) if model else ""  # a replay may run elsewhere
     settings = BacktestSettings(
         strategy, symbols, given, account, exchange, seed, length, tier, virtual_loop, place
     )
-    patience_s = values.fraction_of(handler_timeout, "--handler-timeout", high=TIMEOUT_MAX_S)
+    patience_s = values.fraction_of(handler_timeout, "--handler-timeout", high=values.TIMEOUT_MAX_S)
     watchdog = Watchdog(patience_s)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     files = values.files_of(data) if data else values.catalog_files(data_dir, symbols)

@@ -78,13 +78,18 @@ class Outputs:
         if self.json_to not in (None, STANDARD_OUTPUT):
             yield "--json", Path(str(self.json_to)), is_result
         if self.report is not None:
-            yield "--report", self.report, _starts_with("<!DOCTYPE html>")
+            yield "--report", self.report, is_report
         if self.trades is not None:
             yield "--trades", self.trades, _starts_with(",".join(TRADES_COLUMNS) + "\n")
         if self.equity is not None:
             yield "--equity", self.equity, _starts_with(",".join(EQUITY_COLUMNS) + "\n")
         if self.journal is not None:
             yield "--journal", self.journal, lambda _: True  # refused by its own rule
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a page of an earlier command, which a new one may replace."""
+    return _starts_with("<!DOCTYPE html>")(path)
 
 
 def check_target(option: str, path: Path, *, is_ours: Callable[[Path], bool] | None) -> None:

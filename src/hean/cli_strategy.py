@@ -6,12 +6,16 @@ orders are counted by reason, to be shown at the end.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hean.backtest.result import RunRecord
+from hean.backtest.run import Backtest, BacktestSettings, MarketData
 from hean.core.bus import EventBus
 from hean.core.handling import Handling, frames_of, handling_in
 from hean.core.parameters import resolve
@@ -88,6 +92,26 @@ def blamed(strategy: Strategy, watchdog: Watchdog, *, spec: str) -> Iterator[Non
             f"strategy {strategy.name} failed: {_line(error, file)}{_place(handling)}: "
             f"{_sentence(error)}"
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedPlay:
+    """Plays one of many backtests, in this process or another: the strategy is built anew, watched
+    and blamed, and what it prints goes to stderr. *limit_s*: longest time for one event.
+    """
+
+    limit_s: float
+
+    def __call__(
+        self, settings: BacktestSettings, market: MarketData
+    ) -> tuple[dict[str, Any], RunRecord]:
+        """Summary and record of the run. *Raises*: `StrategyFailed` and what a run raises."""
+        spec = settings.strategy
+        with redirect_stdout(sys.stderr), Watchdog(self.limit_s) as watchdog:
+            strategy = build_strategy(spec, settings.symbols, settings.given, watchdog=watchdog)
+            run = Backtest(settings, market, strategy=strategy)
+            with blamed(strategy, watchdog, spec=spec):
+                return run.run()
 
 
 def _place(handling: Handling) -> str:

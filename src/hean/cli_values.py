@@ -31,7 +31,7 @@ from hean.data.problems import shown
 from hean.data.schema import Kind
 from hean.errors import DataInvalid, HeanError, InputError, ParameterInvalid, UnknownSymbol
 from hean.risk.sizing import Sizing, SizingMethod, parse_record
-from hean.system import LIMITS
+from hean.system import LIMITS, AccountSettings
 
 Parsed = TypeVar("Parsed")
 
@@ -39,6 +39,9 @@ AMOUNT_MIN = Decimal("0.00000001")  # the finest unit that anything is counted i
 MONEY_MAX = Decimal(10) ** 12  # a million times a million: beyond it is a slip of the keyboard
 LEVERAGE_MAX = Decimal(125)  # the most either venue offers
 FEE_RANGE = (Decimal("-0.01"), Decimal("0.1"))
+FRACTION_MAX = 125.0
+TIMEOUT_MAX_S = 86_400.0  # of one event's handlers
+SLIPPAGE = "half_spread=0.00005,impact=0.5"
 HALF_SPREAD_MAX = 0.1
 IMPACT_MAX = 100.0
 LATENCY_MAX_NS = 3600e9
@@ -181,6 +184,25 @@ def assumptions_of(
         impact=impact,
         queue_model=queue,
         leverage=leverage,
+    )
+
+
+def account_of(
+    cash: str,
+    leverage: str,
+    sizing: tuple[SizingMethod, float, str | None],
+    *,
+    limits: Sequence[str],
+) -> AccountSettings:
+    """Money and rules of the account. *sizing*: method, fraction and track record. *Raises*:
+    `ParameterInvalid`.
+    """
+    method, fraction, track_record = sizing
+    return AccountSettings(
+        amount_of(cash, "--cash"),
+        amount_of(leverage, "--leverage", high=LEVERAGE_MAX),
+        sizing_of(method, fraction_of(fraction, "--fraction", high=FRACTION_MAX), track_record),
+        limits_of(limits),
     )
 
 

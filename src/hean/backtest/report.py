@@ -66,11 +66,11 @@ def render_report(summary: Summary, record: RunRecord) -> str:
         parts.trades(record),
         parts.exposure(record),
         _costs(summary),
-        _assumptions(summary),
-        _data(summary),
+        assumptions(summary),
+        data_files(summary),
         _trade_list(summary, record.trades),
     )
-    return _page(_title(summary), verdict(summary, record), "".join(body))
+    return page(_title(summary), verdict(summary, record), "".join(body))
 
 
 def verdict(summary: Summary, record: RunRecord) -> str:
@@ -109,7 +109,8 @@ def _luck(summary: Summary, record: RunRecord) -> str:
     return "not distinguishable from luck"
 
 
-def _page(title: str, sentence: str, body: str) -> str:
+def page(title: str, sentence: str, body: str) -> str:
+    """A whole page of cards under one sentence. *title*, *sentence*: text; *body*: HTML."""
     style, script = _resource("report_page.css"), _resource("report_page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
@@ -315,7 +316,8 @@ def _costs(summary: Summary) -> str:
     return section("costs", "Costs", drawn, note(words))
 
 
-def _assumptions(summary: Summary) -> str:
+def assumptions(summary: Summary) -> str:
+    """What the simulated exchange was told to be like."""
     given = summary.get("assumptions")
     if not isinstance(given, dict) or not given:
         return section("assumptions", "Assumptions", note("The run stated none."))
@@ -326,7 +328,8 @@ def _assumptions(summary: Summary) -> str:
     return section("assumptions", "Assumptions", f'<dl class="words">{rows}</dl>')
 
 
-def _data(summary: Summary) -> str:
+def data_files(summary: Summary) -> str:
+    """Every file of the run with its fingerprint."""
     items = [item for item in _list(summary, "data") if isinstance(item, dict)]
     if not items:
         return section("data", "Data", note("The run named no files."))

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a choice is judged on never took part in it; the gate passes nothing unknown."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hean.errors import ParameterInvalid
+from hean.evaluate import chance, judgement, regimes, stress
+
+
+def noise(seed: int, days: int, trials: int = 4):
+    return np.random.default_rng(seed).standard_normal((days, trials)) * 0.01
+
+
+def test_a_block_has_no_say_in_its_own_choice():
+    """Whatever happens in a test block, the trial that trades it stays the same."""
+    returns = noise(1, 240)
+    walked = judgement.walk(returns, folds=6, embargo=4)
+    for number, step in enumerate(walked.steps):
+        changed = returns.copy()
+        changed[step.learned[1] :] = noise(number + 9, 240)[step.learned[1] :]
+        assert judgement.walk(changed, folds=6, embargo=4).steps[number].chosen == step.chosen
+        assert step.tested[0] - step.learned[1] == 4
+    assert walked.returns.size == 240 - walked.start
+
+
+def test_walk_forward_finds_what_lasts_and_not_what_was():
+    returns = noise(2, 600)
+    returns[:, 2] += 0.004
+    found = judgement.confidence(judgement.walk(returns, folds=6, embargo=5).returns)
+    assert found.probability > 0.99
+    assert judgement.positive_years(judgement.crossed(returns, folds=6, embargo=5)) == 1.0
+    fading = noise(3, 600)
+    fading[:300, 1] += 0.004
+    fading[300:, 1] -= 0.004
+    assert judgement.confidence(judgement.walk(fading, folds=2, embargo=5).returns).ratio < 0
+
+
+def test_paths_cover_every_day_once():
+    returns = np.tile(np.arange(120.0)[:, np.newaxis], (1, 3)) / 1e4
+    routes = judgement.crossed(returns, folds=6, embargo=2)
+    assert routes.shape == (5, 120)
+    assert (routes == returns[:, 0]).all()
+
+
+def test_confidence_of_nothing_says_nothing():
+    flat = judgement.confidence(np.zeros(90), ratios=[0.1, 0.2], clusters=2)
+    assert flat == judgement.Confidence(90, None)
+    alone = judgement.confidence(noise(4, 300)[:, 0])
+    assert alone.deflated is None
+    many = judgement.confidence(noise(4, 300)[:, 0], ratios=[0.1, -0.1, 0.05], clusters=2)
+    assert many.deflated_raw < many.deflated < alone.probability
+
+
+def test_overfitting_needs_a_choice_and_days():
+    assert judgement.overfitting(noise(1, 100, 1))[0] is None
+    assert judgement.overfitting(noise(1, 7, 3))[0] is None
+    assert judgement.overfitting(noise(1, 40, 3))[0].logits.size == math.comb(10, 5)
+
+
+def test_holding_as_much_is_no_skill():
+    """A strategy that always holds half the market is not better than holding half of it."""
+    market = np.random.default_rng(6).standard_normal(300) * 0.02 + 0.004
+    returns, exposure = market[:, np.newaxis] / 2, np.full((300, 1), 0.5)
+    found = judgement.superiority(returns, exposure, market, draws=500, seed=1)
+    assert found.nothing.consistent < 0.05
+    assert found.holding.consistent == 1.0
+
+
+def test_days_that_cannot_be_cut_are_refused():
+    with pytest.raises(ParameterInvalid, match="fewer folds"):
+        judgement.check_days(30, folds=6, embargo=5)
+    judgement.check_days(60, folds=6, embargo=5)
+
+
+def test_capacity_is_where_the_ratio_halves():
+    ladder = [(1e4, 2.0), (4e4, 1.5), (1.6e5, 0.5)]
+    assert stress.capacity(2.0, ladder) == pytest.approx(8e4)
+    assert stress.capacity(2.0, ladder[:2]) == math.inf
+    assert stress.capacity(-1.0, ladder) is None
+    assert stress.capacity(2.0, [(1e4, 2.0), (4e4, None)]) == pytest.approx(2e4)
+
+
+def test_other_luck_is_the_same_for_the_same_seed():
+    trades = np.random.default_rng(8).standard_normal(150) * 0.01
+    found = chance.monte_carlo(trades, seed=5)
+    assert found == chance.monte_carlo(trades, seed=5)
+    assert found != chance.monte_carlo(trades, seed=6)
+    assert found.drawdown == sorted(found.drawdown)
+    assert chance.monte_carlo(trades[:1], seed=5) is None
+    equity = np.concatenate(([1.0], np.cumprod(1 + trades)))
+    assert found.happened == pytest.approx(1 - (equity / np.maximum.accumulate(equity)).min())
+    # The order of the same trades changes the falls and not the end.
+    assert found.drawdown_shuffled[0] < found.drawdown_shuffled[-1]
+
+
+def test_days_belong_to_years_and_regimes():
+    returns = np.full(400, 0.001)
+    years = regimes.by_year(20_000, returns)  # 2024-10-04
+    assert [(row["year"], row["days"]) for row in years] == [(2024, 89), (2025, 311)]
+    market = np.random.default_rng(2).standard_normal(400) * np.linspace(0.001, 0.05, 400)
+    found = regimes.by_regime(np.arange(400) / 1e6, market)
+    assert sum(row["days"] for row in found) == 380
+    assert [row["regime"] for row in found] == list(regimes.NAMES)
+    assert regimes.by_regime(returns[:30], market[:30]) == []
