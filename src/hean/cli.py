@@ -22,6 +22,7 @@ COMMANDS = {
     "backtest": "backtest",
     "replay": "backtest",
     "demo": "demo",
+    "check-strategy": "check_strategy",
     "doctor": "doctor",
     "evaluate": "evaluate",
     "kill": "kill",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +27,7 @@ from hean.cli_common import (
     DebugOption,
     JsonOption,
     is_result,
+    percent_steps,
     progress,
     run_command,
     say,
@@ -195,24 +196,10 @@ def _run(
                 ) from error
             stack.callback(book.close)
         advance = stack.enter_context(progress("backtest", 100, is_shown=not is_quiet))
-        summary, record = run.run(_percent_steps(advance))
+        summary, record = run.run(percent_steps(advance))
         if book is not None:
             summary["journal_hash"] = finish_journal(book, run)
     return summary, record
-
-
-def _percent_steps(advance: Callable[[int], None]) -> Callable[[float], None]:
-    """Turn the finished part into steps of one percent."""
-    done = 0
-
-    def on_progress(part: float) -> None:
-        nonlocal done
-        percent = int(part * 100)
-        if percent > done:
-            advance(percent - done)
-            done = percent
-
-    return on_progress
 
 
 def _with_load_time(summary: dict[str, Any], load_s: float) -> dict[str, Any]:

@@ -282,6 +282,20 @@ def progress(
         yield lambda steps: bar.advance(task, steps)
 
 
+def percent_steps(advance: Callable[[int], None]) -> Callable[[float], None]:
+    """Turn the finished part into steps of one percent."""
+    done = 0
+
+    def on_progress(part: float) -> None:
+        nonlocal done
+        percent = int(part * 100)
+        if percent > done:
+            advance(percent - done)
+            done = percent
+
+    return on_progress
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

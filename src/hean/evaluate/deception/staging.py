@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`staging.py`: the recorded market as other files: cut short, with another future, or made of
+chance. Every copy keeps name, columns and units of its original, so that who reads it cannot tell.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from hean.data.captures import is_capture
+from hean.data.reader import Columns, read_columns
+from hean.data.schema import Kind
+from hean.errors import DataInvalid
+from hean.evaluate.plays import Recording
+
+Array = npt.NDArray[np.float64]
+Change = Callable[[Columns, dict[str, Array]], dict[str, Array]]
+"""From a file and its number columns to what stands in the copy."""
+
+PRICES = ("open", "high", "low", "close", "price")
+
+
+class Staged(msgspec.Struct, frozen=True):
+    """A market to play. *copies*: which file stands for which original."""
+
+    recording: Recording
+    copies: Mapping[Path, Path]
+
+
+class Stage:
+    """The originals, read once. *recording*: their files; captures are kept as they are.
+
+    *columns*: by file, cut to the part that is played.
+    """
+
+    def __init__(self, recording: Recording, *, end_ns: int) -> None:
+        self.recording = recording
+        self.end_ns = end_ns
+        self.captures = [path for path in recording.files if is_capture(path)]
+        self._frames: dict[Path, pl.DataFrame] = {}
+        self.columns: dict[Path, Columns] = {}
+        for path in recording.files:
+            if path not in self.captures:
+                self._frames[path], self.columns[path] = self._read(path)
+
+    @property
+    def bars(self) -> dict[str, list[Columns]]:
+        """Candle files by symbol."""
+        found: dict[str, list[Columns]] = {}
+        for columns in self.columns.values():
+            if columns.kind is Kind.CANDLES:
+                found.setdefault(columns.symbol, []).append(columns)
+        return found
+
+    def cut(self, folder: Path, end_ns: int) -> Staged:
+        """The market as it was recorded up to *end_ns*."""
+        return self._staged(folder, end_ns, lambda _, values: values)
+
+    def changed(self, folder: Path, change: Change) -> Staged:
+        """The whole market with other numbers. *Raises*: `DataInvalid` for captures."""
+        if self.captures:
+            raise DataInvalid(f"{self.captures[0].name}: frames cannot be changed.")
+        return self._staged(folder, self.end_ns, change)
+
+    def _staged(self, folder: Path, end_ns: int, change: Change) -> Staged:
+        copies: dict[Path, Path] = {}
+        for number, (path, columns) in enumerate(self.columns.items()):
+            rows = _known_rows(columns, end_ns)
+            if not rows:
+                continue
+            frame = self._frames[path].head(rows)
+            values = {
+                name: frame[name].cast(pl.Float64).to_numpy()
+                for name in frame.columns
+                if frame[name].dtype.is_numeric() and name in columns.values
+            }
+            put = change(columns, dict(values))
+            frame = frame.with_columns(
+                pl.Series(name, put[name], dtype=pl.Float64)
+                for name in values
+                if put[name] is not values[name]
+            )
+            taken = {copy.name for copy in copies.values()}
+            place = folder / str(number) if path.name in taken else folder
+            place.mkdir(parents=True, exist_ok=True)
+            copies[path] = place / path.name
+            if path.suffix == ".parquet":
+                frame.write_parquet(copies[path])
+            else:
+                text = frame.write_csv().encode()
+                copies[path].write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+        files = (*copies.values(), *self.captures)
+        start_ns = self.recording.start_ns
+        recording = Recording(files, self.recording.symbols, start_ns, end_ns)
+        return Staged(recording, copies)
+
+    def _read(self, path: Path) -> tuple[pl.DataFrame, Columns]:
+        """Rows as they are in the file, and as HEAN reads them, row by row the same."""
+        symbols = self.recording.symbols
+        columns = read_columns(path, symbol=symbols[0] if len(symbols) == 1 else None)
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+        if frame.height != columns.rows:
+            raise DataInvalid(
+                f"{path.name}: its rows are not one by one what HEAN reads; import it (hean data "
+                "import) and check the strategy on that."
+            )
+        return frame, columns
+
+
+def _known_rows(columns: Columns, end_ns: int) -> int:
+    """How many rows are known at a moment: bars when they end, everything else when it happens."""
+    if columns.kind is Kind.FUNDING:
+        # One row alone proves no interval; the engine plays none that comes later.
+        return min(max(int(np.searchsorted(columns.ts, end_ns, side="right")), 2), columns.rows)
+    return int(np.searchsorted(columns.ts + (columns.step_ns or 0), end_ns, side="right"))
+
+
+def with_other_future(change: Callable[[Array], Array], after_ns: int) -> Change:
+    """Rows that end after a moment get other prices. *change*: from their log closes, relative to
+    the last one before, to others."""
+
+    def put(columns: Columns, values: dict[str, Array]) -> dict[str, Array]:
+        ends = columns.ts[: len(next(iter(values.values())))] + (columns.step_ns or 0)
+        first = int(np.searchsorted(ends, after_ns, side="right"))
+        closes = values.get("close", values.get("price"))
+        if closes is None or not 0 < first < ends.size:
+            return values
+        before = closes[first - 1]
+        factor = before * np.exp(change(np.log(closes[first:] / before))) / closes[first:]
+        changed = dict(values)
+        for name in PRICES:
+            if name in values:
+                changed[name] = values[name].copy()
+                changed[name][first:] = on_tick(values[name][first:] * factor, closes)
+        return _ordered(changed)
+
+    return put
+
+
+def scaled(factor: float) -> Change:
+    """All prices times a power of two, which changes no digit of any of them."""
+
+    def put(_: Columns, values: dict[str, Array]) -> dict[str, Array]:
+        return {name: v * factor if name in PRICES else v for name, v in values.items()}
+
+    return put
+
+
+def on_tick(prices: Array, like: Array) -> Array:
+    """Prices rounded to as many decimals as *like* has, at least one unit of the last."""
+    decimals = next(
+        (n for n in range(9) if np.allclose(np.round(like, n), like, rtol=0, atol=1e-9)), 8
+    )
+    unit = 10.0**-decimals
+    return np.round(np.maximum(np.round(prices / unit), 1.0) * unit, decimals)
+
+
+def _ordered(values: dict[str, Array]) -> dict[str, Array]:
+    """High and low around open and close again after rounding."""
+    if "high" in values:
+        around = [values[name] for name in ("open", "high", "low", "close")]
+        values["high"], values["low"] = np.maximum.reduce(around), np.minimum.reduce(around)
+    return values
+
+
+def bars_of(steps: Array, first: float, like: Array) -> dict[str, Array]:
+    """Bars of a path. *steps*: log returns, bars x steps within; *first*: price before."""
+    path = first * np.exp(np.cumsum(steps.ravel())).reshape(steps.shape)
+    close = path[:, -1]
+    open_ = np.concatenate(([first], close[:-1]))
+    high, low = np.maximum(open_, path.max(axis=1)), np.minimum(open_, path.min(axis=1))
+    made: dict[str, Any] = {"open": open_, "high": high, "low": low, "close": close}
+    return _ordered({name: on_tick(values, like) for name, values in made.items()})

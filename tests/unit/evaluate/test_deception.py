@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each cheat is caught with the right reason, and who is honest is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import cheating_strategies
+from hean.backtest.run import BacktestSettings
+from hean.evaluate.deception.battery import check
+from hean.evaluate.plays import Recording
+from small_market import IMPULSE, SYMBOL, write_candles, write_funding
+
+CHEATS = Path(cheating_strategies.__file__)
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("market")
+    return write_candles(folder, 5, 1_200), write_funding(folder, 5, 4)
+
+
+def checked(files, strategy: str, **given: object):
+    settings = BacktestSettings(strategy, (SYMBOL,), given)
+    document = check(settings, Recording(files, (SYMBOL,)), bars=500, paths=15, cuts=25)
+    return document, {each["name"]: each for each in document["findings"]}
+
+
+def caught(files, name: str):
+    document, found = checked(files, f"{CHEATS}:{name}", file=str(files[0]))
+    assert not document["passes"]
+    assert document["verdict"].startswith("Deceives itself: ")
+    assert found["eyes"]["verdict"] == "fails"
+    assert files[0].name in found["eyes"]["reason"]
+    assert "line" in found["eyes"]["reason"]
+    assert found["prefix"]["verdict"] == "fails"
+    return found
+
+
+def test_a_look_at_the_next_bar_is_caught(files):
+    found = caught(files, "PeeksOneBar")
+    assert found["prefix"]["reason"].startswith(
+        "peeks ahead: it decides on the bar that comes next"
+    )
+    assert found["future"]["verdict"] == "fails"
+    assert found["noise"]["reason"].startswith("earns where nothing can be known")
+    assert found["shuffle"]["verdict"] == "fails"
+
+
+def test_repainting_is_caught(files):
+    found = caught(files, "Repaints")
+    reason = found["prefix"]["reason"]
+    assert reason.startswith("repaints: later data take back or move decisions up to ")
+    assert int(reason.split("up to ")[1].split()[0]) <= cheating_strategies.Repaints.around
+    assert found["noise"]["verdict"] == "fails"
+
+
+def test_a_fit_on_the_whole_sample_is_caught(files):
+    found = caught(files, "FitsOnAll")
+    assert found["prefix"]["reason"].startswith("fits on the whole sample: ")
+    assert found["future"]["reason"].startswith("fits on the whole sample: ")
+
+
+def test_chance_without_a_seed_is_caught(files):
+    document, found = checked(files, f"{CHEATS}:DrawsWithoutSeed")
+    assert not document["passes"]
+    assert found["replay"]["verdict"] == "fails"
+    assert found["eyes"]["verdict"] == "passes"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "given"),
+    [
+        ("impulse", IMPULSE),
+        (f"{CHEATS}:FollowsTheLast", {}),
+        (f"{EXAMPLES}/buy_when_emas_cross.py:BuyWhenEmasCross", {}),
+        (f"{EXAMPLES}/buy_when_rsi_recovers.py:BuyWhenRsiRecovers", {"low": 45.0}),
+    ],
+)
+def test_who_is_honest_passes(files, strategy, given):
+    document, _ = checked(files, strategy, **given)
+    assert document["passes"], document["verdict"]
+    assert {each["verdict"] for each in document["findings"]} == {"passes"}
+    assert "No check found" in document["verdict"]
+
+
+def test_who_does_nothing_was_not_checked(files):
+    document, found = checked(files, "impulse", threshold=20.0)
+    assert not document["passes"]
+    assert found["prefix"]["verdict"] == "does not apply"
+    assert found["costs"]["reason"] == "it did nothing and has exactly nothing"
+
+
+def test_a_fit_of_a_copy_elsewhere_is_told(files, tmp_path):
+    """What is no file of the market cannot be exchanged, and is named instead."""
+    copy = tmp_path / "other_name.csv"
+    pl.read_parquet(files[0]).write_csv(copy)
+    source = tmp_path / "own.py"
+    source.write_text(
+        "import polars as pl\n"
+        "from cheating_strategies import FollowsTheLast\n"
+        f"TABLE = pl.read_csv({str(copy)!r})\n"
+        "class Own(FollowsTheLast):\n    name = 'own'\n"
+    )
+    document, found = checked(files, f"{source}:Own")
+    assert found["eyes"]["verdict"] == "fails"
+    assert found["eyes"]["reason"].startswith("opens other_name.csv (line 3)")
+    assert found["prefix"]["verdict"] == "passes"
+    assert not document["passes"]
