@@ -5,7 +5,7 @@ verdict and the reason; one that fails makes the exit code 1.
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -133,10 +133,15 @@ def check_strategy(
 
 @contextmanager
 def _guarded(settings: BacktestSettings, watchdog: Watchdog) -> Iterator[None]:
-    """A play that ends, and prints where it does no harm."""
+    """A play that ends; what it prints would be there some hundred times, and is dropped."""
     spec = settings.strategy
     try:
-        with redirect_stdout(sys.stderr), watchdog, watchdog.during(f"playing {spec}"):
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+            watchdog,
+            watchdog.during(f"playing {spec}"),
+        ):
             yield
     except Overdue:
         raise StrategyFailed(

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from hean.cli_common import ExitCode
 from hean.cli_evaluate import mount
 from hean.evaluate.trial_log import NAME
-from small_market import IMPULSE, write_candles, write_funding
+from hean.feeds.history import load_history
+from hean.strategies.impulse import ImpulseEngine
+from small_market import IMPULSE, play, write_candles, write_funding
 
 BARS = 288 * 30  # days
 GIVEN = [f"--param={name}={value}" for name, value in IMPULSE.items() if name != "threshold"]
@@ -64,6 +66,17 @@ def test_the_document_has_every_figure(first):
     assert results == sorted(results, reverse=True)
     assert document["monte_carlo"]["drawdown"][0] > 0
     assert {row["year"] for row in document["years"]} == {2023}
+
+
+@pytest.mark.promise(207)
+def test_a_trial_is_a_backtest(first, market):
+    """There is one path: the best trial ends in the state of a backtest with its parameters."""
+    _, document = first
+    files = sorted(market.glob("*.parquet"))
+    params = {name: document["params"][name] for name in IMPULSE}
+    _, _, summary = play(load_history(files, ["BTCUSDT"]), ImpulseEngine, params)
+    for name in ("state_hash", "net_pnl", "final_equity"):
+        assert document[name] == summary[name]
 
 
 def test_the_report_is_one_page_with_the_verdict(first, market):

@@ -10,6 +10,7 @@ import pytest
 
 import cheating_strategies
 from hean.backtest.run import BacktestSettings
+from hean.errors import ParameterInvalid
 from hean.evaluate.deception.battery import check
 from hean.evaluate.plays import Recording
 from small_market import IMPULSE, SYMBOL, write_candles, write_funding
@@ -111,3 +112,36 @@ def test_a_fit_of_a_copy_elsewhere_is_told(files, tmp_path):
     assert found["eyes"]["reason"].startswith("opens other_name.csv (line 3)")
     assert found["prefix"]["verdict"] == "passes"
     assert not document["passes"]
+
+
+def test_a_strategy_that_cannot_be_played_is_refused_with_its_line(files, tmp_path):
+    source = tmp_path / "own.py"
+    source.write_text(
+        "from hean.core.module import on\nfrom hean.core.types import EventType\n"
+        "from hean.strategies.base import Strategy\n"
+        "class Own(Strategy):\n    name = 'own'\n    @on(EventType.CANDLE)\n"
+        "    def on_candle(self, event):\n        raise KeyError('nothing')\n"
+    )
+    with pytest.raises(ParameterInvalid, match="line 8: KeyError: 'nothing'"):
+        checked(files, f"{source}:Own")
+
+
+def test_a_module_beside_the_strategy_is_loaded_anew_in_each_world(files, tmp_path, monkeypatch):
+    """A cache of the future in another module of the user must not outlive the world it is of."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "looked_up_table.py").write_text(
+        f"import polars as pl\nCLOSES = pl.read_parquet({str(files[0])!r})['close'].to_list()\n"
+    )
+    source = tmp_path / "own.py"
+    source.write_text(
+        "from looked_up_table import CLOSES\n"
+        "from cheating_strategies import FollowsTheLast\nfrom hean.core.types import Side\n"
+        "class Own(FollowsTheLast):\n    name = 'own'\n"
+        "    def enter(self, symbol, side, **more):\n"
+        "        usual = sum(CLOSES) / len(CLOSES)\n"
+        "        side = Side.BUY if self.closes[-1] < usual else Side.SELL\n"
+        "        super().enter(symbol, side, **more)\n"
+    )
+    _, found = checked(files, f"{source}:Own")
+    assert found["prefix"]["verdict"] == "fails"
+    assert found["prefix"]["reason"].startswith("fits on the whole sample")

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy.stats import kstest
 from statsmodels.stats.sandwich_covariance import cov_hac
 from statsmodels.tsa.stattools import acf
 
@@ -23,8 +24,6 @@ from hean.quant.sharpe import (
     probabilistic_sharpe,
     sharpe_error,
 )
-
-DRAW = np.random.default_rng(5)
 
 
 def repeating(count: int, rho: float, *, seed: int = 1, mean: float = 0.05):
@@ -103,3 +102,19 @@ def test_the_hac_error_follows_statsmodels():
     assert hac_sharpe_error(values, lags=0) == pytest.approx(plain, rel=0.01)
     assert hac_sharpe_error(values) > plain
     assert hac_sharpe_error(np.ones(9)) is None
+
+
+def test_on_noise_the_probability_is_uniform():
+    """Over 500 records without skill, whatever the shape of their returns."""
+    draw = np.random.default_rng(12)
+    for records in (draw.standard_normal((500, 250)), draw.exponential(size=(500, 250)) - 1):
+        found = [
+            probabilistic_sharpe(
+                performance.sharpe(record, periods=1),
+                250,
+                skew=performance.skewness(record),
+                kurt=performance.kurtosis(record),
+            )
+            for record in records
+        ]
+        assert kstest(found, "uniform").pvalue > 0.001

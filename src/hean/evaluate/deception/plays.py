@@ -6,6 +6,7 @@ is loaded anew each time, so that nothing it keeps in its module outlives a play
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -91,7 +92,7 @@ def played(
             run.recorder.step_ns = DAY_NS  # nobody looks at the curve
             summary, record = run.run()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # reason: a user's code
-            failure = f"{type(error).__name__}: {_words(error)}"
+            failure = f"{_line(error, source)}{type(error).__name__}: {_words(error)}"
     _forget(before, source)
     return Play(
         witness.decisions, opened, witness.approved, market.end_ns, failure, summary, record
@@ -116,6 +117,14 @@ def _forget(before: set[str], source: str) -> None:
         file = getattr(sys.modules[name], "__file__", None)
         if file and folder in Path(file).resolve().parents:
             del sys.modules[name]
+
+
+def _line(error: BaseException, source: str) -> str:
+    """`line 12: `, the last of the user's file in the traceback."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if source and Path(frame.filename).resolve() == Path(source).resolve():
+            return f"line {frame.lineno}: "
+    return ""
 
 
 def _words(error: BaseException) -> str:
