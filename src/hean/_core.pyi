@@ -1565,6 +1565,7 @@ def switching_autoregression(
 ) -> tuple[float, _Column, _Column | None]:
     """Log likelihood given the first values, one a lag; filtered and smoothed chances of every
     value after them, shape (regimes, n - lags). *transition*: row: from, column: to."""
+
 # --- trees.rs
 
 class TreeModel:

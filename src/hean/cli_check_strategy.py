@@ -102,7 +102,7 @@ def check_strategy(
 ) -> None:
     """Look for knowledge of the future: cut, changed, made, late, dear and repeated markets."""
     symbols = _symbols(symbol, data)
-    account = values.account_of(cash, leverage, sizing, fraction, limits=limit or ())
+    account = values.account_of(cash, leverage, (sizing, fraction, None), limits=limit or ())
     exchange = values.assumptions_of(
         fees, latency, slippage, queue=options.Queue.LOG, leverage=account.leverage
     )

@@ -160,7 +160,7 @@ def _asked_for(read: Columns, symbols: Sequence[str]) -> str:
 def _market(symbol: str, columns: tuple[Columns, ...], *, captures: tuple[Capture, ...]) -> Market:
     tradable = [c for c in columns if c.kind in (Kind.CANDLES, Kind.TRADES)]
     if tradable:
-        places = sorted({c.market or "spot" for c in tradable})
+        places = sorted({c.market for c in tradable if c.market})
         if len(places) > 1:
             names = " or ".join(f"{symbol}@{place}" for place in places)
             raise DataInvalid(f"the files hold {symbol} of several markets; name it {names}.")

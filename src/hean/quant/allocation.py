@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from hean import _core
 from hean.errors import DataInvalid, ParameterInvalid
-from hean.quant.covariance import Array
+from hean.quant.checks import Array
 
 SCALE_MAX = 1.5  # methods 10.2: a calm forecast may raise exposure by half, not more
 BAND_FRACTION = 0.1  # methods 10.2: trade a weight only if it moves by more than a tenth of itself
@@ -131,12 +132,8 @@ def _uniform(seed: int, round_number: int, arm: int) -> float:
     """In (0, 1): the first number of the Philox block `(round, arm, 0, 0)`."""
     if not 0 <= seed < 2**64 or not 0 <= round_number < 2**64:
         raise ParameterInvalid(f"seed {seed}, round {round_number}; 0 to 2^64 - 1.")
-    # NumPy counts up before the first block, so the counter is set one before.
-    counter = (arm << 64) + round_number - 1
-    words = [(counter % 2**256 >> shift) % 2**64 for shift in (0, 64, 128, 192)]
-    key, block = (np.array(part, dtype=np.uint64) for part in ([seed, STREAM_THOMPSON], words))
-    generator = np.random.Philox(key=key, counter=block)
-    return ((int(generator.random_raw()) >> 11) + 0.5) / 2**53
+    word = _core.philox([seed, STREAM_THOMPSON], [round_number, arm, 0, 0])[0]
+    return ((word >> 11) + 0.5) / 2**53
 
 
 def _covariance(values: npt.ArrayLike) -> Array:

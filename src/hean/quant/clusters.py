@@ -51,8 +51,8 @@ def cluster(correlation: Values, *, cut: float = CUT) -> npt.NDArray[np.int64]:
     where clusters correlate less than *cut*.
     """
     # Loaded here: it takes longer than everything else that a command loads.
-    from scipy.cluster.hierarchy import fcluster, linkage  # type: ignore[import-untyped]
-    from scipy.spatial.distance import squareform  # type: ignore[import-untyped]
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
 
     if len(correlation) < 2:
         return np.zeros(len(correlation), np.int64)

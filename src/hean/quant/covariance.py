@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hean.errors import DataInvalid, NumberNotFinite
-
-Array = npt.NDArray[np.float64]
+from hean.errors import DataInvalid
+from hean.quant import checks
+from hean.quant.checks import Array
 
 
 class Covariance(NamedTuple):
@@ -24,20 +24,6 @@ class Covariance(NamedTuple):
 
     matrix: Array
     shrinkage: float
-
-
-def observations(values: npt.ArrayLike, *, rows_min: int = 2) -> Array:
-    """*values* as floats of shape (rows, columns). *Raises*: `DataInvalid`, `NumberNotFinite`."""
-    found = np.asarray(values, dtype=np.float64)
-    if found.ndim != 2 or found.shape[0] < rows_min or found.shape[1] < 1:
-        raise DataInvalid(
-            f"observations of shape {found.shape}; a column for each series, "
-            f"at least {rows_min} rows."
-        )
-    if not np.isfinite(found).all():
-        row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
-        raise NumberNotFinite(f"observations, row {row}: {found[row]}; drop or fill it first.")
-    return found
 
 
 def population(returns: npt.ArrayLike, *, centred: bool = True) -> Covariance:
@@ -95,7 +81,9 @@ ESTIMATORS: Mapping[str, Callable[..., Covariance]] = {
 
 
 def _centre(returns: npt.ArrayLike, *, centred: bool) -> Array:
-    found = observations(returns)
+    found = checks.table("returns", returns, 2)
+    if not found.size:
+        raise DataInvalid(f"returns of shape {found.shape}; at least one column is needed.")
     return found - found.mean(axis=0) if centred else found
 
 

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from hean import _core
 from hean.errors import DataInvalid, NumberNotFinite, ParameterInvalid
-from hean.quant.covariance import Array, observations
+from hean.quant import checks
+from hean.quant.checks import Array
 
 SHARE_MAX = 0.25  # methods 10.1: no more than a quarter of what the estimates ask for
 GAP_MAX = 1e-9  # of log growth a period, between what was found and what could be
@@ -155,7 +156,7 @@ def log_optimal(
     rate. Deterministic; the answer is checked, not believed: *gap* bounds what is missing.
     *Raises*: `DataInvalid` where growth has no finite optimum or the search fails.
     """
-    outcomes = observations(excess, rows_min=1)
+    outcomes = checks.table("excess returns", excess)
     chances = _chances(probabilities, len(outcomes))
     return _Problem(outcomes, chances, rate, constraints).optimum()
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hean.errors import DataInvalid, ParameterInvalid
-from hean.quant.covariance import Array, observations
+from hean.quant import checks
+from hean.quant.checks import Array
 
 POINTS_MAX = 200_000  # of a grid; more would take minutes and gigabytes
 UNIFORM_SHARE = 0.1  # methods 10.2: of the weights that trade, so that nobody is ever given up
@@ -124,7 +125,7 @@ def simplex_grid(count: int, steps: int) -> Array:
 
 
 def _relatives(values: npt.ArrayLike) -> Array:
-    found = observations(values, rows_min=1)
+    found = checks.table("price relatives", values)
     if not (found > 0.0).all():
         row = int(np.flatnonzero(~(found > 0.0).all(axis=1))[0])
         raise DataInvalid(f"price relatives, row {row}: {found[row]}; they are above 0.")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hean.core.vocabulary import Side
 from hean.errors import DataInvalid, ParameterInvalid
-from hean.quant.covariance import Array
+from hean.quant import checks
 
 CLAMP = 0.0005  # Bybit and Binance, of the difference between interest and premium
 SETTLEMENTS_PER_DAY = 3  # every eight hours, where the contract does not say otherwise
@@ -28,9 +28,7 @@ def average_premium(premiums: npt.ArrayLike) -> float:
     """Average premium index of a funding interval, oldest first: weights 1 to n, so that the last
     minute counts most. *Source*: Bybit help centre, Binance funding rate FAQ.
     """
-    found: Array = np.asarray(premiums, dtype=np.float64)
-    if found.ndim != 1 or not len(found) or not np.isfinite(found).all():
-        raise DataInvalid(f"premiums of shape {found.shape}; at least one, all finite.")
+    found = checks.series("premiums", premiums)
     weights = np.arange(1, len(found) + 1, dtype=np.float64)
     return float(weights @ found / weights.sum())
 

@@ -11,46 +11,32 @@ import difflib
 from collections.abc import Callable, Mapping
 
 from hean.references import (
-    against,
     changes,
-    da,
     evaluation,
     execution,
     foundations,
     learning,
-    literature,
     pairs,
     portfolio,
-    proven,
-    quant,
     regimes,
     state_space,
-    statistics,
     technical,
-    the,
     venue,
     volatility,
 )
 from hean.references.case import Answer, Case, read_case
 
 METHODS: Mapping[str, Callable[[Case], None]] = {
-    **against.METHODS,
     **changes.METHODS,
-    **da.METHODS,
     **evaluation.METHODS,
     **execution.METHODS,
     **foundations.METHODS,
     **learning.METHODS,
-    **literature.METHODS,
     **pairs.METHODS,
     **portfolio.METHODS,
-    **proven.METHODS,
-    **quant.METHODS,
     **regimes.METHODS,
     **state_space.METHODS,
-    **statistics.METHODS,
     **technical.METHODS,
-    **the.METHODS,
     **venue.METHODS,
     **volatility.METHODS,
 }
