@@ -3,8 +3,9 @@
 
 Inference: 100 trees of 31 leaves over 30 float32 features, trained on a seeded draw; one row a
 call from Python, as a module asks; LightGBM and ONNX Runtime get the same rows, one thread, in
-turns. Features: thirty of ticks and books, emitted after every tick; and thirty of bars; medians, because
-on a busy machine a mean tells of the others. The answers are compared before anything is timed.
+turns. Features: thirty of ticks and books, emitted after every tick; and thirty of bars; medians,
+because on a busy machine a mean tells of the others. The answers are compared before anything is
+timed.
 """
 
 from __future__ import annotations

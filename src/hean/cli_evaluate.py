@@ -149,10 +149,7 @@ def evaluate_strategy(
     _build_all(settings, patience_s)
     recording = Recording(tuple(files), symbols, *period)
     found = _judged(settings, recording, WatchedPlay(patience_s), is_quiet=quiet)
-    if report is not None:
-        write_whole(report, render(found))
-    if json_to is not None:
-        write_json(found.document, json_to, force=force)
+    _write(found, json_to, report, force=force)
     if not quiet:
         table_console(json_to).print(_table(found.document))
     say(found.document["verdict"], json_to=json_to)
@@ -165,6 +162,13 @@ def _check_targets(json_to: str | None, report: Path | None, *, force: bool) -> 
         check_target("--json", Path(str(json_to)), is_ours=None if force else is_result)
     if report is not None:
         check_target("--report", report, is_ours=None if force else is_report)
+
+
+def _write(found: Evaluation, json_to: str | None, report: Path | None, *, force: bool) -> None:
+    if report is not None:
+        write_whole(report, render(found))
+    if json_to is not None:
+        write_json(found.document, json_to, force=force)
 
 
 def _judged(

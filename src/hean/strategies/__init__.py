@@ -14,9 +14,11 @@ from hean.strategies.base import Strategy
 from hean.strategies.basis import BasisArbitrage
 from hean.strategies.funding import FundingHarvester
 from hean.strategies.impulse import ImpulseEngine
+from hean.strategies.pairs import PairsTrader
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    strategy.name: strategy for strategy in (ImpulseEngine, FundingHarvester, BasisArbitrage)
+    strategy.name: strategy
+    for strategy in (ImpulseEngine, FundingHarvester, BasisArbitrage, PairsTrader)
 }
 """Name → class."""
 
