@@ -7,7 +7,7 @@ is off and how far it may be.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -26,7 +26,9 @@ from hean.cli_common import (
     write_json,
 )
 from hean.errors import ParameterInvalid
-from hean.references import Answer, Case, read_case, verify
+
+if TYPE_CHECKING:
+    from hean.references import Answer, Case
 
 INDEX = "index.json"  # of a folder of reference files; it holds no answers itself
 
@@ -55,6 +57,9 @@ def verify_references(
     debug: DebugOption = False,
 ) -> None:
     """Compute reference answers and compare; exit 1 if one is off."""
+    # Here, because every other command would load all of mathematics with it.
+    from hean.references import read_case, verify
+
     cases = [read_case(path) for path in _files(paths)]
     results: list[tuple[Case, list[Answer]]] = []
     with progress("references", len(cases)) as advance:
