@@ -41,6 +41,12 @@ const JITTER: f64 = 1e-12;
 /// How far the adaptive observation noise may leave the given one, in both directions.
 const ADAPTED_MAX: f64 = 1e6;
 
+/// ln(2 pi).
+const LN_2PI: f64 = 1.837_877_066_409_345_5;
+
+/// Where a product of variances is still far from overflow.
+const PRODUCT: std::ops::RangeInclusive<f64> = 1e-100..=1e100;
+
 /// What one row said; NaN where it said nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct HedgeStep {
@@ -121,6 +127,8 @@ pub struct KalmanHedge {
     n_changes: u64,
     n_mended: u64,
     log_likelihood: f64,
+    /// Product of variances whose logarithm is still to be taken from the likelihood, halved.
+    variances: f64,
     health: RollingSum,
     mean_nis: f64,
     last: [f64; 5],
@@ -150,6 +158,7 @@ impl KalmanHedge {
             n_changes: 0,
             n_mended: 0,
             log_likelihood: 0.0,
+            variances: 1.0,
             health: RollingSum::new(HEALTH_ROWS),
             mean_nis: f64::NAN,
             last: HedgeStep::UNKNOWN.row(),
@@ -173,7 +182,7 @@ impl KalmanHedge {
     }
 
     /// Take one row; `dt` is the time since the row before, in nominal bars. A missing leg is NaN.
-    #[inline]
+    #[inline(always)] // the loop over columns keeps its numbers in registers
     pub fn step(&mut self, y: f64, x: f64, dt: f64) -> Result<HedgeStep> {
         observed(NAME, "y", y)?;
         observed(NAME, "x", x)?;
@@ -201,7 +210,7 @@ impl KalmanHedge {
     }
 
     /// Predict with `p`, compare, and learn unless the row is beyond the gate.
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, y: f64, x: f64, p: [f64; 3]) -> Result<HedgeStep> {
         let ph = [p[0] * x + p[1], p[1] * x + p[2]];
         // Rounding may take a tiny variance of the prediction below zero; the noise remains.
@@ -222,7 +231,7 @@ impl KalmanHedge {
         } else {
             self.is_change = false;
             self.rejected_in_row = 0;
-            self.log_likelihood += log_density(variance, nis);
+            self.count_likelihood(variance, nis);
             self.learn(innovation, x, p, ph, inverse);
             self.adapt(variance, nis);
         }
@@ -240,15 +249,12 @@ impl KalmanHedge {
         self.beta += k0 * innovation;
         self.alpha += k1 * innovation;
         let (a00, a01, a10, a11) = (1.0 - k0 * x, -k0, -k1 * x, 1.0 - k1);
-        let m00 = a00 * p[0] + a01 * p[1];
-        let m01 = a00 * p[1] + a01 * p[2];
-        let m10 = a10 * p[0] + a11 * p[1];
-        let m11 = a10 * p[1] + a11 * p[2];
+        let (m00, m01) = (a00 * p[0] + a01 * p[1], a00 * p[1] + a01 * p[2]);
+        let (m10, m11) = (a10 * p[0] + a11 * p[1], a10 * p[1] + a11 * p[2]);
         let (r0, r1) = (self.noise * k0, self.noise * k1);
-        let upper = m00 * a10 + m01 * a11 + r0 * k1;
-        let lower = m10 * a00 + m11 * a01 + r1 * k0;
+        // One number for both corners: symmetric without averaging.
         let p00 = m00 * a00 + m01 * a01 + r0 * k0;
-        let p01 = 0.5 * (upper + lower);
+        let p01 = m00 * a10 + m01 * a11 + r0 * k1;
         let p11 = m10 * a10 + m11 * a11 + r1 * k1;
         self.p = [p00, p01, p11];
         // A known coefficient has variance and covariance zero, and that is no damage.
@@ -266,6 +272,20 @@ impl KalmanHedge {
         let bound = (p00 * p11).sqrt() * (1.0 - JITTER);
         self.p = [p00, p01.clamp(-bound, bound), p11];
         self.n_mended += 1;
+    }
+
+    /// Add a row's log density. Its logarithm is taken of a product of variances when that grows
+    /// out of bounds: one row in many, and none of it on the way to the next row.
+    #[inline(always)]
+    fn count_likelihood(&mut self, variance: f64, nis: f64) {
+        self.log_likelihood -= 0.5 * (LN_2PI + nis);
+        let product = self.variances * variance;
+        if PRODUCT.contains(&product) {
+            self.variances = product;
+        } else {
+            self.log_likelihood -= 0.5 * (self.variances.ln() + variance.ln());
+            self.variances = 1.0;
+        }
     }
 
     /// Move the observation noise towards what the residual after learning says it is: with eps =
@@ -362,10 +382,4 @@ fn steady_variance(q: f64, r: f64) -> f64 {
     } else {
         0.0
     }
-}
-
-/// Log density of an innovation with this variance and squared z-score.
-#[inline]
-pub(super) fn log_density(variance: f64, nis: f64) -> f64 {
-    -0.5 * ((2.0 * std::f64::consts::PI).ln() + variance.ln() + nis)
 }

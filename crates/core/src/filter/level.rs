@@ -5,7 +5,6 @@
 //! handled exactly, as the limit of an infinite variance, not by a large number.
 
 use super::input::{at_row, covariance, observed, parameter, same_length};
-use super::kalman::log_density;
 use super::matrix::{
     forward, forward_both, identity, inverted, joseph, plus, product, transition, transposed,
     Matrix,
@@ -397,6 +396,12 @@ impl<const N: usize> Belief<N> {
             std::array::from_fn(|j| if is_known(i, j) { self.finite[i][j] } else { f64::NAN })
         })
     }
+}
+
+/// Log density of an innovation with this variance and squared z-score.
+#[inline]
+fn log_density(variance: f64, nis: f64) -> f64 {
+    -0.5 * ((2.0 * std::f64::consts::PI).ln() + variance.ln() + nis)
 }
 
 impl<const N: usize> LevelStep<N> {

@@ -90,7 +90,7 @@ impl KalmanHedge {
     /// Sum of the log densities of the rows learned from.
     #[must_use]
     pub fn log_likelihood(&self) -> f64 {
-        self.log_likelihood
+        self.log_likelihood - 0.5 * self.variances.ln()
     }
 
     /// Whether the last row completed five rejected in a row, and the covariance was widened.
@@ -181,6 +181,7 @@ state!(
         n_changes,
         n_mended,
         log_likelihood,
+        variances,
         health,
         mean_nis,
         last
