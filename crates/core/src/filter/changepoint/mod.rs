@@ -37,9 +37,10 @@ pub struct Changepoint {
     segment: Segment,
     setting: Setting,
     table: Terms,
-    /// Terms of the present hypotheses and their log densities: memory only, no state.
+    /// Terms of the present hypotheses, their log densities and weights to be: memory, no state.
     now: Terms,
     log_density: Vec<f64>,
+    joint: Vec<f64>,
     held: Hypotheses,
     /// Hypotheses before it are given up; they are removed when there is nothing else to do.
     begin: usize,
@@ -59,6 +60,7 @@ impl Changepoint {
             table: table_of(&segment, longest),
             now: Terms::default(),
             log_density: Vec::new(),
+            joint: Vec::new(),
             held: Hypotheses::default(),
             begin: 0,
             evidence: 0.0,
@@ -73,9 +75,7 @@ impl Changepoint {
     /// exponential each.
     pub fn push(&mut self, value: f64) -> [f64; 6] {
         let predicted = self.predictive_mean();
-        self.look_up();
-        let total = self.weigh(value);
-        self.grow(total);
+        self.weigh(value);
         self.give_up();
         let mode = self.map_run_length();
         let short = self.short_probability(self.setting.window);
@@ -100,10 +100,7 @@ impl Changepoint {
     /// Most probable run length, the shortest of equals.
     #[must_use]
     pub fn map_run_length(&self) -> f64 {
-        let weight = &self.held.weight[self.begin..];
-        let most = largest(weight);
-        let at = weight.iter().rposition(|weight| *weight == most).unwrap_or(0);
-        self.held.run.get(self.begin + at).copied().unwrap_or(f64::NAN)
+        beside_largest(&self.held.weight[self.begin..], &self.held.run[self.begin..])
     }
 
     /// Log probability of everything observed.
@@ -126,59 +123,70 @@ impl Changepoint {
         posterior
     }
 
-    /// Lay out the terms of the hypotheses as these lie.
+    /// Lay out the terms of hypotheses with gaps between their run lengths as these lie.
     fn look_up(&mut self) {
         let Self { table, now, held, begin, setting, .. } = self;
         let run = &held.run[*begin..];
         now.resize(run.len());
-        let places = || run.iter().map(|run| setting.run_length_max - *run as usize);
-        let Some(first) = places().next() else { return };
-        let is_dense = places().next_back() == Some(first + run.len() - 1);
         for (target, source) in now.columns().into_iter().zip(table.columns()) {
-            if is_dense {
-                target.copy_from_slice(&source[first..first + run.len()]);
-                continue;
-            }
-            for (value, place) in target.iter_mut().zip(places()) {
-                *value = source[place];
+            for (value, run) in target.iter_mut().zip(run) {
+                *value = source[setting.run_length_max - *run as usize];
             }
         }
     }
 
-    /// Multiply every weight by the density of the observation and update what is believed of each
-    /// segment. *Returns*: the logarithm of the sum; the weights then add up to one.
-    fn weigh(&mut self, value: f64) -> f64 {
-        let Self { now, held, begin, log_density, segment, .. } = self;
+    /// Place in the table of the oldest run, if no run length is missing after it.
+    fn dense_from(&self) -> Option<usize> {
+        let run = &self.held.run[self.begin..];
+        let oldest = *run.first()? as usize;
+        (oldest + 1 == run.len()).then(|| self.setting.run_length_max - oldest)
+    }
+
+    /// Multiply every weight by the density of the observation, update what is believed of each
+    /// segment, and let all runs grow by one, which a share of the hazard does not survive.
+    fn weigh(&mut self, value: f64) {
+        let dense_from = self.dense_from();
+        if dense_from.is_none() {
+            self.look_up();
+        }
+        let hazard = 1.0 / self.setting.hazard_lambda;
+        let Self { table, now, held, begin, log_density, joint, segment, .. } = self;
         let from = *begin;
         let count = held.run.len() - from;
         log_density.resize(count, 0.0);
+        joint.resize(count, 0.0);
+        let (source, first) = dense_from.map_or((&*now, 0), |first| (&*table, first));
+        let terms = source.columns_from(first, count);
         let mean = &mut held.mean[from..];
         match segment {
             Segment::UnknownVariance { alpha, .. } => {
                 let run = &held.run[from..];
                 let rates = (&mut held.rate[from..], &mut held.log_rate[from..]);
-                student(value, *alpha, now, run, mean, rates, log_density);
+                student(value, *alpha, terms, run, mean, rates, log_density);
             }
-            Segment::KnownVariance { .. } => gaussian(value, now, mean, log_density),
+            Segment::KnownVariance { .. } => gaussian(value, terms, mean, log_density),
         }
         let weight = &mut held.weight[from..];
-        let mut joint = std::mem::take(&mut now.offset);
         for ((joint, weight), density) in joint.iter_mut().zip(&*weight).zip(&*log_density) {
             *joint = weight * exp(*density);
         }
-        let total = lane_sum(&joint);
-        let log_total = if (TOTAL_LEAST..f64::INFINITY).contains(&total) {
-            scale(weight, &joint, 1.0 / total);
-            ln(total)
-        } else {
-            in_logarithms(weight, log_density)
-        };
-        now.offset = joint;
-        log_total
+        let mut total = lane_sum(joint);
+        let mut log_total = ln(total);
+        if !(TOTAL_LEAST..f64::INFINITY).contains(&total) {
+            (total, log_total) = in_logarithms(weight, log_density, joint);
+        }
+        let factor = (1.0 - hazard) / total;
+        for ((weight, joint), run) in weight.iter_mut().zip(&*joint).zip(&mut held.run[from..]) {
+            let scaled = joint * factor;
+            *weight = if scaled > WEIGHT_LEAST { scaled } else { 0.0 };
+            *run += 1.0;
+        }
+        held.push(segment, hazard);
+        self.count_evidence(log_total);
     }
 
-    /// All runs grow by one, a share of the hazard ends and begins anew.
-    fn grow(&mut self, log_total: f64) {
+    /// Add to the log evidence without losing digits (Neumaier 1974).
+    fn count_evidence(&mut self, log_total: f64) {
         let sum = self.evidence + log_total;
         self.evidence_rest += if self.evidence.abs() >= log_total.abs() {
             (self.evidence - sum) + log_total
@@ -186,15 +194,6 @@ impl Changepoint {
             (log_total - sum) + self.evidence
         };
         self.evidence = sum;
-        let hazard = 1.0 / self.setting.hazard_lambda;
-        let stay = 1.0 - hazard;
-        for (weight, run) in
-            self.held.weight[self.begin..].iter_mut().zip(&mut self.held.run[self.begin..])
-        {
-            *weight *= stay;
-            *run += 1.0;
-        }
-        self.held.push(&self.segment, hazard);
     }
 
     /// Give up the run that is too long and those of too little weight, never the newest.
@@ -207,10 +206,8 @@ impl Changepoint {
         }
         let prune = self.setting.prune;
         let last = self.held.run.len() - 1;
-        let is_light = self.held.weight[self.begin..last]
-            .iter()
-            .fold(false, |any, weight| any | (*weight < prune));
-        if is_light {
+        let weights = &self.held.weight[self.begin..last];
+        if prune > 0.0 && weights.iter().fold(false, |any, weight| any | (*weight < prune)) {
             lost += self.held.retain(self.begin, prune);
             self.begin = 0;
         } else if self.begin > self.setting.run_length_max {
@@ -218,9 +215,11 @@ impl Changepoint {
             self.begin = 0;
         }
         if lost > 0.0 {
-            let keep = 1.0 / (1.0 - lost);
-            self.held.weight[self.begin..].iter_mut().for_each(|weight| *weight *= keep);
             self.dropped += lost;
+        }
+        let keep = 1.0 / (1.0 - lost);
+        if keep > 1.0 {
+            self.held.weight[self.begin..].iter_mut().for_each(|weight| *weight *= keep);
         }
     }
 }
@@ -272,14 +271,14 @@ impl Hypotheses {
 fn student(
     value: f64,
     alpha: f64,
-    now: &Terms,
+    [offset, scale, gain]: [&[f64]; 3],
     run: &[f64],
     mean: &mut [f64],
     (rate, log_rate): (&mut [f64], &mut [f64]),
     log_density: &mut [f64],
 ) {
     let n = run.len();
-    let (offset, scale, gain) = (&now.offset[..n], &now.scale[..n], &now.gain[..n]);
+    let (offset, scale, gain) = (&offset[..n], &scale[..n], &gain[..n]);
     let (mean, rate) = (&mut mean[..n], &mut rate[..n]);
     let (log_rate, log_density) = (&mut log_rate[..n], &mut log_density[..n]);
     for at in 0..n {
@@ -296,8 +295,13 @@ fn student(
 
 /// Gaussian log densities of `value`, and the update of the mean.
 #[inline]
-fn gaussian(value: f64, now: &Terms, mean: &mut [f64], log_density: &mut [f64]) {
-    let terms = now.offset.iter().zip(&now.scale).zip(&now.gain);
+fn gaussian(
+    value: f64,
+    [offset, scale, gain]: [&[f64]; 3],
+    mean: &mut [f64],
+    log_density: &mut [f64],
+) {
+    let terms = offset.iter().zip(scale).zip(gain);
     for ((mean, density), ((offset, scale), gain)) in mean.iter_mut().zip(log_density).zip(terms) {
         let distance = value - *mean;
         *density = offset - scale * (distance * distance);
@@ -305,41 +309,41 @@ fn gaussian(value: f64, now: &Terms, mean: &mut [f64], log_density: &mut [f64]) 
     }
 }
 
-#[inline]
-fn scale(weight: &mut [f64], joint: &[f64], factor: f64) {
-    for (weight, joint) in weight.iter_mut().zip(joint) {
-        let scaled = joint * factor;
-        *weight = if scaled > WEIGHT_LEAST { scaled } else { 0.0 };
-    }
-}
-
-/// The step where densities are too small or too large for a number. *Returns*: the log of the sum.
+/// The step where densities are too small or too large for a number: `joint` is made anew, relative
+/// to its largest. *Returns*: its sum, and the logarithm of the true sum.
 #[cold]
-fn in_logarithms(weight: &mut [f64], log_density: &[f64]) -> f64 {
-    let joint: Vec<f64> = weight
-        .iter()
-        .zip(log_density)
-        .map(|(weight, density)| ln_or_never(*weight) + density)
-        .collect();
-    let most = largest(&joint);
-    let shares: Vec<f64> = joint.iter().map(|log| exp(log - most)).collect();
-    let total = lane_sum(&shares);
-    scale(weight, &shares, 1.0 / total);
-    most + ln(total)
+fn in_logarithms(weight: &[f64], log_density: &[f64], joint: &mut [f64]) -> (f64, f64) {
+    for ((joint, weight), density) in joint.iter_mut().zip(weight).zip(log_density) {
+        *joint = ln_or_never(*weight) + density;
+    }
+    let most = joint.iter().fold(f64::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    joint.iter_mut().for_each(|log| *log = exp(*log - most));
+    let total = lane_sum(joint);
+    (total, most + ln(total))
 }
 
+/// The value beside the largest weight, the last of equals. Eight candidates side by side, so that
+/// the loop has no branch.
 #[inline]
-fn largest(values: &[f64]) -> f64 {
-    let mut lanes = [f64::NEG_INFINITY; 8];
-    let chunks = values.chunks_exact(8);
-    let rest =
-        chunks.remainder().iter().fold(f64::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane = if *value > *lane { *value } else { *lane };
+fn beside_largest(weights: &[f64], values: &[f64]) -> f64 {
+    let (mut most, mut found) = ([-1.0; 8], [f64::NAN; 8]);
+    let (chunks, others) = (weights.chunks_exact(8), values.chunks_exact(8));
+    let rest = chunks.remainder().iter().zip(others.remainder());
+    for (chunk, other) in chunks.zip(others) {
+        for lane in 0..8 {
+            let is_more = chunk[lane] >= most[lane];
+            most[lane] = if is_more { chunk[lane] } else { most[lane] };
+            found[lane] = if is_more { other[lane] } else { found[lane] };
         }
     }
-    lanes.iter().fold(rest, |a, b| if *b > a { *b } else { a })
+    let mut best = (-1.0, f64::INFINITY);
+    // Values fall: of equals the later one is the smaller.
+    for (weight, value) in most.iter().zip(&found).chain(rest) {
+        if *weight > best.0 || (*weight >= best.0 && *value < best.1) {
+            best = (*weight, *value);
+        }
+    }
+    best.1
 }
 
 impl Changepoint {

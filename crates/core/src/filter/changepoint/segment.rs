@@ -55,6 +55,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// Offset, scale and gain of `count` run lengths from a place on.
+    pub(super) fn columns_from(&self, first: usize, count: usize) -> [&[f64]; 3] {
+        [&self.offset, &self.scale, &self.gain].map(|column| &column[first..first + count])
+    }
+
     pub(super) fn resize(&mut self, count: usize) {
         self.columns().into_iter().for_each(|column| column.resize(count, 0.0));
     }
