@@ -90,6 +90,7 @@ def check_strategy(
     leverage: options.LeverageOption = "3",
     sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
     fraction: options.FractionOption = 0.5,
+    track_record: options.TrackRecordOption = None,
     limit: options.LimitOption = None,
     fees: options.FeesOption = None,
     latency: options.LatencyOption = "50ms",
@@ -102,7 +103,9 @@ def check_strategy(
 ) -> None:
     """Look for knowledge of the future: cut, changed, made, late, dear and repeated markets."""
     symbols = _symbols(symbol, data)
-    account = values.account_of(cash, leverage, (sizing, fraction, None), limits=limit or ())
+    account = values.account_of(
+        cash, leverage, (sizing, fraction, track_record), limits=limit or ()
+    )
     exchange = values.assumptions_of(
         fees, latency, slippage, queue=options.Queue.LOG, leverage=account.leverage
     )
@@ -153,12 +156,20 @@ def _guarded(settings: BacktestSettings, watchdog: Watchdog) -> Iterator[None]:
 def _symbols(symbol: list[str] | None, data: list[Path] | None) -> tuple[str, ...]:
     """Those given, or those that the names of the files say."""
     if symbol:
-        return values.symbols_of(symbol)
-    files = values.files_of(data) if data else []
-    named = dict.fromkeys(found for path in files if (found := from_path(path).symbol))
-    if not named:
+        return values.listings_of(symbol)
+    markets: dict[str, set[str | None]] = {}
+    for path in values.files_of(data) if data else []:
+        named = from_path(path)
+        if named.symbol:
+            markets.setdefault(named.symbol, set()).add(named.market)
+    if not markets:
         raise ParameterInvalid("no symbol in the names of the files; give it with --symbol.")
-    return tuple(named)
+    if several := [name for name, places in markets.items() if len(places) > 1]:
+        raise ParameterInvalid(
+            f"the files hold {several[0]} of several markets; name them with --symbol, such as "
+            f"{several[0]}@spot."
+        )
+    return tuple(markets)
 
 
 def _tell(found: dict[str, Any], *, json_to: str | None, is_quiet: bool) -> None:

@@ -33,7 +33,8 @@ class LatencyModel(msgspec.Struct, frozen=True):
 class Assumptions(msgspec.Struct, frozen=True):
     """Behaviour of the simulated exchange.
 
-    *maker_fee*, *taker_fee*: fractions; `None` takes the venue's list price. *entry*, *response*:
+    *maker_fee*, *taker_fee*: fractions; `None` takes the venue's list price. *fee_factor*: times
+    both, rebates excepted, to ask what dearer trading would leave. *entry*, *response*:
     delays. *half_spread*: fraction of price lost when crossing where no book is recorded.
     *impact*: coefficient of the square-root impact there. *participation*: largest share of a
     bar's volume that resting orders take. *queue_model*: `log` or `pessimistic`.
@@ -49,6 +50,17 @@ class Assumptions(msgspec.Struct, frozen=True):
     queue_model: str = "log"
     needs_trade_through: bool = True
     leverage: Decimal = Decimal(3)
+    fee_factor: float = 1.0
+
+    def fees(self, *, maker: Decimal, taker: Decimal) -> tuple[Decimal, Decimal]:
+        """Maker's and taker's fee where the venue's list says *maker* and *taker*."""
+        given = (
+            maker if self.maker_fee is None else self.maker_fee,
+            taker if self.taker_fee is None else self.taker_fee,
+        )
+        factor = Decimal(repr(self.fee_factor))
+        one, other = (fee * factor if fee > 0 and factor != 1 else fee for fee in given)
+        return one, other
 
     def venue(self, cash: Decimal, *, seed: int) -> SimVenue:
         """An empty simulated exchange that behaves so."""

@@ -174,9 +174,8 @@ class Backtest:
         assumptions = self.settings.assumptions
         core = assumptions.venue(self.settings.account.cash, seed=self.settings.seed)
         for market in self.history.markets.values():
-            fees = market.rules.fees
-            maker = fees.maker if assumptions.maker_fee is None else assumptions.maker_fee
-            taker = fees.taker if assumptions.taker_fee is None else assumptions.taker_fee
+            listed = market.rules.fees
+            maker, taker = assumptions.fees(maker=listed.maker, taker=listed.taker)
             core.add_instrument(
                 market.rules.instrument,
                 format(maker, "f"),
@@ -280,11 +279,10 @@ class Backtest:
         assumptions = msgspec.structs.replace(
             self.settings.assumptions, leverage=self.settings.account.leverage
         )
-        fees = first.rules.fees
+        listed = first.rules.fees
+        maker, taker = assumptions.fees(maker=listed.maker, taker=listed.taker)
         words = assumptions.words(
-            maker=fees.maker if assumptions.maker_fee is None else assumptions.maker_fee,
-            taker=fees.taker if assumptions.taker_fee is None else assumptions.taker_fee,
-            detail=self.venue.core.detail(first.symbol),
+            maker=maker, taker=taker, detail=self.venue.core.detail(first.symbol)
         )
         sizing = self.settings.account.sizing
         words["sizing"] = f"{sizing.method.value}, at most {sizing.max_leverage:g} x equity"

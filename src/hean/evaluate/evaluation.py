@@ -101,7 +101,7 @@ def evaluate(
         trials = run(jobs, on_done)
         log = trial_log.append(settings.log, _lines(settings, trials))
         best, _ = judgement.choose(np.column_stack([trial.returns for trial in trials]))
-        harder = [stress.harder(jobs[best], market, world) for world in worlds]
+        harder = [stress.harder(jobs[best], world) for world in worlds]
         stressed = list(zip(worlds, run(harder, on_done), strict=True))
     return _judged(settings, trials, stressed, best=best, log=log)
 

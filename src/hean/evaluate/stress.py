@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from hean.backtest.assumptions import LatencyModel
-from hean.backtest.run import BacktestSettings, MarketData
+from hean.backtest.run import BacktestSettings
 
 FEES = (0.5, 1.0, 2.0)
 SLIPPAGES = (1.0, 2.0, 4.0)
@@ -43,16 +43,12 @@ def worlds() -> list[World]:
     return [world for world in dict.fromkeys(found) if world != World()]
 
 
-def harder(base: BacktestSettings, market: MarketData, world: World) -> BacktestSettings:
-    """The settings of a run in *world*. Fees that are not given are the venue's list."""
+def harder(base: BacktestSettings, world: World) -> BacktestSettings:
+    """The settings of a run in *world*."""
     given = base.assumptions
-    fees = next(iter(market.markets.values())).rules.fees
-    maker = fees.maker if given.maker_fee is None else given.maker_fee
-    taker = fees.taker if given.taker_fee is None else given.taker_fee
     assumptions = msgspec.structs.replace(
         given,
-        maker_fee=_times(maker, world.fees),
-        taker_fee=_times(taker, world.fees),
+        fee_factor=given.fee_factor * world.fees,
         entry=_slower(given.entry, world.latency),
         response=_slower(given.response, world.latency),
         half_spread=given.half_spread * world.slippage,
@@ -79,11 +75,6 @@ def capacity(base: float | None, larger: Sequence[tuple[float, float | None]]) -
             return before * math.exp(part * math.log(account / before))
         before, above = account, below
     return math.inf
-
-
-def _times(fee: Decimal, factor: float) -> Decimal:
-    # A rebate does not grow with the costs.
-    return fee * Decimal(repr(factor)) if fee > 0 else fee
 
 
 def _slower(model: LatencyModel, factor: float) -> LatencyModel:

@@ -145,3 +145,26 @@ def test_a_module_beside_the_strategy_is_loaded_anew_in_each_world(files, tmp_pa
     _, found = checked(files, f"{source}:Own")
     assert found["prefix"]["verdict"] == "fails"
     assert found["prefix"]["reason"].startswith("fits on the whole sample")
+
+
+def test_spot_and_perpetual_of_one_pair_are_told_apart(tmp_path):
+    """Copies keep the place in the catalog, which alone says whose market a file is."""
+    files = []
+    for place in ("spot", "perp"):
+        made = write_candles(tmp_path, 7, 400)
+        there = tmp_path / "catalog" / "binance" / place / SYMBOL / "candles_5m.parquet"
+        there.parent.mkdir(parents=True)
+        files.append(made.rename(there))
+    source = tmp_path / "own.py"
+    source.write_text(
+        "from cheating_strategies import FollowsTheLast\n"
+        "from hean.core.module import on\nfrom hean.core.types import EventType\n"
+        "class Own(FollowsTheLast):\n    name = 'own'\n"
+        "    @on(EventType.CANDLE)\n    def on_candle(self, event):\n"
+        "        if event.data.symbol.endswith('spot'):\n            super().on_candle(event)\n"
+    )
+    symbols = (f"{SYMBOL}@spot", f"{SYMBOL}@perp")
+    settings = BacktestSettings(f"{source}:Own", symbols)
+    document = check(settings, Recording(tuple(files), symbols), bars=300, paths=12, cuts=12)
+    assert document["passes"], document["verdict"]
+    assert {each["verdict"] for each in document["findings"]} == {"passes"}

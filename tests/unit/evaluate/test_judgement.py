@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
+from hean.backtest.assumptions import Assumptions
+from hean.backtest.run import BacktestSettings
 from hean.errors import ParameterInvalid
 from hean.evaluate import chance, judgement, regimes, stress
 
@@ -107,3 +110,19 @@ def test_days_belong_to_years_and_regimes():
     assert sum(row["days"] for row in found) == 380
     assert [row["regime"] for row in found] == list(regimes.NAMES)
     assert regimes.by_regime(returns[:30], market[:30]) == []
+
+
+def test_dearer_fees_are_dearer_for_every_market_and_rebates_stay():
+    assumptions = Assumptions(maker_fee=Decimal("-0.0001"), taker_fee=Decimal("0.0005"))
+    base = BacktestSettings("impulse", ("BTCUSDT",), assumptions=assumptions)
+    found = stress.harder(base, stress.World(fees=2.0, slippage=4.0, latency=10.0, size=4))
+    assert found.assumptions.fees(maker=Decimal(9), taker=Decimal(9)) == (
+        Decimal("-0.0001"),
+        Decimal("0.0010"),
+    )
+    listed = Assumptions(fee_factor=0.5).fees(maker=Decimal("0.0002"), taker=Decimal("0.001"))
+    assert listed == (Decimal("0.0001"), Decimal("0.0005"))
+    assert found.assumptions.half_spread == 4 * assumptions.half_spread
+    assert found.assumptions.entry.values_ns == (10 * assumptions.entry.values_ns[0],)
+    assert found.account.cash == 40_000
+    assert len(stress.worlds()) == len(set(stress.worlds()))

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from hean.core.listing import listing_of, pair_of
 from hean.data.captures import is_capture
+from hean.data.identity import CATALOG_DIRECTORY
 from hean.data.reader import Columns, read_columns
 from hean.data.schema import Kind
 from hean.errors import DataInvalid
@@ -53,12 +55,16 @@ class Stage:
 
     @property
     def bars(self) -> dict[str, list[Columns]]:
-        """Candle files by symbol."""
-        found: dict[str, list[Columns]] = {}
-        for columns in self.columns.values():
-            if columns.kind is Kind.CANDLES:
-                found.setdefault(columns.symbol, []).append(columns)
-        return found
+        """Candle files by symbol, as they are asked for."""
+        return {
+            symbol: [
+                columns
+                for columns in self.columns.values()
+                if columns.kind is Kind.CANDLES
+                and listing_of(symbol).covers(columns.symbol, columns.market, columns.venue)
+            ]
+            for symbol in self.recording.symbols
+        }
 
     def cut(self, folder: Path, end_ns: int) -> Staged:
         """The market as it was recorded up to *end_ns*."""
@@ -88,10 +94,8 @@ class Stage:
                 for name in values
                 if put[name] is not values[name]
             )
-            taken = {copy.name for copy in copies.values()}
-            place = folder / str(number) if path.name in taken else folder
-            place.mkdir(parents=True, exist_ok=True)
-            copies[path] = place / path.name
+            copies[path] = folder / str(number) / _identity(path)
+            copies[path].parent.mkdir(parents=True)
             if path.suffix == ".parquet":
                 frame.write_parquet(copies[path])
             else:
@@ -105,7 +109,7 @@ class Stage:
     def _read(self, path: Path) -> tuple[pl.DataFrame, Columns]:
         """Rows as they are in the file, and as HEAN reads them, row by row the same."""
         symbols = self.recording.symbols
-        columns = read_columns(path, symbol=symbols[0] if len(symbols) == 1 else None)
+        columns = read_columns(path, symbol=pair_of(symbols[0]) if len(symbols) == 1 else None)
         frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
         if frame.height != columns.rows:
             raise DataInvalid(
@@ -113,6 +117,12 @@ class Stage:
                 "import) and check the strategy on that."
             )
         return frame, columns
+
+
+def _identity(path: Path) -> Path:
+    """The part of a path that says whose market it is: the name, or the place in the catalog."""
+    in_catalog = len(path.parts) >= 5 and path.parts[-5] == CATALOG_DIRECTORY
+    return Path(*path.parts[-5:]) if in_catalog else Path(path.name)
 
 
 def _known_rows(columns: Columns, end_ns: int) -> int:

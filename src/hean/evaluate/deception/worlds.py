@@ -72,6 +72,7 @@ def fills(bench: Bench) -> Finding:
     candles = {
         symbol: min(files, key=lambda c: c.step_ns or 0)
         for symbol, files in bench.stage.bars.items()
+        if files
     }
     for fill in base.record.fills:
         decided_ns = base.approved.get(fill.order_id)
@@ -113,10 +114,9 @@ def costs(bench: Bench) -> Finding:
         is_nothing = Decimal(base.summary.get("net_pnl", "1")) == 0
         verdict = Verdict.PASSES if is_nothing else Verdict.FAILS
         return Finding(name, asks, verdict, "it did nothing and has exactly nothing")
-    market = bench.whole.recording.load()
 
     def nets(worlds: list[World]) -> list[Decimal]:
-        plays = [bench.play(bench.whole, harder(bench.settings, market, each)) for each in worlds]
+        plays = [bench.play(bench.whole, harder(bench.settings, each)) for each in worlds]
         return [Decimal(play.summary["net_pnl"]) for play in plays]
 
     by_fees = nets([World(fees=factor) for factor in FACTORS])
