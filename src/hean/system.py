@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,7 +20,6 @@ from hean.core.ports import Market, Venue
 from hean.core.types import EventType
 from hean.errors import TopologyInvalid
 from hean.execution.coin_fees import CoinFees
-from hean.execution.desk import AlgoDesk
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
 from hean.models.candles import CandleBuilder
@@ -31,6 +31,9 @@ from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.strategies.base import Strategy
 from hean.strategies.emissions import checked
+
+if TYPE_CHECKING:
+    from hean.execution.desk import AlgoDesk
 
 # What a venue itself would refuse, and one slip of the keyboard; absolute amounts are the user's.
 LIMITS = {
@@ -149,7 +152,7 @@ class TradingSystem:
             self.add(self.memory)
         self.add(self.governor)
         is_sliced = any(each.slices for each in self.strategies)
-        self.desk = AlgoDesk(self.engine, self.governor.instruments) if is_sliced else None
+        self.desk = self._desk(self.governor.instruments) if is_sliced else None
         self.add(ExecutionRouter(self.engine, venue, desk=self.desk))
         if self.desk is not None:
             self.add(self.desk)
@@ -166,6 +169,11 @@ class TradingSystem:
             reference=reference,
             settings=settings,
         )
+
+    def _desk(self, instruments: Mapping[str, Instrument]) -> AlgoDesk:
+        from hean.execution.desk import AlgoDesk  # its schedules load NumPy
+
+        return AlgoDesk(self.engine, instruments)
 
     def add(self, module: Module) -> None:
         """Attach one more module, after those there are."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from hean._core import Instrument, OrderEngine
 from hean.core.module import Module, on
+from hean.core.orders import DESK
 from hean.core.types import (
     AmendRequest,
     CancelRequest,
@@ -36,7 +37,6 @@ OPEN = frozenset({"INTENT", "SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE
 AT_VENUE = frozenset({"WORKING", "PARTIAL"})
 REFUSALS_MAX = 20  # in a row: at one a second a rate limit has long passed, so it is something else
 CANCEL_AGAIN_NS = 1_000_000_000  # a venue that is too busy for a cancel needs a moment
-SOURCE = "desk"  # who ends a parent, in `OrderCancelled.source`
 COMPLETE = "complete"
 
 
@@ -304,9 +304,7 @@ class AlgoDesk(Module):
             self._forget(job, order_id)
         del self._jobs[parent.order_id]
         left: Decimal = max(order["qty"] - order["filled_qty"], Decimal(0))
-        self.context.emit(
-            OrderCancelled(parent.order_id, reason, parent.symbol, left, source=SOURCE)
-        )
+        self.context.emit(OrderCancelled(parent.order_id, reason, parent.symbol, left, source=DESK))
 
     # ------------------------------------------------------------ what it sees
 

@@ -7,6 +7,8 @@ mode, because the port never waits. It invents no fills and approves nothing.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hean._core import OrderEngine
 from hean.core.module import Module, on
 from hean.core.ports import Venue
@@ -20,8 +22,10 @@ from hean.core.types import (
     OrderRejected,
 )
 from hean.errors import HeanError, OrderUnknown, ParameterInvalid, TicketInvalid
-from hean.execution.desk import AlgoDesk
-from hean.execution.slicing import Algorithm
+
+if TYPE_CHECKING:  # the desk's schedules load NumPy, which most commands do without
+    from hean.execution.desk import AlgoDesk
+    from hean.execution.slicing import Algorithm
 
 OPEN = frozenset({"SENT", "WORKING", "PARTIAL", "UNKNOWN", "QUARANTINE"})
 """States in which a venue may hold the order, so that a cancel makes sense."""

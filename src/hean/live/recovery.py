@@ -20,6 +20,7 @@ from hean._core import Instrument, Ledger, OrderEngine
 from hean.core.bus import EventBus
 from hean.core.journal import STATE_HASH, Record
 from hean.core.module import Context
+from hean.core.orders import DESK
 from hean.core.types import (
     AmendApproved,
     AmendRejected,
@@ -49,7 +50,6 @@ from hean.errors import (
     StateError,
 )
 from hean.execution.coin_fees import CoinFees
-from hean.execution.desk import SOURCE
 from hean.execution.orders import OrderManager
 from hean.feeds.arriving import Terms
 from hean.live.rows import (
@@ -203,8 +203,8 @@ class Books:
             words = (
                 f"{order_id}: {left:f} of {order['qty']:f} {order['symbol']} not done: {ALGO_GONE}"
             )
-            facts.append(OrderCancelled(order_id, ALGO_GONE, order["symbol"], left, source=SOURCE))
-            facts.append(Error(SOURCE, words, self.last_ns))
+            facts.append(OrderCancelled(order_id, ALGO_GONE, order["symbol"], left, source=DESK))
+            facts.append(Error(DESK, words, self.last_ns))
         for order in self.engine.open_orders():
             order_id = order["client_order_id"]
             if order["amend_pending"] and order_id not in self._amends_left:
