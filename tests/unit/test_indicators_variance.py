@@ -52,7 +52,7 @@ def test_on_even_time_the_timed_average_is_the_plain_one(values: list[float], ta
     elapsed = np.full(len(values), 60.0)
     timed = ind.TimedEwmaVariance(tau).batch(np.array(values), elapsed)
     plain = ind.EwmaVariance(min(math.exp(-60.0 / tau), 1 - 1e-16)).batch(np.array(values))
-    assert timed == pytest.approx(plain, rel=1e-9, abs=1e-18)
+    assert timed == pytest.approx(plain, rel=1e-9, abs=1e-15)
 
 
 def test_a_pause_makes_the_newest_return_count_for_more() -> None:
