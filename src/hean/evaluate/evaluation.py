@@ -139,6 +139,7 @@ def _judged(
         **_run(settings, chosen),
         "trials": {
             "grid": len(trials),
+            "distinct": judgement.distinct(returns),
             "counted": len(counted),
             "clusters": ideas,
             "problems": log.problems,

@@ -122,11 +122,18 @@ def positive_years(routes: Values) -> float:
     return sum(made) / len(made)
 
 
+def distinct(returns: Values) -> int:
+    """How many trials did something else than all others. *returns*: days x trials."""
+    return int(np.unique(returns, axis=1).shape[1])
+
+
 def overfitting(returns: Values) -> tuple[Overfitting | None, str]:
     """CSCV over all trials with as many blocks as the days allow, and why not otherwise."""
     days, trials = returns.shape
     if trials < 2:
         return None, "one trial: nothing was chosen, so nothing could be overfitted"
+    if distinct(returns) < 2:
+        return None, "all trials did the same: nothing was chosen, so nothing could be overfitted"
     blocks = min(CSCV_BLOCKS, days // CSCV_DAYS_MIN // 2 * 2)
     if blocks < 2:
         return None, f"{days} days are too few"

@@ -88,7 +88,7 @@ def gates(found: Mapping[str, Any]) -> list[Gate]:
         "years of paths that earn": found["cpcv"]["positive_years"],
         "capacity over the account": found["capacity"]["over_account"],
     }
-    if found["trials"]["grid"] < 2:  # without a choice there is nothing to overfit
+    if found["trials"]["distinct"] < 2:  # without a choice there is nothing to overfit
         del values["probability of overfitting"]
     lines = [_line(name, value) for name, value in values.items()]
     if found["trials"]["problems"]:

@@ -54,6 +54,15 @@ def expected_sum(model: Settled, last: float, settlements: int) -> float:
     return settlements * model.mean + left * (last - model.mean)
 
 
+def deepest_sum(model: Settled, last: float, settlements: int) -> float:
+    """The lowest that the expected sum gets on its way through the next *settlements* rates, at
+    most 0: what it costs to wait for better ones.
+    """
+    phi, steps = model.persistence, np.arange(1, settlements + 1)
+    sums = steps * model.mean + phi * (1 - phi**steps) / (1 - phi) * (last - model.mean)
+    return min(0.0, float(sums.min()))
+
+
 def deviation_of_sum(model: Settled, settlements: int) -> float:
     """Standard deviation of that sum: the noise of settlement j counts in every later one."""
     phi = model.persistence

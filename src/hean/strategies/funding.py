@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`funding.py`: the Funding Harvester. It holds coins against a short perpetual and collects the
 funding that longs pay. It enters when the funding expected over its horizon, less what getting in
-and out costs, is more than its own uncertainty; it leaves when funding is expected to cost, or when
-the perpetual has run away from the coins. Rules: quant/methods 9.1.
+and out costs, is more than its own uncertainty; it leaves when waiting for better rates is expected
+to cost more than leaving and coming back, or when the perpetual has run away from the coins. Rules:
+quant/methods 9.1, but for leaving, which there is at the first three settlements expected to cost:
+rates that swing around zero would make it pay the round trip again and again.
 """
 
 from __future__ import annotations
@@ -15,10 +17,15 @@ from typing import ClassVar
 from hean.core.module import on
 from hean.core.parameters import Parameter
 from hean.core.types import Candle, Event, EventType, Funding
-from hean.quant.carry import Settled, deviation_of_sum, expected_sum, fit_settled
+from hean.quant.carry import (
+    Settled,
+    deepest_sum,
+    deviation_of_sum,
+    expected_sum,
+    fit_settled,
+)
 from hean.strategies.legs import NAKED_MAX, SECOND_NS, TwoLegs
 
-EXIT_SETTLEMENTS = 3  # whether staying pays is judged over the next day of eight-hour settlements
 SETTLEMENT_DOUBT_NS = 30 * SECOND_NS  # who holds at the very moment is uncertain around it
 
 
@@ -87,8 +94,8 @@ class FundingHarvester(TwoLegs):
         if self.is_open:
             if math.isnan(self._entry_basis):
                 self._entry_basis = basis  # of a pair that an earlier process opened
-            is_costly = expected_sum(model, self._rates[-1], EXIT_SETTLEMENTS) < 0
-            if is_costly or basis - self._entry_basis > self.p.basis_stop:
+            wait = deepest_sum(model, self._rates[-1], self.p.horizon)
+            if wait < -self.p.cost or basis - self._entry_basis > self.p.basis_stop:
                 self.close_legs(as_of_seq=seq)
         elif self.is_flat and self._is_worth_it(model):
             size = self.common_lot(self.p.notional / max(coins, perpetual))

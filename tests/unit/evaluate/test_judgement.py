@@ -62,6 +62,8 @@ def test_confidence_of_nothing_says_nothing():
 def test_overfitting_needs_a_choice_and_days():
     assert judgement.overfitting(noise(1, 100, 1))[0] is None
     assert judgement.overfitting(noise(1, 7, 3))[0] is None
+    found, why = judgement.overfitting(np.repeat(noise(1, 100, 1), 4, axis=1))
+    assert (found, why[:23]) == (None, "all trials did the same")
     assert judgement.overfitting(noise(1, 40, 3))[0].logits.size == math.comb(10, 5)
 
 

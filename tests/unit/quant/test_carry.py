@@ -12,6 +12,7 @@ from hean.quant.carry import (
     SETTLEMENTS_MIN,
     Settled,
     break_even,
+    deepest_sum,
     deviation_of_sum,
     expected_sum,
     fit_settled,
@@ -58,6 +59,16 @@ def test_fit_finds_what_made_the_rates():
     assert found.persistence == pytest.approx(MODEL.persistence, abs=0.02)
     assert found.mean == pytest.approx(MODEL.mean, abs=2e-5)
     assert found.noise == pytest.approx(MODEL.noise, rel=0.02)
+
+
+@pytest.mark.parametrize("last", [-2e-3, -2e-4, 0.0, 3e-4])
+def test_the_deepest_sum_is_that_of_the_recursion(last):
+    rate, total, deepest = last, 0.0, 0.0
+    for _ in range(90):
+        rate = MODEL.mean + MODEL.persistence * (rate - MODEL.mean)
+        total += rate
+        deepest = min(deepest, total)
+    assert deepest_sum(MODEL, last, 90) == pytest.approx(deepest, rel=1e-9, abs=1e-15)
 
 
 def test_too_few_rates_say_nothing_and_constant_ones_persist_not():
