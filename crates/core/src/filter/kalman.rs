@@ -249,12 +249,12 @@ impl KalmanHedge {
         self.beta += k0 * innovation;
         self.alpha += k1 * innovation;
         let (a00, a01, a10, a11) = (1.0 - k0 * x, -k0, -k1 * x, 1.0 - k1);
-        let (m00, m01) = (a00 * p[0] + a01 * p[1], a00 * p[1] + a01 * p[2]);
-        let (m10, m11) = (a10 * p[0] + a11 * p[1], a10 * p[1] + a11 * p[2]);
+        let (m00, m01) = (p[0] - k0 * ph[0], p[1] - k0 * ph[1]);
+        let (m10, m11) = (p[1] - k1 * ph[0], p[2] - k1 * ph[1]);
         let (r0, r1) = (self.noise * k0, self.noise * k1);
-        // One number for both corners: symmetric without averaging.
         let p00 = m00 * a00 + m01 * a01 + r0 * k0;
-        let p01 = m00 * a10 + m01 * a11 + r0 * k1;
+        // The mean of both corners: one alone costs three digits on a nearly collinear design.
+        let p01 = 0.5 * ((m00 * a10 + m10 * a00) + (m01 * a11 + m11 * a01)) + r0 * k1;
         let p11 = m10 * a10 + m11 * a11 + r1 * k1;
         self.p = [p00, p01, p11];
         // A known coefficient has variance and covariance zero, and that is no damage.
