@@ -12,7 +12,7 @@ mod segment;
 
 pub use segment::{Segment, Setting, RUN_LENGTH_MAX};
 
-use super::elementary::{exp, lane_dot, lane_sum, ln, ln_or_never};
+use super::elementary::{exp, exp_of_fall, lane_dot, lane_sum, ln, ln_or_never};
 use crate::error::{Code, CoreError, Result};
 use crate::indicator::{Indicator, Reader, State};
 use segment::{check, table_of, Terms};
@@ -100,7 +100,8 @@ impl Changepoint {
     /// Most probable run length, the shortest of equals.
     #[must_use]
     pub fn map_run_length(&self) -> f64 {
-        beside_largest(&self.held.weight[self.begin..], &self.held.run[self.begin..])
+        let at = self.begin + last_largest(&self.held.weight[self.begin..]);
+        self.held.run.get(at).copied().unwrap_or(f64::NAN)
     }
 
     /// Log probability of everything observed.
@@ -160,19 +161,21 @@ impl Changepoint {
         let mean = &mut held.mean[from..];
         match segment {
             Segment::UnknownVariance { alpha, .. } => {
+                let rate = &mut held.rate[from..];
+                learn(value, terms, mean, rate);
                 let run = &held.run[from..];
-                let rates = (&mut held.rate[from..], &mut held.log_rate[from..]);
-                student(value, *alpha, terms, run, mean, rates, log_density);
+                student(*alpha, terms, run, rate, &mut held.log_rate[from..], log_density);
             }
             Segment::KnownVariance { .. } => gaussian(value, terms, mean, log_density),
         }
         let weight = &mut held.weight[from..];
+        let most = largest(log_density);
         for ((joint, weight), density) in joint.iter_mut().zip(&*weight).zip(&*log_density) {
-            *joint = weight * exp(*density);
+            *joint = weight * exp_of_fall(*density - most);
         }
         let mut total = lane_sum(joint);
-        let mut log_total = ln(total);
-        if !(TOTAL_LEAST..f64::INFINITY).contains(&total) {
+        let mut log_total = most + ln(total);
+        if !(TOTAL_LEAST..).contains(&total) {
             (total, log_total) = in_logarithms(weight, log_density, joint);
         }
         let factor = (1.0 - hazard) / total;
@@ -264,32 +267,35 @@ impl Hypotheses {
     }
 }
 
-/// Student-t log densities of `value`, and the update of mean and rate. With the new rate
+/// What the observation teaches every segment: its mean, and the rate of its precision. Few arrays
+/// a loop: with many, loads wait for stores to addresses that look alike in their low bits.
+#[inline]
+fn learn(value: f64, [_, scale, gain]: [&[f64]; 3], mean: &mut [f64], rate: &mut [f64]) {
+    for (((mean, rate), scale), gain) in mean.iter_mut().zip(rate).zip(scale).zip(gain) {
+        let distance = value - *mean;
+        *rate += scale * (distance * distance);
+        *mean += gain * distance;
+    }
+}
+
+/// Student-t log densities of the observation that `rate` has learned of. With the new rate
 /// `b' = b + k (x - mu)^2 / (2 (k + 1))` the density is `c b^a / b'^(a + 1/2)`: the logarithm that
 /// this step takes is the one that the next step needs.
 #[inline]
 fn student(
-    value: f64,
     alpha: f64,
-    [offset, scale, gain]: [&[f64]; 3],
+    [offset, ..]: [&[f64]; 3],
     run: &[f64],
-    mean: &mut [f64],
-    (rate, log_rate): (&mut [f64], &mut [f64]),
+    rate: &[f64],
+    log_rate: &mut [f64],
     log_density: &mut [f64],
 ) {
-    let n = run.len();
-    let (offset, scale, gain) = (&offset[..n], &scale[..n], &gain[..n]);
-    let (mean, rate) = (&mut mean[..n], &mut rate[..n]);
-    let (log_rate, log_density) = (&mut log_rate[..n], &mut log_density[..n]);
-    for at in 0..n {
-        let distance = value - mean[at];
-        let shape = alpha + 0.5 * run[at];
-        let next = rate[at] + scale[at] * (distance * distance);
-        let log_next = ln(next);
-        log_density[at] = offset[at] + shape * log_rate[at] - (shape + 0.5) * log_next;
-        mean[at] += gain[at] * distance;
-        rate[at] = next;
-        log_rate[at] = log_next;
+    let parts = log_rate.iter_mut().zip(rate).zip(run).zip(offset);
+    for ((((log_rate, rate), run), offset), density) in parts.zip(log_density) {
+        let log_next = ln(*rate);
+        let shape = alpha + 0.5 * run;
+        *density = offset + shape * (*log_rate - log_next) - 0.5 * log_next;
+        *log_rate = log_next;
     }
 }
 
@@ -309,41 +315,45 @@ fn gaussian(
     }
 }
 
-/// The step where densities are too small or too large for a number: `joint` is made anew, relative
+/// The step where what is likely has no density worth a number: `joint` is made anew, relative
 /// to its largest. *Returns*: its sum, and the logarithm of the true sum.
 #[cold]
 fn in_logarithms(weight: &[f64], log_density: &[f64], joint: &mut [f64]) -> (f64, f64) {
     for ((joint, weight), density) in joint.iter_mut().zip(weight).zip(log_density) {
         *joint = ln_or_never(*weight) + density;
     }
-    let most = joint.iter().fold(f64::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    let most = largest(joint);
     joint.iter_mut().for_each(|log| *log = exp(*log - most));
     let total = lane_sum(joint);
     (total, most + ln(total))
 }
 
-/// The value beside the largest weight, the last of equals. Eight candidates side by side, so that
-/// the loop has no branch.
 #[inline]
-fn beside_largest(weights: &[f64], values: &[f64]) -> f64 {
-    let (mut most, mut found) = ([-1.0; 8], [f64::NAN; 8]);
-    let (chunks, others) = (weights.chunks_exact(8), values.chunks_exact(8));
-    let rest = chunks.remainder().iter().zip(others.remainder());
-    for (chunk, other) in chunks.zip(others) {
-        for lane in 0..8 {
-            let is_more = chunk[lane] >= most[lane];
-            most[lane] = if is_more { chunk[lane] } else { most[lane] };
-            found[lane] = if is_more { other[lane] } else { found[lane] };
+fn largest(values: &[f64]) -> f64 {
+    let mut lanes = [f64::NEG_INFINITY; 8];
+    let chunks = values.chunks_exact(8);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if *value > *lane { *value } else { *lane };
         }
     }
-    let mut best = (-1.0, f64::INFINITY);
-    // Values fall: of equals the later one is the smaller.
-    for (weight, value) in most.iter().zip(&found).chain(rest) {
-        if *weight > best.0 || (*weight >= best.0 && *value < best.1) {
-            best = (*weight, *value);
+    let more = |a: f64, b: &f64| if *b > a { *b } else { a };
+    lanes.iter().chain(rest).fold(f64::NEG_INFINITY, more)
+}
+
+/// Place of the largest value, the last of equals: found eight at a time from the end.
+#[inline]
+fn last_largest(values: &[f64]) -> usize {
+    let most = largest(values);
+    let mut end = values.len();
+    for chunk in values.rchunks_exact(8) {
+        if chunk.iter().fold(false, |any, value| any | (*value >= most)) {
+            break;
         }
+        end -= 8;
     }
-    best.1
+    values[..end].iter().rposition(|value| *value >= most).unwrap_or(0)
 }
 
 impl Changepoint {
