@@ -11,7 +11,7 @@ import importlib
 
 from measure import Result
 
-PARTS = ("kalman",)
+PARTS = ("kalman", "changes")
 
 
 def run(rounds: int, quick: bool = False) -> Result:
