@@ -11,7 +11,7 @@ import importlib
 
 from measure import Result
 
-PARTS = ("kalman", "changes")
+PARTS = ("kalman", "garch", "changes", "ml")
 
 
 def run(rounds: int, quick: bool = False) -> Result:
