@@ -118,7 +118,7 @@ def _lasting(fills: Sequence[FillRow], size: float, arrival: float) -> float:
         more * float(sum(fill.qty for fill in trade))
         for more, trade in zip(added, trades, strict=True)
     )
-    return paid / (size * arrival) * 1e4
+    return float(paid / (size * arrival) * 1e4)
 
 
 def stretches(history: History, starts: int, seconds: int) -> Iterator[History]:
