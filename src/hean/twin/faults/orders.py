@@ -28,13 +28,14 @@ class DuplicateId(Act):
         """Let it through, or swallow it, and say that the id was used."""
         existing = self["existing"]
         if existing == "foreign":
-            self._place_foreign(asked)
-            return RequestFault()
+            return self._place_foreign(asked)
         trouble = trouble_of(self.exchange, "duplicate_id", asked.market)
         return RequestFault(is_processed=existing == "ours", trouble=trouble)
 
-    def _place_foreign(self, asked: Asked) -> None:
-        """An order of other terms takes the id, far from the market."""
+    def _place_foreign(self, asked: Asked) -> RequestFault | None:
+        """An order of other terms takes the id, far from the market. *Returns*: nothing where the
+        exchange takes no such order either: the id is free, and the request has its own answer.
+        """
         hand = ByHand(self.venue)
         account = hand.account(asked.account or "main")
         market = hand.market(asked.symbol, asked.market or None)
@@ -42,7 +43,11 @@ class DuplicateId(Act):
         need = market.listing.notional_min * 2 / price
         quantity = max(market.listing.quantity_min, market.quantity(market.lots(need) + 1))
         client_id = asked.client_ids[0] if asked.client_ids else ""
-        hand.place(account, market, "BUY", quantity, price=price, client_id=client_id)
+        try:
+            hand.place(account, market, "BUY", quantity, price=price, client_id=client_id)
+        except Refused:
+            return None
+        return RequestFault()
 
 
 class BatchPartial(Act):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -251,6 +252,27 @@ async def test_duplicate_id_of_somebody_elses_order(desk: FaultDesk) -> None:
     assert (await desk.create("a", side="SELL", price="61000.0")).code in (110072, -4116)
     orders = desk.records("new")
     assert [(o["client_order_id"], o["side"]) for o in orders] == [("a", "BUY")]
+
+
+@pytest.mark.parametrize(
+    ("dial", "given", "codes"),
+    [
+        ("balance_short", {"left": "1"}, (110007, -2019)),
+        ("reduce_only", {}, (110074, -4140)),
+    ],
+    ids=["no_money", "not_trading"],
+)
+async def test_where_nobody_can_place_no_id_is_taken(
+    desk: FaultDesk, dial: str, given: dict[str, Any], codes: tuple[int, int]
+) -> None:
+    """The order is refused for what it is, and the dial has not acted."""
+    desk.set("duplicate_id", existing="foreign", count=1)
+    desk.set(dial, **given)
+    assert (await desk.create("a")).code in codes
+    assert desk.records("new") == []
+    desk.faults.calm(dial)
+    assert (await desk.create("b", side="SELL", price="61000.0")).code in (110072, -4116)
+    assert [order["client_order_id"] for order in desk.records("new")] == ["b"]
 
 
 REASONS = {"revoked": 10003, "permission": 10005, "ip": 10010, "expired": 33004}
