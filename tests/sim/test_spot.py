@@ -6,13 +6,16 @@ and sold, whole, and after many fees the books are still the venue's.
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from hean.core.types import OrderType, Side
 from hean.sim.books import JournalBooks
 from hean.sim.run import Trial
+from hean.sim.scenario import Kill
 from hean.sim.workloads import STOP_FRACTION, WORKLOADS, Brackets
 from sim.bank import on_spot
 
+S_NS = 1_000_000_000
 VENUES = pytest.mark.parametrize("venue", ["bybit", "binance"])
 
 
@@ -84,3 +87,21 @@ def test_the_stop_of_the_whole_position_is_accepted(
     held = trial.checks.venue.held("BTCUSDT")
     fills = journal.fills.values()
     assert stop.quantity == held < sum(fill.filled_qty for fill in fills if fill.side is Side.BUY)
+
+
+@VENUES
+def test_coins_from_before_the_first_reading_are_nobodys_position(venue: str) -> None:
+    """Somebody buys, and the process that begins the journal dies too soon to see it: the next one
+    does not count as traded in the account what it finds there.
+    """
+    bought = {"dial": "order_by_hand", "side": "BUY", "type": "market", "match": {"market": "spot"}}
+    scenario = replace(
+        on_spot("takers", venue=venue)(3), dials=(bought,), kills=(Kill(1, 50, True, 1.0),)
+    )
+    trial = Trial(scenario)
+    outcome = trial.run()
+    journal, executions = trial.checks.journal, trial.checks.venue.executions.values()
+    assert len(journal.starts) == 2
+    assert min(each.ts_ns for each in executions) + S_NS < journal.first_ns, "read by the second"
+    assert outcome.broken is None
+    assert [fill for fill in journal.fills.values() if fill.is_forced] == []

@@ -379,7 +379,7 @@ class LiveEngine:
         self.gateway.restore(
             books.tracked(),
             books.seen,
-            books.watched_ns or books.last_ns,
+            books.watched_ns,
             epoch=self.epoch,
             first_ns=books.first_ns,
         )

@@ -120,7 +120,8 @@ class Books:
         """Whether the books were ever held against the venue's."""
         self.last_ns = 0
         self.first_ns = self.watched_ns = 0
-        """By the venue's clock, since and until when everything on the account was seen."""
+        """By the venue's clock, since and until when the account was watched: the beginnings of
+        its first reading and of its last complete one. What traded before is in what they found."""
         self.last_seq = 0
         self.hashes = 0
         self.is_stopped = False
@@ -351,9 +352,10 @@ class Books:
                 self.engine.release_halt()
             case EventType.RECONCILE:
                 self.is_compared = True
-            case EventType.ACCOUNT_READ if fact.is_complete:
+            case EventType.ACCOUNT_READ:
                 self.first_ns = self.first_ns or fact.began_ns
-                self.watched_ns = fact.began_ns
+                if fact.is_complete or not self.watched_ns:
+                    self.watched_ns = fact.began_ns
             case EventType.SIGNAL:
                 self._remember(fact)
 

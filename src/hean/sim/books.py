@@ -164,7 +164,7 @@ class JournalBooks:
     """When the level was raised, by the engine's clock, as the rows say."""
     released_ns: int = 0
     first_ns: int = 0
-    """When the first complete reading began, by the venue's clock."""
+    """When the first reading began, by the venue's clock."""
     is_clean: bool = True
     is_compared: bool = False
     kills: int = 0
@@ -225,7 +225,7 @@ class JournalBooks:
                 self.unknown.discard(fact.order_id)
             case EventType.ORDER_UNKNOWN:
                 self.unknown.add(fact.order_id)
-            case EventType.ACCOUNT_READ if fact.is_complete:
+            case EventType.ACCOUNT_READ:
                 self.first_ns = self.first_ns or fact.began_ns
             case EventType.RECONCILE:
                 self.is_clean = fact.clean

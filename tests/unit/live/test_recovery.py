@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from desk import BTC, INSTRUMENTS, START_NS, Slicer
 from hean.core.journal import STATE_HASH, Journal, SqliteDisk, WriterLock
 from hean.core.types import (
+    AccountRead,
     AmendApproved,
     AmendRejected,
     AmendRequest,
@@ -391,6 +392,18 @@ def test_the_level_of_the_kill_switch_is_remembered(life: Life) -> None:
     books = life.check()
     assert (books.latched.level, books.latched.reason) == ("FLATTEN", "too much")
     assert books.engine.halt_level == "FLATTEN"
+
+
+def test_the_account_was_watched_since_the_first_reading_of_it_and_not_before(life: Life) -> None:
+    """Until the last complete one: what an incomplete one shows, it may show without its end."""
+    books = life.books()
+    assert (books.first_ns, books.watched_ns) == (0, 0)
+    watched = []
+    for began_ns, is_complete in ((START_NS, False), (START_NS + 1, True), (START_NS + 2, False)):
+        life.desk.say(AccountRead(began_ns, is_complete))
+        books = life.check()
+        watched.append((books.first_ns, books.watched_ns))
+    assert watched == [(START_NS, START_NS), (START_NS, START_NS + 1), (START_NS, START_NS + 1)]
 
 
 def test_an_approval_that_nobody_gave_a_ticket_for_is_no_order(life: Life) -> None:
