@@ -155,6 +155,7 @@ class JournalBooks:
     fills: dict[str, OrderFilled] = field(default_factory=dict)
     filled: dict[str, Decimal] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)
+    placed: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     position: dict[str, Decimal] = field(default_factory=dict)
@@ -216,6 +217,8 @@ class JournalBooks:
                 self.amends.setdefault(fact.order_id, []).append(fact)
             case EventType.ORDER_FILLED:
                 self._fill(fact)
+            case EventType.ORDER_PLACED:
+                self.placed.add(fact.order_id)
             case EventType.ORDER_CANCELLED:
                 self.ends[fact.order_id] = "CANCELLED"
             case EventType.ORDER_REJECTED if fact.source == "venue":

@@ -221,8 +221,17 @@ class Checks:
             lambda: f"level {level} fell to {self.journal.level} without a release",
         )
         if len(self.journal.absent) > absent and not self.has_others:
-            wrong = self.journal.absent & self.venue.orders.keys()
+            wrong = self.journal.absent & self.venue.orders.keys() - self._lost_unseen()
             self.require("R-30", not wrong, lambda: f"absent, but at the venue: {sorted(wrong)}")
+
+    def _lost_unseen(self) -> set[str]:
+        """Orders that the venue took on and lost before anything traded, without a word of theirs
+        that reached us: they are absent, as if they had never been.
+        """
+        ledger = self._exchange.ledger
+        records = ledger.records if ledger.counts["lost"] else []
+        lost = (row for row in records if row["kind"] == "lost" and not Decimal(row["filled_qty"]))
+        return {str(row["client_order_id"]) for row in lost} - self.journal.placed
 
     # ------------------------------------------------------------ the exchange acts
 
