@@ -9,9 +9,12 @@ import asyncio
 
 import pytest
 
+from hean.core.types import Event, EventType, Health
 from hean.feeds.live import LiveFeed
 from hean.sim.run import Trial
 from hean.twin.orders import OrderEvent
+from hean.venues.dispatch import Flight
+from scripted_venue import approved
 from sim.bank import busy
 
 BLIND_S = 10.0
@@ -42,3 +45,23 @@ def test_nothing_new_leaves_while_nobody_looks_at_the_feed(
     trial.run()
     assert trial.world.now_s() > 2 * BLIND_S
     assert 5.0 < max(opened_s) < BLIND_S + 2.0
+
+
+def test_what_waited_for_its_connection_does_not_leave_on_data_that_became_old() -> None:
+    trial = Trial(busy("takers", venue="bybit")(1))
+    told: list[str] = []
+
+    def look() -> None:
+        engine = trial.engine
+        for is_old, reduces in ((False, False), (True, False), (True, True)):
+            state = "STALE" if is_old else "FRESH"
+            health = Health("feed.test", state, 1, {"symbol": "BTCUSDT"})
+            engine.system.governor.on_health(Event(EventType.HEALTH, health))
+            order = engine.gateway.tracker.open(approved(reduce_only=reduces), 1)
+            told.append(engine.gateway.objection(Flight("submit", order, 1)))
+        trial.world.loop.stop()
+
+    trial.world.later(5.0, look)
+    trial.run()
+    assert (told[0], told[2]) == ("", "")
+    assert "stale data (feed.test)" in told[1]

@@ -217,7 +217,7 @@ class LiveEngine:
             governor=self._governor,
             dial=parts.dial,
             sending=self._sending,
-            objection=self._objection,
+            objection=self._objection_in,
             reload=lambda: self.rules.reload(),
             remembers=lambda order_id: self.system.orders.knows(order_id),
             position_problem=lambda *asked: self.reconciler.position_problem(*asked),
@@ -493,3 +493,8 @@ class LiveEngine:
         if not is_reduction and self.feed.unwatched_s > UNWATCHED_S:
             return "nobody has looked lately whether the market data is fresh; the disk is slow"
         return self.safety.objection(is_reduction)
+
+    def _objection_in(self, symbol: str, is_reduction: bool) -> str:
+        """The same for an order in a symbol; its data may have become old while it waited."""
+        why = self._objection(is_reduction)
+        return why or ("" if is_reduction else self.system.governor.why_stale(symbol))

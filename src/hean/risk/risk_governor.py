@@ -300,14 +300,19 @@ class RiskGovernor(Module):
             ),
         ]
 
+    def why_stale(self, symbol: str) -> str:
+        """Why nothing new is decided on the data of a symbol; empty when it is fresh."""
+        stale = self._stale.get(symbol)
+        if not stale:
+            return ""
+        names = ", ".join(sorted(stale))
+        return f"{symbol}: stale data ({names}); only reductions until it is fresh."
+
     def _require_fresh(self, request: OrderRequest) -> None:
         """Nothing new on old data; what reduces may pass, its truth is the engine's to check."""
-        stale = self._stale.get(request.symbol)
-        if stale and not request.reduce_only:
-            names = ", ".join(sorted(stale))
-            raise NoReferencePrice(
-                f"{request.symbol}: stale data ({names}); only reductions until it is fresh."
-            )
+        why = "" if request.reduce_only else self.why_stale(request.symbol)
+        if why:
+            raise NoReferencePrice(why)
 
     def _judge(self, request: OrderRequest) -> None:
         for name, check in self._checks:

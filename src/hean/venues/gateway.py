@@ -85,8 +85,8 @@ class Gateway:
     *emit*: takes the answers; *now*: UTC nanoseconds; *client*: HTTP to the venue's REST address;
     *budget*, *governor*: shared by all who use this account and address; *reload*: reads the
     trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets;
-    *sending*: keeps what is about to leave; *objection*: says why an order, reduce-only or not, may
-    not leave; empty if it may; *remembers*: whether the journal knows an order id;
+    *sending*: keeps what is about to leave; *objection*: says why an order in a symbol, reduce-only
+    or not, may not leave; empty if it may; *remembers*: whether the journal knows an order id;
     *position_problem*: see `search.py`, without it no order is ever proven absent; *patience*: of
     looking for one.
     """
@@ -106,7 +106,7 @@ class Gateway:
         latency: PathLatency | None = None,
         dial: Dial = picows_dial,
         sending: Sending | None = None,
-        objection: Callable[[bool], str] | None = None,
+        objection: Callable[[str, bool], str] | None = None,
         remembers: Callable[[str], bool] = lambda order_id: False,
         position_problem: PositionProblem | None = None,
         patience: Patience = Patience(),  # noqa: B008  # frozen
@@ -214,19 +214,18 @@ class Gateway:
         now_ns = self._now()
         order = self.tracker.open(approved, now_ns)
         order.left_ms = self.questions.venue_ms()
-        problem = self._problem(approved, now_ns)
-        if problem is not None:
+        if (problem := self._problem(approved, now_ns)) is not None:
             self.tracker.refused(order, type(problem), problem.message)
             return
-        if self._sending is not None:
-            self._sending("submit", (order,), None, None)
+        flight = Flight("submit", order, now_ns)
+        if not self._may_leave(flight, None, None):
+            return
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
             frame = self.codec.submit_frame(approved, request_id, order.left_ms)
             if latency is not None:
                 latency.encoded()
-        flight = Flight("submit", order, now_ns)
         if frame is None or not self.dispatch.sent(flight, request_id, frame):
             self.dispatch.send_by_rest(flight, self.codec.submit_call(approved))
         elif latency is not None:
@@ -260,12 +259,10 @@ class Gateway:
             return
         new_price = order.price if price is None else price
         new_size = order.size if size is None else size
-        refusal = self.codec.amend_refusal(order, new_price, new_size)
-        if refusal:
+        if refusal := self.codec.amend_refusal(order, new_price, new_size):
             self.tracker.amend_refused(order, VenueRefused, refusal)
             return
-        why = self._why_not(order)
-        if why:
+        if why := self._why_not(order):
             self.tracker.amend_refused(order, Halted, why)
             return
         now_ns = self._now()
@@ -276,13 +273,13 @@ class Gateway:
             return
         now_ms = self.questions.venue_ms()
         order.wanted = Wanted(new_price, new_size, now_ms)
-        if self._sending is not None:
-            self._sending("amend", (order,), new_price, new_size)
+        flight = Flight("amend", order, now_ns, order.wanted)
+        if not self._may_leave(flight, new_price, new_size):
+            return
         frame = None
         request_id = self.dispatch.next_id()
         if request_id:
             frame = self.codec.amend_frame(order, new_price, new_size, request_id, now_ms)
-        flight = Flight("amend", order, now_ns, order.wanted)
         if frame is None or not self.dispatch.sent(flight, request_id, frame):
             self.dispatch.send_by_rest(flight, call)
 
@@ -414,8 +411,7 @@ class Gateway:
                 "36 letters, digits, '-' and '_'."
             )
         self.upkeep.look(now_ns)
-        why = self._why_not(approved)
-        if why:
+        if why := self._why_not(approved):
             return Halted(why)
         priority = Priority.REDUCE if approved.reduce_only else Priority.NEW
         wait_ns = self._budget.try_take(self.codec.submit_kind, priority, self.questions.ticks_ns())
@@ -427,8 +423,16 @@ class Gateway:
         if not why and not order.reduce_only:
             why = self.halts.why(order.symbol)
         if not why and self._objection is not None:
-            why = self._objection(order.reduce_only)
+            why = self._objection(order.symbol, order.reduce_only)
         return why
+
+    def _may_leave(self, flight: Flight, *terms: Decimal | None) -> bool:
+        """Keep what is about to leave. A slow disk takes seconds: then it is judged once more."""
+        if self._sending is not None:
+            self._sending(flight.kind, (flight.order,), *terms)
+        if why := self.objection(flight):
+            self.refused(flight, Halted, why)
+        return not why
 
     def _details(self) -> dict[str, Any]:
         return {

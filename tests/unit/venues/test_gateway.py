@@ -101,6 +101,33 @@ async def test_an_order_beyond_the_rate_limit_is_refused_and_not_kept_for_later(
     assert built.wire.frames == []
 
 
+@pytest.mark.parametrize(("venue", "market"), MARKETS)
+async def test_what_its_record_kept_waiting_is_judged_once_more(venue, market):
+    """A slow disk takes seconds, in which nobody has looked at the market."""
+
+    def sending(verb, orders, price, size):
+        kept.append((verb, price, size))
+        if not is_fast:
+            built.gateway.halts.add("test", "nobody has looked")
+
+    kept, is_fast = [], True
+    built = Built(venue, market, sending=sending)
+    built.gateway.submit(approved(order_id="h1-test-1"))
+    is_fast = False
+    built.gateway.amend("h1-test-1", size=Decimal("0.005"))
+    built.gateway.halts.lift("test")
+    built.gateway.submit(approved(order_id="h1-test-2"))
+    built.gateway.submit(approved(order_id="h1-test-3", reduce_only=True))
+    assert [verb for verb, _, _ in kept] == ["submit", "amend", "submit", "submit"]
+    assert kept[1][2] == Decimal("0.005")
+    assert (built.refusal().order_id, built.refusal().code) == ("h1-test-2", Halted.code)
+    (amend,) = (fact for fact in built.facts if isinstance(fact, AmendRejected))
+    assert (amend.order_id, amend.code) == ("h1-test-1", Halted.code)
+    frames = "".join(frame.decode() for frame in built.wire.frames)
+    assert [f"h1-test-{number}" in frames for number in (1, 2, 3)] == [True, False, True]
+    assert len(built.wire.frames) == 2
+
+
 async def test_a_market_order_has_no_terms_to_change(built):
     built.gateway.submit(approved(OrderType.MARKET))
     built.gateway.amend(ID, price=Decimal(1))
