@@ -225,12 +225,19 @@ def is_key_refused(reply: Reply) -> bool:
 def told(parsed: Mapping[str, Any]) -> Told:
     """A parsed private frame, as reports. A frame about anything else says nothing here.
 
-    *Raises*: `FrameInvalid` for an amount that is no number.
+    *Raises*: `FrameInvalid` for an amount that is no number, or that cannot be: an order of less
+    than nothing is not another order than ours, and an execution that nothing traded in is not one.
     """
+    kind = parsed["kind"]
     try:
-        return _told(parsed)
+        facts = _told(parsed)
     except InvalidOperation:
-        raise FrameInvalid(f"a {parsed['kind']} with an amount that is no number") from None
+        raise FrameInvalid(f"a {kind} with an amount that is no number") from None
+    orders = [(each.quantity, each.filled, each.price or ZERO) for each in facts.orders]
+    pieces = [(each.quantity, each.price) for each in facts.executions]
+    if any(min(order) < ZERO for order in orders) or any(min(piece) <= ZERO for piece in pieces):
+        raise FrameInvalid(f"a {kind} with an amount that cannot be")
+    return facts
 
 
 def _told(parsed: Mapping[str, Any]) -> Told:
