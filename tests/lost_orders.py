@@ -51,7 +51,8 @@ PIECE = Execution(
 
 
 class Lists:
-    """What the venue answers. *behind_s*: its clock; *names*: client ids by its own order ids;
+    """What the venue answers. *behind_s*: its clock; *names*: client ids by its own order ids,
+    `None` of one that it denies;
     *silence*: why nobody may ask; *looks_s*: when orders were asked for;
     *listings*, *readings*: lists given of orders, of executions.
     """
@@ -62,7 +63,7 @@ class Lists:
         self.by_id: list[OrderReport] = []
         self.open: list[OrderReport] = []
         self.traded: list[Execution] = []
-        self.names: dict[str, str] = {}
+        self.names: dict[str, str | None] = {}
         self.is_complete = True
         self.is_down = False
         self.silence: HeanError | None = None
@@ -88,7 +89,7 @@ class Lists:
         self.readings += 1
         return Listing(tuple(self.traded), self.is_complete)
 
-    async def client_id_of(self, ask: Any, execution: Execution) -> str:
+    async def client_id_of(self, ask: Any, execution: Execution) -> str | None:
         self._answer()
         return self.names.get(execution.exchange_order_id, "")
 

@@ -343,11 +343,11 @@ class BinanceCodec(ABC):
             return None
         return read(body, OrderRow).report()
 
-    async def client_id_of(self, ask: Ask, execution: Execution) -> str:
+    async def client_id_of(self, ask: Ask, execution: Execution) -> str | None:
         """Trades of the account do not tell it; their order does."""
         text = f"symbol={execution.symbol}&orderId={execution.exchange_order_id}"
         body = await ask(Call("order", "GET", f"{self.root}/order", text, fine=NOT_THERE))
-        return read(body, OrderRow).clientOrderId if b'"orderId"' in body else ""
+        return read(body, OrderRow).clientOrderId if b'"orderId"' in body else None
 
 
 def text_of(params: Params) -> str:

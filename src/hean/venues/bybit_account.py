@@ -280,7 +280,7 @@ class BybitAccount:
                     return found.report()
         return None
 
-    async def client_id_of(self, ask: Ask, execution: Execution) -> str:
+    async def client_id_of(self, ask: Ask, execution: Execution) -> str | None:
         """Executions tell it."""
         return execution.client_order_id
 

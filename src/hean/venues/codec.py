@@ -177,8 +177,10 @@ class Codec(Protocol):
         """One order by its client id; `None` if the venue says that it has none."""
         ...
 
-    async def client_id_of(self, ask: Ask, execution: Execution) -> str:
-        """The client id of the order that traded; empty if it has none."""
+    async def client_id_of(self, ask: Ask, execution: Execution) -> str | None:
+        """The client id of the order that traded; empty if it has none, `None` if the venue denies
+        that there is such an order.
+        """
         ...
 
     async def open_orders(self, ask: Ask) -> Listing[OrderReport]:

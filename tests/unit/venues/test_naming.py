@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
+import pytest
+
 from hean.core.types import OrderFilled, Side
+from hean.errors import VenueError
+from hean.venues.naming import DENIED_S
 from hean.venues.reports import Execution
 from lost_orders import ID, PIECE, SHOWN, World, on_virtual_time
 
@@ -48,3 +53,23 @@ async def test_a_trade_on_the_other_side_asks_nobody(world: World) -> None:
     resting(world)
     await told(world, replace(TRADED, side=Side.SELL))
     assert world.venue.looks_s == []
+
+
+@on_virtual_time
+async def test_a_piece_whose_order_the_venue_denies_is_nobodys_yet(world: World) -> None:
+    """Told as somebody else's, it would never come to the order that turns up a second later."""
+    naming, now_ns = world.resolution.naming, world.loop.now_ns()
+    piece = replace(TRADED, ts_ns=now_ns)
+    world.venue.names[BECAME] = None
+    with pytest.raises(VenueError, match=BECAME):
+        await naming.name([piece])
+    world.venue.names[BECAME] = ID
+    assert (await told(world, piece)).order_id == ID
+
+
+@on_virtual_time
+async def test_what_is_denied_for_long_is_somebody_elses(world: World) -> None:
+    """An order of long ago is not kept by every venue."""
+    world.venue.names[BECAME] = None
+    await asyncio.sleep(DENIED_S + 1)
+    assert (await told(world, TRADED)).order_id != ID
