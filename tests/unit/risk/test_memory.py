@@ -122,6 +122,7 @@ def test_the_context_is_regime_volatility_and_session():
     assert desk.memory.context_of(BTC, START_NS).split("/")[1:3] == ["other", "calm"]
 
 
+@pytest.mark.promise(24)
 def test_a_losing_context_is_refused_followed_on_paper_and_tried_again():
     desk = MemoryDesk()
     desk.lose()

@@ -69,6 +69,7 @@ def test_a_value_stays_between_nothing_and_the_leverage(
     assert 0 <= value(sizing, equity, strength, sigma) <= equity * sizing.max_leverage
 
 
+@pytest.mark.promise(25)
 def test_kelly_bets_the_deserved_share_of_mean_over_variance() -> None:
     share = shrunk_share(1.2, 4.0, 3)
     assert share == KELLY.kelly_share_max == SHARE_MAX  # 0.48 would be deserved

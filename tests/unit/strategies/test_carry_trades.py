@@ -211,6 +211,11 @@ def test_funding_that_the_position_would_pay_keeps_it_out():
     assert desk.trades == []
 
 
+@pytest.mark.promise(197)
+def test_the_promised_strategies_are_there():
+    assert {"impulse", "funding", "basis"} <= STRATEGIES.keys()
+
+
 @pytest.mark.parametrize("name", ["funding", "basis"])
 def test_they_are_known_by_name_and_need_two_symbols(name):
     with pytest.raises(ParameterInvalid, match="two legs"):

@@ -59,6 +59,7 @@ def market(bars, *, seed, is_pair=True, spread=SPREAD):
     return np.exp(2.5 + 0.5 * x + np.array(values)), np.exp(x)
 
 
+@pytest.mark.promise(198)
 def test_a_spread_that_comes_back_is_traded_and_pays():
     desk = PairDesk()
     desk.play(*market(1_600, seed=9))
