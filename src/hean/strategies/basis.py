@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from hean.core.module import on
 from hean.core.parameters import Parameter
-from hean.core.types import Candle, Event, EventType, Funding
+from hean.core.types import Event, EventType, Funding
 from hean.indicators import RollingMean, RollingStd
 from hean.strategies.legs import NAKED_MAX, TwoLegs
 
@@ -42,7 +42,6 @@ class BasisArbitrage(TwoLegs):
         super().__init__(symbols, given)
         self._mean = RollingMean(self.p.window)
         self._sigma = RollingStd(self.p.window)
-        self._closes: dict[str, tuple[int, float]] = {}
         self._bar_ns = 0
         self._rates = dict.fromkeys(symbols, 0.0)
         self._settled_ns: dict[str, int] = {}
@@ -65,15 +64,11 @@ class BasisArbitrage(TwoLegs):
     @on(EventType.CANDLE)
     def on_candle(self, event: Event) -> None:
         """Measure and decide when both legs have closed a bar of the same moment."""
-        candle: Candle = event.data
-        if candle.symbol not in self.position:
+        closes = self.closes(event.data)
+        if closes is None:
             return
-        self._closes[candle.symbol] = (candle.timestamp, candle.close)
-        times = {self._closes.get(symbol, (0, 0.0))[0] for symbol in self.symbols}
-        if len(times) > 1:
-            return
-        self._bar_ns = event.ts_ns - candle.timestamp
-        first, second = (self._closes[symbol][1] for symbol in self.symbols)
+        self._bar_ns = event.ts_ns - event.data.timestamp
+        first, second = closes
         distance = math.log(second / first)
         # Judged by what was usual before: a jump must not vouch for itself.
         usual, sigma = self._mean.value, self._sigma.value

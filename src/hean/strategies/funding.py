@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from hean.core.module import on
 from hean.core.parameters import Parameter
-from hean.core.types import Candle, Event, EventType, Funding
+from hean.core.types import Event, EventType, Funding
 from hean.quant.carry import (
     Settled,
     deepest_sum,
@@ -51,7 +51,6 @@ class FundingHarvester(TwoLegs):
         self._model: Settled | None = None
         self._settled_ns = 0
         self._interval_ns = 0
-        self._closes: dict[str, tuple[int, float]] = {}
         self._entry_basis = math.nan
 
     @on(EventType.FUNDING)
@@ -70,13 +69,9 @@ class FundingHarvester(TwoLegs):
     @on(EventType.CANDLE)
     def on_candle(self, event: Event) -> None:
         """Decide when both legs have closed a bar of the same moment."""
-        candle: Candle = event.data
-        if candle.symbol not in self.position:
-            return
-        self._closes[candle.symbol] = (candle.timestamp, candle.close)
-        times = {self._closes.get(symbol, (0, 0.0))[0] for symbol in self.symbols}
-        if len(times) == 1 and self._is_settled(event.ts_ns):
-            coins, perpetual = (self._closes[symbol][1] for symbol in self.symbols)
+        closes = self.closes(event.data)
+        if closes is not None and self._is_settled(event.ts_ns):
+            coins, perpetual = closes
             self._decide(coins, perpetual, seq=event.seq)
 
     def _is_settled(self, now_ns: int) -> bool:

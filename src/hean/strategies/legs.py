@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from hean.core.module import on
 from hean.core.parameters import Parameter
-from hean.core.types import CancelRequest, Event, EventType, Health, Side, Timer
+from hean.core.types import CancelRequest, Candle, Event, EventType, Health, Side, Timer
 from hean.errors import ParameterInvalid
 from hean.strategies.base import ZERO, Strategy
 
@@ -51,6 +51,7 @@ class TwoLegs(Strategy):
         self._shape: tuple[Decimal, Decimal] | None = None
         self._tries = dict.fromkeys(symbols, 0)
         self._next_try_ns = dict.fromkeys(symbols, 0)
+        self._closes: dict[str, tuple[int, float]] = {}
         self._naked_since_ns: int | None = None
         self._is_reported = False
         self.naked_longest_ns = 0
@@ -81,6 +82,14 @@ class TwoLegs(Strategy):
         if self._wanted_legs is not None:
             self._give_up()
             self._settle(as_of_seq)
+
+    def closes(self, candle: Candle) -> tuple[float, float] | None:
+        """Both legs' closes once *candle* completes a bar of one moment for both, else `None`."""
+        if candle.symbol not in self.position:
+            return None
+        self._closes[candle.symbol] = (candle.timestamp, candle.close)
+        first, second = (self._closes.get(symbol, (-1, 0.0)) for symbol in self.symbols)
+        return (first[1], second[1]) if first[0] == second[0] else None
 
     def common_lot(self, quantity: float) -> Decimal:
         """*quantity* of base units, rounded down to what both legs can trade exactly."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from hean.core.module import on
 from hean.core.parameters import Parameter
-from hean.core.types import Candle, Event, EventType
+from hean.core.types import Event, EventType
 from hean.errors import HeanError
 from hean.filters import BOCPD, GarchModel, KalmanHedge
 from hean.indicators import GarchVariance
@@ -83,7 +83,6 @@ class PairsTrader(TwoLegs):
 
     def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
         super().__init__(symbols, given)
-        self._closes: dict[str, tuple[int, float]] = {}
         self._past: deque[tuple[float, float]] = deque(maxlen=self.p.window)
         self._models: _Models | None = None
         self._is_admitted = False
@@ -95,14 +94,10 @@ class PairsTrader(TwoLegs):
     @on(EventType.CANDLE)
     def on_candle(self, event: Event) -> None:
         """Learn and decide when both legs have closed a bar of the same moment."""
-        candle: Candle = event.data
-        if candle.symbol not in self.position:
+        closes = self.closes(event.data)
+        if closes is None:
             return
-        self._closes[candle.symbol] = (candle.timestamp, candle.close)
-        times = {self._closes.get(symbol, (-1, 0.0))[0] for symbol in self.symbols}
-        if len(times) > 1:
-            return
-        y, x = (self._closes[symbol][1] for symbol in self.symbols)
+        y, x = closes
         self._learn(y, x, seq=event.seq)
         self._past.append((math.log(y), math.log(x)))
         self._until_fit -= 1
