@@ -17,6 +17,10 @@ from hean.twin.orders import Order
 
 COOL_DOWN_S = 60.0  # R-24
 SWEPT_S = 5.0  # after so long in which it can be asked back nothing is left; R-25: two
+DENIED_S = (
+    50.0  # more, for an order that the venue denied to have: up to twenty seconds to the next
+)
+# look that finds it again, and thirty to the next cancel
 BARE_S = 5.0  # three seconds of I-13, and the way of an order there
 LOOKS_S = 0.15  # a tenth of a second, and a step late
 NS = 1_000_000_000
@@ -26,7 +30,7 @@ HINDERS = ("key", "maintenance", "private stream")
 
 
 class Brakes:
-    """Of one run. *require*: checks a promise."""
+    """Of one run. *denied*: whom the venue would not know; *require*: checks a promise."""
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class Brakes:
         venue: VenueBooks,
         journal: JournalBooks,
         *,
+        denied: Callable[[], set[str]],
         time_s: Callable[[], float],
         require: Require,
     ) -> None:
@@ -44,6 +49,7 @@ class Brakes:
         self._scenario = scenario
         self._venue = venue
         self._journal = journal
+        self._denied = denied
         self._time_s = time_s
         self._require = require
         self._released = 0
@@ -109,6 +115,9 @@ class Brakes:
             return
         left = self._asked_back & {order.client_id for order in self._open()}
         self._asked_back = set()
+        if age_s < SWEPT_S + DENIED_S and left:
+            self._asked_back = left & self._denied()
+            left -= self._asked_back
         self._require("R-25", not left, lambda: f"open {age_s:.0f} s later: {sorted(left)}")
 
     def _look_at_stops(self) -> None:

@@ -91,7 +91,12 @@ class Checks:
             require=self.require,
         )
         self.brakes = Brakes(
-            scenario, self.venue, self.journal, time_s=world.now_s, require=self.require
+            scenario,
+            self.venue,
+            self.journal,
+            denied=self._denied,
+            time_s=world.now_s,
+            require=self.require,
         )
         self._is_dirty = False
         self._followed: Any = None
@@ -223,6 +228,11 @@ class Checks:
         if len(self.journal.absent) > absent and not self.has_others:
             wrong = self.journal.absent & self.venue.orders.keys() - self._lost_unseen()
             self.require("R-30", not wrong, lambda: f"absent, but at the venue: {sorted(wrong)}")
+
+    def _denied(self) -> set[str]:
+        """Orders that the venue would not know of for a while."""
+        faults = (row for row in self._exchange.ledger.records if row["kind"] == "fault")
+        return {str(row["client_order_id"]) for row in faults if row["dial"] == "amnesia"}
 
     def _lost_unseen(self) -> set[str]:
         """Orders that the venue took on and lost before anything traded, without a word of theirs
