@@ -127,7 +127,7 @@ def fees_are_left_out(patch: Patch) -> None:
 
 def old_data_is_good_enough(patch: Patch) -> None:
     """New orders are made on a book that has stood still."""
-    patch.setattr(RiskGovernor, "_require_fresh", lambda self, request: None)
+    patch.setattr(RiskGovernor, "why_stale", lambda self, symbol: "")
 
 
 def price_is_a_tick_off(patch: Patch) -> None:
