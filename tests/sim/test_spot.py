@@ -5,6 +5,8 @@ and sold, whole, and after many fees the books are still the venue's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -89,19 +91,24 @@ def test_the_stop_of_the_whole_position_is_accepted(
     assert stop.quantity == held < sum(fill.filled_qty for fill in fills if fill.side is Side.BUY)
 
 
+BOUGHT = {"dial": "order_by_hand", "side": "BUY", "type": "market", "match": {"market": "spot"}}
+UNREAD = {"dial": "server_error", "count": 3, "match": {"op": "orders"}}
+UNSEEN: dict[str, dict[str, Any]] = {
+    "its process has died": {"dials": (BOUGHT,), "kills": (Kill(1, 50, True, 1.0),)},
+    "it has failed": {"dials": ({**BOUGHT, "at_s": 1.0}, UNREAD)},
+}
+
+
 @VENUES
-def test_coins_from_before_the_first_reading_are_nobodys_position(venue: str) -> None:
-    """Somebody buys, and the process that begins the journal dies too soon to see it: the next one
-    does not count as traded in the account what it finds there.
+@pytest.mark.parametrize("why", UNSEEN)
+def test_coins_from_before_the_first_reading_are_nobodys_position(venue: str, why: str) -> None:
+    """Somebody buys, and the first look at the account comes too early or to nothing: what the next
+    one finds is not counted as traded.
     """
-    bought = {"dial": "order_by_hand", "side": "BUY", "type": "market", "match": {"market": "spot"}}
-    scenario = replace(
-        on_spot("takers", venue=venue)(3), dials=(bought,), kills=(Kill(1, 50, True, 1.0),)
-    )
-    trial = Trial(scenario)
+    trial = Trial(replace(on_spot("takers", venue=venue)(3), **UNSEEN[why]))
     outcome = trial.run()
     journal, executions = trial.checks.journal, trial.checks.venue.executions.values()
-    assert len(journal.starts) == 2
-    assert min(each.ts_ns for each in executions) + S_NS < journal.first_ns, "read by the second"
+    bought_ns = min(each.ts_ns for each in executions)
+    assert bought_ns < journal.first_ns - S_NS
     assert outcome.broken is None
     assert [fill for fill in journal.fills.values() if fill.is_forced] == []

@@ -82,6 +82,7 @@ class PrivateStream:
         self._reading: asyncio.Task[None] | None = None
         self._waiting: list[Told] | None = None
         self._since_ns: int | None = None  # until the first reading says when that was
+        self._is_first = True  # nobody has ever read this account for the same books
         self._last_execution_ns = 0
         self._complete_ns = 0  # when the last complete reading began
         self._connection: Connection | None = None
@@ -91,6 +92,7 @@ class PrivateStream:
         What was executed before the first reading was in the position that it found.
         """
         self._since_ns = max(since_ns - OVERLAP_NS, first_ns)
+        self._is_first = False
 
     @property
     def unbroken(self) -> int:
@@ -228,7 +230,8 @@ class PrivateStream:
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
         is_left_out = self._are_unheard(traded, began_ns - int(settled_s * S_NS))
-        self._merge(reports, traded)
+        self._merge(reports, traded, began_ns if self._is_first else 0)
+        self._is_first = False
         held = self._tell_positions(positions)
         for balance in balances.rows:
             self._emit(balance)
@@ -268,8 +271,10 @@ class PrivateStream:
         known_ns = min(self._last_execution_ns, self._complete_ns)
         return max(self._since_ns or 0, known_ns - OVERLAP_NS)
 
-    def _merge(self, reports: list[OrderReport], executions: list[Execution]) -> None:
-        self._tracker.merge(reports, executions)
+    def _merge(
+        self, reports: list[OrderReport], executions: list[Execution], found_ns: int
+    ) -> None:
+        self._tracker.merge(reports, executions, found_ns)
         for execution in executions:
             self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
 

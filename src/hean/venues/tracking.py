@@ -272,9 +272,7 @@ class OrderTracker:
         """A piece that traded; told once, whatever it arrives through."""
         if execution.exec_id in self._seen:
             return
-        self._seen[execution.exec_id] = None
-        if len(self._seen) > EXECUTIONS_MAX:
-            self._seen.popitem(last=False)
+        self._note(execution)
         order = self._find(execution.client_order_id, execution.exchange_order_id)
         strategy_id, order_id, remaining = "", f"venue-{execution.exchange_order_id}", ZERO
         if order is None:
@@ -316,9 +314,15 @@ class OrderTracker:
         elif order is not None and order.end is not None and not order.is_untold:
             self._conclude(order, order.end)
 
-    def merge(self, reports: Iterable[OrderReport], executions: Iterable[Execution]) -> None:
+    def merge(
+        self,
+        reports: Iterable[OrderReport],
+        executions: Iterable[Execution],
+        found_ns: int = 0,
+    ) -> None:
         """What was fetched after a hole in the stream. Orders come first: they tell which of the
-        venue's ids are ours.
+        venue's ids are ours. *found_ns*: what others had traded by then is known, and not told: it
+        is in what the account held when it was read for the first time.
         """
         looks = list(reports)
         for report in looks:
@@ -329,9 +333,20 @@ class OrderTracker:
                 self.learn_child(order, report)
                 self._learn_terms(order, report)
         for execution in sorted(executions, key=lambda each: (each.ts_ns, each.exec_id)):
-            self.execution(execution)
+            is_ours = self._find(execution.client_order_id, execution.exchange_order_id) is not None
+            if is_ours or execution.ts_ns >= found_ns:
+                self.execution(execution)
+            elif not self.has_seen(execution):
+                self._note(execution)
+                self._watch.stranger(execution)
         for report in looks:
             self.report(report)
+
+    def _note(self, execution: Execution) -> None:
+        """Whatever it arrives through from now on, it is known."""
+        self._seen[execution.exec_id] = None
+        if len(self._seen) > EXECUTIONS_MAX:
+            self._seen.popitem(last=False)
 
     def _turn_up(self, order: Tracked, ts_ns: int) -> None:
         """Somebody was wrong: it is followed again."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hean.core.types import OrderFilled, Side
+from hean.core.types import Health, OrderFilled, Side
 from hean.errors import VenueError
 from hean.venues.naming import DENIED_S
 from hean.venues.reports import Execution
@@ -73,3 +73,18 @@ async def test_what_is_denied_for_long_is_somebody_elses(world: World) -> None:
     world.venue.names[BECAME] = None
     await asyncio.sleep(DENIED_S + 1)
     assert (await told(world, TRADED)).order_id != ID
+
+
+@on_virtual_time
+async def test_what_others_traded_before_the_first_reading_is_known_and_not_told(
+    world: World,
+) -> None:
+    """The reading has found it, wherever it is heard of again; of ours every piece is told."""
+    first_ns = PIECE.ts_ns + 1
+    theirs = replace(TRADED, exec_id="x2", exchange_order_id="55")
+    after = replace(theirs, exec_id="x3", ts_ns=first_ns)
+    world.tracker.merge((), [PIECE, theirs, after], first_ns)
+    world.tracker.execution(theirs)
+    world.tracker.merge((), [PIECE, theirs, after])
+    assert [fill.exec_id for fill in world.of(OrderFilled)] == [PIECE.exec_id, "x3"]
+    assert "venue external order 55" in [note.component for note in world.of(Health)]
