@@ -280,7 +280,7 @@ def fills_go_through_float(patch: Patch) -> None:
 
 def nothing_is_read_after_a_hole(patch: Patch) -> None:
     """What the stream left out is not taken from the reading that follows."""
-    patch.setattr(PrivateStream, "_merge", lambda self, *given: None)
+    patch.setattr(PrivateStream, "_merge", lambda self, reports, executions: None)
 
 
 def fills_of_the_dead_time_are_lost(patch: Patch) -> None:

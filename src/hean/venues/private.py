@@ -83,6 +83,7 @@ class PrivateStream:
         self._waiting: list[Told] | None = None
         self._since_ns: int | None = None  # until the first reading says when that was
         self._is_first = True  # nobody has ever read this account for the same books
+        self._found_ns = 0  # when that first reading began, until all that waited for it is told
         self._last_execution_ns = 0
         self._complete_ns = 0  # when the last complete reading began
         self._connection: Connection | None = None
@@ -206,6 +207,7 @@ class PrivateStream:
         waiting, self._waiting, self._reading = self._waiting or [], None, None
         for facts in waiting:
             self._pass_on(facts)
+        self._found_ns = 0
         self.caught_up.set()
         self._halts.lift(NAME)
 
@@ -230,8 +232,9 @@ class PrivateStream:
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
         is_left_out = self._are_unheard(traded, began_ns - int(settled_s * S_NS))
-        self._merge(reports, traded, began_ns if self._is_first else 0)
-        self._is_first = False
+        if self._is_first:
+            self._is_first, self._found_ns = False, began_ns
+        self._merge(reports, traded)
         held = self._tell_positions(positions)
         for balance in balances.rows:
             self._emit(balance)
@@ -271,10 +274,8 @@ class PrivateStream:
         known_ns = min(self._last_execution_ns, self._complete_ns)
         return max(self._since_ns or 0, known_ns - OVERLAP_NS)
 
-    def _merge(
-        self, reports: list[OrderReport], executions: list[Execution], found_ns: int
-    ) -> None:
-        self._tracker.merge(reports, executions, found_ns)
+    def _merge(self, reports: list[OrderReport], executions: list[Execution]) -> None:
+        self._tracker.merge(reports, executions, self._found_ns)
         for execution in executions:
             self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
 
@@ -296,7 +297,7 @@ class PrivateStream:
         the order in which they happened."""
         for execution in facts.executions:
             self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
-            self._tracker.execution(execution)
+            self._tracker.execution(execution, self._found_ns)
         for report in facts.orders:
             self._tracker.report(report)
         for position in facts.positions:

@@ -268,15 +268,21 @@ class OrderTracker:
         """Whether this piece has been told."""
         return execution.exec_id in self._seen
 
-    def execution(self, execution: Execution) -> None:
-        """A piece that traded; told once, whatever it arrives through."""
+    def execution(self, execution: Execution, found_ns: int = 0) -> None:
+        """A piece that traded; told once, whatever it arrives through. *found_ns*: what others had
+        traded by then is known and not told: it is in what the first reading of the account found.
+        """
         if execution.exec_id in self._seen:
             return
-        self._note(execution)
+        self._seen[execution.exec_id] = None
+        if len(self._seen) > EXECUTIONS_MAX:
+            self._seen.popitem(last=False)
         order = self._find(execution.client_order_id, execution.exchange_order_id)
         strategy_id, order_id, remaining = "", f"venue-{execution.exchange_order_id}", ZERO
         if order is None:
             self._watch.stranger(execution)
+            if execution.ts_ns < found_ns:
+                return
         elif self._disputes(order, execution):
             order = None
         elif 0 < order.closed_ns < execution.ts_ns:
@@ -321,8 +327,7 @@ class OrderTracker:
         found_ns: int = 0,
     ) -> None:
         """What was fetched after a hole in the stream. Orders come first: they tell which of the
-        venue's ids are ours. *found_ns*: what others had traded by then is known, and not told: it
-        is in what the account held when it was read for the first time.
+        venue's ids are ours. *found_ns*: as of `execution`.
         """
         looks = list(reports)
         for report in looks:
@@ -333,20 +338,9 @@ class OrderTracker:
                 self.learn_child(order, report)
                 self._learn_terms(order, report)
         for execution in sorted(executions, key=lambda each: (each.ts_ns, each.exec_id)):
-            is_ours = self._find(execution.client_order_id, execution.exchange_order_id) is not None
-            if is_ours or execution.ts_ns >= found_ns:
-                self.execution(execution)
-            elif not self.has_seen(execution):
-                self._note(execution)
-                self._watch.stranger(execution)
+            self.execution(execution, found_ns)
         for report in looks:
             self.report(report)
-
-    def _note(self, execution: Execution) -> None:
-        """Whatever it arrives through from now on, it is known."""
-        self._seen[execution.exec_id] = None
-        if len(self._seen) > EXECUTIONS_MAX:
-            self._seen.popitem(last=False)
 
     def _turn_up(self, order: Tracked, ts_ns: int) -> None:
         """Somebody was wrong: it is followed again."""

@@ -83,8 +83,11 @@ async def test_what_others_traded_before_the_first_reading_is_known_and_not_told
     first_ns = PIECE.ts_ns + 1
     theirs = replace(TRADED, exec_id="x2", exchange_order_id="55")
     after = replace(theirs, exec_id="x3", ts_ns=first_ns)
+    heard = replace(theirs, exec_id="x4")
     world.tracker.merge((), [PIECE, theirs, after], first_ns)
+    world.tracker.execution(heard, first_ns)
     world.tracker.execution(theirs)
+    world.tracker.execution(heard)
     world.tracker.merge((), [PIECE, theirs, after])
     assert [fill.exec_id for fill in world.of(OrderFilled)] == [PIECE.exec_id, "x3"]
     assert "venue external order 55" in [note.component for note in world.of(Health)]
