@@ -91,7 +91,7 @@ def others_are_the_strategys(patch: Patch) -> None:
     """What somebody else trades on the account is booked to the strategy."""
     execution = OrderTracker.execution
 
-    def wrong(self: OrderTracker, piece: Execution) -> None:
+    def wrong(self: OrderTracker, piece: Execution, found_ns: int = 0) -> None:
         emit = self._emit
 
         def told(fact: Any) -> None:
@@ -100,7 +100,7 @@ def others_are_the_strategys(patch: Patch) -> None:
 
         self._emit = told
         try:
-            execution(self, piece)
+            execution(self, piece, found_ns)
         finally:
             self._emit = emit
 

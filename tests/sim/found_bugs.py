@@ -102,9 +102,9 @@ def closing_by_the_venue_is_nobodys(patch: Patch) -> None:
     """What the venue closes by force is no fill of ours, so it is left out."""
     execution = OrderTracker.execution
 
-    def ours_only(self: OrderTracker, piece: Execution) -> None:
+    def ours_only(self: OrderTracker, piece: Execution, found_ns: int = 0) -> None:
         if self._find(piece.client_order_id, piece.exchange_order_id) is not None:
-            execution(self, piece)
+            execution(self, piece, found_ns)
 
     patch.setattr(OrderTracker, "execution", ours_only)
     patch.setattr(Reconciler, "_adopt", lambda self, symbol, read: ZERO)
@@ -119,8 +119,8 @@ def fees_are_left_out(patch: Patch) -> None:
     """A fill is booked without its fee."""
     execution = OrderTracker.execution
 
-    def free(self: OrderTracker, piece: Execution) -> None:
-        execution(self, replace(piece, fee=ZERO))
+    def free(self: OrderTracker, piece: Execution, found_ns: int = 0) -> None:
+        execution(self, replace(piece, fee=ZERO), found_ns)
 
     patch.setattr(OrderTracker, "execution", free)
 

@@ -248,9 +248,13 @@ def reading_counts_fills_again(patch: Patch) -> None:
     merge = OrderTracker.merge
 
     def anew(
-        self: OrderTracker, reports: Iterable[OrderReport], executions: Iterable[Execution]
+        self: OrderTracker,
+        reports: Iterable[OrderReport],
+        executions: Iterable[Execution],
+        found_ns: int = 0,
     ) -> None:
-        merge(self, reports, [replace(each, exec_id=f"{each.exec_id}r") for each in executions])
+        again = [replace(each, exec_id=f"{each.exec_id}r") for each in executions]
+        merge(self, reports, again, found_ns)
 
     patch.setattr(OrderTracker, "merge", anew)
 
@@ -259,11 +263,11 @@ def repeated_frame_counts_again(patch: Patch) -> None:
     """Every frame of the stream is believed to tell something new."""
     execution = OrderTracker.execution
 
-    def anew(self: OrderTracker, seen: Execution) -> None:
+    def anew(self: OrderTracker, seen: Execution, found_ns: int = 0) -> None:
         number = 0
         while self.has_seen(replace(seen, exec_id=f"{seen.exec_id}{'r' * number}")):
             number += 1
-        execution(self, replace(seen, exec_id=f"{seen.exec_id}{'r' * number}"))
+        execution(self, replace(seen, exec_id=f"{seen.exec_id}{'r' * number}"), found_ns)
 
     patch.setattr(OrderTracker, "execution", anew)
 
@@ -272,8 +276,8 @@ def fills_go_through_float(patch: Patch) -> None:
     """The quantity of a fill takes the way over a float and is another one afterwards."""
     execution = OrderTracker.execution
 
-    def floated(self: OrderTracker, seen: Execution) -> None:
-        execution(self, replace(seen, quantity=Decimal(float(seen.quantity))))
+    def floated(self: OrderTracker, seen: Execution, found_ns: int = 0) -> None:
+        execution(self, replace(seen, quantity=Decimal(float(seen.quantity))), found_ns)
 
     patch.setattr(OrderTracker, "execution", floated)
 
