@@ -337,9 +337,9 @@ class Settings:
     ml_model_path: Path | None = shown(
         File(
             (".pkl", ".pickle", ".joblib"),
-            "LightGBM text or ONNX; a pickle runs whatever code it holds when it is read",
+            "a folder of hean ml train; a pickle runs whatever code it holds when it is read",
         ),
-        None, "The model.", variable="ML_MODEL_PATH",
+        None, "Folder of a trained model, see hean ml train.", variable="ML_MODEL_PATH",
     )  # fmt: skip
     ml_inference_timeout: int = shown(
         Whole(1, 60_000), 100, "Longest wait for the model; later it has no opinion.",
