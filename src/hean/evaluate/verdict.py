@@ -59,6 +59,9 @@ LINES: Mapping[str, tuple[str, float, str]] = {
 """Line → how it is judged, by what, and what the verdict says when it does not pass."""
 
 
+IDLE = "the best of its trials never traded"
+
+
 class Gate(msgspec.Struct, frozen=True):
     """One line of the gate. *value*: `None` if unknown. *needed*, *why*: in words; *why* is what
     the verdict says when the line does not pass."""
@@ -91,6 +94,11 @@ def gates(found: Mapping[str, Any]) -> list[Gate]:
     if found["trials"]["distinct"] < 2:  # without a choice there is nothing to overfit
         del values["probability of overfitting"]
     lines = [_line(name, value) for name, value in values.items()]
+    if not best["turnover"]:
+        lines = [
+            msgspec.structs.replace(line, why=IDLE) if line.name == "trades" else line
+            for line in lines
+        ]
     if found["trials"]["problems"]:
         lines.append(Gate("trial log", None, "whole", False, "the trial log was altered"))
     return lines
@@ -112,6 +120,8 @@ def _line(name: str, value: float | None) -> Gate:
 def sentence(lines: Sequence[Gate]) -> str:
     """The verdict: three reasons at most, the rest as a number."""
     reasons = [line.why for line in lines if not line.passed]
+    if IDLE in reasons:  # who did nothing has neither lost nor been lucky
+        reasons = [IDLE]
     if not reasons:
         return "Survives every line of the gate to paper trading; that is no promise of profit."
     more = f", and {len(reasons) - 3} more" if len(reasons) > 3 else ""

@@ -13,6 +13,7 @@ from hean.backtest.assumptions import Assumptions
 from hean.backtest.run import BacktestSettings
 from hean.errors import ParameterInvalid
 from hean.evaluate import chance, judgement, regimes, stress
+from hean.evaluate.verdict import IDLE, Gate, sentence
 
 
 def noise(seed: int, days: int, trials: int = 4):
@@ -128,3 +129,10 @@ def test_dearer_fees_are_dearer_for_every_market_and_rebates_stay():
     assert found.assumptions.entry.values_ns == (10 * assumptions.entry.values_ns[0],)
     assert found.account.cash == 40_000
     assert len(stress.worlds()) == len(set(stress.worlds()))
+
+
+def test_who_never_traded_is_told_so_and_nothing_else():
+    idle = Gate("trades", 0, "at least 30", passed=False, why=IDLE)
+    loses = Gate("net result", 0.0, "above 0", passed=False, why="it loses")
+    assert sentence([loses, idle]) == "Does not survive: the best of its trials never traded."
+    assert sentence([loses]) == "Does not survive: it loses."
