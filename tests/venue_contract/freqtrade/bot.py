@@ -71,7 +71,9 @@ def settings(exchange: dict[str, Any], *, is_dry: bool, database: Path) -> dict[
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: closed trades, all trades, filled orders, log."""
+    """What a run left: closed trades, all trades, filled orders, its words until we ended it (what
+    it says of our interrupt, in the midst of its bookkeeping, is not of us).
+    """
 
     closed: int
     trades: int
@@ -98,12 +100,13 @@ def trade(config: dict[str, Any], folder: Path, seconds: float) -> Outcome:
                 if is_enough and time.monotonic() - began >= seconds:
                     break
                 time.sleep(POLL_S)
+            said = log.read_text("utf-8", "replace")
             bot.send_signal(signal.SIGTERM)
             bot.wait(STOP_S)
         finally:
             bot.kill()
             bot.wait()
-    return read(database, log.read_text("utf-8", "replace"))
+    return read(database, said)
 
 
 def read(database: Path, log: str) -> Outcome:
