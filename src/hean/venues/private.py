@@ -17,7 +17,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from hean.core.types import AccountRead, OpenOrder, Payload, Position
-from hean.errors import FrameInvalid, HeanError
+from hean.errors import FrameInvalid, Halted, HeanError, RateLimited
 from hean.net.socket import Connection
 from hean.venues.codec import Codec, Told, told
 from hean.venues.dispatch import S_NS, Run
@@ -25,6 +25,7 @@ from hean.venues.halts import Halts
 from hean.venues.naming import Naming
 from hean.venues.questions import Questions
 from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply, Tracked
+from hean.venues.search import SILENT_S
 from hean.venues.session import Session
 from hean.venues.tracking import OrderTracker
 
@@ -203,7 +204,8 @@ class PrivateStream:
                 break
             except HeanError as error:
                 self._halts.add(NAME, f"the account cannot be read ({error})")
-                await asyncio.sleep(next(pauses_s))
+                is_silent = isinstance(error, RateLimited | Halted)  # nobody was asked
+                await asyncio.sleep(SILENT_S if is_silent else next(pauses_s))
         waiting, self._waiting, self._reading = self._waiting or [], None, None
         for facts in waiting:
             self._pass_on(facts)
