@@ -63,9 +63,16 @@ class Questions:
 
     async def measure_clock(self) -> None:
         """One estimate of the venue's clock. *Raises*: as `ask`."""
+        sent_ns = self.now()
+
+        async def ask(call: Call) -> Any:
+            nonlocal sent_ns
+            await self._wait_for_turn(call)
+            sent_ns = self.now()  # the wait for its turn is no part of its way
+            return await self._answer(call)
+
         for _ in range(ROUND):
-            sent_ns = self.now()
-            server_ns = await self._codec.server_time_ns(self.ask)
+            server_ns = await self._codec.server_time_ns(ask)
             if self._offset.sample(sent_ns, server_ns, self.now()):
                 self._measured = self.now(), self.ticks_ns()
 
@@ -77,22 +84,8 @@ class Questions:
         """The data of the answer. *Raises*: `VenueError` of the venue's reason, `NotSent`,
         `OutcomeUnknown`, and `RateLimited` when the turn would come too late.
         """
-        wait_ns = self._turn_ns(call)
-        while wait_ns:
-            if wait_ns > WAIT_MAX_S * S_NS:
-                raise RateLimited(
-                    f"{call.kind} to {self._codec.name} must wait {wait_ns / S_NS:.1f} s; "
-                    f"at most {WAIT_MAX_S:g} s are waited."
-                )
-            await asyncio.sleep(wait_ns / S_NS)
-            wait_ns = self._turn_ns(call)
-        reply = await self.send(call)
-        verdict = reply.verdict
-        if verdict.outcome is Outcome.YES or verdict.code in call.fine:
-            return reply.data
-        if is_key_refused(reply):
-            raise KeyRefused(self._key_sentence(reply))
-        raise verdict.error(f"{self._codec.name} {call.path}: {verdict.sentence()}.")
+        await self._wait_for_turn(call)
+        return await self._answer(call)
 
     async def send(self, call: Call, objection: Callable[[], str] | None = None) -> Reply:
         """Send a request whose turn it is. *objection*: as of `HttpClient.request`; a ban is one.
@@ -132,6 +125,26 @@ class Questions:
             if reply.verdict.code not in STILL_READS:
                 self._budget.pause_key(now_ns + int(KEY_PAUSE_S * S_NS))
             self._on_key_refused(self._key_sentence(reply))
+
+    async def _wait_for_turn(self, call: Call) -> None:
+        wait_ns = self._turn_ns(call)
+        while wait_ns:
+            if wait_ns > WAIT_MAX_S * S_NS:
+                raise RateLimited(
+                    f"{call.kind} to {self._codec.name} must wait {wait_ns / S_NS:.1f} s; "
+                    f"at most {WAIT_MAX_S:g} s are waited."
+                )
+            await asyncio.sleep(wait_ns / S_NS)
+            wait_ns = self._turn_ns(call)
+
+    async def _answer(self, call: Call) -> Any:
+        reply = await self.send(call)
+        verdict = reply.verdict
+        if verdict.outcome is Outcome.YES or verdict.code in call.fine:
+            return reply.data
+        if is_key_refused(reply):
+            raise KeyRefused(self._key_sentence(reply))
+        raise verdict.error(f"{self._codec.name} {call.path}: {verdict.sentence()}.")
 
     def _turn_ns(self, call: Call) -> int:
         now_ns = self.ticks_ns()
