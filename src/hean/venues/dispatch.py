@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`dispatch.py`: requests about orders under way. Each leaves once, over the order socket or, when
-that is not open, by REST, and ends in one of three ways: yes, no with a reason, or lost. Lost is
-what has no answer in five seconds, what the socket took with it when it died, and every answer that
-proves nothing, such as a yes to an order that does not name it. A late answer still counts. What
-follows from an end is decided elsewhere.
+that is not open or owes an answer, by REST, and ends in one of three ways: yes, no with a reason,
+or lost. Lost is what has no answer in five seconds, what the socket took with it when it died, and
+every answer that proves nothing, such as a yes to an order that does not name it. A late answer
+still counts. What follows from an end is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ class Dispatch:
         self._connection: Connection | None = None
         self._flights: dict[str, Flight] = {}
         self._last_id = 0
+        self._owed_id = 0  # the last request whose answer is late
+        self._sound_id = 0  # the last that is answered, or left over another connection
 
     @property
     def in_flight(self) -> int:
@@ -89,8 +91,10 @@ class Dispatch:
         return len(self._flights)
 
     def next_id(self) -> str:
-        """The number of a request for the socket; empty when it cannot take one."""
-        if not self.session.is_ready:
+        """The number of a request for the socket; empty when it cannot take one, or owes an answer:
+        frames are stuck on it, and what joins them is as late as they are.
+        """
+        if not self.session.is_ready or self._owed_id > self._sound_id:
             return ""
         self._last_id += 1
         return str(self._last_id)
@@ -114,6 +118,7 @@ class Dispatch:
     def opened(self, connection: Connection) -> None:
         """A socket is open: log in. A planned change leaves what is under way to the old one."""
         self._connection = connection
+        self._sound_id = self._last_id
         self.session.opened(connection)
 
     def down(self, reason: str) -> None:
@@ -137,6 +142,7 @@ class Dispatch:
         if flight is None:
             self.session.answered(reply)
             return
+        self._sound_id = max(self._sound_id, int(reply.request_id))
         self._questions.learn(reply)
         self._end(flight, reply)
 
@@ -149,9 +155,11 @@ class Dispatch:
                 break  # they are in the order of sending
             if not flight.is_late:
                 flight.is_late = True
+                self._owed_id = int(request_id)
                 self._ends.lost(flight)
             elif age_ns > LATE_S * S_NS:
                 del self._flights[request_id]
+                self._sound_id = max(self._sound_id, int(request_id))
 
     async def _by_rest(self, flight: Flight, call: Call) -> None:
         try:
