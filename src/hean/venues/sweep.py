@@ -19,7 +19,7 @@ from hean.errors import HeanError
 from hean.net.budget import Priority
 from hean.net.http import CONNECTIONS_MAX
 from hean.venues.codec import Codec
-from hean.venues.dispatch import Run, Sending
+from hean.venues.dispatch import S_NS, Run, Sending
 from hean.venues.questions import Questions
 from hean.venues.reports import Call, OrderReport, Tracked
 from hean.venues.signing import BYBIT_WINDOW_MS
@@ -159,12 +159,11 @@ class Sweep:
     def _is_due(self, report: OrderReport) -> bool:
         """Whether to cancel it from here, now; asked again after a while."""
         now_s = asyncio.get_running_loop().time()
+        asked_s = self._asked_s.get(report.exchange_order_id)
         order = self._tracker.get(report.client_order_id)
-        is_first = report.exchange_order_id not in self._asked_s
-        if is_first and order is not None and order.is_cancel_wanted:
-            self._asked_s[report.exchange_order_id] = now_s  # it was asked for just now
-            return False
-        if not is_first and now_s - self._asked_s[report.exchange_order_id] < PATIENCE_S:
+        if asked_s is None and order is not None and order.is_cancel_wanted:
+            asked_s = order.cancelled_ns / S_NS
+        if asked_s is not None and now_s - asked_s < PATIENCE_S:
             return False
         self._asked_s[report.exchange_order_id] = now_s
         return True
