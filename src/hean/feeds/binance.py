@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -48,6 +48,13 @@ class Reply(msgspec.Struct):
     msg: str = ""
 
 
+class _Heard(NamedTuple):
+    """What was heard of a topic: a line answers for no other, so *lines* opened, and *frames*."""
+
+    lines: int
+    frames: int
+
+
 class BinanceFeed(LiveFeed):
     """Trades, books, quotes, mark prices and candles of some symbols.
 
@@ -74,8 +81,8 @@ class BinanceFeed(LiveFeed):
         self._numbers = count(1)
         self._asked: dict[int, list[Topic]] = {}
         self._wanted: list[Topic] = []
-        self._missed: dict[Topic, int] = {}
-        """Silent books that had moved, with the frames heard of them by then."""
+        self._missed: dict[Topic, _Heard] = {}
+        """Silent books that had moved, with what was heard of them by then."""
         self._fetching: asyncio.Task[None] | None = None
         for timeframe in self._candles:
             if timeframe not in INTERVALS:
@@ -159,15 +166,17 @@ class BinanceFeed(LiveFeed):
         if not facts:
             self.wire.resync()  # it names the symbol, which is due still
             return
-        if self._missed.pop(topic, -1) == topic.heard:
-            for connection in self.carriers(topic):
+        carriers = self.carriers(topic)
+        heard = _Heard(sum(connection.opens for connection in carriers), topic.heard)
+        if self._missed.pop(topic, None) == heard:
+            for connection in carriers:
                 connection.restart(f"{topic.name} has moved and the line did not tell")
             return
         if self.wire.book_id(topic.symbol) == before:
-            for connection in self.carriers(topic):
+            for connection in carriers:
                 connection.confirm()
-        elif topic.is_silent:  # a frame may be on its way; if none comes the line is dead
-            self._missed[topic] = topic.heard
+        elif topic.is_silent and before is not None:  # else nobody knows where it was
+            self._missed[topic] = heard  # a frame may be on its way; if none comes the line is dead
         self.tell(topic, facts)
         if self.has_book(topic):
             topic.revive()
