@@ -99,7 +99,13 @@ class ConnectGovernor:
         return max(0.0, self._times[0] + self._window_s - at_s)
 
     def take(self, at_s: float) -> None:
-        """Count a connect that begins at *at_s*."""
+        """Count a connect that begins at *at_s*. *Raises*: `NotConnected` when none is left."""
+        delay_s = self.delay_s(at_s)
+        if delay_s > 0:
+            raise NotConnected(
+                f"{self._times.maxlen} connects within {self._window_s:g} s are used up; the next "
+                f"in {delay_s:.1f} s."
+            )
         self._times.append(at_s)
         self.connects += 1
 
@@ -285,13 +291,14 @@ class Connection:
 
     async def _connect(self) -> Line | None:
         """One attempt. *Returns*: `None` when it failed; `last_reason` says why."""
-        self._governor.take(asyncio.get_running_loop().time())
         self._refused_s = 0.0
         line = Line(self)
         try:
             async with asyncio.timeout(CONNECT_S):
                 address = self._url()
                 url = await address if inspect.isawaitable(address) else address
+                # Not before: while the address is asked for, others may connect.
+                self._governor.take(asyncio.get_running_loop().time())
                 await self._dial(line, url)
             return line
         except FatalError:

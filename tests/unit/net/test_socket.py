@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from picows import WSCloseCode, WSMsgType, ws_create_server
 
-from hean.errors import EnvironmentFault, NotConnected
+from hean.errors import EnvironmentFault, NotConnected, NotSent
 from hean.net import socket as subject
 from hean.net.line import MESSAGE_BYTES_MAX
 from hean.net.socket import ConnectGovernor, Connection, Heartbeat, SocketState
@@ -216,6 +216,39 @@ async def test_a_storm_of_reconnects_stays_within_the_governor(server):
     for owner in owners:
         await owner.connection.stop()
     assert server.attempts == 5
+
+
+async def test_a_connect_counts_when_it_leaves_and_not_when_its_address_is_asked(server):
+    """Method: one of two asks for its address for so long that the other uses the last connect."""
+    governor = ConnectGovernor(1, 3_600.0)
+    slow, quick = (Owner(server.url, governor=governor) for _ in range(2))
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    slow.connection._url = lambda: address
+    starting = asyncio.ensure_future(slow.connection.start())
+    await until(lambda: slow.connection.state is SocketState.CONNECTING)
+    await quick.connection.start()
+    address.set_result(server.url)
+    await until(lambda: slow.connection.state is SocketState.WAITING)
+    assert "1 connects within 3600 s are used up" in slow.connection.last_reason
+    starting.cancel()
+    await slow.connection.stop()
+    await quick.connection.stop()
+    assert server.attempts == 1
+
+
+async def test_an_address_that_could_not_be_had_is_no_connect(server):
+    answers = iter([NotSent("no route"), NotSent("no route"), None])
+
+    async def found() -> str:
+        if (error := next(answers)) is not None:
+            raise error
+        return server.url
+
+    owner = Owner("unused", governor=ConnectGovernor(1, 3_600.0))
+    owner.connection._url = found
+    await owner.connection.start()
+    await owner.connection.stop()
+    assert server.attempts == 1
 
 
 async def test_silence_is_asked_about_once_and_then_ends_the_socket_though_pongs_come(server):
