@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`manners.py`: what a venue may expect of us, counted by what really left: silence while it has
-asked for silence, no more orders in a second than it allows, and nothing at all from a process that
-has seen that another one is in charge.
+asked for silence, no more orders in a second than it allows, no more connects in five minutes than
+we allow ourselves, and nothing at all from a process that has seen that another one is in charge.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ ORDERS_MAX = {
     ("binance", "spot"): (100, 10.0),
 }
 """New orders in so many seconds, by the venues' documents."""
+CONNECTS_MAX, CONNECTS_S = 20, 300.0  # RELIABILITY 2.4, far below what venues allow
 BYBIT_BAN_S = 600.0
 ROUNDING_S = 1e-9  # processes reckon in whole nanoseconds, the world in floats
 BINANCE_BAN_S, BINANCE_MINUTE_S = 120.0, 60.0  # where it does not say: a ban, too many
@@ -46,6 +47,7 @@ class Manners:
         self._require = require
         self._silent_until_s: dict[int, float] = {}
         self._orders: dict[int, deque[float]] = {}
+        self._connects: dict[int, deque[float]] = {}
         self._successor = b""
         self._superseded: dict[int, float] = {}
 
@@ -71,6 +73,29 @@ class Manners:
             until_s = self._time_s() + silence_s
             before_s = self._silent_until_s.get(process.number, 0.0)
             self._silent_until_s[process.number] = max(before_s, until_s)
+
+    def connects(self, process: Process) -> None:
+        """A WebSocket is about to be opened."""
+        times = self._connects.setdefault(process.number, deque())
+        times.append(self._time_s())
+        count = self._recent(times)
+        self._require(
+            "I-16",
+            count <= CONNECTS_MAX,
+            lambda: f"{count} connects in {CONNECTS_S:g} s, {CONNECTS_MAX} are allowed",
+        )
+
+    def must_wait(self, process: Process) -> bool:
+        """Whether it has used up its connects for now."""
+        times = self._connects.get(process.number)
+        return times is not None and self._recent(times) >= CONNECTS_MAX
+
+    def _recent(self, times: deque[float]) -> int:
+        """How many of these count still."""
+        first_s = self._time_s() - CONNECTS_S + ROUNDING_S
+        while times and times[0] <= first_s:
+            times.popleft()
+        return len(times)
 
     def leaves(self, process: Process, asked: Asked) -> None:
         """A request is about to leave."""

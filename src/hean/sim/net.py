@@ -59,6 +59,8 @@ class SimNet:
         self.sessions: dict[int, SimSession] = {}
         self.on_leaving: Callable[[Process, Asked, bytes], None] = lambda *_: None
         """Told process, meaning and bytes of every request and message right before it leaves."""
+        self.on_connect: Callable[[Process], None] = lambda *_: None
+        """Told the process that opens a WebSocket, whatever comes of it."""
         self.on_answer: Callable[[Process, int, Mapping[str, str]], None] = lambda *_: None
         """Told process, status and headers of every answer that reaches one."""
         self.on_heard: Callable[[Process, bytes], None] = lambda *_: None
@@ -127,6 +129,7 @@ class SimNet:
 
     async def _connect(self, process: Process, line: Line, url: str) -> None:
         process.touch()
+        self.on_connect(process)
         await asyncio.sleep(self.journey_s())
         if self.is_refused():
             raise ConnectionRefusedError(111, "Connection refused")

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 from hean.errors import HeanError, StateError
-from hean.net.socket import CONNECTS_WINDOW_S
 from hean.sim.coverage import Coverage
 from hean.sim.disk import DiskFaults, SimDisk
 from hean.sim.ends import Ends
@@ -25,6 +24,7 @@ from hean.sim.engine import engine_of
 from hean.sim.exchange import SimExchange
 from hean.sim.interrupts import interrupts_held
 from hean.sim.invariants import Broken, Checks
+from hean.sim.manners import CONNECTS_S
 from hean.sim.net import SimNet
 from hean.sim.people import People
 from hean.sim.process import Process
@@ -39,11 +39,6 @@ LOOK_S = 0.93  # between two looks whether all is settled; not in step with the 
 # with it, and what leaves at this very moment has no answer yet
 LIVENESS_S = 120.0  # RELIABILITY 4.4
 SILENCE_S = 600.0  # more, where a ban made us silent for that long
-CUTTING = frozenset(
-    {"net_cut", "net_mute", "net_refused", "public_cut", "private_cut", "connection_refused"}
-    | {"stall", "daily_cut", "stop_while_away", "subscription_silent"}
-)
-"""After these the connects of five minutes may be used up."""
 SILENT = frozenset({"ip_banned", "maintenance", "key_refused", "rate_limited"})
 RESTART_S = 5.0  # after a process that ended by itself: a supervisor does not hurry
 EXITS_MAX = 40  # a process that ends by itself so often does not start any more
@@ -99,11 +94,14 @@ class Trial:
         self.coverage = Coverage(self)
         self.people = People(self)
         self.ends = Ends(self)
-        self._calm_s = 0.0
+        self.calm_s = 0.0
+        """Since when nothing goes wrong and a process is there."""
+        self._has_waited = False
         self._settled = 0
         self._is_over = False
         self.net.on_fault = self.disk.on_fault = self.coverage.met
         self.net.on_leaving = self.checks.on_leaving
+        self.net.on_connect = self.checks.manners.connects
         self.net.on_answer = self.checks.manners.answered
         self.net.on_heard = self.checks.manners.heard
         self.disk.on_commit = self.checks.on_commit
@@ -240,20 +238,21 @@ class Trial:
         self.world.skew_ns = 0
         if self.process is not None:
             self.process.die_at_step = self.process.die_at_touch = 0
-        self._calm_s = self.checks.brakes.calm_s = self.world.now_s()
+        self.calm_s = self.checks.brakes.calm_s = self.world.now_s()
         self.world.later(LOOK_S, self._look)
 
     def _silence_s(self) -> float:
         """How much longer the venue's wishes and our own manners may keep us from acting."""
-        kinds = set(self.scenario.kinds())
-        if kinds & SILENT:
+        if SILENT.intersection(self.scenario.kinds()):
             return SILENCE_S
-        return CONNECTS_WINDOW_S if kinds & CUTTING else 0.0
+        return CONNECTS_S if self._has_waited else 0.0
 
     def _look(self) -> None:
         """Is everything explained?"""
         if self.process is None or not self.process.is_alive:
-            self._calm_s = self.world.now_s()  # it is not there yet
+            self.calm_s = self.world.now_s()  # it is not there yet
+        elif self.checks.manners.must_wait(self.process):
+            self._has_waited = True
         reasons = self.ends.unsettled()
         self._settled = 0 if reasons else self._settled + 1
         allowed_s = LIVENESS_S + self._silence_s()
@@ -263,7 +262,7 @@ class Trial:
             except HeanError as error:
                 self.checks.fail("I-10", str(error))
             self._is_over = True
-        elif self.world.now_s() - self._calm_s > allowed_s:
+        elif self.world.now_s() - self.calm_s > allowed_s:
             self.checks.fail("I-21", f"not settled after {allowed_s:g} s: {'; '.join(reasons)}")
         else:
             self.world.later(LOOK_S, self._look)
