@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from picows import WSHandshakeError, WSUpgradeResponse
 from yarl import URL
 
-from hean.net.http import HttpTransport, Leaving
+from hean.net.http import CONNECT_S, HttpTransport, Leaving
 from hean.net.line import Line
 from hean.net.socket import Dial
 from hean.sim.exchange import SimExchange
@@ -209,8 +209,11 @@ class SimTransport:
         """Bring a request there once."""
         net, process = self._net, self._process
         process.touch()
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._timeout_s
         if net.must_connect():
-            await asyncio.sleep(net.journey_s())
+            async with asyncio.timeout(min(CONNECT_S, self._timeout_s)):
+                await asyncio.sleep(net.journey_s())
             if net.is_refused():
                 raise ConnectionRefusedError(111, "Connection refused")
         leaving.begin()
@@ -219,7 +222,6 @@ class SimTransport:
         exchange = net.exchange
         meaning = asked_by_rest(exchange.venue.exchange, asked, exchange.faults.keys)
         net.leave(process, meaning, query.encode() + body)
-        loop = asyncio.get_running_loop()
         found: asyncio.Future[Reply] = loop.create_future()
 
         def settle(outcome: Reply | Exception) -> None:
@@ -235,7 +237,7 @@ class SimTransport:
 
         net.later(net.journey_s(), lambda: net.arrive(asked, answer))
         process.touch()
-        async with asyncio.timeout(self._timeout_s):
+        async with asyncio.timeout_at(until_s):
             reply = await found
         net.world.note(reply.body)
         net.on_answer(process, reply.status, reply.headers)

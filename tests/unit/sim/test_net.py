@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from hean.errors import HeanError, NotSent, OutcomeUnknown
-from hean.net.http import HttpClient
+from hean.net.http import TIMEOUT_S, HttpClient
 from hean.net.socket import ConnectGovernor, Connection, Heartbeat
 from hean.sim.exchange import MarketPath, SimExchange
 from hean.sim.net import NetFaults, SimNet
@@ -122,7 +123,29 @@ def test_a_refused_connection_is_a_definite_no_and_nothing_left(place):
 
 def test_an_answer_that_takes_too_long_leaves_the_outcome_unknown(place):
     place.net.faults = NetFaults(slow=0.5, slow_s=20.0)
-    assert set(asked(place)) == {200, OutcomeUnknown}
+    left: list[bytes] = []
+    place.net.on_leaving = lambda process, meaning, body: left.append(body)
+    found = asked(place)
+    assert set(found) == {200, OutcomeUnknown, NotSent}
+    assert len(left) == 40 - found.count(NotSent)  # who found no connection in time
+
+
+def test_a_request_takes_no_longer_than_its_time_connecting_included(place):
+    """As with sockets, where both are of one total."""
+    ended_s: list[float] = []
+
+    async def main() -> None:
+        async with place.client() as client:
+            for _ in range(40):
+                began_s = place.world.now_s()
+                with suppress(HeanError):
+                    await client.request("GET", TIME)
+                ended_s.append(place.world.now_s() - began_s)
+
+    place.net.faults = NetFaults(slow=0.5, slow_s=20.0)
+    place.run(main(), 1_000.0)
+    assert len(ended_s) == 40
+    assert max(ended_s) == pytest.approx(TIMEOUT_S, abs=0.001)
 
 
 @pytest.mark.parametrize("dial", ["timeout_accepted", "reset_after_request"])
