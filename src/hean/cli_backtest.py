@@ -35,6 +35,7 @@ from hean.cli_common import (
     write_json,
 )
 from hean.cli_output import Outputs, check_target, journal_in_progress
+from hean.cli_session import PlayOptions, with_options
 from hean.cli_strategy import Refusals, blamed, build_strategy
 from hean.cli_table import summary_table
 from hean.data.problems import shown
@@ -42,7 +43,6 @@ from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged
 from hean.feeds.history import History
 from hean.feeds.recording import RecordedMarket, load_market
 from hean.paper_journal import is_session, replay_session
-from hean.risk.sizing import SizingMethod
 from hean.watchdog import Watchdog
 
 
@@ -57,6 +57,7 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
+@with_options
 def backtest(
     *,
     strategy: options.StrategyOption,
@@ -67,15 +68,7 @@ def backtest(
     param: options.ParamOption = None,
     bar: options.BarOption = "1m",
     data_dir: options.CatalogOption = DATA_DIR_DEFAULT,
-    cash: options.CashOption = "10000",
-    leverage: options.LeverageOption = "3",
-    sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
-    fraction: options.FractionOption = 0.5,
-    track_record: options.TrackRecordOption = None,
-    limit: options.LimitOption = None,
-    fees: options.FeesOption = None,
-    latency: options.LatencyOption = "50ms",
-    slippage: options.SlippageOption = values.SLIPPAGE,
+    play: PlayOptions,
     queue: options.QueueOption = options.Queue.LOG,
     seed: options.SeedOption = 0,
     json_to: options.JsonResultOption = None,
@@ -93,12 +86,8 @@ def backtest(
 ) -> None:
     """Play a strategy against recorded data and say what came of it."""
     symbols, period = values.listings_of(symbol), values.period_of(start, end)
-    account = values.account_of(
-        cash, leverage, (sizing, fraction, track_record), limits=limit or ()
-    )
-    exchange = values.assumptions_of(
-        fees, latency, slippage, queue=queue, leverage=account.leverage
-    )
+    account = play.account()
+    exchange = play.exchange(account, queue)
     given, length = values.params_of(param or ()), values.bar_of(bar)
     place = str(model.resolve()) if model else ""  # a replay may run elsewhere
     settings = BacktestSettings(

@@ -31,12 +31,12 @@ from hean.cli_common import (
     write_json,
 )
 from hean.cli_output import check_target
+from hean.cli_session import PlayOptions, with_options
 from hean.cli_strategy import StrategyFailed, build_strategy
 from hean.data.identity import from_path
 from hean.errors import ParameterInvalid
 from hean.evaluate.deception.battery import BARS, CUTS, PATHS, check
 from hean.evaluate.plays import Recording
-from hean.risk.sizing import SizingMethod
 from hean.watchdog import Overdue, Watchdog
 
 BARS_MAX, PATHS_MAX = 1_000_000, 10_000
@@ -74,9 +74,10 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
+@with_options
 def check_strategy(
-    strategy: StrategyArgument,
     *,
+    strategy: StrategyArgument,
     data: options.DataOption = None,
     symbol: SymbolOption = None,
     start: options.StartOption = None,
@@ -86,15 +87,7 @@ def check_strategy(
     bars: BarsOption = BARS,
     paths: PathsOption = PATHS,
     cuts: CutsOption = CUTS,
-    cash: options.CashOption = "10000",
-    leverage: options.LeverageOption = "3",
-    sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
-    fraction: options.FractionOption = 0.5,
-    track_record: options.TrackRecordOption = None,
-    limit: options.LimitOption = None,
-    fees: options.FeesOption = None,
-    latency: options.LatencyOption = "50ms",
-    slippage: options.SlippageOption = values.SLIPPAGE,
+    play: PlayOptions,
     seed: options.SeedOption = 0,
     json_to: options.JsonResultOption = None,
     handler_timeout: options.HandlerTimeoutOption = 30.0,
@@ -103,12 +96,8 @@ def check_strategy(
 ) -> None:
     """Look for knowledge of the future: cut, changed, made, late, dear and repeated markets."""
     symbols = _symbols(symbol, data)
-    account = values.account_of(
-        cash, leverage, (sizing, fraction, track_record), limits=limit or ()
-    )
-    exchange = values.assumptions_of(
-        fees, latency, slippage, queue=options.Queue.LOG, leverage=account.leverage
-    )
+    account = play.account()
+    exchange = play.exchange(account)
     given, length = values.params_of(param or ()), values.bar_of(bar)
     settings = BacktestSettings(strategy, symbols, given, account, exchange, seed, length)
     watchdog = Watchdog(

@@ -48,7 +48,7 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
-@with_options(VenueOptions)
+@with_options
 def doctor(
     venue: VenueOptions,
     *,

@@ -32,13 +32,13 @@ from hean.cli_common import (
     write_whole,
 )
 from hean.cli_output import check_target, is_report
+from hean.cli_session import PlayOptions, with_options
 from hean.cli_strategy import WatchedPlay, build_strategy
 from hean.cli_table import UNKNOWN, ratio
 from hean.errors import ParameterInvalid
 from hean.evaluate.evaluation import Evaluation, EvaluationSettings, evaluate
 from hean.evaluate.plays import Recording
 from hean.evaluate.report import render
-from hean.risk.sizing import SizingMethod
 from hean.watchdog import Watchdog
 
 JUDGING = "What to judge"
@@ -95,6 +95,7 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
+@with_options
 def evaluate_strategy(
     *,
     strategy: options.StrategyOption,
@@ -108,15 +109,7 @@ def evaluate_strategy(
     grid: GridOption = None,
     folds: FoldsOption = 6,
     embargo: EmbargoOption = 5,
-    cash: options.CashOption = "10000",
-    leverage: options.LeverageOption = "3",
-    sizing: options.SizingOption = SizingMethod.FIXED_FRACTION,
-    fraction: options.FractionOption = 0.5,
-    track_record: options.TrackRecordOption = None,
-    limit: options.LimitOption = None,
-    fees: options.FeesOption = None,
-    latency: options.LatencyOption = "50ms",
-    slippage: options.SlippageOption = values.SLIPPAGE,
+    play: PlayOptions,
     queue: options.QueueOption = options.Queue.LOG,
     seed: options.SeedOption = 0,
     json_to: options.JsonResultOption = None,
@@ -131,12 +124,8 @@ def evaluate_strategy(
 ) -> None:
     """Judge a strategy on what it was not chosen by, count the trials, make costs worse."""
     symbols, period = values.listings_of(symbol), values.period_of(start, end)
-    account = values.account_of(
-        cash, leverage, (sizing, fraction, track_record), limits=limit or ()
-    )
-    exchange = values.assumptions_of(
-        fees, latency, slippage, queue=queue, leverage=account.leverage
-    )
+    account = play.account()
+    exchange = play.exchange(account, queue)
     given, length = values.params_of(param or ()), values.bar_of(bar)
     base = BacktestSettings(
         strategy, symbols, given, account, exchange, seed, length, tier, virtual_loop

@@ -88,7 +88,7 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
-@with_options(SessionOptions)
+@with_options
 def live(
     session: SessionOptions,
     *,

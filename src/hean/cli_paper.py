@@ -84,7 +84,7 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
-@with_options(SessionOptions)
+@with_options
 def paper(
     session: SessionOptions,
     *,

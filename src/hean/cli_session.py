@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options that several commands share, each group in one class, and how they become settings. A
-command takes the group as its first parameter; on the command line each field is an option like any
-other.
+command takes a group as one parameter; on the command line each field is an option like any other,
+where the group stands.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from inspect import Parameter, Signature, signature
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 from hean import cli_options as options
 from hean import cli_values as values
+from hean.backtest.assumptions import Assumptions
 from hean.cli_settings import limits_given, settings_from
 from hean.config import Settings, require
-
-Group = TypeVar("Group")
+from hean.risk.sizing import SizingMethod
+from hean.system import AccountSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,37 +77,71 @@ class SessionOptions(VenueOptions):
         return known
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlayOptions:
+    """Account and exchange of commands that play a recording; each option has its default here."""
+
+    cash: options.CashOption = "10000"
+    leverage: options.LeverageOption = "3"
+    sizing: options.SizingOption = SizingMethod.FIXED_FRACTION
+    fraction: options.FractionOption = 0.5
+    track_record: options.TrackRecordOption = None
+    limit: options.LimitOption = None
+    fees: options.FeesOption = None
+    latency: options.LatencyOption = "50ms"
+    slippage: options.SlippageOption = values.SLIPPAGE
+
+    def account(self) -> AccountSettings:
+        """Money and rules. *Raises*: `ParameterInvalid`, `UnknownField`, `NotADecimal`."""
+        sizing = (self.sizing, self.fraction, self.track_record)
+        return values.account_of(self.cash, self.leverage, sizing, limits=self.limit or ())
+
+    def exchange(
+        self, account: AccountSettings, queue: options.Queue = options.Queue.LOG
+    ) -> Assumptions:
+        """How the simulated exchange treats this account. *Raises*: `ParameterInvalid`."""
+        return values.assumptions_of(
+            self.fees, self.latency, self.slippage, queue=queue, leverage=account.leverage
+        )
+
+
 def joined(symbols: list[str] | None) -> str | None:
     """Symbols as the settings have them."""
     return ",".join(symbols) if symbols else None
 
 
-def with_options(group: type[Group]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make of a command that takes a *group* first one that takes its fields as options."""
-    shared = get_type_hints(group, include_extras=True)
-    named = {field.name: field.default for field in fields(group)}  # type: ignore[arg-type]
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Make of a command with groups among its parameters one that takes their fields as options."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    named = {name: [field.name for field in fields(hint)] for name, hint in groups.items()}
+    parameters: list[Parameter] = []
+    for each in signature(command).parameters.values():
+        if each.name in groups:
+            parameters += _options(groups[each.name])
+        else:
+            parameters.append(each.replace(annotation=hints[each.name]))
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        first, *own = signature(command).parameters.values()
-        hints = get_type_hints(command, include_extras=True)
-        del hints[first.name]
+    @functools.wraps(command)
+    def gathered(**given: Any) -> None:
+        taken = {
+            name: groups[name](**{field: given.pop(field) for field in its})
+            for name, its in named.items()
+        }
+        command(**taken, **given)
 
-        @functools.wraps(command)
-        def gathered(**given: Any) -> None:
-            taken = {name: given.pop(name) for name in named}
-            command(group(**taken), **given)
+    hidden: Any = gathered  # what Typer reads
+    hidden.__annotations__ = {each.name: each.annotation for each in parameters}
+    hidden.__signature__ = Signature(parameters)
+    return gathered
 
-        hidden: Any = gathered  # what Typer reads
-        hidden.__annotations__ = {**shared, **hints}
-        hidden.__signature__ = Signature(
-            [
-                *(
-                    Parameter(name, Parameter.KEYWORD_ONLY, default=value, annotation=shared[name])
-                    for name, value in named.items()
-                ),
-                *(each.replace(annotation=hints[each.name]) for each in own),
-            ]
+
+def _options(group: Any) -> list[Parameter]:
+    """The fields of a group as parameters."""
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        Parameter(
+            field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
         )
-        return gathered
-
-    return decorate
+        for field in fields(group)
+    ]

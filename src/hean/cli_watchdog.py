@@ -53,7 +53,7 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
-@with_options(VenueOptions)
+@with_options
 def watchdog(
     venue: VenueOptions,
     *,
