@@ -106,39 +106,41 @@ class _Market:
         return float(numbers.forecast(following, whole) @ factors**2)
 
 
-class GarchVolatility(Module):
-    """Emits `VOL_FORECAST` (sigma per day) after each bar.
-
-    *refit_every_s*: time between two fits; a changepoint asks for one sooner. *window*: returns a
-    fit looks back on. *asymmetric*: losses weigh differently. *innovations*: `normal` or `student`.
-    *profile_minutes*: width of a slot of the intraday profile, by which returns are divided before
-    they are fitted; `None` for none. *funding_minutes*: minutes of the day with slots of their own.
+class GarchSettings(msgspec.Struct, frozen=True):
+    """*refit_every_s*: time between two fits; a changepoint asks for one sooner. *window*: returns
+    a fit looks back on. *asymmetric*: losses weigh differently. *innovations*: `normal` or
+    `student`. *profile_minutes*: width of a slot of the intraday profile, by which returns are
+    divided before they are fitted; `None` for none. *funding_minutes*: minutes of the day with
+    slots of their own.
     """
+
+    refit_every_s: int = 21_600
+    window: int = 2_000
+    asymmetric: bool = False
+    innovations: str = "student"
+    profile_minutes: int | None = None
+    funding_minutes: tuple[int, ...] = (0, 480, 960)
+
+
+class GarchVolatility(Module):
+    """Emits `VOL_FORECAST` (sigma per day) after each bar."""
 
     name = "garch"
     produces = (EventType.VOL_FORECAST,)
 
-    def __init__(
-        self,
-        *,
-        refit_every_s: int = 21_600,
-        window: int = 2_000,
-        asymmetric: bool = False,
-        innovations: str = "student",
-        profile_minutes: int | None = None,
-        funding_minutes: tuple[int, ...] = (0, 480, 960),
-    ) -> None:
+    def __init__(self, settings: GarchSettings | None = None) -> None:
+        self.settings = settings = settings or GarchSettings()
+        window, refit_every_s = settings.window, settings.refit_every_s
         if window < RETURNS_MIN or refit_every_s < 1:
             raise ParameterInvalid(
                 f"garch: window {window}, refit every {refit_every_s} s; a window has at least "
                 f"{RETURNS_MIN} returns, and time passes between two fits."
             )
         # With its bound at one, a fit that wants to go beyond 0.9995 shows, and is refused.
-        self.model = GarchModel(asymmetric=asymmetric, innovations=innovations, persistence_max=1.0)
-        self.window = window
+        self.model = GarchModel(
+            asymmetric=settings.asymmetric, innovations=settings.innovations, persistence_max=1.0
+        )
         self.refit_every_ns = refit_every_s * UNITS_NS["s"]
-        self.profile_minutes = profile_minutes
-        self.funding_minutes = funding_minutes
         self._markets: dict[str, _Market] = {}
         self._is_timer_set = False
 
@@ -153,7 +155,9 @@ class GarchVolatility(Module):
         candle: Candle = event.data
         market = self._markets.get(candle.symbol)
         if market is None:
-            self._markets[candle.symbol] = _Market(candle, self.window, self._new_profile())
+            self._markets[candle.symbol] = _Market(
+                candle, self.settings.window, self._new_profile()
+            )
             return
         if candle.timeframe != market.timeframe:
             return
@@ -190,9 +194,10 @@ class GarchVolatility(Module):
         self._wake()
 
     def _new_profile(self) -> IntradayProfile | None:
-        if self.profile_minutes is None:
+        minutes = self.settings.profile_minutes
+        if minutes is None:
             return None
-        return IntradayProfile(self.profile_minutes, funding_minutes=self.funding_minutes)
+        return IntradayProfile(minutes, funding_minutes=self.settings.funding_minutes)
 
     def _take(self, market: _Market, candle: Candle) -> None:
         value = math.log(candle.close / market.close)

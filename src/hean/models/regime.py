@@ -36,7 +36,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 class RegimeSettings(msgspec.Struct, frozen=True):
     """*states*: how many regimes, up to four; *fit_bars*: bars a fit looks at; *refit_bars*: bars
     between fits; *starts*: of EM; *enter*, *leave*: chances at which a regime is believed and given
-    up; *dwell*: bars it lasts at least.
+    up; *dwell*: bars it lasts at least. *Raises*: `ParameterInvalid`.
     """
 
     states: int = 3
@@ -46,6 +46,13 @@ class RegimeSettings(msgspec.Struct, frozen=True):
     enter: float = 0.7
     leave: float = 0.3
     dwell: int = 15
+
+    def __post_init__(self) -> None:
+        if self.states not in NAMES or not 0.5 <= self.enter <= 1 or not self.leave <= self.enter:
+            raise ParameterInvalid(
+                f"regime: states {self.states}, enter {self.enter:g}, leave {self.leave:g}; "
+                f"1 to {max(NAMES)} states, enter 0.5 to 1, leave not above it."
+            )
 
 
 class RegimeParameters(msgspec.Struct, frozen=True):
@@ -95,8 +102,6 @@ class RegimeModel(Module):
 
     def __init__(self, settings: RegimeSettings | None = None, *, fits: bool = True) -> None:
         self.settings = settings or RegimeSettings()
-        if self.settings.states not in NAMES:
-            raise ParameterInvalid(f"{self.settings.states} regimes; allowed 1 to {max(NAMES)}.")
         self.fits = fits
         self._symbols: dict[str, _Symbol] = {}
 

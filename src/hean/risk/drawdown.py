@@ -26,6 +26,7 @@ from hean.core.types import (
     Side,
     Timer,
 )
+from hean.errors import ParameterInvalid
 from hean.risk import levels
 
 DAY_NS = 86_400_000_000_000
@@ -69,7 +70,7 @@ class LossLimits(msgspec.Struct, frozen=True):
     below the highest equity. *speed_flatten*: lost within *speed_s*, whatever the day was before.
     *streak*: losing trips of a symbol in a row, after which nothing new until the next UTC day.
     *stale_s*: of the data of a held symbol. *recovery*: part of a limit that losses have to fall
-    below before REDUCE ends.
+    below before REDUCE ends. *Raises*: `ParameterInvalid`.
     """
 
     daily_reduce: float | None = 0.03
@@ -81,6 +82,17 @@ class LossLimits(msgspec.Struct, frozen=True):
     streak: int | None = 10  # a fair coin loses ten times in a row once in 2,000 trips
     stale_s: float | None = 60.0  # what is held has no known worth any more
     recovery: float = 0.8  # without it the state would flutter at the limit
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("daily", self.daily_reduce, self.daily_flatten),
+            ("total", self.total_reduce, self.total_flatten),
+        ):
+            if low is not None and high is not None and low > high:
+                raise ParameterInvalid(
+                    f"losses: {name}_reduce {low:g} is above {name}_flatten {high:g}; it could "
+                    "never be reached."
+                )
 
 
 class Drawdown(Module):

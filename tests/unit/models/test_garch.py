@@ -19,7 +19,7 @@ from hean.errors import ParameterInvalid
 from hean.filters import GarchModel, GarchParameters
 from hean.indicators import GarchVariance
 from hean.models.ewma import EwmaVolatility
-from hean.models.garch import EWMA, GarchVolatility, Parameters
+from hean.models.garch import EWMA, GarchSettings, GarchVolatility, Parameters
 
 MINUTE = 60_000_000_000
 HOUR = 60 * MINUTE
@@ -106,7 +106,7 @@ def test_before_a_fit_it_is_the_exponential_average() -> None:
 @pytest.mark.promise(199)
 def test_after_a_fit_forecasts_are_those_of_the_filter() -> None:
     """The refit begins at 500 returns; the bar after it is forecast by the new parameters."""
-    module = GarchVolatility(**OPTIONS)
+    module = GarchVolatility(GarchSettings(**OPTIONS))
     told = Desk(module, bars(PRICES)).forecasts
     chosen = module.parameters(BTC)
     assert chosen is not None and chosen.version == 1 and chosen.refused is None
@@ -122,7 +122,7 @@ def test_after_a_fit_forecasts_are_those_of_the_filter() -> None:
 
 
 def test_new_parameters_know_nothing_of_the_bars_after_their_window() -> None:
-    module = GarchVolatility(**OPTIONS)
+    module = GarchVolatility(GarchSettings(**OPTIONS))
     Desk(module, bars(PRICES))
     chosen = module.parameters(BTC)
     assert chosen is not None
@@ -133,26 +133,30 @@ def test_new_parameters_know_nothing_of_the_bars_after_their_window() -> None:
 
 
 def test_a_refit_is_cut_into_slices_between_which_others_have_their_turn() -> None:
-    desk = Desk(GarchVolatility(**OPTIONS), bars(PRICES[:510]))
+    desk = Desk(GarchVolatility(GarchSettings(**OPTIONS)), bars(PRICES[:510]))
     timers = [event.ts_ns for event in desk.events if event.event_type is EventType.TIMER]
     assert len(timers) >= 4 and len(set(timers)) == len(timers)
     assert 501 * HOUR < timers[0] and timers[-1] < 501 * HOUR + 1_000_000_000
 
 
 def test_the_same_bars_give_the_same_events() -> None:
-    first, second = (Desk(GarchVolatility(**OPTIONS), bars(PRICES)) for _ in range(2))
+    first, second = (
+        Desk(GarchVolatility(GarchSettings(**OPTIONS)), bars(PRICES)) for _ in range(2)
+    )
     assert first.events == second.events
 
 
 def test_a_later_bar_changes_no_earlier_forecast() -> None:
     other = [*PRICES[:900], *(price * 3 for price in PRICES[900:])]
-    first, second = (Desk(GarchVolatility(**OPTIONS), bars(each)) for each in (PRICES, other))
+    first, second = (
+        Desk(GarchVolatility(GarchSettings(**OPTIONS)), bars(each)) for each in (PRICES, other)
+    )
     assert first.forecasts[:880] == second.forecasts[:880]
     assert first.forecasts[880] != second.forecasts[880]
 
 
 def test_refits_keep_their_distance_and_count() -> None:
-    module = GarchVolatility(**OPTIONS | {"refit_every_s": 200 * 3_600})
+    module = GarchVolatility(GarchSettings(**OPTIONS | {"refit_every_s": 200 * 3_600}))
     Desk(module, bars(PRICES))
     chosen = module.parameters(BTC)
     assert chosen is not None and chosen.version == 4  # at 500, 700, 900, 1,100 returns
@@ -164,7 +168,7 @@ def test_refits_keep_their_distance_and_count() -> None:
     [(0.95, 900, 2), (0.5, 900, 1), (0.95, 501, 1)],  # sure · unsure · just fitted
 )
 def test_a_changepoint_asks_for_a_refit(probability: float, at_hour: int, version: int) -> None:
-    module = GarchVolatility(**OPTIONS)
+    module = GarchVolatility(GarchSettings(**OPTIONS))
     alarm = (at_hour * HOUR + 600_000_000_000, Changepoint(BTC, probability, 3))
     Desk(module, sorted([*bars(PRICES), alarm], key=lambda fact: fact[0]))
     chosen = module.parameters(BTC)
@@ -174,7 +178,7 @@ def test_a_changepoint_asks_for_a_refit(probability: float, at_hour: int, versio
 def test_a_fit_that_is_refused_leaves_the_average_and_says_why() -> None:
     """Prices that only jump back and forth have no volatility that clusters."""
     prices = [100.0 * (1.01 if at % 2 else 1.0) * (1 + 1e-5 * (at % 7)) for at in range(600)]
-    module = GarchVolatility(**OPTIONS)
+    module = GarchVolatility(GarchSettings(**OPTIONS))
     desk = Desk(module, bars(prices))
     chosen = module.parameters(BTC)
     assert chosen is not None and chosen.refused is not None and chosen.parameters == EWMA
@@ -185,16 +189,16 @@ def test_a_fit_that_is_refused_leaves_the_average_and_says_why() -> None:
 
 
 def test_a_market_that_stands_still_is_no_error() -> None:
-    desk = Desk(GarchVolatility(**OPTIONS), bars([100.0] * 600))
+    desk = Desk(GarchVolatility(GarchSettings(**OPTIONS)), bars([100.0] * 600))
     assert desk.logged[0][0] == "garch refit impossible"
     assert {told.sigma for told in desk.forecasts} == {0.0}
 
 
 def test_symbols_do_not_mix_and_another_timeframe_is_not_heard() -> None:
-    alone = Desk(GarchVolatility(**OPTIONS), bars(PRICES)).forecasts
+    alone = Desk(GarchVolatility(GarchSettings(**OPTIONS)), bars(PRICES)).forecasts
     others = [*bars(closes(2, 1_300), ETH), *bars(closes(3, 700), BTC, "1m")[60:]]
     mixed = sorted([*bars(PRICES), *others], key=lambda fact: fact[0])
-    found = Desk(GarchVolatility(**OPTIONS), mixed).forecasts
+    found = Desk(GarchVolatility(GarchSettings(**OPTIONS)), mixed).forecasts
     assert [told for told in found if told.symbol == BTC] == alone
     assert len(found) == 2 * len(alone)
 
@@ -210,7 +214,7 @@ def test_the_profile_takes_out_the_hour_and_puts_it_back() -> None:
     off = {}
     for minutes in (None, 60):
         given = {"profile_minutes": minutes, "refit_every_s": 2 * 86_400}
-        module = GarchVolatility(**OPTIONS | given)
+        module = GarchVolatility(GarchSettings(**OPTIONS | given))
         told = Desk(module, bars(prices, timeframe="5m")).forecasts[-2_016:]
         off[minutes] = float(np.mean(np.abs(np.log([each.sigma / truth for each in told]))))
     assert off[60] < 0.1 and off[None] > 1.5 * off[60]
@@ -219,4 +223,4 @@ def test_the_profile_takes_out_the_hour_and_puts_it_back() -> None:
 @pytest.mark.parametrize("bad", [{"window": 499}, {"refit_every_s": 0}, {"innovations": "x"}])
 def test_impossible_settings_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ParameterInvalid):
-        GarchVolatility(**OPTIONS | bad)
+        GarchVolatility(GarchSettings(**OPTIONS | bad))
