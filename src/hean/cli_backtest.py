@@ -34,6 +34,7 @@ from hean.cli_common import (
     table_console,
     write_json,
 )
+from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_session import PlayOptions, with_options
 from hean.cli_strategy import Refusals, blamed, build_strategy
@@ -69,6 +70,7 @@ def backtest(
     bar: options.BarOption = "1m",
     data_dir: options.CatalogOption = DATA_DIR_DEFAULT,
     play: PlayOptions,
+    judges: JudgeOptions,
     queue: options.QueueOption = options.Queue.LOG,
     seed: options.SeedOption = 0,
     json_to: options.JsonResultOption = None,
@@ -86,7 +88,7 @@ def backtest(
 ) -> None:
     """Play a strategy against recorded data and say what came of it."""
     symbols, period = values.listings_of(symbol), values.period_of(start, end)
-    account = play.account()
+    account = judges.judged(play.account())
     exchange = play.exchange(account, queue)
     given, length = values.params_of(param or ()), values.bar_of(bar)
     place = str(model.resolve()) if model else ""  # a replay may run elsewhere

@@ -30,6 +30,7 @@ from hean.cli_common import (
     table_console,
     write_json,
 )
+from hean.cli_judges import JudgeOptions
 from hean.cli_output import check_target
 from hean.cli_session import PlayOptions, with_options
 from hean.cli_strategy import StrategyFailed, build_strategy
@@ -88,6 +89,7 @@ def check_strategy(
     paths: PathsOption = PATHS,
     cuts: CutsOption = CUTS,
     play: PlayOptions,
+    judges: JudgeOptions,
     seed: options.SeedOption = 0,
     json_to: options.JsonResultOption = None,
     handler_timeout: options.HandlerTimeoutOption = 30.0,
@@ -96,7 +98,7 @@ def check_strategy(
 ) -> None:
     """Look for knowledge of the future: cut, changed, made, late, dear and repeated markets."""
     symbols = _symbols(symbol, data)
-    account = play.account()
+    account = judges.judged(play.account())
     exchange = play.exchange(account)
     given, length = values.params_of(param or ()), values.bar_of(bar)
     settings = BacktestSettings(strategy, symbols, given, account, exchange, seed, length)

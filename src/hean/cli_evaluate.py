@@ -31,6 +31,7 @@ from hean.cli_common import (
     write_json,
     write_whole,
 )
+from hean.cli_judges import JudgeOptions
 from hean.cli_output import check_target, is_report
 from hean.cli_session import PlayOptions, with_options
 from hean.cli_strategy import WatchedPlay, build_strategy
@@ -110,6 +111,7 @@ def evaluate_strategy(
     folds: FoldsOption = 6,
     embargo: EmbargoOption = 5,
     play: PlayOptions,
+    judges: JudgeOptions,
     queue: options.QueueOption = options.Queue.LOG,
     seed: options.SeedOption = 0,
     json_to: options.JsonResultOption = None,
@@ -124,7 +126,7 @@ def evaluate_strategy(
 ) -> None:
     """Judge a strategy on what it was not chosen by, count the trials, make costs worse."""
     symbols, period = values.listings_of(symbol), values.period_of(start, end)
-    account = play.account()
+    account = judges.judged(play.account())
     exchange = play.exchange(account, queue)
     given, length = values.params_of(param or ()), values.bar_of(bar)
     base = BacktestSettings(

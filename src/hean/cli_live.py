@@ -20,6 +20,7 @@ import msgspec
 import typer
 
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
+from hean.cli_judges import JudgeOptions
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of
 from hean.cli_strategy import blamed, build_strategy
@@ -91,6 +92,7 @@ def mount(app: typer.Typer) -> None:
 @with_options
 def live(
     session: SessionOptions,
+    judges: JudgeOptions,
     *,
     keep_orders: KeepOption = False,
     dead_man: DeadManOption = None,
@@ -100,7 +102,7 @@ def live(
     debug: DebugOption = False,
 ) -> None:
     """Trade with money, through every gate."""
-    known = session.settings()
+    known = session.settings(**judges.given())
     require_one_market(known)
     settings = live_settings(
         known, keeps_orders=keep_orders, dead_man_s=dead_man, is_watched=watchdog

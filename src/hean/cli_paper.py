@@ -36,6 +36,7 @@ from hean.cli_common import (
     say,
     table_console,
 )
+from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of
@@ -87,6 +88,7 @@ def mount(app: typer.Typer) -> None:
 @with_options
 def paper(
     session: SessionOptions,
+    judges: JudgeOptions,
     *,
     fees: options.FeesOption = None,
     latency: options.GivenLatency = None,
@@ -101,7 +103,8 @@ def paper(
     debug: DebugOption = False,
 ) -> None:
     """Trade on paper on a live feed: real prices, simulated fills, no key."""
-    known = session.settings(fees=fees, latency=latency, queue=queue)
+    more = {"fees": fees, "latency": latency, "queue": queue}
+    known = session.settings(**judges.given(), **more)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
     _trade(known, outputs, record, is_quiet=session.quiet)

@@ -23,6 +23,7 @@ from hean.cli_common import (
     table_console,
     write_json,
 )
+from hean.cli_judges import judged
 from hean.cli_options import ConfigOption
 from hean.cli_table import UNKNOWN
 from hean.cli_values import pairs_of, sizing_of
@@ -59,12 +60,13 @@ def limits_given(limit: list[str] | None, leverage: str | None) -> dict[str, obj
 
 def account_of(settings: Settings) -> AccountSettings:
     """Money and rules of the account. *Raises*: `ParameterInvalid`, naming file or variable."""
-    return AccountSettings(
+    account = AccountSettings(
         settings.cash,
         settings.limits.leverage_max,
         _sizing(settings),
         engine_limits(settings.limits),
     )
+    return judged(account, settings)
 
 
 def _sizing(settings: Settings) -> Sizing:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hean.config_kinds import Exactly, Unfit
+from hean.config_rows import Origin, Row, Source
 from hean.config_sources import (
     SECRET_BYTES_MAX,
     Given,
@@ -29,7 +30,7 @@ from hean.config_sources import (
     shown_path,
     text_of,
 )
-from hean.config_table import ROWS, SECTIONS, Origin, Row, Settings, Source
+from hean.config_table import ROWS, SECTIONS, Settings
 from hean.config_views import (
     endpoints_of,
     engine_limits,

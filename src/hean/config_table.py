@@ -4,8 +4,7 @@
 new setting is one field here; `config.py` then reads it from all places and `hean settings` lists
 it. Its name in the TOML file is the field's, below `[limits]` or `[strategy]` that of the section.
 
-A field made by `shown` is public. One made by `hidden`, or by neither, is masked wherever settings
-are displayed: what may be seen is listed here, not guessed from names.
+What a field knows of itself stands in `config_rows.py`; the judges have a file of their own.
 """
 
 from __future__ import annotations
@@ -13,12 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
-from enum import StrEnum
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hean.config_judges import (
+    BreakerSection,
+    ChangepointSection,
+    LossSection,
+    MemorySection,
+    RegimeSection,
+    VolatilitySection,
+)
 from hean.config_kinds import (
     Address,
     Amount,
@@ -27,7 +33,6 @@ from hean.config_kinds import (
     Exactly,
     File,
     Hidden,
-    Kind,
     OneOf,
     OrOff,
     Params,
@@ -36,6 +41,7 @@ from hean.config_kinds import (
     Truth,
     Whole,
 )
+from hean.config_rows import Origin, Row, hidden, shown
 from hean.feeds.bybit import DEPTHS
 from hean.risk.sizing import SizingMethod
 from hean.secret import Secret
@@ -51,57 +57,6 @@ _PORT = Whole(1, 65_535)
 _REST = Address(("https", "http"))
 _SOCKET = Address(("wss", "ws"))
 _SECRET_KEY_LENGTH_MIN = 32  # what `openssl rand -hex 32` gives has twice as many
-
-
-class Source(StrEnum):
-    """Where a value comes from, the first that has one."""
-
-    CLI = "command line"
-    ENVIRONMENT = "environment"
-    DOTENV = ".env"
-    FILE = "file"
-    DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """*place*: option, variable or `file:line` that gave a value."""
-
-    source: Source
-    place: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What is known of a setting beside its name. *in_file*, *in_dotenv*: whether it is taken from
-    there; `variable` is its name in the environment.
-    """
-
-    kind: Kind
-    default: Any
-    meaning: str
-    variable: str | None = None
-    unit: str = ""
-    option: str = ""
-    in_file: bool = True
-    in_dotenv: bool = True
-    is_public: bool = False
-
-    @property
-    def is_secret(self) -> bool:
-        """Kept as a `Secret`: from a variable, or from a file of mode 0600 that one names."""
-        return isinstance(self.kind, Hidden)
-
-
-def hidden(kind: Kind, default: Any, meaning: str, **rest: Any) -> Any:
-    """A field that is masked when settings are displayed."""
-    row = Row(kind, default, meaning, **rest)
-    return field(default_factory=lambda: default, metadata={"row": row})
-
-
-def shown(kind: Kind, default: Any, meaning: str, **rest: Any) -> Any:
-    """A field that anybody may see."""
-    return hidden(kind, default, meaning, is_public=True, **rest)
 
 
 def _secret(variable: str, meaning: str, **rest: Any) -> Any:
@@ -209,6 +164,14 @@ class Settings:
         "For sizing kelly; without it a small size to find out.",
     )  # fmt: skip
     limits: LimitSettings = field(default_factory=LimitSettings)
+
+    # Who else judges the market and the account
+    volatility: VolatilitySection = field(default_factory=VolatilitySection)
+    changepoint: ChangepointSection = field(default_factory=ChangepointSection)
+    breaker: BreakerSection = field(default_factory=BreakerSection)
+    regime: RegimeSection = field(default_factory=RegimeSection)
+    memory: MemorySection = field(default_factory=MemorySection)
+    losses: LossSection = field(default_factory=LossSection)
 
     # Paper: the simulated exchange
     cash: Decimal = shown(
@@ -395,5 +358,7 @@ def walk(settings: Settings) -> Iterator[tuple[str, Row | None, Any]]:
 
 ROWS: Mapping[str, Row] = {key: row for key, row, _ in places(Settings) if row is not None}
 """What is known of every setting, by its name."""
+JUDGES = ("volatility", "changepoint", "breaker", "regime", "memory", "losses")
+"""The sections of those who judge."""
 SECTIONS: Mapping[str, Any] = {key: kind for key, _, kind in places(Settings) if kind}
 """The tables of the file."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from hean.config_kinds import OFF, Address, OrOff
-from hean.config_table import ROWS, LimitSettings, Origin, Row, Settings, Source, walk
+from hean.config_rows import Origin, Row, Source
+from hean.config_table import JUDGES, ROWS, LimitSettings, Settings, walk
 from hean.core.listing import MARK, listing_of, pair_of
 from hean.errors import ParameterInvalid
 from hean.secret import MASK, Secret
@@ -100,6 +101,8 @@ def option_of(key: str) -> str:
     if (row := ROWS.get(key)) and row.option:
         return row.option
     section, _, name = key.rpartition(".")
+    if section in JUDGES:
+        return f"--set {key}"
     return f"--limit {name}" if section else f"--{name}"
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from hean._core import Instrument, Ledger, OrderEngine, state_hash
 from hean.core.bus import EventBus
@@ -22,10 +23,12 @@ from hean.errors import TopologyInvalid
 from hean.execution.coin_fees import CoinFees
 from hean.execution.orders import OrderManager
 from hean.execution.router import ExecutionRouter
+from hean.judges import Judges
 from hean.models.candles import CandleBuilder
-from hean.models.ewma import EwmaVolatility
 from hean.portfolio.portfolio import Portfolio
 from hean.portfolio.sub_books import SubBooks
+from hean.risk.changepoint_breaker import ChangepointBreaker
+from hean.risk.drawdown import Drawdown
 from hean.risk.memory import DecisionMemory, MemorySettings
 from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
@@ -49,7 +52,8 @@ class AccountSettings(msgspec.Struct, frozen=True):
 
     *limits*: hard limits of the order engine by name (`crates/core/src/order/limits.rs`); what is
     not named is off. The leverage limit is always *leverage*. *memory*: of past decisions by their
-    context, which refuses and makes smaller; `None` is none.
+    context, which refuses and makes smaller; `None` is none. *judges*: who else judges; without
+    any it is not there, so that journals of such runs are what they were.
     """
 
     cash: Decimal = Decimal(10_000)
@@ -57,6 +61,16 @@ class AccountSettings(msgspec.Struct, frozen=True):
     sizing: Sizing = Sizing()
     limits: dict[str, str] = msgspec.field(default_factory=lambda: dict(LIMITS))
     memory: MemorySettings | None = None
+    judges: Judges | UnsetType = UNSET
+
+    @property
+    def chosen(self) -> Judges:
+        """The judges, perhaps none of them."""
+        return Judges() if isinstance(self.judges, UnsetType) else self.judges
+
+    def judging(self) -> tuple[str, ...]:
+        """Names of those that are chosen, the memory among them."""
+        return (*self.chosen.names(), *(("memory",) if self.memory is not None else ()))
 
 
 class TradingSystem:
@@ -92,6 +106,8 @@ class TradingSystem:
         self.strategy = strategy
         self.strategies = _apart((strategy, *beside))
         self.sizing = settings.sizing
+        self.judging = settings.judging()
+        """Names of the judges that are chosen."""
         self.bus = bus
         self.ids = ids or IdSequence()
         self.seed = seed
@@ -115,9 +131,14 @@ class TradingSystem:
         self.orders = OrderManager(self.engine, coin_fees or CoinFees(instruments))
         self.modules: list[Module] = []
         self._detach: dict[Module, Callable[[], None]] = {}
-        heard = {kind for each in (*self.strategies, *models) for kind in each.consumed()}
-        has_bars = candles_from_ticks is not None and EventType.CANDLE in heard
-        self._assemble(settings, reference, venue, candles_from_ticks if has_bars else None)
+        judges = settings.chosen.models(is_forecast=_needs_forecast(settings))
+        listeners = (*self.strategies, *judges, *models)
+        heard = {kind for each in listeners for kind in each.consumed()}
+        if candles_from_ticks is not None and EventType.CANDLE in heard:
+            self.add(CandleBuilder(candles_from_ticks))
+        for model in judges:
+            self.add(model)
+        self._assemble(settings, reference, venue)
         for model in models:
             self.add(model)
         for each in self.strategies:
@@ -126,21 +147,11 @@ class TradingSystem:
             each.context.emit = checked(each.context.emit)
 
     def _assemble(
-        self,
-        settings: AccountSettings,
-        reference: Callable[[str], float | None],
-        venue: Venue,
-        candles_from_ticks: str | None,
+        self, settings: AccountSettings, reference: Callable[[str], float | None], venue: Venue
     ) -> None:
-        """All but the strategies. Facts reach truth before opinion: the engine and the ledger know
-        a fill before the strategy reacts to it.
+        """All but models and strategies. Facts reach truth before opinion: the engine and the
+        ledger know a fill before the strategy reacts to it.
         """
-        if candles_from_ticks is not None:
-            self.add(CandleBuilder(candles_from_ticks))
-        self.memory = self._remembering(settings.memory, reference)
-        is_forecast = settings.sizing.method is SizingMethod.VOLATILITY_TARGET
-        if is_forecast or self.memory is not None:
-            self.add(EwmaVolatility())
         self.add(self.orders)
         self.add(self.portfolio)
         self.sub_books: SubBooks | None = None
@@ -148,8 +159,7 @@ class TradingSystem:
             names = [each.name for each in self.strategies]
             self.sub_books = SubBooks(self.portfolio.ledger, self.governor.instruments, names)
             self.add(self.sub_books)
-        if self.memory is not None:
-            self.add(self.memory)
+        self._judge(settings, reference)
         self.add(self.governor)
         is_sliced = any(each.slices for each in self.strategies)
         self.desk = self._desk(self.governor.instruments) if is_sliced else None
@@ -157,18 +167,36 @@ class TradingSystem:
         if self.desk is not None:
             self.add(self.desk)
 
-    def _remembering(
-        self, settings: MemorySettings | None, reference: Callable[[str], float | None]
-    ) -> DecisionMemory | None:
-        if settings is None:
-            return None
-        return DecisionMemory(
-            self.governor,
-            strategies=tuple(each.name for each in self.strategies),
-            symbols=self.portfolio.symbols,
-            reference=reference,
-            settings=settings,
-        )
+    def _judge(self, settings: AccountSettings, reference: Callable[[str], float | None]) -> None:
+        """Whoever hangs on the governor, in the order in which it is asked."""
+        judges, governor = settings.chosen, self.governor
+        self.memory: DecisionMemory | None = None
+        memory = judges.contexts(settings.memory)
+        if memory is not None:
+            self.memory = DecisionMemory(
+                governor,
+                strategies=tuple(each.name for each in self.strategies),
+                symbols=self.portfolio.symbols,
+                reference=reference,
+                settings=memory,
+            )
+            self.add(self.memory)
+        self.breaker: ChangepointBreaker | None = None
+        if judges.breaker is not None:
+            self.breaker = ChangepointBreaker(governor, judges.breaker)
+            self.add(self.breaker)
+        self.drawdown: Drawdown | None = None
+        if judges.losses is not None:
+            ledger = self.portfolio.ledger
+            self.drawdown = Drawdown(
+                self.engine,
+                symbols=self.portfolio.symbols,
+                equity=self.portfolio.equity,
+                deposits=lambda: ledger.deposits,
+                limits=judges.losses,
+            )
+            self.add(self.drawdown)
+            governor.add_check(self.drawdown.check, name=self.drawdown.name)
 
     def _desk(self, instruments: Mapping[str, Instrument]) -> AlgoDesk:
         from hean.execution.desk import AlgoDesk  # its schedules load NumPy
@@ -205,6 +233,11 @@ class TradingSystem:
             if held:
                 total += float(held) * (reference(symbol) or 0.0)
         return total
+
+
+def _needs_forecast(settings: AccountSettings) -> bool:
+    is_target = settings.sizing.method is SizingMethod.VOLATILITY_TARGET
+    return is_target or settings.memory is not None
 
 
 def _apart(strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:

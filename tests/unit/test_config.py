@@ -26,7 +26,8 @@ from hean.config import (
     signer_of,
 )
 from hean.config_kinds import Truth
-from hean.config_table import ROWS, SECTIONS, LimitSettings, hidden, places, shown, walk
+from hean.config_rows import hidden, shown
+from hean.config_table import ROWS, SECTIONS, LimitSettings, places, walk
 from hean.errors import ParameterInvalid
 from hean.secret import Secret
 from hean.system import LIMITS

@@ -22,6 +22,7 @@ from hean.backtest.coverage import refuse_stale_prices
 from hean.backtest.recorder import RunRecorder, sample_step_ns
 from hean.backtest.result import RunRecord, Times, Values
 from hean.backtest.stats import summarise
+from hean.backtest.stopping import stop_by_losses
 from hean.backtest.tiers import Tier, hand_over, run_native, watch
 from hean.core.bus import EventBus
 from hean.core.clock import SimClock
@@ -155,6 +156,7 @@ class Backtest:
             models=self._models(),
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
+        stop_by_losses(self.system)
         self.recorder = RunRecorder(
             sample_step_ns(span_ns),
             value=self.system.portfolio.value,
@@ -271,6 +273,8 @@ class Backtest:
             "data": list(history.fingerprints),
             "assumptions": self._words(),
         }
+        if (losses := self.system.drawdown) is not None:
+            summary["losses"] = {"state": losses.state, "reason": losses.reason}
         return summary
 
     def _words(self) -> dict[str, str]:
@@ -286,6 +290,8 @@ class Backtest:
         )
         sizing = self.settings.account.sizing
         words["sizing"] = f"{sizing.method.value}, at most {sizing.max_leverage:g} x equity"
+        if self.system.judging:
+            words["judges"] = ", ".join(self.system.judging)
         if self.history.notes:
             words["data"] = "; ".join(self.history.notes)
         return words

@@ -50,8 +50,9 @@ def watch(system: TradingSystem, venue: SimulatedVenue, tier: Tier, *, has_bars:
             f"{strategy.name} computes conditions on bars, but the data has ticks only. "
             "Give candles, or a strategy that handles ticks."
         )
-    if tier is not Tier.EVENT and system.memory is not None:
-        raise ParameterInvalid("the decision memory learns from every fact; run tier event.")
+    if tier is not Tier.EVENT and system.judging:
+        names = ", ".join(system.judging)
+        raise ParameterInvalid(f"every fact is judged (by: {names}); run tier event.")
     if tier is not Tier.EVENT and system.sizing.method is SizingMethod.VOLATILITY_TARGET:
         raise ParameterInvalid(
             f"sizing {system.sizing.method} needs a forecast at every bar; run tier event."

@@ -81,7 +81,8 @@ def trial_of(played: Played, code: str, *, sharpe: float | None) -> Trial:
             data,
             list(settings.symbols),
             {name: str(value) for name, value in summary["params"].items()},
-            repr(settings.account),
+            # Without judges a trial is the same trial as before there were any.
+            repr(settings.account).replace(", judges=UNSET", ""),
             repr(settings.assumptions),
             [settings.seed, settings.bar],
         ]

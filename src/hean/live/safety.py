@@ -12,7 +12,7 @@ from decimal import Decimal
 from hean.core.types import Error, Event, KillswitchReleased, KillswitchTriggered
 from hean.live.latch import Latch
 from hean.live.settings import LiveSettings
-from hean.risk.drawdown import Baseline, Drawdown
+from hean.risk.drawdown import Baseline
 from hean.risk.flatten import Flatten
 from hean.risk.killswitch import KillSwitch
 from hean.risk.levels import Latched, stricter
@@ -60,17 +60,7 @@ class Safety:
         parts = (self.killswitch, self.triggers, self.flatten, self.protection, self.gate)
         for module in parts:
             system.add(module)
-        self.drawdown: Drawdown | None = None
-        if settings.loss_limits is not None:
-            self.drawdown = Drawdown(
-                engine,
-                symbols=system.portfolio.symbols,
-                equity=system.portfolio.equity,
-                deposits=lambda: system.portfolio.ledger.deposits,
-                limits=settings.loss_limits,
-            )
-            system.add(self.drawdown)
-            governor.add_check(self.drawdown.check, name=self.drawdown.name)
+        self.drawdown = system.drawdown
         self.gate.configure(configured)
         self.latch = latch
         self._system = system

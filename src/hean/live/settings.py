@@ -11,7 +11,6 @@ from hean.core.module import Module
 from hean.core.parameters import Value
 from hean.feeds.rest import Market
 from hean.ml.serving import serving
-from hean.risk.drawdown import LossLimits
 from hean.risk.live_gate import Role
 from hean.risk.triggers import KillLimits
 from hean.system import AccountSettings
@@ -43,7 +42,6 @@ class LiveSettings(msgspec.Struct, frozen=True):
     keeps_orders: bool = False
     sets_leverage: bool = True
     kill_limits: KillLimits = KillLimits()
-    loss_limits: LossLimits | None = None
     model: str = ""
     model_timeout_ms: int = 100
 
