@@ -121,9 +121,14 @@ def live_settings(
     is_watched: bool = True,
 ) -> LiveSettings:
     """What the process is to do. Cash counts only when somebody gave it, and a watchdog is missed
-    only where there is to be one.
+    only where there is to be one. *Raises*: `ParameterInvalid`, also for what live cannot do yet.
     """
     account = account_of(known)
+    if account.memory is not None:
+        raise ParameterInvalid(
+            "memory: live trading would forget at a restart which contexts lose, and allow them "
+            "again; leave it out. hean backtest and hean paper have it."
+        )
     if "cash" not in known.origins or known.origins["cash"].source is Source.DEFAULT:
         account = msgspec.structs.replace(account, cash=Decimal(0))
     return LiveSettings(

@@ -151,6 +151,29 @@ def test_the_command_trades_for_a_while_and_writes_what_it_was_asked_for(
     assert json.loads(replay.stdout)["state_hash"] == result["state_hash"]
 
 
+@pytest.mark.parametrize("exchange", ["bybit", "binance"])
+def test_a_judged_session_can_be_repeated(
+    exchange: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Judges come from the file and from options, and the journal has them all."""
+    twin: TwinProcess = request.getfixturevalue(exchange)
+    tables = ("breaker", "regime", "memory", "losses")
+    text = "".join(f"[{name}]\non = true\n" for name in tables)
+    (tmp_path / "hean.toml").write_text(f"{text}streak = 2\n")
+    words = ("--market", "linear", "--bar", "1s", "--duration", "8", "--config", "hean.toml")
+    files = ("--journal", "judged.journal", "--json", "-")
+    process = command(twin, tmp_path, *words, *files, "--volatility", "garch")
+    out, errors = process.communicate(timeout=READY_S)
+    assert process.returncode == 0, errors
+    result = json.loads(out)
+    judges = "garch, changepoint, breaker, regime, losses, memory"
+    assert result["assumptions"]["judges"] == judges
+    assert result["losses"]["state"] in ("NORMAL", "REDUCE")
+    assert result["orders"] > 0
+    replayed = replay_session(tmp_path / "judged.journal")
+    assert replayed["state_hash"] == result["state_hash"]
+
+
 @pytest.mark.parametrize(
     "symbols",
     [
