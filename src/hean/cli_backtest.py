@@ -37,10 +37,11 @@ from hean.cli_common import (
 from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_session import PlayOptions, with_options
-from hean.cli_strategy import Refusals, blamed, build_strategy
+from hean.cli_several import blame_all, build_all, several_settings, sharing_of
+from hean.cli_strategy import Refusals
 from hean.cli_table import summary_table
 from hean.data.problems import shown
-from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged
+from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged, ParameterInvalid
 from hean.feeds.history import History
 from hean.feeds.recording import RecordedMarket, load_market
 from hean.paper_journal import is_session, replay_session
@@ -61,8 +62,8 @@ def mount(app: typer.Typer) -> None:
 @with_options
 def backtest(
     *,
-    strategy: options.StrategyOption,
-    symbol: options.SymbolOption,
+    strategy: options.StrategiesOption,
+    symbol: options.SomeSymbolsOption = None,
     data: options.DataOption = None,
     start: options.StartOption = None,
     end: options.EndOption = None,
@@ -87,18 +88,23 @@ def backtest(
     debug: options.DebugRunOption = False,
 ) -> None:
     """Play a strategy against recorded data and say what came of it."""
-    symbols, period = values.listings_of(symbol), values.period_of(start, end)
+    period = values.period_of(start, end)
     account = judges.judged(play.account())
     exchange = play.exchange(account, queue)
-    given, length = values.params_of(param or ()), values.bar_of(bar)
-    place = str(model.resolve()) if model else ""  # a replay may run elsewhere
-    settings = BacktestSettings(
-        strategy, symbols, given, account, exchange, seed, length, tier, virtual_loop, place
-    )
+    rest: dict[str, Any] = {
+        "account": account,
+        "assumptions": exchange,
+        "seed": seed,
+        "bar": values.bar_of(bar),
+        "tier": tier,
+        "virtual_loop": virtual_loop,
+        "model": str(model.resolve()) if model else "",  # a replay may run elsewhere
+    }
+    settings = _settings(strategy, symbol or [], param or [], rest)
     patience_s = values.fraction_of(handler_timeout, "--handler-timeout", high=values.TIMEOUT_MAX_S)
     watchdog = Watchdog(patience_s)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
-    files = values.files_of(data) if data else values.catalog_files(data_dir, symbols)
+    files = values.files_of(data) if data else values.catalog_files(data_dir, settings.symbols)
     outputs.check(files)
     _play(settings, files, period=period, outputs=outputs, watchdog=watchdog, is_quiet=quiet)
 
@@ -131,6 +137,18 @@ def replay_journal(
     )
 
 
+def _settings(
+    strategies: list[str], symbols: list[str], params: list[str], rest: dict[str, Any]
+) -> BacktestSettings:
+    """One strategy with its symbols, or several of which each says its own."""
+    if len(strategies) > 1:
+        return several_settings(sharing_of(strategies, symbols, params), **rest)
+    if not symbols:
+        raise ParameterInvalid("--symbol is missing; say what to trade, such as --symbol BTCUSDT.")
+    given = values.params_of(params)
+    return BacktestSettings(strategies[0], values.listings_of(symbols), given, **rest)
+
+
 def _play(
     settings: BacktestSettings,
     files: Sequence[Path],
@@ -143,15 +161,13 @@ def _play(
     """Build, load, run, write, show."""
     refusals = Refusals()
     with _own_stdout(outputs.json_to), watchdog:
-        strategy = build_strategy(
-            settings.strategy, settings.symbols, settings.given, watchdog=watchdog
-        )
+        strategy, *beside = built = build_all(settings, watchdog)
         began_s = time.perf_counter()
         history = _load(files, settings.symbols, period=period)
-        run = Backtest(settings, history, strategy=strategy)
+        run = Backtest(settings, history, strategy=strategy, beside=beside)
         load_s = round(time.perf_counter() - began_s, 4)
         refusals.watch(run.bus)
-        with blamed(strategy, watchdog, spec=settings.strategy):
+        with blame_all(settings, built, watchdog):
             summary, record = _run(run, files, journal=outputs.journal, is_quiet=is_quiet)
     summary["refusals"] = refusals.document()
     outputs.write(_with_load_time(summary, load_s), record)

@@ -35,15 +35,23 @@ STRATEGY = typer.Option(
 )
 StrategyOption = Annotated[str, STRATEGY]
 GivenStrategy = Annotated[str | None, STRATEGY]
-SymbolOption = Annotated[
+StrategiesOption = Annotated[
     list[str],
     typer.Option(
-        "--symbol",
-        metavar="SYMBOL",
-        help="Such as BTCUSDT; may be repeated.",
+        "--strategy",
+        metavar="NAME",
+        help="A name, or path.py:Class. Several on one account: NAME=SYMBOL,... each.",
         rich_help_panel=MARKET,
     ),
 ]
+SYMBOL = typer.Option(
+    "--symbol",
+    metavar="SYMBOL",
+    help="Such as BTCUSDT; may be repeated.",
+    rich_help_panel=MARKET,
+)
+SymbolOption = Annotated[list[str], SYMBOL]
+SomeSymbolsOption = Annotated[list[str] | None, SYMBOL]
 DataOption = Annotated[
     list[Path] | None,
     typer.Option(

@@ -85,7 +85,7 @@ def start_session_journal(path: Path, session: PaperSession, terms: list[Terms])
     run = session.run
     origin = session.origin
     header = SessionHeader(
-        run.settings, terms, origin, session.market.start_ns, code=code_of(run.system.strategy)
+        run.settings, terms, origin, session.market.start_ns, code=code_of(*run.system.strategies)
     )
     journal = open_journal(
         path,

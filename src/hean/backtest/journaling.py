@@ -58,7 +58,7 @@ def start_journal(path: Path, backtest: Backtest, files: Sequence[Path]) -> Jour
         [sha256_of(file) for file in files],
         history.start_ns,
         history.end_ns,
-        code=code_of(backtest.system.strategy),
+        code=code_of(*backtest.system.strategies),
     )
     system = backtest.system
     journal = open_journal(
@@ -121,8 +121,14 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
     }
 
 
-def code_of(strategy: Strategy) -> str:
-    """SHA-256 of the file a strategy came from, in hex; empty where there is none."""
+def code_of(*strategies: Strategy) -> str:
+    """SHA-256 of the file a strategy came from, in hex, of several with a comma between; empty
+    where there is none.
+    """
+    return ",".join(map(_code_of, strategies))
+
+
+def _code_of(strategy: Strategy) -> str:
     try:
         file = inspect.getsourcefile(type(strategy))
         return sha256_of(Path(file)) if file else ""

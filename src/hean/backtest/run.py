@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from hean import __version__
 from hean._core import SimVenue
@@ -21,6 +22,7 @@ from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
 from hean.backtest.coverage import refuse_stale_prices
 from hean.backtest.recorder import RunRecorder, sample_step_ns
 from hean.backtest.result import RunRecord, Times, Values
+from hean.backtest.sharing import Sharing, seated
 from hean.backtest.stats import summarise
 from hean.backtest.stopping import stop_by_losses
 from hean.backtest.tiers import Tier, hand_over, run_native, watch
@@ -55,7 +57,8 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     """What to run. *strategy*: name or `path.py:Class`; *given*: its parameters by name. *tier*:
     who looks at each fact, see `tiers.py`. *virtual_loop*: `async def` handlers may wait, in
     simulated time. *model*: folder of a trained model, empty for none; *model_timeout_ms*: age of
-    features from which it has no opinion.
+    features from which it has no opinion. *sharing*: several strategies, of which *strategy* and
+    *given* are the first; *symbols* are those of all.
     """
 
     strategy: str
@@ -69,6 +72,12 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     virtual_loop: bool = False
     model: str = ""
     model_timeout_ms: int = 100
+    sharing: Sharing | UnsetType = UNSET
+
+    @property
+    def seats(self) -> Sharing | None:
+        """Several strategies, `None` for one alone."""
+        return None if isinstance(self.sharing, UnsetType) else self.sharing
 
 
 class MarketData(Protocol):
@@ -110,7 +119,8 @@ class MarketData(Protocol):
 
 class Backtest:
     """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
-    answers come from there: a replay. *strategy*: the one of the settings, if it is built already.
+    answers come from there: a replay. *strategy*: the one of the settings, if it is built already,
+    and *beside* the others, if there are any.
     *Raises*: `DataInvalid` if the data that decides fills ends before the period does.
     """
 
@@ -121,6 +131,7 @@ class Backtest:
         *,
         answers: Sequence[Record] | None = None,
         strategy: Strategy | None = None,
+        beside: Sequence[Strategy] = (),
     ) -> None:
         refuse_stale_prices(history.markets, history.end_ns)
         self.settings = settings
@@ -143,8 +154,10 @@ class Backtest:
             self.source = orders_to = EchoVenue(self.bus, self.source, answers)
         instruments = {s: m.rules.instrument for s, m in history.markets.items()}
         has_bars = all(market.timeframe for market in history.markets.values())
+        if strategy is None:
+            strategy, *beside = strategies_of(settings)
         self.system = TradingSystem(
-            strategy or load_strategy(settings.strategy)(settings.symbols, settings.given),
+            strategy,
             instruments,
             settings=settings.account,
             bus=self.bus,
@@ -154,6 +167,7 @@ class Backtest:
             candles_from_ticks=None if has_bars else settings.bar,
             market=visible,
             models=self._models(),
+            beside=beside,
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         stop_by_losses(self.system)
@@ -245,7 +259,7 @@ class Backtest:
         initial = settings.account.cash
         events = self.venue.core.offered
         summary: dict[str, Any] = {
-            "strategy": self.system.strategy.name,
+            "strategy": " + ".join(each.name for each in self.system.strategies),
             "symbols": list(settings.symbols),
             "params": self.system.strategy.settings,
             "start": iso_utc(history.start_ns),
@@ -273,6 +287,13 @@ class Backtest:
             "data": list(history.fingerprints),
             "assumptions": self._words(),
         }
+        if (seats := settings.seats) is not None:
+            summary["strategies"] = seated(
+                seats, self.system.strategies, self.system, record, plain=plain
+            )
+            summary["params"] = {
+                each["name"]: each["params"] for each in summary["strategies"][:-1]
+            }
         if (losses := self.system.drawdown) is not None:
             summary["losses"] = {"state": losses.state, "reason": losses.reason}
         return summary
@@ -295,6 +316,13 @@ class Backtest:
         if self.history.notes:
             words["data"] = "; ".join(self.history.notes)
         return words
+
+
+def strategies_of(settings: BacktestSettings) -> list[Strategy]:
+    """Those of the settings, built. *Raises*: `ParameterInvalid`, `StrategyInvalid`."""
+    if settings.seats is None:
+        return [load_strategy(settings.strategy)(settings.symbols, settings.given)]
+    return settings.seats.built(lambda seat: load_strategy(seat.strategy)(seat.symbols, seat.given))
 
 
 def plain(amount: Decimal) -> str:

@@ -22,6 +22,7 @@ from hean.core.types import EventType, Liquidity, Side
 from hean.errors import ParameterInvalid
 from hean.program import Program
 from hean.risk.sizing import SizingMethod
+from hean.strategies.base import Strategy
 from hean.system import TradingSystem
 from hean.venues.sim import SimulatedVenue
 
@@ -37,11 +38,19 @@ class Tier(StrEnum):
 
 
 def watch(system: TradingSystem, venue: SimulatedVenue, tier: Tier, *, has_bars: bool) -> None:
-    """Let the venue evaluate the strategy's conditions; refuse a tier that cannot be kept.
+    """Let the venue evaluate each strategy's conditions; refuse a tier that cannot be kept.
 
     *Raises*: `ParameterInvalid` saying which tier to take.
     """
-    strategy = system.strategy
+    if tier is not Tier.EVENT and len(system.strategies) > 1:
+        raise ParameterInvalid("several strategies hear every fact; run tier event.")
+    for strategy in system.strategies:
+        _watch(system, strategy, venue, tier, has_bars=has_bars)
+
+
+def _watch(
+    system: TradingSystem, strategy: Strategy, venue: SimulatedVenue, tier: Tier, *, has_bars: bool
+) -> None:
     wakes = strategy.wakes()
     if tier is Tier.EVENT and not wakes:
         return
