@@ -36,7 +36,7 @@ from hean.cli_common import (
 )
 from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
-from hean.cli_session import PlayOptions, with_options
+from hean.cli_session import PlayOptions, said, with_options
 from hean.cli_several import blame_all, build_all, several_settings, sharing_of
 from hean.cli_strategy import Refusals
 from hean.cli_table import summary_table
@@ -106,7 +106,11 @@ def backtest(
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     files = values.files_of(data) if data else values.catalog_files(data_dir, settings.symbols)
     outputs.check(files)
-    _play(settings, files, period=period, outputs=outputs, watchdog=watchdog, is_quiet=quiet)
+    words = [*said(play, but=("cash",)), *said(judges)]
+    _play(
+        settings, files, period=period, outputs=outputs, words=words, watchdog=watchdog,
+        is_quiet=quiet,
+    )  # fmt: skip
 
 
 @run_command
@@ -155,10 +159,13 @@ def _play(
     *,
     period: tuple[int | None, int | None],
     outputs: Outputs,
+    words: list[str],
     watchdog: Watchdog,
     is_quiet: bool,
 ) -> None:
-    """Build, load, run, write, show."""
+    """Build, load, run, write, show. *words*: options that the result has to name, so that it can
+    be repeated.
+    """
     refusals = Refusals()
     with _own_stdout(outputs.json_to), watchdog:
         strategy, *beside = built = build_all(settings, watchdog)
@@ -170,6 +177,8 @@ def _play(
         with blame_all(settings, built, watchdog):
             summary, record = _run(run, files, journal=outputs.journal, is_quiet=is_quiet)
     summary["refusals"] = refusals.document()
+    if words:
+        summary["options"] = words
     outputs.write(_with_load_time(summary, load_s), record)
     for line in refusals.warnings():
         typer.echo(line, err=True)

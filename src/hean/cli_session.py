@@ -145,3 +145,23 @@ def _options(group: Any) -> list[Parameter]:
         )
         for field in fields(group)
     ]
+
+
+def said(group: Any, *, but: tuple[str, ...] = ()) -> list[str]:
+    """The words that give a group its values, without those that are defaults. *but*: fields that
+    are said elsewhere.
+    """
+    hints = get_type_hints(type(group), include_extras=True)
+    words: list[str] = []
+    for field in fields(group):
+        value = getattr(group, field.name)
+        if value == field.default or field.name in but:
+            continue
+        (option,) = hints[field.name].__metadata__
+        on, _, off = option.default.partition("/")  # inside Annotated, Typer takes the name there
+        if isinstance(value, bool):
+            words.append(on if value else off)
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            words += [on, str(each)]
+    return words

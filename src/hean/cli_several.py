@@ -25,8 +25,8 @@ def sharing_of(specs: Sequence[str], symbols: Sequence[str], params: Sequence[st
     """The seats of several strategies. *Raises*: `ParameterInvalid`, `UnknownSymbol`."""
     if symbols:
         raise ParameterInvalid(
-            "--symbol with several strategies: say whose each is, as --strategy "
-            f"{shown(specs[0].partition('=')[0])}={shown(symbols[0])}."
+            f"--symbol {shown(symbols[0])} with several strategies: say whose it is, as --strategy "
+            "impulse=BTCUSDT."
         )
     names = _names([_split(text)[0] for text in specs])
     given = _given(params, names)
@@ -83,8 +83,8 @@ def _split(text: str) -> tuple[str, str]:
     strategy, equals, symbols = text.rpartition("=")
     if not equals or not strategy or not symbols:
         raise ParameterInvalid(
-            f"--strategy {shown(text)}: one of several; say what it trades, as "
-            f"{shown(text or 'impulse')}=BTCUSDT, with commas between symbols."
+            f"--strategy {shown(text)}: one of several; say what it trades, as impulse=BTCUSDT, "
+            "with commas between symbols."
         )
     return strategy, symbols
 
@@ -109,7 +109,7 @@ def _given(params: Sequence[str], names: Sequence[str]) -> Mapping[str, dict[str
         if not dot or name not in found:
             raise ParameterInvalid(
                 f"--param {shown(key)}: say whose it is, one of {', '.join(names)}, as "
-                f"{names[0]}.{parameter or key}={shown(value)}."
+                f"{names[0]}.window=48."
             )
         found[name][parameter] = value
     return found

@@ -10,6 +10,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from hean.backtest.report_strategies import NOBODY
 from hean.core.listing import pair_of
 
 UNKNOWN = "–"
@@ -36,6 +37,11 @@ def summary_table(summary: dict[str, Any]) -> Table:
             f"{money(summary['initial_equity'])} → {money(summary['final_equity'])} {quote}",
         ),
         ("net profit", f"{money(summary['net_pnl'])} {quote} ({_total_return(summary)})"),
+        *(
+            (f"  {each['name'] or NOBODY}", f"{money(each['net_pnl'])} {quote}")
+            for each in summary.get("strategies", ())
+            if each["name"] or Decimal(each["net_pnl"])
+        ),
         ("buy and hold", percent(summary["buy_and_hold_return"])),
         ("largest drawdown", percent(summary["max_drawdown_fraction"])),
         ("sharpe (daily, 365)", ratio(summary["sharpe"])),

@@ -143,6 +143,8 @@ class TradingSystem:
             self.add(model)
         for each in self.strategies:
             each.instruments = instruments
+            others = (other.symbols for other in self.strategies if other is not each)
+            each.foreign = frozenset().union(*others)
             self.add(each)
             each.context.emit = checked(each.context.emit)
 

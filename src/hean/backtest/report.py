@@ -25,6 +25,7 @@ from hean.backtest import report_sections as parts
 from hean.backtest import stats
 from hean.backtest.report_charts import NOTE, number, percent
 from hean.backtest.report_sections import money, note, section, signed, table
+from hean.backtest.report_strategies import strategies
 from hean.backtest.result import RunRecord, Trade
 from hean.core.types import Side
 from hean.quant.sharpe import CONFIDENCE
@@ -57,6 +58,7 @@ def render_report(summary: Summary, record: RunRecord) -> str:
     body = (
         _run_card(summary),
         _key_figures(summary, record, figures=figures),
+        strategies(summary),
         parts.equity(record, initial),
         parts.prices(record),
         parts.months(record, initial),
@@ -178,9 +180,7 @@ def reproduce(summary: Summary) -> str:
     """The command line that repeats the run: `command` of the summary, else made of its fields."""
     if isinstance(given := summary.get("command"), str):
         return given
-    words = ["hean", "backtest", "--strategy", _text(summary, "strategy")]
-    for symbol in _texts(summary.get("symbols")):
-        words += ["--symbol", symbol]
+    words = ["hean", "backtest", *_traders(summary)]
     for item in _list(summary, "data"):
         if isinstance(item, dict):
             words += ["--data", str(item.get("file", ""))]
@@ -191,7 +191,21 @@ def reproduce(summary: Summary) -> str:
     params = summary.get("params")
     for key, value in params.items() if isinstance(params, dict) else ():
         words += ["--param", f"{key}={value}"]
-    return shlex.join(words)
+    return shlex.join([*words, *_texts(summary.get("options"))])
+
+
+def _traders(summary: Summary) -> list[str]:
+    """Who trades what."""
+    seats = [each for each in _list(summary, "strategies") if isinstance(each, dict)]
+    words: list[str] = []
+    for seat in seats:
+        if seat["name"]:
+            words += ["--strategy", f"{seat['strategy']}={','.join(seat['symbols'])}"]
+    if not seats:
+        words += ["--strategy", _text(summary, "strategy")]
+        for symbol in _texts(summary.get("symbols")):
+            words += ["--symbol", symbol]
+    return words
 
 
 class _Figures:

@@ -292,7 +292,9 @@ class Backtest:
                 seats, self.system.strategies, self.system, record, plain=plain
             )
             summary["params"] = {
-                each["name"]: each["params"] for each in summary["strategies"][:-1]
+                f"{each['name']}.{key}": value
+                for each in summary["strategies"][:-1]
+                for key, value in each["params"].items()
             }
         if (losses := self.system.drawdown) is not None:
             summary["losses"] = {"state": losses.state, "reason": losses.reason}

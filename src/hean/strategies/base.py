@@ -10,13 +10,15 @@ cancelled. A position whose stop is refused twice is closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from inspect import iscoroutinefunction
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from hean._core import Instrument
-from hean.core.module import Module, on
+from hean.core.bus import EventBus, Handler
+from hean.core.module import Context, Module, on
 from hean.core.parameters import Parameter, Value, resolve
 from hean.core.ports import Market
 from hean.core.types import (
@@ -60,6 +62,8 @@ class Strategy(Module):
         self.position: dict[str, Decimal] = dict.fromkeys(symbols, ZERO)
         self.instruments: Mapping[str, Instrument] = {}
         """Trading rules by symbol; the composition gives them before the first fact."""
+        self.foreign: frozenset[str] = frozenset()
+        """Symbols of other strategies on the account; it hears nothing of them, as if alone."""
         self._under_way: dict[str, str] = {}
         self._wanted: dict[str, tuple[float | None, float | None]] = {}
         self._protection: dict[str, dict[str, OrderType]] = {symbol: {} for symbol in symbols}
@@ -173,6 +177,23 @@ class Strategy(Module):
         self.context.emit(AmendRequest(order_id, price, size, symbol, self.name))
 
     # ------------------------------------------------------------ for the composition
+
+    def attach(self, bus: EventBus, context: Context) -> Callable[[], None]:
+        """As of `Module`; beside others its handlers are asked only what is not another's."""
+        if not self.foreign:
+            return super().attach(bus, context)
+        self.context = context
+        undo = []
+        for event_type, name in self.handlers():
+            handler: Handler = getattr(self, name)
+            kind = AsyncApart if iscoroutinefunction(handler) else Apart
+            undo.append(bus.subscribe(event_type, kind(handler, self.foreign)))
+
+        def detach() -> None:
+            for unsubscribe in undo:
+                unsubscribe()
+
+        return detach
 
     def resume(
         self,
@@ -326,6 +347,31 @@ class Strategy(Module):
                 order_id=order_id,
             )
         )
+
+
+class Apart:
+    """A handler that is not told of symbols of others. *handler*: whose it is, for blame."""
+
+    __slots__ = ("foreign", "handler")
+
+    def __init__(self, handler: Handler, foreign: frozenset[str]) -> None:
+        self.handler = handler
+        self.foreign = foreign
+
+    def __call__(self, event: Event) -> Any:
+        """The handler's answer, nothing for a symbol of others."""
+        if getattr(event.data, "symbol", None) not in self.foreign:
+            return self.handler(event)
+        return None
+
+
+class AsyncApart(Apart):
+    """The same for a handler that may wait."""
+
+    async def __call__(self, event: Event) -> None:
+        """As of `Apart`."""
+        if (told := super().__call__(event)) is not None:
+            await told
 
 
 def _is_of_request(event: Event) -> bool:
