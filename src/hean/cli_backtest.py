@@ -37,7 +37,7 @@ from hean.cli_common import (
 from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_session import PlayOptions, said, with_options
-from hean.cli_several import blame_all, build_all, several_settings, sharing_of
+from hean.cli_several import DivisionOptions, blame_all, build_all, several_settings, sharing_of
 from hean.cli_strategy import Refusals
 from hean.cli_table import summary_table
 from hean.data.problems import shown
@@ -45,6 +45,7 @@ from hean.errors import DataInvalid, EnvironmentFault, JournalDamaged, Parameter
 from hean.feeds.history import History
 from hean.feeds.recording import RecordedMarket, load_market
 from hean.paper_journal import is_session, replay_session
+from hean.portfolio.allocation import AllocationSettings
 from hean.watchdog import Watchdog
 
 
@@ -71,6 +72,7 @@ def backtest(
     bar: options.BarOption = "1m",
     data_dir: options.CatalogOption = DATA_DIR_DEFAULT,
     play: PlayOptions,
+    division: DivisionOptions,
     judges: JudgeOptions,
     queue: options.QueueOption = options.Queue.LOG,
     seed: options.SeedOption = 0,
@@ -100,13 +102,13 @@ def backtest(
         "virtual_loop": virtual_loop,
         "model": str(model.resolve()) if model else "",  # a replay may run elsewhere
     }
-    settings = _settings(strategy, symbol or [], param or [], rest)
+    settings = _settings(strategy, symbol or [], param or [], division.settings(), rest)
     patience_s = values.fraction_of(handler_timeout, "--handler-timeout", high=values.TIMEOUT_MAX_S)
     watchdog = Watchdog(patience_s)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     files = values.files_of(data) if data else values.catalog_files(data_dir, settings.symbols)
     outputs.check(files)
-    words = [*said(play, but=("cash",)), *said(judges)]
+    words = [*said(play, but=("cash",)), *said(division), *said(judges)]
     _play(
         settings, files, period=period, outputs=outputs, words=words, watchdog=watchdog,
         is_quiet=quiet,
@@ -142,11 +144,17 @@ def replay_journal(
 
 
 def _settings(
-    strategies: list[str], symbols: list[str], params: list[str], rest: dict[str, Any]
+    strategies: list[str],
+    symbols: list[str],
+    params: list[str],
+    allocation: AllocationSettings | None,
+    rest: dict[str, Any],
 ) -> BacktestSettings:
     """One strategy with its symbols, or several of which each says its own."""
     if len(strategies) > 1:
-        return several_settings(sharing_of(strategies, symbols, params), **rest)
+        return several_settings(sharing_of(strategies, symbols, params, allocation), **rest)
+    if allocation is not None:
+        raise ParameterInvalid("--allocation is between several strategies; there is one.")
     if not symbols:
         raise ParameterInvalid("--symbol is missing; say what to trade, such as --symbol BTCUSDT.")
     given = values.params_of(params)

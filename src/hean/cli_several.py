@@ -8,20 +8,71 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+import typer
 
 from hean.backtest.run import BacktestSettings
 from hean.backtest.sharing import Seat, Sharing
+from hean.cli_options import ACCOUNT
 from hean.cli_strategy import blamed, build_strategy
 from hean.cli_values import listings_of, pairs_of
 from hean.core.parameters import Value
 from hean.data.problems import shown
 from hean.errors import ParameterInvalid
+from hean.portfolio.allocation import AllocationSettings, Rule
 from hean.strategies.base import Strategy
 from hean.watchdog import Watchdog
 
+REBALANCE_MAX = 365
+AllocationOption = Annotated[
+    Rule | None,
+    typer.Option(
+        "--allocation",
+        help="How several strategies divide the capital. Default: each sizes by all of it.",
+        rich_help_panel=ACCOUNT,
+    ),
+]
+RebalanceOption = Annotated[
+    int | None,
+    typer.Option(
+        "--rebalance",
+        metavar="DAYS",
+        min=1,
+        max=REBALANCE_MAX,
+        help="Between two divisions, at 00:00 UTC. Default: 7.",
+        rich_help_panel=ACCOUNT,
+    ),
+]
 
-def sharing_of(specs: Sequence[str], symbols: Sequence[str], params: Sequence[str]) -> Sharing:
+
+@dataclass(frozen=True, kw_only=True)
+class DivisionOptions:
+    """How several strategies divide the capital of their account."""
+
+    allocation: AllocationOption = None
+    rebalance: RebalanceOption = None
+
+    def settings(self) -> AllocationSettings | None:
+        """*Raises*: `ParameterInvalid` for a time without a rule."""
+        if self.allocation is None:
+            if self.rebalance is not None:
+                raise ParameterInvalid("--rebalance is for --allocation; give a rule as well.")
+            return None
+        settings = AllocationSettings(self.allocation)
+        if self.rebalance is None:
+            return settings
+        return msgspec.structs.replace(settings, every_days=self.rebalance)
+
+
+def sharing_of(
+    specs: Sequence[str],
+    symbols: Sequence[str],
+    params: Sequence[str],
+    allocation: AllocationSettings | None,
+) -> Sharing:
     """The seats of several strategies. *Raises*: `ParameterInvalid`, `UnknownSymbol`."""
     if symbols:
         raise ParameterInvalid(
@@ -43,7 +94,7 @@ def sharing_of(specs: Sequence[str], symbols: Sequence[str], params: Sequence[st
                     "has one position for both. Give each its own (docs/adr/0017)."
                 )
             owners[symbol] = seat.name
-    return Sharing(tuple(seats))
+    return Sharing(tuple(seats), allocation)
 
 
 def several_settings(sharing: Sharing, **rest: Any) -> BacktestSettings:

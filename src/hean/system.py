@@ -37,6 +37,7 @@ from hean.strategies.emissions import checked
 
 if TYPE_CHECKING:
     from hean.execution.desk import AlgoDesk
+    from hean.portfolio.allocation import AllocationSettings, Allocator
 
 # What a venue itself would refuse, and one slip of the keyboard; absolute amounts are the user's.
 LIMITS = {
@@ -80,7 +81,8 @@ class TradingSystem:
     brings no bars of its own. *market*: what strategies may look at. *ids*: names orders. *books*:
     orders, money and fees in coins of an earlier process, to go on with. *beside*: more strategies
     on the same account, each with its own name and symbols; then each has a book of its own.
-    *models*: whose opinions the strategies may listen to.
+    *models*: whose opinions the strategies may listen to. *allocation*: how several strategies
+    divide the capital; without it each sizes by all of it.
 
     *Raises*: `TopologyInvalid` for two strategies of one name or one symbol.
     """
@@ -101,6 +103,7 @@ class TradingSystem:
         books: tuple[OrderEngine, Ledger, CoinFees] | None = None,
         beside: Sequence[Strategy] = (),
         models: Sequence[Module] = (),
+        allocation: AllocationSettings | None = None,
     ) -> None:
         self.market = market
         self.strategy = strategy
@@ -138,7 +141,7 @@ class TradingSystem:
             self.add(CandleBuilder(candles_from_ticks))
         for model in judges:
             self.add(model)
-        self._assemble(settings, reference, venue)
+        self._assemble(settings, reference, venue, allocation)
         for model in models:
             self.add(model)
         for each in self.strategies:
@@ -149,7 +152,11 @@ class TradingSystem:
             each.context.emit = checked(each.context.emit)
 
     def _assemble(
-        self, settings: AccountSettings, reference: Callable[[str], float | None], venue: Venue
+        self,
+        settings: AccountSettings,
+        reference: Callable[[str], float | None],
+        venue: Venue,
+        allocation: AllocationSettings | None,
     ) -> None:
         """All but models and strategies. Facts reach truth before opinion: the engine and the
         ledger know a fill before the strategy reacts to it.
@@ -161,6 +168,9 @@ class TradingSystem:
             names = [each.name for each in self.strategies]
             self.sub_books = SubBooks(self.portfolio.ledger, self.governor.instruments, names)
             self.add(self.sub_books)
+        self.allocator: Allocator | None = None
+        if allocation is not None and self.sub_books is not None:
+            self.allocator = self._dividing(self.sub_books, allocation, reference)
         self._judge(settings, reference)
         self.add(self.governor)
         is_sliced = any(each.slices for each in self.strategies)
@@ -199,6 +209,19 @@ class TradingSystem:
             )
             self.add(self.drawdown)
             governor.add_check(self.drawdown.check, name=self.drawdown.name)
+
+    def _dividing(
+        self,
+        books: SubBooks,
+        settings: AllocationSettings,
+        reference: Callable[[str], float | None],
+    ) -> Allocator:
+        from hean.portfolio.allocation import Allocator  # its rules load NumPy
+
+        allocator = Allocator(books, settings, reference=reference, seed=self.seed)
+        self.add(allocator)
+        self.governor.add_scale(allocator.scale)
+        return allocator
 
     def _desk(self, instruments: Mapping[str, Instrument]) -> AlgoDesk:
         from hean.execution.desk import AlgoDesk  # its schedules load NumPy

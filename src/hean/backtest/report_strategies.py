@@ -32,9 +32,11 @@ def strategies(summary: Mapping[str, Any]) -> str:
             money(Decimal(summary["fees"])),
             money(Decimal(summary["funding"])),
             signed(total, money(total)),
+            "",
         )
     )
     heads = ["Strategy", "Symbols", "Fills", "Trades", "Fees", "Funding paid", "Net result"]
+    heads.append("Last share")
     drawn = table(heads, rows, name="Strategies", style="data")
     words = "Each strategy has a book of its own; results add up to the account's exactly."
     return section("strategies", "Strategies", drawn, note(words))
@@ -50,4 +52,5 @@ def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
         money(Decimal(each["fees"])),
         money(Decimal(each["funding"])),
         signed(net, money(net)),
+        f"{each['share']:.1%}" if "share" in each else "",
     )

@@ -22,7 +22,7 @@ from hean.backtest.assumptions import LIQUIDATION_FEE, Assumptions
 from hean.backtest.coverage import refuse_stale_prices
 from hean.backtest.recorder import RunRecorder, sample_step_ns
 from hean.backtest.result import RunRecord, Times, Values
-from hean.backtest.sharing import Sharing, seated
+from hean.backtest.sharing import Sharing, divisions, said_of, seated
 from hean.backtest.stats import summarise
 from hean.backtest.stopping import stop_by_losses
 from hean.backtest.tiers import Tier, hand_over, run_native, watch
@@ -168,6 +168,7 @@ class Backtest:
             market=visible,
             models=self._models(),
             beside=beside,
+            allocation=None if settings.seats is None else settings.seats.allocation,
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         stop_by_losses(self.system)
@@ -296,6 +297,8 @@ class Backtest:
                 for each in summary["strategies"][:-1]
                 for key, value in each["params"].items()
             }
+        if self.system.allocator is not None:
+            summary["divisions"] = divisions(self.system)
         if (losses := self.system.drawdown) is not None:
             summary["losses"] = {"state": losses.state, "reason": losses.reason}
         return summary
@@ -313,6 +316,8 @@ class Backtest:
         )
         sizing = self.settings.account.sizing
         words["sizing"] = f"{sizing.method.value}, at most {sizing.max_leverage:g} x equity"
+        if self.system.allocator is not None:
+            words["allocation"] = said_of(self.system.allocator.settings)
         if self.system.judging:
             words["judges"] = ", ".join(self.system.judging)
         if self.history.notes:

@@ -14,6 +14,8 @@ import msgspec
 
 from hean.backtest.result import RunRecord
 from hean.core.parameters import Value
+from hean.data.fingerprint import iso_utc
+from hean.portfolio.allocation import AllocationSettings
 from hean.portfolio.sub_books import RESIDUAL
 from hean.strategies.base import Strategy
 from hean.system import TradingSystem
@@ -33,9 +35,12 @@ class Seat(msgspec.Struct, frozen=True):
 
 
 class Sharing(msgspec.Struct, frozen=True):
-    """*seats*: at least two, in the order in which they hear of a fact."""
+    """*seats*: at least two, in the order in which they hear of a fact. *allocation*: how they
+    divide the capital; `None`: each sizes by all of it.
+    """
 
     seats: tuple[Seat, ...]
+    allocation: AllocationSettings | None = None
 
     def built(self, build: Callable[[Seat], Strategy]) -> list[Strategy]:
         """The strategy of each seat, under its name."""
@@ -85,4 +90,22 @@ def seated(
         row["fees"] = plain(book.fees)
         row["funding"] = plain(-book.funding_total)  # paid, as fees are
         row["net_pnl"] = plain(books.profit(row["name"]))
+        if system.allocator is not None and row["name"] != RESIDUAL:
+            row["share"] = system.allocator.shares[row["name"]]
     return found
+
+
+def divisions(system: TradingSystem) -> list[dict[str, Any]]:
+    """Every division of the capital: when, and what each strategy got from then on."""
+    if system.allocator is None:
+        return []
+    return [{"at": iso_utc(at), "shares": shares} for at, shares in system.allocator.history]
+
+
+def said_of(settings: AllocationSettings) -> str:
+    """The rule in words, for people."""
+    return (
+        f"{settings.rule.value}, every {settings.every_days} days at 00:00 UTC, counted from "
+        f"1970-01-01, over at most {settings.days_max} days of results; equal shares until there "
+        f"are {settings.days_min}"
+    )
