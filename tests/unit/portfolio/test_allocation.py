@@ -47,13 +47,16 @@ class Divided(Desk):
         self.system.add(self.allocator)
         self.system.governor.add_scale(self.allocator.scale)
 
-    def earn(self, name: str, symbol: str, price: str) -> None:
-        """One unit of the market moves by a tenth of a percent of it, for one of them."""
-        quantity = "0.1" if symbol == BTC else "1"
+    def earn(self, name: str, symbol: str) -> None:
+        """One of them buys and sells a tenth of a percent higher."""
+        quantity, price, higher = {
+            BTC: ("0.1", "60000", "60060"),
+            ETH: ("1", "3000", "3003"),
+        }[symbol]
         bought = self.ask(quantity, symbol=symbol, strategy_id=name)
         self.fill(bought, quantity, f"e{len(self.events)}", price=price)
         sold = self.ask(quantity, Side.SELL, symbol=symbol, strategy_id=name)
-        self.fill(sold, quantity, f"e{len(self.events)}", price=str(int(price) * 1.001))
+        self.fill(sold, quantity, f"e{len(self.events)}", price=higher)
 
 
 # ---------------------------------------------------------------- the rules
@@ -113,8 +116,7 @@ def test_shares_change_at_midnight_of_their_day_and_only_then() -> None:
     moments = []
     for day in range(10):
         before = desk.allocator.shares
-        name, symbol, price = ("hand", BTC, "60000") if day % 2 else ("other", ETH, "3000")
-        desk.earn(name, symbol, price)
+        desk.earn(*(("hand", BTC) if day % 2 else ("other", ETH)))
         assert desk.allocator.shares is before  # whatever is earned by day
         desk.fire((desk.clock.now_ns // DAY_NS + 1) * DAY_NS)
         if desk.allocator.shares is not before:
