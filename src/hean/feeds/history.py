@@ -207,8 +207,8 @@ def _feed_columns(
     core: SimVenue, symbol: str, columns: Columns, *, period: tuple[int, int]
 ) -> None:
     start_ns, end_ns = period
-    step = columns.step_ns or 0
-    # A bar belongs to the period if it ends in it.
+    # A bar belongs to the period if it ends in it; funding is paid in an instant.
+    step = (columns.step_ns or 0) if columns.kind is Kind.CANDLES else 0
     cut = _cut(columns.ts, start_ns, end_ns=end_ns - step)
     ts, values = columns.ts[cut], {name: v[cut] for name, v in columns.values.items()}
     match columns.kind:

@@ -16,6 +16,7 @@ from hean.core.types import EventType
 from hean.data.fingerprint import sha256_of
 from hean.errors import DataInvalid, UnknownSymbol
 from hean.feeds.history import History, load_history
+from small_market import START_MS, SYMBOL, write_candles, write_funding
 
 ALL = frozenset(EventType)
 
@@ -171,3 +172,18 @@ def test_a_capture_is_cut_to_the_period(shared: Path) -> None:
     assert 0 < len(ts) < len(whole.closes("NEXOUSDT")[0])
     assert ts.min() >= middle
     assert (prices > 0).all()
+
+
+def test_funding_of_the_last_hours_is_paid(tmp_path: Path) -> None:
+    """A settlement is an instant: the period need not go on for another eight hours."""
+    files = [write_candles(tmp_path, 5, 8 * 12 + 2), write_funding(tmp_path, 5, 1)]
+    history = load_history(files, [SYMBOL])
+    core = Assumptions().venue(Decimal(10_000), seed=0)
+    core.add_instrument(history.markets[SYMBOL].rules.instrument, "0", "0", "0", "3")
+    history.feed(core)
+    core.subscribe(ALL)
+    paid = []
+    while (instant := core.next(None)) is not None:
+        paid += [instant[0] for fact in instant[1] if fact.event_type is EventType.FUNDING]
+    assert len(paid) == 1  # at eight o'clock; that of midnight is before the first price
+    assert paid[0] >= START_MS * 10**6 + 8 * 3_600 * 10**9
