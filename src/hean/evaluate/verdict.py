@@ -94,9 +94,9 @@ def gates(found: Mapping[str, Any]) -> list[Gate]:
     if found["trials"]["distinct"] < 2:  # without a choice there is nothing to overfit
         del values["probability of overfitting"]
     lines = [_line(name, value) for name, value in values.items()]
-    if not best["turnover"]:
+    if not best["turnover"]:  # who did nothing has neither lost nor been lucky
         lines = [
-            msgspec.structs.replace(line, why=IDLE) if line.name == "trades" else line
+            line if line.name == "days" else msgspec.structs.replace(line, why=IDLE)
             for line in lines
         ]
     if found["trials"]["problems"]:
@@ -120,7 +120,7 @@ def _line(name: str, value: float | None) -> Gate:
 def sentence(lines: Sequence[Gate]) -> str:
     """The verdict: three reasons at most, the rest as a number."""
     reasons = [line.why for line in lines if not line.passed]
-    if IDLE in reasons:  # who did nothing has neither lost nor been lucky
+    if IDLE in reasons:
         reasons = [IDLE]
     if not reasons:
         return "Survives every line of the gate to paper trading; that is no promise of profit."

@@ -13,7 +13,7 @@ from hean.backtest.assumptions import Assumptions
 from hean.backtest.run import BacktestSettings
 from hean.errors import ParameterInvalid
 from hean.evaluate import chance, judgement, regimes, stress
-from hean.evaluate.verdict import IDLE, Gate, sentence
+from hean.evaluate.verdict import IDLE, Gate, gates, sentence
 
 
 def noise(seed: int, days: int, trials: int = 4):
@@ -136,3 +136,25 @@ def test_who_never_traded_is_told_so_and_nothing_else():
     loses = Gate("net result", 0.0, "above 0", passed=False, why="it loses")
     assert sentence([loses, idle]) == "Does not survive: the best of its trials never traded."
     assert sentence([loses]) == "Does not survive: it loses."
+
+
+def test_no_line_of_the_gate_says_that_who_never_traded_lost():
+    nothing = {"consistent": 1.0}
+    document = {
+        "best": {"days": 10, "trades": 0, "turnover": 0.0, "min_track_record_days": None},
+        "stress": {"dear_result": 0.0, "harsh_result": 0.0},
+        "spa": {"nothing": nothing, "holding": nothing},
+        "walk_forward": {"sharpe": None},
+        "deflated_sharpe": None,
+        "overfitting": {"probability": None},
+        "cpcv": {"positive_years": 0.0},
+        "capacity": {"over_account": None},
+        "trials": {"distinct": 1, "problems": []},
+    }
+    lines = gates(document)
+    whys = {line.name: line.why for line in lines if not line.passed}
+    assert whys.pop("days") == "too few days"
+    assert set(whys.values()) == {IDLE}
+    document["best"] |= {"turnover": 3.0, "trades": 2}
+    whys = [line.why for line in gates(document)]
+    assert "it loses at one and a half times the costs" in whys
