@@ -23,6 +23,9 @@ from hean.quant.sharpe import (
 )
 from hean.references.case import Array, Case
 
+MONTHLY = 12
+CALENDARS = (MONTHLY, 52, 250, 252, 365)  # periods of a year: months, weeks, days three ways
+
 
 def sharpe_confidence(case: Case) -> None:
     """Probabilistic Sharpe ratio and minimum track record of each row."""
@@ -39,8 +42,8 @@ def sharpe_confidence(case: Case) -> None:
     case.answer("psr", probable, "abs", "psr_rel")
     case.answer("psr_printed", probable, "printed_abs")
     case.answer("min_trl_periods", needed, "abs", "min_trl_rel")
-    printed = case.expected.get("min_trl_years_printed", ())
-    years = [_years(periods, float(value)) for periods, value in zip(needed, printed, strict=False)]
+    rows = case.inputs.get("min_trl_periods", ())
+    years = [_years(periods, row, case) for periods, row in zip(needed, rows, strict=True)]
     case.answer("min_trl_years_printed", years, "printed_abs")
 
 
@@ -52,11 +55,25 @@ def _shape(row: Any) -> dict[str, float]:
     }
 
 
-def _years(periods: float | None, printed: float) -> float | None:
-    """Periods as years of the calendar (months, weeks, days) that the printed figure counts in."""
+def _years(periods: float | None, row: Any, case: Case) -> float | None:
+    """Periods as years. How many make a year is what the row or the file states; where neither
+    does, the ratios tell: annual ones are given as round figures, so it is the calendar by which
+    ratio and benchmark are. A row whose ratio was measured is monthly, as Bailey and Lopez de Prado
+    take hedge fund indices; *Source*: The Sharpe Ratio Efficient Frontier, 2012, section 5.
+    """
     if periods is None:
         return None
-    return min((periods / year for year in (12, 52, 250, 252, 365)), key=lambda y: abs(y - printed))
+    stated = row.get("periods_per_year", case.inputs.get("periods_per_year"))
+    if stated is not None:
+        return periods / float(stated)
+    given = [float(row["sr"]), float(row.get("benchmark", 0.0))]
+    fits = [year for year in CALENDARS if all(_is_round(x * math.sqrt(year)) for x in given)]
+    return periods / (fits[0] if fits else MONTHLY)
+
+
+def _is_round(ratio: float) -> bool:
+    """Whether it was written down with one decimal at most."""
+    return math.isclose(ratio, round(ratio, 1), rel_tol=0, abs_tol=1e-9)
 
 
 def deflated(case: Case) -> None:

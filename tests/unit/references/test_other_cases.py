@@ -10,6 +10,7 @@ from statsmodels.tsa.stattools import adfuller, coint
 from statsmodels.tsa.vector_ar.vecm import coint_johansen
 
 from hean.quant.patterns import matrix_profile
+from hean.quant.sharpe import min_track_record
 from hean.references import verify
 from hean.references.case import Case
 from hean.references.technical import parameters
@@ -157,3 +158,28 @@ def test_profiles_of_other_windows_are_answered(tmp_path, exclusion):
         {"abs": 1e-6, "index_exact": True},
     )
     assert set(verdicts.values()) == {True}
+
+
+@pytest.mark.parametrize(
+    ("row", "year"),
+    [
+        ({"sr": 0.7079}, 12),  # measured on months
+        ({"sr": 1.5 / 252**0.5, "benchmark": 0.5 / 252**0.5}, 252),
+        ({"sr": 2 / 365**0.5}, 365),
+        ({"sr": 1.2 / 52**0.5, "benchmark": 1 / 52**0.5}, 52),
+        ({"sr": 0.031, "periods_per_year": 8_760}, 8_760),
+    ],
+)
+def test_years_of_a_record_follow_from_its_row_alone(tmp_path, row, year):
+    """The calendar is found without a look at the expected figure: a wrong one is told as wrong."""
+    periods = min_track_record(row["sr"], skew=0, kurt=3, benchmark=row.get("benchmark", 0.0))
+    for expected, passes in ((periods / year, True), (periods / 250, False)):
+        inputs = {"min_trl_periods": [row]}
+        found = judged(
+            tmp_path,
+            "psr+min_track_record",
+            inputs,
+            {"min_trl_years_printed": [expected]},
+            {"printed_abs": 1e-9},
+        )
+        assert found == {"min_trl_years_printed[0]": passes}
