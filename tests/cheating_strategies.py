@@ -5,14 +5,20 @@ only look as if. A cheat reads the recording of the market it is played on, whos
 
 from __future__ import annotations
 
+import datetime
 import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from hean.core.module import on
+from hean.core.bus import EventBus
+from hean.core.module import Context, on
 from hean.core.parameters import Parameter
-from hean.core.types import Event, EventType, Side
+from hean.core.types import Event, EventType, Funding, Side
 from hean.strategies.base import Strategy
 
 HOLD = 3  # bars
@@ -136,3 +142,128 @@ class FollowsTheLast(Strategy):
             self.leave(symbol)
         elif not held and move:
             self.enter(symbol, Side.BUY if move > 0 else Side.SELL)
+
+
+class PaysItself(FollowsTheLast):
+    """Tells the account of funding that no venue paid."""
+
+    name = "pays"
+
+    def attach(self, bus: EventBus, context: Context) -> Callable[[], None]:
+        """Keep the bus: what a strategy emits is looked at, what the bus is told is not."""
+        self.bus = bus
+        return super().attach(bus, context)
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """Paid for every long bar."""
+        symbol = event.data.symbol
+        if self.position[symbol] > 0:
+            self.bus.emit(Funding(symbol, -0.001, 0, event.data.close))
+        super().on_candle(event)
+
+
+class TradesWhenTested(FollowsTheLast):
+    """Sees who calls it, and does otherwise where money would be at stake."""
+
+    name = "tested"
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """On paper every second bar is overslept."""
+        frame = sys._getframe()
+        while frame is not None:
+            if Path(frame.f_code.co_filename).name == "paper.py" and len(self.closes) % 2:
+                self.closes.append(event.data.close)
+                return
+            frame = frame.f_back
+        super().on_candle(event)
+
+
+class AsksTheWall(FollowsTheLast):
+    """Trades by a clock on the wall: `clock` is `hour` of the local day, `now`, or `today`."""
+
+    name = "wall"
+    parameters = (Parameter("clock", "hour", "which"),)
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """Every second bar: in odd years and thirds of a day the other ones."""
+        looked = {
+            "hour": lambda: datetime.datetime.fromtimestamp(event.ts_ns / 1e9).hour // 8,
+            "now": lambda: int(time.time() // 3.15e7),
+            "today": lambda: datetime.datetime.now().year,
+        }[self.p.clock]()
+        if (looked + event.ts_ns // 300_000_000_000) % 2 == 0:
+            super().on_candle(event)
+
+
+class FollowsEach(Strategy):
+    """Honest: each of many markets by its own last bars. *only*: those named are traded, all
+    without a name."""
+
+    name = "each"
+    parameters = (Parameter("only", "", "symbols, joined by +"),)
+
+    def __init__(self, symbols: tuple[str, ...], given: dict[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self.closes: dict[str, list[float]] = {symbol: [] for symbol in symbols}
+        self.chosen = set(filter(None, self.p.only.split("+"))) or set(symbols)
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """As `FollowsTheLast`."""
+        symbol = event.data.symbol
+        closes = self.closes[symbol]
+        closes.append(event.data.close)
+        if symbol not in self.chosen or len(closes) < 6 or self.is_waiting(symbol):
+            return
+        move = float(np.sign(closes[-1] - closes[-6]))
+        held = float(np.sign(float(self.position[symbol])))
+        if held and move != held:
+            self.leave(symbol)
+        elif not held and move:
+            self.enter(symbol, Side.BUY if move > 0 else Side.SELL, size=0.01)
+
+
+class KnowsWhoStays(FollowsEach):
+    """Trades only markets whose recording goes on to the end. *files*: joined by +."""
+
+    name = "stays"
+    parameters = (*FollowsEach.parameters, Parameter("files", "", "recordings"))
+
+    def __init__(self, symbols: tuple[str, ...], given: dict[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        ends = [pl.read_parquet(path)["ts"][-1] for path in self.p.files.split("+")]
+        self.chosen = {s for s, end in zip(symbols, ends, strict=True) if end == max(ends)}
+
+
+class HearsTheFirst(FollowsEach):
+    """Follows whichever market it hears first in each moment."""
+
+    name = "first"
+
+    def __init__(self, symbols: tuple[str, ...], given: dict[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self.moment = 0
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """The others are late, though they are not."""
+        if event.ts_ns == self.moment:
+            return
+        self.moment = event.ts_ns
+        super().on_candle(event)
+
+
+class HoldsAll(Strategy):
+    """Buys every market at its first bar and keeps it."""
+
+    name = "holds"
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """A hundred of the quote coin each."""
+        symbol = event.data.symbol
+        if not self.position[symbol] and not self.is_waiting(symbol):
+            self.enter(symbol, Side.BUY, size=round(100 / event.data.close, 3))

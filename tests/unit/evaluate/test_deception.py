@@ -83,10 +83,50 @@ def test_chance_without_a_seed_is_caught(files):
     ],
 )
 def test_who_is_honest_passes(files, strategy, given):
-    document, _ = checked(files, strategy, **given)
+    document, found = checked(files, strategy, **given)
     assert document["passes"], document["verdict"]
-    assert {each["verdict"] for each in document["findings"]} == {"passes"}
+    assert found.pop("universe")["reason"] == "one market is no choice among many"
+    if strategy.startswith(str(EXAMPLES)):  # their conditions are computed on recorded bars
+        assert found["paper"]["reason"].startswith("it cannot be traded on paper: ")
+        assert found.pop("paper")["verdict"] == "note"
+    assert {each["verdict"] for each in found.values()} == {"passes"}
     assert "No check found" in document["verdict"]
+
+
+def test_tables_that_libraries_bring_and_the_way_of_an_import_are_no_data(files, tmp_path):
+    """Python looks for `python311.zip` at every import, and packages read tables of their own."""
+    source = tmp_path / "own.py"
+    source.write_text(
+        "import sys\nimport sysconfig\nfrom pathlib import Path\n"
+        "from cheating_strategies import FollowsTheLast\n"
+        "own = Path(sysconfig.get_paths()['purelib']) / 'own_table_of_a_library.csv'\n"
+        "for path in (*[p for p in sys.path if p.endswith('.zip')], own):\n"
+        "    try:\n        open(path)\n    except OSError:\n        pass\n"
+        "class Own(FollowsTheLast):\n    name = 'own'\n"
+    )
+    _, found = checked(files, f"{source}:Own")
+    assert found["eyes"]["verdict"] == "passes", found["eyes"]["reason"]
+
+
+def test_open_positions_of_made_markets_count(files, tmp_path):
+    """Who closes what gained and keeps what lost, has gained nothing where nothing can be known."""
+    source = tmp_path / "own.py"
+    source.write_text(
+        "from hean.core.module import on\nfrom hean.core.types import EventType, Side\n"
+        "from hean.strategies.base import Strategy\n"
+        "class Own(Strategy):\n    name = 'own'\n    @on(EventType.CANDLE)\n"
+        "    def on_candle(self, event):\n"
+        "        symbol, close = event.data.symbol, event.data.close\n"
+        "        if self.is_waiting(symbol):\n            return\n"
+        "        if not self.position[symbol]:\n"
+        "            self.paid = close\n            self.enter(symbol, Side.BUY)\n"
+        "        elif close > self.paid * 1.02:\n            self.leave(symbol)\n"
+    )
+    settings = BacktestSettings(f"{source}:Own", (SYMBOL,))
+    document = check(settings, Recording(files, (SYMBOL,)), bars=200, paths=60, cuts=10)
+    noise = next(each for each in document["findings"] if each["name"] == "noise")
+    assert noise["verdict"] == "passes", noise["reason"]
+    assert noise["reason"].endswith("in 60 markets")
 
 
 def test_who_does_nothing_was_not_checked(files):
@@ -167,4 +207,5 @@ def test_spot_and_perpetual_of_one_pair_are_told_apart(tmp_path):
     settings = BacktestSettings(f"{source}:Own", symbols)
     document = check(settings, Recording(tuple(files), symbols), bars=300, paths=12, cuts=12)
     assert document["passes"], document["verdict"]
+    assert len(document["findings"]) == 14
     assert {each["verdict"] for each in document["findings"]} == {"passes"}

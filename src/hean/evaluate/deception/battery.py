@@ -20,7 +20,7 @@ from hean.core.timeframe import timeframe_ns
 from hean.data.fingerprint import iso_utc
 from hean.data.schema import Kind
 from hean.errors import ParameterInvalid
-from hean.evaluate.deception import futures, null_market, worlds
+from hean.evaluate.deception import futures, null_market, sessions, times, universe, worlds
 from hean.evaluate.deception.findings import Bench, Finding, Verdict
 from hean.evaluate.deception.plays import Guard
 from hean.evaluate.deception.staging import Stage
@@ -30,7 +30,7 @@ BARS = 4_000
 PATHS = 100
 CUTS = 200  # more than there are kinds of
 ROWS_MAX = 50_000  # of the finest stream: a few hundred plays of it take a minute
-PLAYS = 220  # about as many without the made markets, for the progress
+PLAYS = 240  # about as many without the made markets, for the progress
 
 
 def check(
@@ -49,7 +49,7 @@ def check(
     *Returns*: the document: findings, the part that was played, whether it passes. *Raises*:
     `DataInvalid`; `ParameterInvalid` if the strategy cannot be played at all.
     """
-    recording, step_ns = _part(recording, settings, bars)
+    recording, step_ns = part(recording, settings, bars)
     done = 0
 
     def one_more() -> None:
@@ -75,14 +75,18 @@ def check(
             worlds.delay(bench),
             worlds.fills(bench),
             worlds.costs(bench),
+            worlds.ledger(bench),
             worlds.replay(bench),
+            sessions.paper(bench, seed),
+            universe.universe(bench),
+            times.time_of(bench),
             worlds.unit(bench),
         ]
         on_progress(1.0)
         return _document(settings, bench, findings)
 
 
-def _part(recording: Recording, settings: BacktestSettings, bars: int) -> tuple[Recording, int]:
+def part(recording: Recording, settings: BacktestSettings, bars: int) -> tuple[Recording, int]:
     """The beginning of the market, whose length is counted in bars, and the length of a bar."""
     market = recording.load()
     frames = [each.timeframe for each in market.markets.values() if each.timeframe]
@@ -104,7 +108,7 @@ def _document(settings: BacktestSettings, bench: Bench, findings: list[Finding])
     summary = bench.base.summary
     if failed:
         first = next((each for each in failed if each.name == "prefix"), failed[0])
-        sentence = f"Deceives itself: {first.reason}."
+        sentence = f"Deceives itself: {first.reason.rstrip('.')}."
     elif not bench.base.decisions:
         sentence = "Nothing was checked: it decided nothing in the part that was played."
     else:

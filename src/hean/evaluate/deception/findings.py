@@ -6,13 +6,14 @@ staged market, and the play of it as it was recorded.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from hean.backtest.run import BacktestSettings
-from hean.evaluate.deception.plays import Guard, Play, played
+from hean.evaluate.deception.plays import Guard, Play, Player, backtest, played
 from hean.evaluate.deception.staging import Stage, Staged
 
 
@@ -64,9 +65,18 @@ class Bench:
         self._count += 1
         return self._folder / f"world_{self._count}"
 
-    def play(self, staged: Staged, settings: BacktestSettings | None = None) -> Play:
-        """Play the strategy there."""
-        result = played(settings or self.settings, staged, guard=self._guard)
+    def play(
+        self,
+        staged: Staged,
+        settings: BacktestSettings | None = None,
+        *,
+        around: AbstractContextManager[object] | None = None,
+        player: Player = backtest,
+    ) -> Play:
+        """Play the strategy there. *around*: what else is different in that world."""
+        result = played(
+            settings or self.settings, staged, guard=self._guard, around=around, player=player
+        )
         self._on_play()
         return result
 

@@ -84,7 +84,7 @@ def other_future(bench: Bench, seed: int) -> Finding:
     if bench.stage.captures:
         reason = f"{bench.stage.captures[0].name} holds frames, whose future cannot be changed"
         return Finding(name, asks, Verdict.SKIPPED, reason)
-    moments = _moments(bench, FUTURES)
+    known = moments(bench, FUTURES)
     draw = generator(seed, NOISE)
 
     def noise(path: Array) -> Array:
@@ -98,13 +98,13 @@ def other_future(bench: Bench, seed: int) -> Finding:
         return np.asarray(path + np.log(10.0))
 
     found = []
-    for known_ns in moments:
+    for known_ns in known:
         for change in (noise, backwards, tenfold):
             staged = bench.stage.changed(bench.fresh(), with_other_future(change, known_ns))
             difference = compare(bench.base, bench.play(staged), known_ns)
             if difference is not None:
                 found.append(difference)
-    tried = 3 * len(moments)
+    tried = 3 * len(known)
     if found:
         return Finding(name, asks, Verdict.FAILS, explain(bench, found, tried))
     if not bench.base.decisions:
@@ -198,7 +198,7 @@ def _cuts(bench: Bench, seed: int) -> list[int]:
     return sorted(int(cut) for cut in cuts if ends[0] <= cut <= ends[-1])
 
 
-def _moments(bench: Bench, count: int) -> list[int]:
+def moments(bench: Bench, count: int) -> list[int]:
     """Moments between decisions, spread over them."""
     ends = _ends(bench)
     known = _known([ts for ts, _ in bench.base.decisions], ends) or ends.tolist()

@@ -47,7 +47,7 @@ def _on_chance(bench: Bench, name: str, asks: str, changes: list[Change]) -> Fin
         play = bench.play(bench.stage.changed(bench.fresh(), change))
         if play.failure:
             return Finding(name, asks, Verdict.FAILS, f"fails on a made market: {play.failure}")
-        if play.summary["trades"]:
+        if play.summary["fills"]:  # an open position counts: who keeps losers open is told of them
             earned.append(gross(play))
     if len(earned) < PATHS_MIN:
         reason = f"it trades in {len(earned)} of {len(changes)} made markets, too few to tell"

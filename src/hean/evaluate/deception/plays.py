@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from hean.backtest.result import RunRecord
-from hean.backtest.run import Backtest, BacktestSettings
+from hean.backtest.run import Backtest, BacktestSettings, MarketData
 from hean.core.module import Module, on
 from hean.core.timeframe import DAY_NS
 from hean.core.types import Event, EventType
 from hean.errors import HeanError
+from hean.evaluate.deception.accountant import Audit, Disagreement
 from hean.evaluate.deception.staging import Staged
 from hean.evaluate.deception.watching import Opened, watched
 from hean.strategies import load_strategy
@@ -34,7 +35,8 @@ Guard = Callable[[BacktestSettings], AbstractContextManager[object]]
 
 class Play(msgspec.Struct, frozen=True):
     """What came of a play. *failure*: what the strategy raised, in words; then there is no more.
-    *approved*: when each order was decided. *summary*, *record*: as of a backtest."""
+    *approved*: when each order was decided. *summary*, *record*: as of a backtest. *booked*: events
+    that moved money; *disagreement*: where a second set of books first says something else."""
 
     decisions: list[Decision]
     opened: list[Opened]
@@ -43,6 +45,8 @@ class Play(msgspec.Struct, frozen=True):
     failure: str = ""
     summary: dict[str, Any] = {}
     record: RunRecord | None = None
+    booked: int = 0
+    disagreement: Disagreement | None = None
 
     def until(self, end_ns: int) -> list[Decision]:
         """Decisions up to a moment."""
@@ -71,31 +75,58 @@ class Witness(Module):
         self.decisions.append((event.ts_ns, msgspec.structs.replace(event.data, **kept)))
 
 
+Outcome = tuple[dict[str, Any], RunRecord, Audit | None]
+"""Summary and record as of a backtest, and a second set of books if somebody kept one."""
+
+Player = Callable[[BacktestSettings, MarketData, Strategy, Witness], Outcome]
+"""Plays a strategy in a market, with a witness."""
+
+
+def backtest(
+    settings: BacktestSettings, market: MarketData, strategy: Strategy, witness: Witness
+) -> Outcome:
+    """The usual player."""
+    run = Backtest(settings, market, strategy=strategy)
+    run.system.add(witness)
+    run.recorder.step_ns = DAY_NS  # nobody looks at the curve
+    run.source = audit = Audit(run)
+    summary, record = run.run()
+    audit.compare()
+    return summary, record, audit
+
+
 def played(
     settings: BacktestSettings,
     staged: Staged,
     *,
     guard: Guard = lambda _: nullcontext(),
+    around: AbstractContextManager[object] | None = None,
+    player: Player = backtest,
 ) -> Play:
-    """Play once. *Raises*: `DataInvalid`; what *guard* raises of a strategy that hangs."""
-    market = staged.recording.load()
-    source = _source(settings.strategy)
+    """Play once. *around*: what else is different there. *Raises*: `DataInvalid`; what *guard*
+    raises of a strategy that hangs."""
+    market = staged.load()
+    source = source_of(settings.strategy)
     witness = Witness()
     before = set(sys.modules)
-    failure, record = "", None
+    failure, record, audit = "", None, None
     summary: dict[str, Any] = {}
-    with watched(staged.copies, source) as opened, guard(settings):
+    with watched(staged.copies, source) as opened, around or nullcontext(), guard(settings):
         try:
-            strategy = _built(settings)
-            run = Backtest(settings, market, strategy=strategy)
-            run.system.add(witness)
-            run.recorder.step_ns = DAY_NS  # nobody looks at the curve
-            summary, record = run.run()
+            summary, record, audit = player(settings, market, _built(settings), witness)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # reason: a user's code
             failure = f"{_line(error, source)}{type(error).__name__}: {_words(error)}"
     _forget(before, source)
     return Play(
-        witness.decisions, opened, witness.approved, market.end_ns, failure, summary, record
+        witness.decisions,
+        opened,
+        witness.approved,
+        market.end_ns,
+        failure,
+        summary,
+        record,
+        audit.events if audit else 0,
+        audit.first if audit else None,
     )
 
 
@@ -103,7 +134,7 @@ def _built(settings: BacktestSettings) -> Strategy:
     return load_strategy(settings.strategy)(settings.symbols, dict(settings.given))
 
 
-def _source(spec: str) -> str:
+def source_of(spec: str) -> str:
     """The file of a strategy as its frames name it; empty for one of HEAN's own."""
     return str(Path(spec.rpartition(":")[0])) if ":" in spec else ""
 

@@ -5,6 +5,7 @@ chance. Every copy keeps name, columns and units of its original, so that who re
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from hean.backtest.run import MarketData
 from hean.core.listing import listing_of, pair_of
 from hean.data.captures import is_capture
 from hean.data.identity import CATALOG_DIRECTORY
@@ -22,6 +24,7 @@ from hean.data.reader import Columns, read_columns
 from hean.data.schema import Kind
 from hean.errors import DataInvalid
 from hean.evaluate.plays import Recording
+from hean.feeds.history import History
 
 Array = npt.NDArray[np.float64]
 Change = Callable[[Columns, dict[str, Array]], dict[str, Array]]
@@ -31,10 +34,24 @@ PRICES = ("open", "high", "low", "close", "price")
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """A market to play. *copies*: which file stands for which original."""
+    """A market to play. *copies*: which file stands for which original. *is_turned*: symbols are
+    fed in reverse, so that facts of one moment come in the other order."""
 
     recording: Recording
     copies: Mapping[Path, Path]
+    is_turned: bool = False
+
+    def load(self) -> MarketData:
+        """Read it. *Raises*: `DataInvalid`."""
+        market = self.recording.load()
+        if self.is_turned and isinstance(market, History):
+            turned = dict(reversed(market.markets.items()))
+            return dataclasses.replace(market, markets=turned)
+        return market
+
+    def turned(self) -> Staged:
+        """The same in the other order."""
+        return msgspec.structs.replace(self, is_turned=True)
 
 
 class Stage:
@@ -57,29 +74,58 @@ class Stage:
     def bars(self) -> dict[str, list[Columns]]:
         """Candle files by symbol, as they are asked for."""
         return {
-            symbol: [
-                columns
-                for columns in self.columns.values()
-                if columns.kind is Kind.CANDLES
-                and listing_of(symbol).covers(columns.symbol, columns.market, columns.venue)
-            ]
+            symbol: [columns for columns in self.of(symbol) if columns.kind is Kind.CANDLES]
             for symbol in self.recording.symbols
         }
 
+    def of(self, symbol: str) -> list[Columns]:
+        """The files of a symbol."""
+        return [columns for columns in self.columns.values() if _belongs(columns, symbol)]
+
     def cut(self, folder: Path, end_ns: int) -> Staged:
         """The market as it was recorded up to *end_ns*."""
-        return self._staged(folder, end_ns, lambda _, values: values)
+        return self._staged(folder, lambda _: end_ns, end_ns=end_ns)
+
+    def ended(self, folder: Path, symbol: str, end_ns: int) -> Staged:
+        """The whole market, but for *symbol*, which goes away at *end_ns*."""
+
+        def end_of(columns: Columns) -> int:
+            return end_ns if _belongs(columns, symbol) else self.end_ns
+
+        return self._staged(folder, end_of)
+
+    def only(self, folder: Path, symbols: tuple[str, ...]) -> Staged:
+        """The market of *symbols* alone."""
+
+        def end_of(columns: Columns) -> int:
+            return self.end_ns if any(_belongs(columns, each) for each in symbols) else 0
+
+        staged = self._staged(folder, end_of)
+        recording = msgspec.structs.replace(staged.recording, symbols=symbols)
+        return msgspec.structs.replace(staged, recording=recording)
 
     def changed(self, folder: Path, change: Change) -> Staged:
         """The whole market with other numbers. *Raises*: `DataInvalid` for captures."""
         if self.captures:
             raise DataInvalid(f"{self.captures[0].name}: frames cannot be changed.")
-        return self._staged(folder, self.end_ns, change)
+        return self._staged(folder, change=change)
 
-    def _staged(self, folder: Path, end_ns: int, change: Change) -> Staged:
+    def edited(self, folder: Path, edit: Callable[[pl.DataFrame], pl.DataFrame]) -> Staged:
+        """The whole market with other rows: repeated, or in another order."""
+        return self._staged(folder, edit=edit)
+
+    def _staged(
+        self,
+        folder: Path,
+        end_of: Callable[[Columns], int] | None = None,
+        *,
+        end_ns: int | None = None,
+        change: Change = lambda _, values: values,
+        edit: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    ) -> Staged:
         copies: dict[Path, Path] = {}
         for number, (path, columns) in enumerate(self.columns.items()):
-            rows = _known_rows(columns, end_ns)
+            rows = _known_rows(columns, end_of(columns) if end_of else self.end_ns)
             if not rows:
                 continue
             frame = self._frames[path].head(rows)
@@ -94,6 +140,7 @@ class Stage:
                 for name in values
                 if put[name] is not values[name]
             )
+            frame = edit(frame)
             copies[path] = folder / str(number) / _identity(path)
             copies[path].parent.mkdir(parents=True)
             if path.suffix == ".parquet":
@@ -103,7 +150,9 @@ class Stage:
                 copies[path].write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
         files = (*copies.values(), *self.captures)
         start_ns = self.recording.start_ns
-        recording = Recording(files, self.recording.symbols, start_ns, end_ns)
+        recording = Recording(
+            files, self.recording.symbols, start_ns, self.end_ns if end_ns is None else end_ns
+        )
         return Staged(recording, copies)
 
     def _read(self, path: Path) -> tuple[pl.DataFrame, Columns]:
@@ -119,6 +168,10 @@ class Stage:
         return frame, columns
 
 
+def _belongs(columns: Columns, symbol: str) -> bool:
+    return listing_of(symbol).covers(columns.symbol, columns.market, columns.venue)
+
+
 def _identity(path: Path) -> Path:
     """The part of a path that says whose market it is: the name, or the place in the catalog."""
     in_catalog = len(path.parts) >= 5 and path.parts[-5] == CATALOG_DIRECTORY
@@ -128,6 +181,8 @@ def _identity(path: Path) -> Path:
 def _known_rows(columns: Columns, end_ns: int) -> int:
     """How many rows are known at a moment: bars when they end, everything else when it happens."""
     if columns.kind is Kind.FUNDING:
+        if not end_ns:
+            return 0
         # One row alone proves no interval; the engine plays none that comes later.
         return min(max(int(np.searchsorted(columns.ts, end_ns, side="right")), 2), columns.rows)
     return int(np.searchsorted(columns.ts + (columns.step_ns or 0), end_ns, side="right"))

@@ -11,6 +11,7 @@ import builtins
 import io
 import os
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -48,8 +49,9 @@ def watched(copies: Mapping[Path, Path], source: str) -> Iterator[list[Opened]]:
             return name
         path = Path(os.fspath(name)).resolve()
         copy = known.get(path)
-        if copy is not None or suffix_of(path) or path.suffix.lower() in TABLES:
-            opened = Opened(path, copy is not None, _line_of(source))
+        is_table = suffix_of(path) or path.suffix.lower() in TABLES
+        if copy is not None or (is_table and not _is_library(path)):
+            opened = Opened(path, copy is not None, line_of(source))
             if opened not in seen:
                 seen.append(opened)
         return name if copy is None else copy
@@ -68,6 +70,16 @@ def watched(copies: Mapping[Path, Path], source: str) -> Iterator[list[Opened]]:
         yield seen
 
 
+def _is_library(path: Path) -> bool:
+    """Whether it is looked for on the way of an import, such as `python311.zip`, or came with
+    Python or a package: libraries bring tables of their own.
+    """
+    places = [*sysconfig.get_paths().values(), sys.base_prefix]
+    roots = {Path(place).resolve() for place in places}
+    is_import = str(path) in {str(Path(entry).resolve()) for entry in sys.path if entry}
+    return is_import or any(root in path.parents for root in roots)
+
+
 def _readers() -> Iterator[tuple[ModuleType, str]]:
     yield from ((builtins, "open"), (io, "open"), (os, "open"))
     for name in dir(polars):
@@ -75,8 +87,8 @@ def _readers() -> Iterator[tuple[ModuleType, str]]:
             yield polars, name
 
 
-def _line_of(source: str) -> int:
-    """The innermost line of the user's file that is being executed."""
+def line_of(source: str) -> int:
+    """The innermost line of the user's file that is being executed; 0 if none is."""
     frame: FrameType | None = sys._getframe(1)  # reason: who opens it is the point
     while frame is not None and source:
         if os.path.abspath(frame.f_code.co_filename) == os.path.abspath(source):

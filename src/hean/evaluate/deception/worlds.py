@@ -131,6 +131,22 @@ def costs(bench: Bench) -> Finding:
     return Finding(name, asks, Verdict.PASSES, said)
 
 
+def ledger(bench: Bench) -> Finding:
+    """The account says after every event what a second one says that heard the venue alone."""
+    name, asks = "ledger", "do its books agree with those of a second accountant?"
+    base, apart = bench.base, bench.base.disagreement
+    if apart is not None:
+        reason = (
+            f"at {iso_utc(apart.ts_ns)} the ledger has {apart.what} of {apart.ledger:f}; fills, "
+            f"settlements and prices of the venue make {apart.accountant:f}"
+        )
+        return Finding(name, asks, Verdict.FAILS, reason)
+    if not base.booked:
+        return Finding(name, asks, Verdict.SKIPPED, "no money moved")
+    reason = f"equal after {base.booked:,} fills and settlements, to 1e-12 of the quote coin"
+    return Finding(name, asks, Verdict.PASSES, reason)
+
+
 def replay(bench: Bench) -> Finding:
     """The same market twice, the same decisions and the same state."""
     name, asks = "replay", "does it do the same when it is played again?"
