@@ -16,7 +16,7 @@ import pytest
 import cheating_strategies
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.data import reader
-from hean.evaluate.deception import sessions, times, universe, worlds
+from hean.evaluate.deception import futures, sessions, times, universe, worlds
 from hean.evaluate.deception.battery import part
 from hean.evaluate.deception.findings import Bench
 from hean.evaluate.deception.staging import Stage
@@ -38,7 +38,8 @@ def files(tmp_path_factory):
 @pytest.fixture
 def bench_of(tmp_path):
     def made(files, strategy, symbols=(SYMBOL,), bars=300, bar="1m", /, **given):
-        spec = strategy if strategy.islower() else f"{CHEATS}:{strategy}"
+        is_whole = strategy.islower() or ":" in strategy
+        spec = strategy if is_whole else f"{CHEATS}:{strategy}"
         settings = BacktestSettings(spec, symbols, given, bar=bar)
         recording, step_ns = part(Recording(tuple(files), symbols), settings, bars)
         bench = Bench(
@@ -171,6 +172,25 @@ def test_other_fills_are_listed_with_what_differs(files, bench_of, monkeypatch):
     assert " fee " in found.reason
 
 
+def test_the_recording_of_a_session_is_cut_and_played_again(files, bench_of, tmp_path):
+    """What `hean paper --record` writes is checked as well: it stops earlier, and is no data that
+    the strategy opened.
+    """
+    made = bench_of(files, "FollowsTheLast")
+    frames, terms, settings = sessions._material(made)
+    path = tmp_path / "binance_session_made.jsonl.gz"
+    made.play(made.whole, settings, player=sessions._Session(terms, frames, path, 0))
+    bench = bench_of((path,), "FollowsTheLast", (SYMBOL,), 300, "5m")
+    assert len(bench.base.decisions) > 10
+    assert futures.own_eyes(bench).verdict == "passes"
+    found = futures.prefix(bench, 0, 12)
+    assert found.verdict == "passes", found.reason
+    assert found.reason.endswith("the same at 12 cuts")
+    for check in (worlds.ledger, times.time_of):
+        assert check(bench).verdict == "passes"
+    assert sessions.paper(bench, 0).verdict == "passes"
+
+
 # ---------------------------------------------------------------- T11, the universe
 
 
@@ -233,6 +253,28 @@ def test_who_follows_the_first_of_two_equal_moments_is_caught(tmp_path, bench_of
     found = times.time_of(bench_of(files, "HearsTheFirst", FOUR[:2]))
     assert found.verdict == "fails"
     assert found.reason.startswith("hangs on which of two facts of one moment it hears first")
+
+
+def test_who_asks_for_more_than_the_account_holds_is_told_and_not_blamed(tmp_path, bench_of):
+    """Coins of three markets are asked for at one moment, and cash is there for one."""
+    files = [
+        path.rename(path.with_name(path.name.replace("_perp_", "_spot_")))
+        for path in candles_of(tmp_path, FOUR[:3])
+    ]
+    source = tmp_path / "own.py"
+    source.write_text(
+        "from hean.core.module import on\nfrom hean.core.types import EventType, Side\n"
+        "from hean.strategies.base import Strategy\n"
+        "class Own(Strategy):\n    name = 'own'\n    @on(EventType.CANDLE)\n"
+        "    def on_candle(self, event):\n        symbol = event.data.symbol\n"
+        "        if self.position[symbol]:\n            self.leave(symbol)\n"
+        "        elif event.ts_ns % 3_600_000_000_000 == 0:\n"
+        "            self.enter(symbol, Side.BUY, size=8.0)\n"
+    )
+    bench = bench_of(files, f"{source}:Own", FOUR[:3])
+    found = times.time_of(bench)
+    assert found.verdict == "note", found.reason
+    assert "the account holds one of several orders of one moment" in found.reason
 
 
 def test_rows_told_twice_that_change_decisions_are_caught(files, bench_of, monkeypatch):

@@ -30,6 +30,7 @@ BARS = 4_000
 PATHS = 100
 CUTS = 200  # more than there are kinds of
 ROWS_MAX = 50_000  # of the finest stream: a few hundred plays of it take a minute
+FEW = 20  # decisions
 PLAYS = 240  # about as many without the made markets, for the progress
 
 
@@ -110,9 +111,15 @@ def _document(settings: BacktestSettings, bench: Bench, findings: list[Finding])
         first = next((each for each in failed if each.name == "prefix"), failed[0])
         sentence = f"Deceives itself: {first.reason.rstrip('.')}."
     elif not bench.base.decisions:
-        sentence = "Nothing was checked: it decided nothing in the part that was played."
+        sentence = (
+            "Nothing was checked: it decided nothing in the part that was played. Play more of it "
+            "(--bars), another part (--start), or settings under which it trades (--param, --fees)."
+        )
     else:
         sentence = "No check found that it knows what it cannot know."
+        if len(bench.base.decisions) < FEW:
+            few = f"{len(bench.base.decisions)} decisions"
+            sentence += f" That rests on {few}; more bars (--bars) say more."
     return {
         "strategy": settings.strategy,
         "symbols": list(settings.symbols),

@@ -50,7 +50,11 @@ def _on_chance(bench: Bench, name: str, asks: str, changes: list[Change]) -> Fin
         if play.summary["fills"]:  # an open position counts: who keeps losers open is told of them
             earned.append(gross(play))
     if len(earned) < PATHS_MIN:
-        reason = f"it trades in {len(earned)} of {len(changes)} made markets, too few to tell"
+        pays = any(c.kind is Kind.FUNDING for c in bench.stage.columns.values())
+        reason = (
+            f"it trades in {len(earned)} of {len(changes)} made markets"
+            f"{', which pay no funding' if pays else ''}: too few to tell"
+        )
         return Finding(name, asks, Verdict.SKIPPED, reason)
     mean, spread = float(np.mean(earned)), float(np.std(earned, ddof=1))
     score = mean / (spread / math.sqrt(len(earned))) if spread else math.copysign(math.inf, mean)

@@ -56,16 +56,7 @@ def paper(bench: Bench, seed: int) -> Finding:
     name, asks = "paper", "does it trade on paper as in the backtest?"
     if not bench.base.decisions:
         return Finding(name, asks, Verdict.SKIPPED, "it decided nothing")
-    market = bench.whole.load()
-    if not isinstance(market, History):
-        reason = "the recording of a session is played by hean parity"
-        return Finding(name, asks, Verdict.SKIPPED, reason)
-    frames = list(islice(frames_of(market), FRAMES))
-    timeframes = [each.timeframe for each in market.markets.values() if each.timeframe]
-    settings = bench.settings
-    if timeframes:
-        settings = msgspec.structs.replace(settings, bar=timeframes[0])
-    terms = [terms_of(each) for each in market.markets.values()]
+    frames, terms, settings = _material(bench)
     path = bench.fresh() / "session.jsonl.gz"
     path.parent.mkdir()
     ran = bench.play(bench.whole, settings, player=_Session(terms, frames, path, seed))
@@ -82,6 +73,20 @@ def paper(bench: Bench, seed: int) -> Finding:
         reason = f"it decided nothing in a session of {len(frames):,} frames"
         return Finding(name, asks, Verdict.SKIPPED, reason)
     return _compared(name, asks, ran, again)
+
+
+def _material(bench: Bench) -> tuple[list[Frame], list[Terms], BacktestSettings]:
+    """Frames, what their venue lists, and the settings with the bars that are made of them."""
+    market, settings = bench.whole.load(), bench.settings
+    if not isinstance(market, History):  # it is a session already
+        session = Recording(bench.whole.recording.files[0])
+        frames = ((at_ns, facts) for _, at_ns, facts in session)
+        return list(islice(frames, FRAMES)), session.opening.terms, settings
+    timeframes = [each.timeframe for each in market.markets.values() if each.timeframe]
+    if timeframes:
+        settings = msgspec.structs.replace(settings, bar=timeframes[0])
+    terms = [terms_of(each) for each in market.markets.values()]
+    return list(islice(frames_of(market), FRAMES)), terms, settings
 
 
 def _compared(name: str, asks: str, ran: Play, again: Play) -> Finding:

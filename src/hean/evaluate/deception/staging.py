@@ -25,6 +25,8 @@ from hean.data.schema import Kind
 from hean.errors import DataInvalid
 from hean.evaluate.plays import Recording
 from hean.feeds.history import History
+from hean.feeds.recording import Recording as Session
+from hean.feeds.recording import is_session_recording
 
 Array = npt.NDArray[np.float64]
 Change = Callable[[Columns, dict[str, Array]], dict[str, Array]]
@@ -55,7 +57,8 @@ class Staged(msgspec.Struct, frozen=True):
 
 
 class Stage:
-    """The originals, read once. *recording*: their files; captures are kept as they are.
+    """The originals, read once. *recording*: their files; captures are kept as they are, but for
+    the recording of a session, which can be cut.
 
     *columns*: by file, cut to the part that is played.
     """
@@ -64,6 +67,9 @@ class Stage:
         self.recording = recording
         self.end_ns = end_ns
         self.captures = [path for path in recording.files if is_capture(path)]
+        self._sessions = {
+            path: _lines_of(path) for path in self.captures if is_session_recording(path)
+        }
         self._frames: dict[Path, pl.DataFrame] = {}
         self.columns: dict[Path, Columns] = {}
         for path in recording.files:
@@ -148,11 +154,15 @@ class Stage:
             else:
                 text = frame.write_csv().encode()
                 copies[path].write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
-        files = (*copies.values(), *self.captures)
+        last_ns = self.end_ns if end_ns is None else end_ns
+        for path, lines in self._sessions.items():
+            copies[path] = folder / path.name
+            folder.mkdir(parents=True, exist_ok=True)
+            with gzip.open(copies[path], "wb", compresslevel=1) as file:
+                file.write(_cut_session(lines, last_ns))
+        files = (*copies.values(), *(path for path in self.captures if path not in copies))
         start_ns = self.recording.start_ns
-        recording = Recording(
-            files, self.recording.symbols, start_ns, self.end_ns if end_ns is None else end_ns
-        )
+        recording = Recording(files, self.recording.symbols, start_ns, last_ns)
         return Staged(recording, copies)
 
     def _read(self, path: Path) -> tuple[pl.DataFrame, Columns]:
@@ -166,6 +176,29 @@ class Stage:
                 "import) and check the strategy on that."
             )
         return frame, columns
+
+
+def _lines_of(path: Path) -> list[bytes]:
+    """Of the recording of a session, which is read as such first, so that nothing is wrong with
+    it. Each begins with its moment."""
+    Session(path)
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines(keepends=True)
+
+
+def _cut_session(lines: list[bytes], end_ns: int) -> bytes:
+    """The session up to a moment, ended there in order. The first line says what it is."""
+    kept = [lines[0], *(x for x in lines[1:] if int(x.partition(b" ")[0]) <= end_ns)]
+    while b'"end":' in kept[-1][:40]:
+        kept.pop()
+    frame = msgspec.json.decode(kept[-1].partition(b" ")[2], type=_Numbered)
+    return b"".join(kept) + b'%d {"end":%d}\n' % (end_ns, frame.n)
+
+
+class _Numbered(msgspec.Struct):
+    """A frame's line; the opening has no number."""
+
+    n: int = 0
 
 
 def _belongs(columns: Columns, symbol: str) -> bool:

@@ -37,38 +37,63 @@ def time_of(bench: Bench) -> Finding:
         return Finding(name, asks, Verdict.SKIPPED, "it decided nothing")
     said: list[str] = []
     refused: list[str] = []
+    notes: list[str] = []
     for part in (_both_orders, _rows, _clocks):
         found = part(bench)
         if found.fault:
             return Finding(name, asks, Verdict.FAILS, found.fault)
         said += found.same
         refused += found.refused
-    reason = f"the same {', '.join(said)}"
+        notes += [found.note] if found.note else []
+    reason = f"{''.join(f'{each}; ' for each in notes)}the same {', '.join(said)}"
     if refused:
         reason += f"; refused: {' and '.join(refused)}"
-    return Finding(name, asks, Verdict.PASSES, reason)
+    return Finding(name, asks, Verdict.NOTE if notes else Verdict.PASSES, reason)
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What one kind of tries found: a fault in words, or where it was the same, and what was
-    refused before the strategy could hear it."""
+    """What one kind of tries found: a fault in words, or what should be known; where it was the
+    same, and what was refused before the strategy could hear it."""
 
     fault: str = ""
+    note: str = ""
     same: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
 
 def _both_orders(bench: Bench) -> Part:
-    """Facts of one moment come in the other order: symbols are fed in reverse."""
+    """Facts of one moment come in the other order: symbols are fed in reverse. Where the account
+    cannot hold all that is asked of it at once, the first to ask gets it; what is decided after
+    such a moment says nothing of the strategy."""
     if len(bench.settings.symbols) < 2:
         return Part()
-    at_ns = _parted(bench.base, bench.play(bench.whole.turned()), is_sized=False)
-    if at_ns is not None:
+    other = bench.play(bench.whole.turned())
+    at_ns = _parted(bench.base, other, is_sized=False)
+    if at_ns is None:
+        return Part(same=("in the other order of equal moments",))
+    filled_ns = _filled_otherwise(bench.base, other)
+    if filled_ns is not None and filled_ns <= at_ns:
         return Part(
-            "hangs on which of two facts of one moment it hears first: in the other order the "
-            f"decisions of {iso_utc(at_ns)} are others"
+            note=f"at {iso_utc(filled_ns)} the account holds one of several orders of one moment, "
+            "and which one hangs on who is heard first"
         )
-    return Part(same=("in the other order of equal moments",))
+    return Part(
+        "hangs on which of two facts of one moment it hears first: in the other order the "
+        f"decisions of {iso_utc(at_ns)} are others"
+    )
+
+
+def _filled_otherwise(base: Play, other: Play) -> int | None:
+    """The first moment with other fills; None if there is none."""
+    if base.record is None or other.record is None:
+        return None
+    one, two = (
+        Counter((fill.ts_ns, fill.symbol, fill.side, fill.qty) for fill in play.record.fills)
+        for play in (base, other)
+        if play.record
+    )
+    apart = (one - two) + (two - one)
+    return min((ts_ns for ts_ns, *_ in apart), default=None)
 
 
 def _rows(bench: Bench) -> Part:

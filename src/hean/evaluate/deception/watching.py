@@ -42,12 +42,15 @@ def watched(copies: Mapping[Path, Path], source: str) -> Iterator[list[Opened]]:
     strategy. Yields the list that grows.
     """
     known = {path.resolve(): copy for path, copy in copies.items()}
+    worlds = {copy.resolve() for copy in copies.values()}
     seen: list[Opened] = []
 
     def exchange(name: Any) -> Any:
         if not isinstance(name, str | os.PathLike):
             return name
         path = Path(os.fspath(name)).resolve()
+        if path in worlds:  # the run itself reads on in it
+            return name
         copy = known.get(path)
         is_table = suffix_of(path) or path.suffix.lower() in TABLES
         if copy is not None or (is_table and not _is_library(path)):
