@@ -199,14 +199,25 @@ class ArrivingMarket:
         symbol = self._symbols[funding.symbol]
         symbol.settle(at_ns)
         symbol.rate = funding.rate
-        if funding.next_ts:
+        # A venue may go on announcing a settlement for a while after it was due: it is one payment.
+        if funding.next_ts > symbol.settled_ns:
             symbol.due_ns = max(funding.next_ts, at_ns)
 
 
 class _Symbol:
     """What has arrived of one symbol and was not played yet."""
 
-    __slots__ = ("_last", "closes", "due_ns", "interval_ns", "rate", "rows", "streams", "tick_size")
+    __slots__ = (
+        "_last",
+        "closes",
+        "due_ns",
+        "interval_ns",
+        "rate",
+        "rows",
+        "settled_ns",
+        "streams",
+        "tick_size",
+    )
 
     def __init__(self, tick_size: float, interval_ns: int) -> None:
         self.tick_size = tick_size
@@ -216,6 +227,8 @@ class _Symbol:
         self.rate = 0.0
         self.due_ns = 0
         """The next settlement, 0 while none is known."""
+        self.settled_ns = 0
+        """When the last settlement was due."""
         self.closes: list[tuple[int, float]] = []
         self._last = (0.0, BUY)
 
@@ -223,6 +236,7 @@ class _Symbol:
         """Settle funding that is due before *until_ns*, at the rate last told."""
         while 0 < self.due_ns < until_ns:
             self.rows["funding"].append((self.due_ns, self.rate))
+            self.settled_ns = self.due_ns
             self.due_ns += self.interval_ns
 
     def aggressor(self, tick: Tick) -> int:

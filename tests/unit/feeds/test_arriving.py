@@ -148,6 +148,22 @@ def test_funding_is_settled_on_schedule_at_the_rate_last_told_even_without_a_fee
     assert settled == [(START_NS + hours * HOUR_NS, 0.0003) for hours in (1, 9, 17)]
 
 
+def test_a_settlement_that_the_venue_still_announces_is_paid_once() -> None:
+    played = Played()
+    due_ns = START_NS + HOUR_NS
+    played.market.take(START_NS + 1, (book(True, {100.0: 1}, {100.1: 1}),))
+    for at_ns, rate, next_ns in [
+        (START_NS + 2, 0.0001, due_ns),
+        (due_ns + S_NS, 0.0002, due_ns),  # the next rate is told before the next time is
+        (due_ns + 2 * S_NS, 0.0003, due_ns),
+        (due_ns + 3 * S_NS, 0.0003, due_ns + 8 * HOUR_NS),
+    ]:
+        played.market.take(at_ns, (Funding("BTCUSDT", rate, next_ns),))
+    told = played.play(due_ns + 9 * HOUR_NS)
+    settled = [(at - ANSWER_NS - due_ns, f.rate) for at, f in told if isinstance(f, Funding)]
+    assert settled == [(0, 0.0001), (8 * HOUR_NS, 0.0003)]
+
+
 def test_a_rate_to_come_is_no_payment() -> None:
     played = Played()
     for number in range(5):
