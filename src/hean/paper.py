@@ -27,6 +27,8 @@ from hean.core.types import EventType, Health, Payload
 from hean.feeds.arriving import ArrivingMarket, Terms
 from hean.feeds.freshness import STALE
 from hean.feeds.places import Feeds
+from hean.net.http import HttpTransport
+from hean.net.socket import Dial, picows_dial
 from hean.strategies.base import Strategy
 from hean.venues.endpoints import Place
 
@@ -93,7 +95,7 @@ class Paper:
 
     *places*: the markets, with the symbols of each. *now*: UTC nanoseconds that never go back.
     *rng*: of waiting times. *on_ready*: told once the feed delivers, before the first fact is
-    played.
+    played. *transport*, *dial*: as of `Feeds`.
     """
 
     def __init__(
@@ -107,11 +109,13 @@ class Paper:
         depth: int = 50,
         on_ready: Callable[[Paper], None] | None = None,
         show: Callable[[Paper], None] | None = None,
+        transport: Callable[[float], HttpTransport] | None = None,
+        dial: Dial = picows_dial,
     ) -> None:
         self.places = places
         self.settings = settings
         self.session: PaperSession
-        self.feeds = Feeds(places, now=now, rng=rng, depth=depth)
+        self.feeds = Feeds(places, now=now, rng=rng, depth=depth, transport=transport, dial=dial)
         self.terms: list[Terms]
         self.ended_ns = 0
         """Up to when it was played."""

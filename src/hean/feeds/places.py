@@ -22,8 +22,8 @@ from hean.feeds.listing import Listed, load_listing
 from hean.feeds.live import LiveFeed, Take
 from hean.feeds.rest_binance import BinanceRest
 from hean.feeds.rest_bybit import BybitRest
-from hean.net.http import HttpClient
-from hean.net.socket import ConnectGovernor
+from hean.net.http import HttpClient, HttpTransport
+from hean.net.socket import ConnectGovernor, Dial, picows_dial
 from hean.venues.endpoints import Place
 
 LISTING_TIMEOUT_S = 20.0  # a list of all instruments is megabytes
@@ -33,7 +33,7 @@ class Feeds:
     """All feeds of a session: `load` what they trade, then `start`.
 
     *now*: UTC nanoseconds that never go back. *rng*: of waiting times. *depth*: levels of Bybit's
-    books.
+    books. *transport*, *dial*: how requests travel and sockets are opened.
     """
 
     def __init__(
@@ -43,12 +43,16 @@ class Feeds:
         now: Callable[[], int],
         rng: random.Random,
         depth: int,
+        transport: Callable[[float], HttpTransport] | None = None,
+        dial: Dial = picows_dial,
     ) -> None:
         self.places = places
         self.feeds: list[LiveFeed] = []
         self._now = now
         self._rng = rng
         self._depth = depth
+        self._transport = transport
+        self._dial = dial
         self._rests: list[BybitRest | BinanceRest] = []
         self._listed: list[dict[str, Listed]] = []
 
@@ -59,7 +63,12 @@ class Feeds:
         """
         terms: list[Terms] = []
         for place in self.places:
-            client = HttpClient(place.endpoints.rest, now=self._now, timeout_s=LISTING_TIMEOUT_S)
+            client = HttpClient(
+                place.endpoints.rest,
+                now=self._now,
+                timeout_s=LISTING_TIMEOUT_S,
+                transport=self._transport,
+            )
             await stack.enter_async_context(client)
             make = BybitRest if place.endpoints.venue == "bybit" else BinanceRest
             rest = make(client, place.endpoints.market, now=self._now, rng=self._rng)
@@ -80,6 +89,7 @@ class Feeds:
                 "now": self._now,
                 "rng": self._rng,
                 "governor": governor,
+                "dial": self._dial,
             }
             url, market = place.endpoints.public, place.endpoints.market
             rules = {symbol: row.instrument for symbol, row in listed.items()}

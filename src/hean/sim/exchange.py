@@ -31,7 +31,7 @@ TICK_S = 0.25  # how often streams with a rhythm speak; a real venue does ten ti
 STEP_S = 0.5  # how often the market moves
 LEVELS = 25
 MILLI = Decimal("0.001")
-HOUR_NS = 3_600_000_000_000
+MINUTE_NS = 60_000_000_000
 START_PRICES = {"BTCUSDT": 60_000, "ETHUSDT": 3_000}
 
 
@@ -50,6 +50,8 @@ class MarketPath:
 
 class SimExchange:
     """An exchange of one venue and one market. *limits_scale*: multiplies its rate limits."""
+
+    tick_s, step_s = TICK_S, STEP_S
 
     def __init__(
         self,
@@ -97,8 +99,8 @@ class SimExchange:
         """Let time pass at the exchange."""
         for market in self.markets:
             self._move(market)
-        self.world.later(TICK_S, self._tick)
-        self.world.later(STEP_S, self._step)
+        self.world.later(self.tick_s, self._tick)
+        self.world.later(self.step_s, self._step)
 
     def set(self, setting: Setting) -> None:
         """Set a fault dial."""
@@ -136,25 +138,18 @@ class SimExchange:
     def _tick(self) -> None:
         self.faults.tick()
         self.dialect.tick(self.now())
-        self.world.later(TICK_S, self._tick)
+        self.world.later(self.tick_s, self._tick)
 
     def _step(self) -> None:
         for market in self.markets:
             self._move(market)
         self.venue.step()
-        self.world.later(STEP_S, self._step)
+        self.world.later(self.step_s, self._step)
 
     def _move(self, market: TwinMarket) -> None:
-        """One step of the walk: a new book, perhaps trades."""
+        """One step: a new book, perhaps trades."""
         rng, path = self._rng, self.path
-        price = self._prices[market.key]
-        change = rng.gauss(path.drift_fraction, path.sigma_fraction)
-        if path.jump_probability and rng.random() < path.jump_probability:
-            change += rng.choice((-1, 1)) * path.jump_fraction
-        price = self._prices[market.key] = max(
-            price * (1 + change), float(market.listing.tick) * 100
-        )
-        middle = market.ticks(Decimal(f"{price:.9f}"))
+        middle = market.ticks(Decimal(f"{self.next_price(market):.9f}"))
         scale = market.lots(MILLI) or 1  # some lots are larger
         bids, asks = _levels(rng, middle - 1, -1, scale), _levels(rng, middle + 1, 1, scale)
         self.venue.market_depth(market, bids, asks, is_snapshot=True, is_event=True)
@@ -166,11 +161,21 @@ class SimExchange:
             ticks = (asks if is_buy else bids)[rng.randrange(3)][0]
             self.venue.market_trade(market, ticks, rng.randrange(1, 200) * scale, is_buy=is_buy)
 
+    def next_price(self, market: TwinMarket) -> float:
+        """Where the middle of a market goes next: one step of its walk."""
+        rng, path = self._rng, self.path
+        change = rng.gauss(path.drift_fraction, path.sigma_fraction)
+        if path.jump_probability and rng.random() < path.jump_probability:
+            change += rng.choice((-1, 1)) * path.jump_fraction
+        price = max(self._prices[market.key] * (1 + change), float(market.listing.tick) * 100)
+        self._prices[market.key] = price
+        return price
+
     def _list(self, venue: str, kind: str, symbol: str) -> None:
         market = TwinMarket(listing_for(venue, kind, symbol), seed=self.world.seed)
         price = Decimal(START_PRICES[symbol])
         market.last = market.mark = market.index = price
-        span_ns = market.listing.funding_hours * HOUR_NS
+        span_ns = market.listing.funding_minutes * MINUTE_NS
         market.next_funding_ns = (self.now() // span_ns + 1) * span_ns
         self.venue.markets[kind, symbol] = market
 

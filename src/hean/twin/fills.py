@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hean.twin import checks
 from hean.twin.account import Account, Position
 from hean.twin.listing import LIQUIDATION_FEE
-from hean.twin.market import HOUR_NS, Settlement, TwinMarket
+from hean.twin.market import MINUTE_NS, Settlement, TwinMarket
 from hean.twin.orders import (
     ZERO,
     BalanceEvent,
@@ -251,7 +251,7 @@ class Books:
         """Pay funding: longs pay when the rate is positive. Then the next settlement is set."""
         due_ns = market.next_funding_ns
         market.settlements.append(Settlement(due_ns, market.funding_rate, market.mark))
-        market.next_funding_ns = due_ns + market.listing.funding_hours * HOUR_NS
+        market.next_funding_ns = due_ns + market.listing.funding_minutes * MINUTE_NS
         for account in self.venue.accounts:
             for side in ("BOTH", "LONG", "SHORT"):
                 position = account.positions.get((market.symbol, side))

@@ -31,7 +31,7 @@ PRICES_MAX = {  # in ticks
     ("binance", "spot"): 100_000_000,
 }
 LIQUIDATION_FEE = Decimal("0.0125")
-FUNDING_HOURS = 8
+FUNDING_MINUTES = 480
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Listing:
     quantity_decimals: int
     tiers: list[tuple[Decimal, Decimal, Decimal, Decimal]] = field(default_factory=list)
     status: str = "trading"
-    funding_hours: int = FUNDING_HOURS
+    funding_minutes: int = FUNDING_MINUTES
 
     @property
     def instrument(self) -> Instrument:

@@ -16,7 +16,7 @@ from hean.twin.orders import ZERO, TradePrint
 
 TRADES_KEPT = 1_000
 FUNDINGS_KEPT = 1_000
-HOUR_NS = 3_600_000_000_000
+MINUTE_NS = 60_000_000_000
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ class TwinMarket:
         steps = (float(self._tick), float(self._lot))
         for store in (self.candles, self.mark_candles, self.index_candles):
             store.make_past(price, now_ms, seed=self.seed, volume=volume, steps=steps)
-        span = self.listing.funding_hours * HOUR_NS
+        span = self.listing.funding_minutes * MINUTE_NS
         self.next_funding_ns = (now_ns // span + 1) * span
         if self.listing.market == "linear":
             for back in range(200, 0, -1):

@@ -22,7 +22,7 @@ DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1_000: 20}
 KLINES, KLINES_MAX = 500, 1_500
 ROWS, ROWS_MAX = 500, 1_000
 FUNDINGS, WINDOW_FUNDINGS, FUNDINGS_MAX = 200, 100, 1_000
-USUAL_FUNDING_HOURS = 8
+USUAL_FUNDING_MINUTES = 480
 CONTRACT_TYPES = frozenset({"PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"})
 PERIODS = frozenset({"5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"})
 
@@ -200,11 +200,11 @@ def funding_info(call: Call) -> list[dict[str, Any]]:
             "symbol": market.symbol,
             "adjustedFundingRateCap": "0.02000000",
             "adjustedFundingRateFloor": "-0.02000000",
-            "fundingIntervalHours": market.listing.funding_hours,
+            "fundingIntervalHours": market.listing.funding_minutes // 60,
             "disclaimer": False,
         }
         for market in _markets(call)
-        if market.listing.funding_hours != USUAL_FUNDING_HOURS
+        if market.listing.funding_minutes != USUAL_FUNDING_MINUTES
     ]
 
 

@@ -63,7 +63,7 @@ def _linear(listing: Listing, number: int) -> dict[str, Any]:
             "minNotionalValue": words.number(listing.notional_min),
         },
         "unifiedMarginTrade": True,
-        "fundingInterval": listing.funding_hours * 60,
+        "fundingInterval": listing.funding_minutes,
         "copyTrading": "none",
         "upperFundingRate": FUNDING_CAP,
         "lowerFundingRate": f"-{FUNDING_CAP}",

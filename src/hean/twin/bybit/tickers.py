@@ -44,7 +44,7 @@ class Tickers:
             "openInterestValue": f"{value:.2f}",
             "fundingRate": words.number(market.funding_rate),
             "nextFundingTime": words.ms(market.next_funding_ns),
-            "fundingIntervalHour": str(listing.funding_hours),
+            "fundingIntervalHour": f"{listing.funding_minutes / 60:g}",
             "fundingCap": "0.00375",
             **_touch(market),
         }

@@ -110,7 +110,7 @@ def test_exchange_info_has_the_recorded_shape_and_filters(desk: UsdmDesk, shared
 
 def test_an_unusual_funding_interval_is_listed(desk: UsdmDesk, shared: Path) -> None:
     assert desk.get("/fapi/v1/fundingInfo") == []
-    desk.linear.listing.funding_hours = 4
+    desk.linear.listing.funding_minutes = 240
     ours = desk.get("/fapi/v1/fundingInfo")
     assert ours[0]["fundingIntervalHours"] == 4
     assert unexplained(ours, recorded(shared, "fapi_v1_fundingInfo")) == []
