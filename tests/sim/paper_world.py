@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -50,14 +50,22 @@ Heard = list[tuple[int, Any]]
 
 class CourseExchange(SimExchange):
     """Bybit's spot and perpetuals of *coins* on one exchange, at the prices of a course. *beat_s*:
-    how often a market moves and is told; a book is stale after two seconds.
+    how often a market moves and is told; a book is stale after two seconds. *trades*: on average in
+    a beat.
     """
 
     def __init__(
-        self, world: World, course: Course, coins: tuple[str, ...], *, beat_s: float
+        self,
+        world: World,
+        course: Course,
+        coins: tuple[str, ...],
+        *,
+        beat_s: float = 0.8,
+        trades: float = 10.0,
     ) -> None:
-        super().__init__(world, "bybit", "linear", coins, path=MarketPath(trades=3.0))
+        super().__init__(world, "bybit", "linear", coins, path=MarketPath(trades=trades))
         self.tick_s = self.step_s = beat_s
+        self.levels = 6
         for coin in coins:
             self._list("bybit", "spot", coin)
         self.course = course
@@ -109,9 +117,9 @@ class Session:
 
 
 class PaperWorld:
-    """A world with the exchange, and sessions in it. *prepare*: given the exchange before it opens.
-    *seed*: of the depth, the trades and every journey; the course has its own. *beat_s*: of the
-    exchange.
+    """A world with the exchange, and sessions in it; use it as a context. *prepare*: given the
+    exchange before it opens. *seed*: of the depth, the trades and every journey; the course has its
+    own. *given*: to the exchange.
     """
 
     def __init__(
@@ -121,24 +129,50 @@ class PaperWorld:
         *,
         prepare: Callable[[CourseExchange], None] | None = None,
         seed: int = 1,
-        beat_s: float = 0.8,
+        **given: float,
     ) -> None:
         self.world = World(seed)
-        self.exchange = CourseExchange(self.world, course, coins, beat_s=beat_s)
+        self.exchange = CourseExchange(self.world, course, coins, **given)
         self.net = SimNet(self.world, self.exchange)
         self.errors: list[str] = []
         self.world.on_error = self.errors.append
         self._processes: list[Process] = []
         if prepare is not None:
             prepare(self.exchange)
+        self.exchange.start()
 
-    def session(self, settings: BacktestSettings, folder: Path) -> Session:
-        """A session of a process of its own, that begins with `run`."""
-        folder.mkdir(exist_ok=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+        self.world.close()
+
+    def run(self, seconds: float, *given: tuple[BacktestSettings, Path]) -> list[Session]:
+        """Play sessions beside each other from now on for so many virtual seconds. *given*: of
+        each, settings and a folder to make. *Returns*: them, over.
+        """
+        stop = asyncio.Event()
+        sessions = []
+        for settings, folder in given:
+            folder.mkdir()
+            session = Session(self._paper(settings), folder)
+            self._processes[-1].run(session.run(stop))
+            sessions.append(session)
+        self.world.later(seconds, stop.set)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hean.paper.PLAY_EVERY_S", LOOK_S)
+            self.world.loop.run_forever()
+        assert self.errors == []
+        return sessions
+
+    def _paper(self, settings: BacktestSettings) -> Paper:
+        """A session in a process of its own."""
         number = len(self._processes) + 1
         process = Process(self.world, number, self._ended)
         self._processes.append(process)
-        paper = Paper(
+        return Paper(
             places_of(settings.symbols),
             settings,
             now=self.world.now,
@@ -146,24 +180,6 @@ class PaperWorld:
             transport=self.net.transport(process),
             dial=self.net.dial(process),
         )
-        return Session(paper, folder)
-
-    def run(self, seconds: float, *sessions: Session) -> None:
-        """Play all *sessions*, from the first moment for so many virtual seconds."""
-        stop = asyncio.Event()
-        self.world.later(seconds, stop.set)
-        self.exchange.start()
-        for process, session in zip(self._processes, sessions, strict=True):
-            process.run(session.run(stop))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("hean.paper.PLAY_EVERY_S", LOOK_S)
-            try:
-                self.world.loop.run_forever()
-            finally:
-                for process in self._processes:
-                    process.kill()
-                self.world.close()
-        assert self.errors == []
 
     def _ended(self, why: str) -> None:
         if why:
@@ -173,10 +189,17 @@ class PaperWorld:
 
 
 def places_of(symbols: Sequence[str]) -> list[Place]:
-    """One feed for each kind of market among `BTCUSDT@spot`, `ETHUSDT@perp`."""
+    """One feed for each kind of market among `BTCUSDT@spot`, `ETHUSDT@perp`; `BTCUSDT` is one of
+    the latter.
+    """
     found = []
     for kind, word in KINDS:
-        names = {name.partition("@")[0]: name for name in symbols if name.endswith(f"@{word}")}
+        names = {
+            coin: name
+            for name in symbols
+            for coin, _, market in [name.partition("@")]
+            if (market or "perp") == word
+        }
         if names:
             ends = endpoints_for("bybit", kind, testnet=True, environment={})
             found.append(Place(ends, names))

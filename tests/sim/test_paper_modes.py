@@ -128,11 +128,11 @@ CASES = {
     "impulse": Case(
         "impulse",
         ("BTCUSDT@perp",),
-        {"horizon": 3, "window": 20, "threshold": 1.0, "volume_z": 0.0, "calm_min": 0.0}
+        {"horizon": 3, "window": 20, "threshold": 1.0, "volume_z": -1.0, "calm_min": 0.0}
         | {"calm_max": 100.0, "atr": 5, "stop": 2.0, "target": 4.0, "hold": 10},
         "1s",
         wandering,
-        180,
+        240,
         trips=2,
     ),
     "funding": Case(
@@ -144,7 +144,7 @@ CASES = {
         4_050,
         trips=1,
         prepare=pays,
-        beat_s=1.0,
+        beat_s=0.9,
         is_recorded_twice=False,
     ),
     "basis": Case(
@@ -182,14 +182,13 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """A session on the twin, and beside it a session that only records."""
     case, folder = CASES[request.param], tmp_path_factory.mktemp(request.param)
     coins = tuple(dict.fromkeys(name.partition("@")[0] for name in case.symbols))
-    course = case.course(case.seconds + 1)
-    world = PaperWorld(course, coins, prepare=case.prepare, beat_s=case.beat_s)
-    session, other = world.session(case.settings, folder / "own"), None
+    runs = [(case.settings, folder / "own")]
     if case.is_recorded_twice:
-        quiet = BacktestSettings(QUIET, case.symbols, bar=case.bar)
-        other = world.session(quiet, folder / "other")
-    world.run(case.seconds, *filter(None, (session, other)))
-    return Ran(case, session, other)
+        runs.append((BacktestSettings(QUIET, case.symbols, bar=case.bar), folder / "other"))
+    course = case.course(case.seconds + 1)
+    with PaperWorld(course, coins, prepare=case.prepare, beat_s=case.beat_s) as world:
+        session, *others = world.run(case.seconds, *runs)
+    return Ran(case, session, others[0] if others else None)
 
 
 def fills(decisions: Heard) -> list[OrderFilled]:

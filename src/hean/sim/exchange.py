@@ -6,7 +6,6 @@ few dozen levels behind the touch. The wire around it is `net.py`.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ class MarketPath:
 class SimExchange:
     """An exchange of one venue and one market. *limits_scale*: multiplies its rate limits."""
 
-    tick_s, step_s = TICK_S, STEP_S
+    tick_s, step_s, levels = TICK_S, STEP_S, LEVELS
 
     def __init__(
         self,
@@ -151,7 +150,8 @@ class SimExchange:
         rng, path = self._rng, self.path
         middle = market.ticks(Decimal(f"{self.next_price(market):.9f}"))
         scale = market.lots(MILLI) or 1  # some lots are larger
-        bids, asks = _levels(rng, middle - 1, -1, scale), _levels(rng, middle + 1, 1, scale)
+        bids = self._levels(middle - 1, -1, scale)
+        asks = self._levels(middle + 1, 1, scale)
         self.venue.market_depth(market, bids, asks, is_snapshot=True, is_event=True)
         mark = market.price(middle)
         market.marked(self.now(), mark, mark)
@@ -170,6 +170,12 @@ class SimExchange:
         price = max(self._prices[market.key] * (1 + change), float(market.listing.tick) * 100)
         self._prices[market.key] = price
         return price
+
+    def _levels(self, touch: int, away: int, scale: int) -> list[tuple[int, int]]:
+        """A side of the book, from its touch on."""
+        rng, steps = self._rng, range(self.levels)
+        sizes = [rng.randrange(*LEVEL_LOTS) * scale for _ in steps]
+        return [(max(1, touch + away * step), size) for step, size in zip(steps, sizes)]
 
     def _list(self, venue: str, kind: str, symbol: str) -> None:
         market = TwinMarket(listing_for(venue, kind, symbol), seed=self.world.seed)
@@ -195,8 +201,3 @@ class SimExchange:
         from hean.twin.binance import BinanceDialect
 
         return BinanceDialect(self.venue, keys, **options)
-
-
-def _levels(rng: random.Random, touch: int, away: int, scale: int) -> list[tuple[int, int]]:
-    steps = range(LEVELS)
-    return [(max(1, touch + away * step), rng.randrange(*LEVEL_LOTS) * scale) for step in steps]
