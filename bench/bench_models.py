@@ -11,7 +11,7 @@ import importlib
 
 from measure import Result
 
-PARTS = ("kalman", "garch", "changes", "ml")
+PARTS = ("kalman", "garch", "changes", "ml", "all")
 
 
 def run(rounds: int, quick: bool = False) -> Result:
