@@ -61,6 +61,10 @@ def prefix(bench: Bench, seed: int, most: int) -> Finding:
     cuts at most.
     """
     name, asks = "prefix", "does it decide the same when the recording stops earlier?"
+    count = len(bench.base.decisions)
+    if not count:
+        reason = "it decided nothing in the part that was played; give more data or other settings"
+        return Finding(name, asks, Verdict.SKIPPED, reason)
     cuts = _spread(_cuts(bench, seed), most)
     found = []
     for cut_ns in cuts:
@@ -70,10 +74,6 @@ def prefix(bench: Bench, seed: int, most: int) -> Finding:
             found.append(difference)
     if found:
         return Finding(name, asks, Verdict.FAILS, explain(bench, found, len(cuts)))
-    count = len(bench.base.decisions)
-    if not count:
-        reason = "it decided nothing in the part that was played; give more data or other settings"
-        return Finding(name, asks, Verdict.SKIPPED, reason)
     reason = f"{count:,} decisions, the same at {len(cuts)} cuts"
     return Finding(name, asks, Verdict.PASSES, reason)
 
