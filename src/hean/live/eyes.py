@@ -101,15 +101,15 @@ class Eyes:
     def _frame(self, frame: bytes) -> None:
         try:
             parsed = self._codec.parse(frame)
+            if parsed is None:
+                return
+            if parsed["kind"] == "reply":
+                self._session.answered(self._codec.reply(parsed, self._questions.venue_ms()))
+                return
+            facts = told(parsed)
         except FrameInvalid:
             self._look_now.set()  # whatever it was, the list has it
             return
-        if parsed is None:
-            return
-        if parsed["kind"] == "reply":
-            self._session.answered(self._codec.reply(parsed, self._questions.venue_ms()))
-            return
-        facts = told(parsed)
         for report in facts.orders:
             self._seen(report)
         for execution in facts.executions:

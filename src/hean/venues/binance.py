@@ -18,7 +18,7 @@ from hean import _core
 from hean.core.types import OrderApproved, Side
 from hean.errors import FieldInvalid
 from hean.net.budget import Budget, Limit, Priority
-from hean.venues.codec import SignedRequest, decimal, status_of
+from hean.venues.codec import UNSAID, SignedRequest, amount, number, status_of, traded
 from hean.venues.endpoints import Endpoints
 from hean.venues.outcomes import binance_silence, binance_verdict
 from hean.venues.reports import (
@@ -97,12 +97,12 @@ class OrderRow(msgspec.Struct):
             self.clientOrderId,
             str(self.orderId),
             status_of(self.status, _STATUS),
-            decimal(self.origQty),
-            decimal(self.executedQty),
+            amount(self.origQty, "quantity"),
+            amount(self.executedQty or UNSAID, "filled quantity"),
             self.status,
             ts_ns=self.updateTime * MS_NS,
             side=self.side,
-            price=decimal(self.price) or None,
+            price=amount(self.price or UNSAID, "price") or None,
         )
 
 
@@ -128,9 +128,9 @@ class TradeRow(msgspec.Struct):
             str(self.orderId),
             f"{self.symbol}-{self.id}",
             side,
-            Decimal(self.price),
-            Decimal(self.qty),
-            Decimal(self.commission),
+            traded(self.price, "price"),
+            traded(self.qty, "quantity"),
+            number(self.commission, "fee"),
             self.commissionAsset,
             is_maker,
             self.time * MS_NS,

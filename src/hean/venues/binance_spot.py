@@ -23,6 +23,7 @@ from hean.venues.binance import (
     read,
     trades_of,
 )
+from hean.venues.codec import amount
 from hean.venues.reports import Ask, Call, Execution, Listing, OrderReport, Tracked
 from hean.venues.signing import binance_frame
 
@@ -60,8 +61,8 @@ class _Asset(msgspec.Struct):
 
     def balance(self) -> Balance:
         """As a fact."""
-        free = Decimal(self.free)
-        return Balance(self.asset, free + Decimal(self.locked), free)
+        free = amount(self.free, "balance")
+        return Balance(self.asset, free + amount(self.locked, "balance"), free)
 
 
 class _Status(msgspec.Struct):

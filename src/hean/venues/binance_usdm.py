@@ -28,7 +28,7 @@ from hean.venues.binance import (
     text_of,
     trades_of,
 )
-from hean.venues.codec import decimal, status_of
+from hean.venues.codec import UNSAID, amount, number, status_of
 from hean.venues.reports import (
     Ask,
     Call,
@@ -94,14 +94,14 @@ class _Algo(msgspec.Struct):
             self.clientAlgoId,
             str(self.algoId),
             status,
-            decimal(self.quantity),
+            amount(self.quantity or UNSAID, "quantity"),
             Decimal(0),
             self.algoStatus,
             child_order_id=str(self.actualOrderId or ""),
             is_conditional=True,
             ts_ns=self.updateTime * MS_NS,
             side=self.side,
-            price=decimal(self.price) or None,
+            price=amount(self.price or UNSAID, "price") or None,
         )
 
     def became(self, child: OrderRow) -> OrderReport:
@@ -136,11 +136,11 @@ class _Position(msgspec.Struct):
         """As a fact."""
         return Position(
             self.symbol,
-            Decimal(self.positionAmt),
-            decimal(self.entryPrice),
-            decimal(self.markPrice) or None,
-            decimal(self.unRealizedProfit),
-            liquidation_price=decimal(self.liquidationPrice) or None,
+            number(self.positionAmt, "position"),
+            amount(self.entryPrice or UNSAID, "price"),
+            amount(self.markPrice or UNSAID, "price") or None,
+            number(self.unRealizedProfit or UNSAID, "profit"),
+            liquidation_price=number(self.liquidationPrice or UNSAID, "price") or None,
         )
 
 
@@ -151,7 +151,8 @@ class _Asset(msgspec.Struct):
 
     def fact(self) -> Balance:
         """As a fact."""
-        return Balance(self.asset, Decimal(self.balance), Decimal(self.availableBalance))
+        total, free = (number(text, "balance") for text in (self.balance, self.availableBalance))
+        return Balance(self.asset, total, free)
 
 
 class _Dual(msgspec.Struct):

@@ -7,14 +7,13 @@ more pages than HEAN reads is told as incomplete, and proves nothing about what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
 from hean.core.types import Balance, Position, Side
 from hean.errors import FieldInvalid
-from hean.venues.codec import PAGES_MAX, decimal, status_of
+from hean.venues.codec import PAGES_MAX, UNSAID, amount, number, status_of, traded
 from hean.venues.endpoints import Market
 from hean.venues.reports import (
     Ask,
@@ -72,14 +71,14 @@ class _Order(msgspec.Struct):
             self.orderLinkId,
             self.orderId,
             status_of(self.orderStatus, _STATUS),
-            decimal(self.qty),
-            decimal(self.cumExecQty),
+            amount(self.qty, "quantity"),
+            amount(self.cumExecQty or UNSAID, "filled quantity"),
             self.orderStatus,
             ", ".join(said),
             ts_ns=int(self.updatedTime) * _MS_NS,
             side=_SIDES.get(self.side),
             is_conditional=self.orderStatus == "Untriggered",
-            price=decimal(self.price) or None,
+            price=amount(self.price or UNSAID, "price") or None,
         )
 
 
@@ -105,9 +104,9 @@ class _Execution(msgspec.Struct):
             self.orderId,
             f"{self.symbol}-{self.execId}",
             Side.BUY if self.side == "Buy" else Side.SELL,
-            Decimal(self.execPrice),
-            Decimal(self.execQty),
-            decimal(self.execFee),
+            traded(self.execPrice, "price"),
+            traded(self.execQty, "quantity"),
+            number(self.execFee or UNSAID, "fee"),
             self.feeCurrency or fee_asset,
             self.isMaker,
             int(self.execTime) * _MS_NS,
@@ -127,16 +126,16 @@ class _Position(msgspec.Struct):
 
     def position(self) -> Position:
         """As a fact."""
-        size = decimal(self.size)
+        size = amount(self.size, "position")
         return Position(
             self.symbol,
             -size if self.side == "Sell" else size,
-            decimal(self.avgPrice),
-            decimal(self.markPrice) or None,
-            decimal(self.unrealisedPnl),
-            decimal(self.curRealisedPnl),
+            amount(self.avgPrice or UNSAID, "price"),
+            amount(self.markPrice or UNSAID, "price") or None,
+            number(self.unrealisedPnl or UNSAID, "profit"),
+            number(self.curRealisedPnl or UNSAID, "profit"),
             float(self.leverage) if self.leverage else None,
-            decimal(self.liqPrice) or None,
+            number(self.liqPrice or UNSAID, "price") or None,
         )
 
 
@@ -149,9 +148,10 @@ class _Coin(msgspec.Struct):
 
     def balance(self) -> Balance:
         """As a fact; what orders and positions hold of the coin is not available."""
-        total = decimal(self.walletBalance)
-        held = sum(map(decimal, (self.locked, self.totalOrderIM, self.totalPositionIM)))
-        return Balance(self.coin, total, total - held)
+        total = number(self.walletBalance or UNSAID, "balance")  # below zero: borrowed
+        held = (self.locked, self.totalOrderIM, self.totalPositionIM)
+        free = total - sum(amount(each or UNSAID, "balance") for each in held)
+        return Balance(self.coin, total, free)
 
 
 class _Wallet(msgspec.Struct):

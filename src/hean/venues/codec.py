@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from hean.core.types import Balance, OrderApproved, Position, Side
-from hean.errors import FrameInvalid, KeyRefused
+from hean.errors import FieldInvalid, FrameInvalid, KeyRefused
 from hean.venues.endpoints import Endpoints
 from hean.venues.outcomes import Outcome
 from hean.venues.reports import (
@@ -29,6 +29,9 @@ from hean.venues.reports import (
     Tracked,
 )
 
+UNSAID = "0"  # what is meant where nothing is said
+NO_NUMBER = Decimal("NaN")
+TEXT_MAX = 40  # of what is no number, in a message
 PAGES_MAX = 40  # of one list: 2,000 orders, 4,000 executions; more is told as incomplete
 
 _STATUS = {
@@ -214,9 +217,39 @@ def status_of(word: str, words: Mapping[str, Status]) -> Status:
     return words.get(word, Status.STRANGE)
 
 
-def decimal(text: str | None) -> Decimal:
-    """A number of the venue; an absent one is zero."""
-    return Decimal(text) if text else ZERO
+def number(text: str | None, what: str) -> Decimal:
+    """A number of the venue. *Raises*: `FieldInvalid`, naming *what*; an absent one is none: a
+    position that was not told is not flat.
+    """
+    try:
+        found = Decimal(text or "absent")
+    except InvalidOperation:
+        found = NO_NUMBER
+    if not found.is_finite():
+        raise FieldInvalid(f"a {what} of {(text or '')[:TEXT_MAX]!a}, which is no number")
+    return found
+
+
+def amount(text: str | None, what: str) -> Decimal:
+    """The same where nothing can be below zero: an order of less than nothing is not another order
+    than ours.
+    """
+    found = number(text, what)
+    if found < ZERO:
+        raise _impossible(text, what)
+    return found
+
+
+def traded(text: str | None, what: str) -> Decimal:
+    """The same of a trade: one in which nothing traded is none."""
+    found = number(text, what)
+    if found <= ZERO:
+        raise _impossible(text, what)
+    return found
+
+
+def _impossible(text: str | None, what: str) -> FieldInvalid:
+    return FieldInvalid(f"a {what} of {(text or '')[:TEXT_MAX]!a}, an amount that cannot be")
 
 
 def is_key_refused(reply: Reply) -> bool:
@@ -227,19 +260,12 @@ def is_key_refused(reply: Reply) -> bool:
 def told(parsed: Mapping[str, Any]) -> Told:
     """A parsed private frame, as reports. A frame about anything else says nothing here.
 
-    *Raises*: `FrameInvalid` for an amount that is no number, or that cannot be: an order of less
-    than nothing is not another order than ours, and an execution that nothing traded in is not one.
+    *Raises*: `FrameInvalid` for an amount that is no number, or that cannot be.
     """
-    kind = parsed["kind"]
     try:
-        facts = _told(parsed)
-    except InvalidOperation:
-        raise FrameInvalid(f"a {kind} with an amount that is no number") from None
-    orders = [(each.quantity, each.filled, each.price or ZERO) for each in facts.orders]
-    pieces = [(each.quantity, each.price) for each in facts.executions]
-    if any(min(order) < ZERO for order in orders) or any(min(piece) <= ZERO for piece in pieces):
-        raise FrameInvalid(f"a {kind} with an amount that cannot be")
-    return facts
+        return _told(parsed)
+    except FieldInvalid as error:
+        raise FrameInvalid(f"a frame of kind {parsed['kind']} with {error.message}") from None
 
 
 def _told(parsed: Mapping[str, Any]) -> Told:
@@ -257,7 +283,7 @@ def _told(parsed: Mapping[str, Any]) -> Told:
             return Told(
                 positions=[_position(row) for row in parsed["positions"]],
                 balances=[
-                    Balance(row["asset"], Decimal(row["total_text"]), _available(row))
+                    Balance(row["asset"], number(row["total_text"], "balance"), _available(row))
                     for row in parsed["balances"]
                     if row["total_text"] is not None
                 ],
@@ -276,14 +302,14 @@ def order_report(row: Mapping[str, Any]) -> OrderReport:
         row["client_order_id"],
         row["exchange_order_id"],
         status if not strange else Status.STRANGE,
-        decimal(row["quantity_text"]),
-        decimal(row["filled_text"]),
+        amount(row["quantity_text"] or UNSAID, "quantity"),
+        amount(row["filled_text"] or UNSAID, "filled quantity"),
         ", ".join(strange) if strange else row["venue_status"],
         row["reason"],
         row["child_order_id"] or "",
         row["ts_ns"],
         Side(row["side"]) if row["side"] else None,
-        price=decimal(row["price_text"]) or None,
+        price=amount(row["price_text"] or UNSAID, "price") or None,
     )
 
 
@@ -298,9 +324,9 @@ def _execution(row: Mapping[str, Any]) -> Execution | None:
         row["exchange_order_id"],
         f"{row['symbol']}-{row['exec_id']}",
         Side(row["side"]),
-        Decimal(row["price_text"]),
-        Decimal(row["quantity_text"]),
-        decimal(row["fee_text"]),
+        traded(row["price_text"], "price"),
+        traded(row["quantity_text"], "quantity"),
+        number(row["fee_text"] or UNSAID, "fee"),
         row["fee_asset"] or "",
         bool(row["is_maker"]),
         row["ts_ns"],
@@ -310,18 +336,19 @@ def _execution(row: Mapping[str, Any]) -> Execution | None:
 def _position(row: Mapping[str, Any]) -> Position:
     return Position(
         row["symbol"],
-        Decimal(row["quantity_text"]),
-        decimal(row["entry_price_text"]),
-        decimal(row["mark_price_text"]) or None,
-        decimal(row["unrealized_pnl_text"]),
-        decimal(row["realized_pnl_text"]),
+        number(row["quantity_text"], "position"),
+        amount(row["entry_price_text"] or UNSAID, "price"),
+        amount(row["mark_price_text"] or UNSAID, "price") or None,
+        number(row["unrealized_pnl_text"] or UNSAID, "profit"),
+        number(row["realized_pnl_text"] or UNSAID, "profit"),
         float(row["leverage_text"]) if row["leverage_text"] else None,
-        decimal(row["liquidation_price_text"]) or None,
+        number(row["liquidation_price_text"] or UNSAID, "price") or None,
     )
 
 
 def _available(row: Mapping[str, Any]) -> Decimal:
     """Free for orders; where the venue does not say it for a coin, all that spot orders leave."""
+    locked = amount(row["locked_text"] or UNSAID, "balance")
     if row["available_text"] is not None:
-        return Decimal(row["available_text"])
-    return Decimal(row["total_text"]) - decimal(row["locked_text"])
+        return amount(row["available_text"], "balance")
+    return number(row["total_text"], "balance") - locked
