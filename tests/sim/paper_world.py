@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import polars as pl
 import pytest
 
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.core.bus import EventBus
-from hean.core.types import Event, EventType
+from hean.core.types import Candle, Event, EventType
 from hean.feeds.recording import load_market
 from hean.paper import Paper
 from hean.paper_journal import finish_session_journal, start_recording, start_session_journal
@@ -218,9 +219,35 @@ def heard(bus: EventBus) -> Heard:
     return decisions
 
 
-def backtest(settings: BacktestSettings, tape: Path) -> tuple[dict[str, Any], Heard]:
-    """The backtest of what a session recorded. *Returns*: summary and decisions."""
-    run = Backtest(settings, load_market([tape], settings.symbols))
+@dataclass
+class Judged:
+    """A backtest. *bars*: that it was told, by symbol."""
+
+    summary: dict[str, Any]
+    decisions: Heard
+    bars: dict[str, list[Candle]]
+
+
+def backtest(settings: BacktestSettings, files: Sequence[Path]) -> Judged:
+    """The backtest of what a session recorded, or of files of bars."""
+    run = Backtest(settings, load_market(files, settings.symbols))
     decisions = heard(run.bus)
+    bars: dict[str, list[Candle]] = {}
+
+    def keep(event: Event) -> None:
+        bars.setdefault(event.data.symbol, []).append(event.data)
+
+    run.bus.subscribe(EventType.CANDLE, keep)
     summary, _ = run.run()
-    return summary, decisions
+    return Judged(summary, decisions, bars)
+
+
+def write_bars(symbol: str, bars: Sequence[Candle], folder: Path) -> Path:
+    """A file of candles as `hean data` knows them."""
+    coin, _, kind = symbol.partition("@")
+    names = ("open", "high", "low", "close", "volume")
+    columns = {name: [getattr(bar, name) for bar in bars] for name in names}
+    times = [bar.timestamp // 1_000_000 for bar in bars]
+    path = folder / f"bybit_{kind or 'perp'}_{coin}_{bars[0].timeframe}.parquet"
+    pl.DataFrame({"ts": times, **columns}).write_parquet(path)
+    return path

@@ -11,7 +11,6 @@ import random
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 pytest.importorskip("lightgbm")
@@ -23,7 +22,7 @@ from hean.feeds.recording import load_market
 from hean.ml.folder import load_model
 from hean.paper_journal import replay_session
 from hean.strategies.base import Strategy
-from sim.paper_world import Course, PaperWorld, Session, backtest
+from sim.paper_world import Course, PaperWorld, Session, backtest, write_bars
 from unit.cli_runs import run_here
 
 SYMBOL = "BTCUSDT"
@@ -80,23 +79,16 @@ def settings_of(strategy: type[Strategy], model: str = "") -> BacktestSettings:
     return BacktestSettings(f"{__file__}:{strategy.__name__}", (SYMBOL,), bar="1s", model=model)
 
 
-def write_bars(bars: list[Candle], path: Path) -> None:
-    """A file of candles as `hean data` knows them."""
-    names = ("open", "high", "low", "close", "volume")
-    columns = {name: [getattr(bar, name) for bar in bars] for name in names}
-    times = [bar.timestamp // 1_000_000 for bar in bars]
-    pl.DataFrame({"ts": times, **columns}).write_parquet(path)
-
-
 @pytest.fixture(scope="module")
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A session with a model that was trained on what a session before it recorded."""
     folder = tmp_path_factory.mktemp("learning")
-    candles, model = folder / "bybit_perp_BTCUSDT_1s.parquet", folder / "model"
+    model = folder / "model"
     course = following(RECORDED_S + TRADED_S + 60)
     with PaperWorld(course, (SYMBOL,), beat_s=0.5, trades=30.0) as world:
         (recorded,) = world.run(RECORDED_S, (settings_of(Noting), folder / "recorded"))
-        write_bars(recorded.strategy.bars, candles)  # type: ignore[attr-defined]
+        bars = recorded.strategy.bars  # type: ignore[attr-defined]
+        candles = write_bars(SYMBOL, bars, folder)
         words = [word for name in FEATURES for word in ("--feature", name)]
         words += ["--folds", "2", "--horizon", "6", "--width", "1", "--cost", "0", "--quiet"]
         where = ("--data", candles, "--symbol", SYMBOL, "--out", model)
@@ -148,6 +140,6 @@ def test_its_replay_hears_the_same_answers(traded: Session) -> None:
 
 
 def test_its_backtest_decides_the_same_at_the_same_moments(traded: Session) -> None:
-    summary, decisions = backtest(traded.paper.settings, traded.tape)
-    assert decisions == traded.decisions
-    assert summary["state_hash"] == traded.summary["state_hash"]
+    judged = backtest(traded.paper.settings, [traded.tape])
+    assert judged.decisions == traded.decisions
+    assert judged.summary["state_hash"] == traded.summary["state_hash"]
