@@ -25,6 +25,7 @@ from hean.core.types import (
     Payload,
     Side,
 )
+from hean.processes.factory import ProcessFactory
 from hean.risk.sizing import Sizing
 from hean.strategies.base import Strategy
 from hean.system import AccountSettings, TradingSystem
@@ -85,6 +86,7 @@ class Desk:
         instruments: dict[str, Instrument] = INSTRUMENTS,
         strategy: Strategy | None = None,
         beside: tuple[Strategy, ...] = (),
+        factory: ProcessFactory | None = None,
     ) -> None:
         self.prices = {BTC: 60_000.0, ETH: 3_000.0} if prices is None else prices
         self.clock = SimClock(START_NS)
@@ -105,6 +107,7 @@ class Desk:
             reference=self.prices.get,
             seed=0,
             beside=beside,
+            factory=factory,
         )
         self.engine = self.system.engine
         self.ledger = self.system.portfolio.ledger

@@ -47,6 +47,7 @@ THIRD_PARTY_EXTRA = {"core/event_streams.py": {"redis"}}
 
 MODE_WORDS = {"back" + "test", "pa" + "per", "li" + "ve"}
 MODE_FILES = {"core/driver.py", "risk/live_gate.py"}
+MODE_FILES |= {"processes/lifecycle.py"}  # its states are named as quant/methods 10.4 names them
 
 VAGUE_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}
 TASK_MARK = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b(?!\(#\d+\))")

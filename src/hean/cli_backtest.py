@@ -36,6 +36,7 @@ from hean.cli_common import (
 )
 from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
+from hean.cli_process import played_of
 from hean.cli_session import PlayOptions, said, with_options
 from hean.cli_several import DivisionOptions, blame_all, build_all, several_settings, sharing_of
 from hean.cli_strategy import Refusals
@@ -63,7 +64,8 @@ def mount(app: typer.Typer) -> None:
 @with_options
 def backtest(
     *,
-    strategy: options.StrategiesOption,
+    strategy: options.StrategiesOption = None,
+    process: options.ProcessOption = None,
     symbol: options.SomeSymbolsOption = None,
     data: options.DataOption = None,
     start: options.StartOption = None,
@@ -89,7 +91,7 @@ def backtest(
     quiet: options.QuietOption = False,
     debug: options.DebugRunOption = False,
 ) -> None:
-    """Play a strategy against recorded data and say what came of it."""
+    """Play a strategy, or processes, against recorded data and say what came of it."""
     period = values.period_of(start, end)
     account = judges.judged(play.account())
     exchange = play.exchange(account, queue)
@@ -102,7 +104,8 @@ def backtest(
         "virtual_loop": virtual_loop,
         "model": str(model.resolve()) if model else "",  # a replay may run elsewhere
     }
-    settings = _settings(strategy, symbol or [], param or [], division.settings(), rest)
+    players = (strategy or [], process or [])
+    settings = _settings(players, symbol or [], param or [], division.settings(), rest)
     patience_s = values.fraction_of(handler_timeout, "--handler-timeout", high=values.TIMEOUT_MAX_S)
     watchdog = Watchdog(patience_s)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
@@ -144,21 +147,27 @@ def replay_journal(
 
 
 def _settings(
-    strategies: list[str],
+    players: tuple[list[str], list[str]],
     symbols: list[str],
     params: list[str],
     allocation: AllocationSettings | None,
     rest: dict[str, Any],
 ) -> BacktestSettings:
-    """One strategy with its symbols, or several of which each says its own."""
+    """One strategy with its symbols, or several of which each says its own; or processes."""
+    strategies, processes = players
+    if len(strategies) > 1 and processes:
+        raise ParameterInvalid("--process is for itself or beside one strategy; name one.")
     if len(strategies) > 1:
         return several_settings(sharing_of(strategies, symbols, params, allocation), **rest)
     if allocation is not None:
         raise ParameterInvalid("--allocation is between several strategies; there is one.")
     if not symbols:
         raise ParameterInvalid("--symbol is missing; say what to trade, such as --symbol BTCUSDT.")
-    given = values.params_of(params)
-    return BacktestSettings(strategies[0], values.listings_of(symbols), given, **rest)
+    name = strategies[0] if strategies else None
+    played = played_of(name, processes, params, values.listings_of(symbols))
+    return BacktestSettings(
+        name or "", values.listings_of(symbols), played.given, working=played.working, **rest
+    )
 
 
 def _play(

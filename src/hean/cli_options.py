@@ -36,11 +36,20 @@ STRATEGY = typer.Option(
 StrategyOption = Annotated[str, STRATEGY]
 GivenStrategy = Annotated[str | None, STRATEGY]
 StrategiesOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--strategy",
         metavar="NAME",
         help="A name, or path.py:Class. Several on one account: NAME=SYMBOL,... each.",
+        rich_help_panel=MARKET,
+    ),
+]
+ProcessOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--process",
+        metavar="NAME",
+        help="rebalance or rotation, or NAME=SYMBOL,... of several; may be repeated.",
         rich_help_panel=MARKET,
     ),
 ]

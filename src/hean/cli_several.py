@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from hean.backtest.run import BacktestSettings
+from hean.backtest.run import BacktestSettings, strategies_of
 from hean.backtest.sharing import Seat, Sharing
 from hean.cli_options import ACCOUNT
 from hean.cli_strategy import blamed, build_strategy
@@ -108,10 +108,13 @@ def several_settings(sharing: Sharing, **rest: Any) -> BacktestSettings:
 
 def build_all(settings: BacktestSettings, watchdog: Watchdog) -> list[Strategy]:
     """The strategies of a run, as `build_strategy`."""
+    if settings.works is not None:
+        settings.works.built()  # refuses before any data is read
+        if not settings.strategy:
+            return strategies_of(settings)
     if settings.seats is None:
-        return [
-            build_strategy(settings.strategy, settings.symbols, settings.given, watchdog=watchdog)
-        ]
+        symbols = settings.strategy_symbols
+        return [build_strategy(settings.strategy, symbols, settings.given, watchdog=watchdog)]
     return settings.seats.built(
         lambda seat: build_strategy(seat.strategy, seat.symbols, seat.given, watchdog=watchdog)
     )

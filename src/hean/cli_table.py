@@ -55,9 +55,18 @@ def summary_table(summary: dict[str, Any]) -> Table:
         ("market events", f"{summary['events']:,} in {summary['wall_s']:.2f} s"),
         ("state hash", str(summary["state_hash"])[:16]),
     )
-    for name, value in rows:
+    for name, value in (*rows, *_process_rows(summary, quote)):
         table.add_row(name, value)
     return table
+
+
+def _process_rows(summary: dict[str, Any], quote: str) -> list[tuple[str, str]]:
+    rows = []
+    for it in summary.get("processes", ()):
+        share, profit = percent(it["share"]), money(it["profit"])
+        words = f"{it['state']}, {share} of equity, profit {profit} {quote}"
+        rows.append((f"process {it['name']}", words))
+    return rows
 
 
 def quote_of(symbols: Sequence[str]) -> str:

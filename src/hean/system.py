@@ -32,12 +32,14 @@ from hean.risk.drawdown import Drawdown
 from hean.risk.memory import DecisionMemory, MemorySettings
 from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
-from hean.strategies.base import Strategy
+from hean.strategies.base import Idle, Strategy
 from hean.strategies.emissions import checked
 
 if TYPE_CHECKING:
     from hean.execution.desk import AlgoDesk
     from hean.portfolio.allocation import AllocationSettings, Allocator
+    from hean.processes.factory import ProcessFactory
+    from hean.processes.process import Process
 
 # What a venue itself would refuse, and one slip of the keyboard; absolute amounts are the user's.
 LIMITS = {
@@ -82,7 +84,8 @@ class TradingSystem:
     orders, money and fees in coins of an earlier process, to go on with. *beside*: more strategies
     on the same account, each with its own name and symbols; then each has a book of its own.
     *models*: whose opinions the strategies may listen to. *allocation*: how several strategies
-    divide the capital; without it each sizes by all of it.
+    divide the capital; without it each sizes by all of it. *factory*: processes beside the
+    strategies, each with a book and symbols of its own.
 
     *Raises*: `TopologyInvalid` for two strategies of one name or one symbol.
     """
@@ -104,10 +107,13 @@ class TradingSystem:
         beside: Sequence[Strategy] = (),
         models: Sequence[Module] = (),
         allocation: AllocationSettings | None = None,
+        factory: ProcessFactory | None = None,
     ) -> None:
         self.market = market
         self.strategy = strategy
-        self.strategies = _apart((strategy, *beside))
+        self.strategies = (strategy, *beside)
+        self.factory = factory
+        owners = _owners((*self.strategies, *(factory.processes if factory else ())))
         self.sizing = settings.sizing
         self.judging = settings.judging()
         """Names of the judges that are chosen."""
@@ -135,7 +141,7 @@ class TradingSystem:
         self.modules: list[Module] = []
         self._detach: dict[Module, Callable[[], None]] = {}
         judges = settings.chosen.models(is_forecast=_needs_forecast(settings))
-        listeners = (*self.strategies, *judges, *models)
+        listeners = (*self.strategies, *judges, *models, *([factory] if factory else ()))
         heard = {kind for each in listeners for kind in each.consumed()}
         if candles_from_ticks is not None and EventType.CANDLE in heard:
             self.add(CandleBuilder(candles_from_ticks))
@@ -146,10 +152,10 @@ class TradingSystem:
             self.add(model)
         for each in self.strategies:
             each.instruments = instruments
-            others = (other.symbols for other in self.strategies if other is not each)
-            each.foreign = frozenset().union(*others)
+            each.foreign = frozenset(it for it, owner in owners.items() if owner != each.name)
             self.add(each)
             each.context.emit = checked(each.context.emit)
+        self._add_factory(reference)
 
     def _assemble(
         self,
@@ -164,8 +170,9 @@ class TradingSystem:
         self.add(self.orders)
         self.add(self.portfolio)
         self.sub_books: SubBooks | None = None
-        if len(self.strategies) > 1:
-            names = [each.name for each in self.strategies]
+        names = [each.name for each in self.strategies]
+        if len(names) > 1 or self.factory is not None:
+            names += [each.name for each in self.factory.processes] if self.factory else []
             self.sub_books = SubBooks(self.portfolio.ledger, self.governor.instruments, names)
             self.add(self.sub_books)
         self.allocator: Allocator | None = None
@@ -223,6 +230,20 @@ class TradingSystem:
         self.governor.add_scale(allocator.scale)
         return allocator
 
+    def _add_factory(self, reference: Callable[[str], float | None]) -> None:
+        if self.factory is None or self.sub_books is None:
+            return
+        taken = {symbol for each in self.strategies for symbol in each.symbols}
+        rules = self.governor.instruments
+        self.factory.equip(self.sub_books, rules, reference=reference, taken=taken)
+        self.add(self.factory)
+
+    @property
+    def traders(self) -> list[str]:
+        """Names of all that trade, strategies first."""
+        names = [each.name for each in self.strategies if not isinstance(each, Idle)]
+        return [*names, *(self.factory.works if self.factory else ())]
+
     def _desk(self, instruments: Mapping[str, Instrument]) -> AlgoDesk:
         from hean.execution.desk import AlgoDesk  # its schedules load NumPy
 
@@ -265,22 +286,22 @@ def _needs_forecast(settings: AccountSettings) -> bool:
     return is_target or settings.memory is not None
 
 
-def _apart(strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
-    """The same, if no two of them are in each other's way."""
+def _owners(traders: Sequence[Strategy | Process]) -> dict[str, str]:
+    """Who trades each symbol, if no two of them are in each other's way."""
     names: set[str] = set()
     symbols: dict[str, str] = {}
-    for each in strategies:
+    for each in traders:
         if each.name in names:
-            raise TopologyInvalid(f"two strategies are named {each.name!r}; fills go by the name.")
+            raise TopologyInvalid(f"two that trade are named {each.name!r}; fills go by the name.")
         names.add(each.name)
         for symbol in dict.fromkeys(each.symbols):
             if symbol in symbols:
                 raise TopologyInvalid(
                     f"{each.name} and {symbols[symbol]} both trade {symbol}; the venue has one "
-                    "position for both. Give each strategy symbols of its own (docs/adr/0017)."
+                    "position for both. Give each symbols of its own (docs/adr/0017)."
                 )
             symbols[symbol] = each.name
-    return strategies
+    return symbols
 
 
 def new_engine(instruments: Mapping[str, Instrument]) -> OrderEngine:

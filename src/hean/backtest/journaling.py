@@ -115,7 +115,7 @@ def replay(path: Path, *, data: Sequence[Path] = ()) -> dict[str, Any]:
         "events_compared": comparison.events,
         "state_hashes_compared": comparison.hashes,
         "state_hash": backtest.system.state_hash(),
-        "strategy": header.settings.strategy,
+        "strategy": header.settings.strategy or " + ".join(backtest.system.traders),
         "start": iso_utc(header.start_ns),
         "end": iso_utc(header.end_ns),
     }

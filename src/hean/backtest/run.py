@@ -11,7 +11,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -26,6 +26,7 @@ from hean.backtest.sharing import Sharing, divisions, said_of, seated
 from hean.backtest.stats import summarise
 from hean.backtest.stopping import stop_by_losses
 from hean.backtest.tiers import Tier, hand_over, run_native, watch
+from hean.backtest.working import Working
 from hean.core.bus import EventBus
 from hean.core.clock import SimClock
 from hean.core.driver import run_simulated
@@ -40,10 +41,13 @@ from hean.feeds.arriving import SPAN_NS, ArrivingMarket, LookBack
 from hean.feeds.history import Market
 from hean.ml.serving import serving
 from hean.strategies import load_strategy
-from hean.strategies.base import Strategy
+from hean.strategies.base import Idle, Strategy
 from hean.system import AccountSettings, TradingSystem
 from hean.venues.echo import EchoVenue
 from hean.venues.sim import SimulatedVenue
+
+if TYPE_CHECKING:
+    from hean.processes.factory import ProcessFactory
 
 Progress = Callable[[float], None]
 """Told the finished part, 0 to 1."""
@@ -58,7 +62,8 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     who looks at each fact, see `tiers.py`. *virtual_loop*: `async def` handlers may wait, in
     simulated time. *model*: folder of a trained model, empty for none; *model_timeout_ms*: age of
     features from which it has no opinion. *sharing*: several strategies, of which *strategy* and
-    *given* are the first; *symbols* are those of all.
+    *given* are the first; *symbols* are those of all. *working*: processes, beside a strategy or,
+    where *strategy* is empty, alone.
     """
 
     strategy: str
@@ -73,11 +78,23 @@ class BacktestSettings(msgspec.Struct, frozen=True):
     model: str = ""
     model_timeout_ms: int = 100
     sharing: Sharing | UnsetType = UNSET
+    working: Working | UnsetType = UNSET
 
     @property
     def seats(self) -> Sharing | None:
         """Several strategies, `None` for one alone."""
         return None if isinstance(self.sharing, UnsetType) else self.sharing
+
+    @property
+    def works(self) -> Working | None:
+        """Processes, `None` without any."""
+        return None if isinstance(self.working, UnsetType) else self.working
+
+    @property
+    def strategy_symbols(self) -> tuple[str, ...]:
+        """Those of no process."""
+        taken = self.works.symbols if self.works is not None else frozenset()
+        return tuple(symbol for symbol in self.symbols if symbol not in taken)
 
 
 class MarketData(Protocol):
@@ -169,6 +186,7 @@ class Backtest:
             models=self._models(),
             beside=beside,
             allocation=None if settings.seats is None else settings.seats.allocation,
+            factory=self._factory(),
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         stop_by_losses(self.system)
@@ -179,6 +197,13 @@ class Backtest:
             reference=self.venue.last_price,
         )
         self.system.add(self.recorder)
+
+    def _factory(self) -> ProcessFactory | None:
+        if self.settings.works is None:
+            return None
+        if self.settings.tier is not Tier.EVENT:
+            raise ParameterInvalid("a process hears every fact; run tier event.")
+        return self.settings.works.built()
 
     def _models(self) -> tuple[Module, ...]:
         settings, markets = self.settings, self.history.markets
@@ -260,7 +285,7 @@ class Backtest:
         initial = settings.account.cash
         events = self.venue.core.offered
         summary: dict[str, Any] = {
-            "strategy": " + ".join(each.name for each in self.system.strategies),
+            "strategy": " + ".join(self.system.traders),
             "symbols": list(settings.symbols),
             "params": self.system.strategy.settings,
             "start": iso_utc(history.start_ns),
@@ -297,6 +322,8 @@ class Backtest:
                 for each in summary["strategies"][:-1]
                 for key, value in each["params"].items()
             }
+        if self.system.factory is not None:
+            summary["processes"] = self.system.factory.document()
         if self.system.allocator is not None:
             summary["divisions"] = divisions(self.system)
         if (losses := self.system.drawdown) is not None:
@@ -327,8 +354,10 @@ class Backtest:
 
 def strategies_of(settings: BacktestSettings) -> list[Strategy]:
     """Those of the settings, built. *Raises*: `ParameterInvalid`, `StrategyInvalid`."""
+    if not settings.strategy:
+        return [Idle(())]
     if settings.seats is None:
-        return [load_strategy(settings.strategy)(settings.symbols, settings.given)]
+        return [load_strategy(settings.strategy)(settings.strategy_symbols, settings.given)]
     return settings.seats.built(lambda seat: load_strategy(seat.strategy)(seat.symbols, seat.given))
 
 

@@ -117,6 +117,12 @@ class SubBooks(Module):
 
     # ------------------------------------------------------------ between strategies
 
+    def open(self, strategy: str) -> None:
+        """Begin an empty book. *Raises*: `ParameterInvalid` if there is one."""
+        if strategy in self.books:
+            raise ParameterInvalid(f"sub-books: {strategy!r} has a book already.")
+        self.books[strategy] = self._book(ZERO)
+
     def allocate(self, strategy: str, amount: Decimal) -> None:
         """Give capital of the residual book to a strategy, or take it back where it is negative.
         *Raises*: `InsufficientMargin` for more than there is to give.

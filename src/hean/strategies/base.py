@@ -349,6 +349,12 @@ class Strategy(Module):
         )
 
 
+class Idle(Strategy):
+    """Trades nothing: stands where a strategy would, when only processes trade."""
+
+    name = "idle"
+
+
 class Apart:
     """A handler that is not told of symbols of others. *handler*: whose it is, for blame."""
 
