@@ -38,7 +38,7 @@ class Rebalance(Process):
     factors = ("market",)
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("weights", "equal", "rule of the weights", choices=RULES),
-        Parameter("band", 0.1, "a weight is left while it is so near", "part of itself", 0, 1),
+        Parameter("band", 0.1, "a weight is left while it is so near", "part of itself", 0, 0.99),
         Parameter("cash", 0.02, "left aside for fees", "fraction of capital", 0, 0.9),
         Parameter("days", 60, "daily returns that the weights are made of", "days", 20, 1_000),
     )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from desk import BTC, ETH, START_NS, Desk
@@ -29,7 +29,6 @@ from hean.processes.lifecycle import State
 from hean.processes.process import DAY_NS, Process, Step, View, Wish
 from hean.processes.scan import MarketFacts
 from hean.strategies.base import Idle
-from hean.system import TradingSystem
 
 HOUR_NS = DAY_NS // 24
 REQUESTS = {EventType.ORDER_REQUEST, EventType.COMMAND, EventType.ERROR}
@@ -329,7 +328,6 @@ def test_what_cannot_be_is_refused_before_anything_runs() -> None:
         ProcessFactory([], {"exploration": 0.2})
     with pytest.raises(TopologyInvalid, match="both trade BTCUSDT"):
         Desk(factory=ProcessFactory([scripted()]))
-    assert TradingSystem is not None
 
 
 # ---------------------------------------------------------------- at every event
@@ -387,7 +385,6 @@ def act(play: Play, processes: tuple[Scripted, Scripted], action: tuple, number:
             desk.system.sub_books._take_transfers()
 
 
-@settings(max_examples=80)
 @given(st.lists(actions, min_size=1, max_size=40))
 def test_money_is_where_it_is_said_to_be_at_every_event(play_of: list[tuple]) -> None:
     """Free, allocated, locked and in transit are the equity, after every event on the bus, to the

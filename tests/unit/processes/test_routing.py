@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hean.processes.routing import Claim, Terms, caps_of, moves
@@ -41,7 +41,6 @@ def claimed(draw) -> Claim:
     )
 
 
-@settings(max_examples=60)
 @given(
     st.lists(claimed(), min_size=1, max_size=4),
     st.sampled_from([1.0, 0.3]),
