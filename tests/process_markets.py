@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small recorded markets for processes: four-hour bars of coins and perpetuals, and settled funding as a
-test wants it. Prices are random walks on the cent, made from a seed.
+"""Small recorded markets for processes: four-hour bars of coins and perpetuals, and settled
+funding as a test wants it. Prices are random walks on the cent, made from a seed.
 """
 
 from __future__ import annotations

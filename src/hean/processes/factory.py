@@ -176,6 +176,7 @@ class ProcessFactory(Module):
                 "symbols": list(work.process.symbols),
                 "params": work.process.settings,
                 "state": work.state.value,
+                "waits_for": work.step,
                 "capital": format(work.equity(), "f"),
                 "profit": format(work.equity() - work.ledger.deposits, "f"),
                 "share": float(work.equity() / split.equity) if split.equity else 0.0,

@@ -123,7 +123,7 @@ def _minima(claims: Sequence[Claim], caps: Caps) -> Array:
     lower = np.maximum(least, locked)
     for row, limit in zip(caps.rows, caps.limits, strict=True):
         spare = float(row @ (lower - locked))
-        room = limit - float(row @ locked)
+        room = max(limit - float(row @ locked), 0.0)
         if spare > room:
             lower = np.where(row > 0.0, locked + (lower - locked) * (room / spare), lower)
     return np.asarray(lower)

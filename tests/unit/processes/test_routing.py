@@ -90,3 +90,13 @@ def test_minima_give_way_to_the_reserve_in_proportion() -> None:
     found = moves(claims, np.eye(2) * 4e-4, TERMS, elsewhere=0.5, draw=(0, 0))
     assert sum(found) == pytest.approx(45, abs=1)
     assert found[0] == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_locked_capital_beyond_every_cap_stays_to_the_last_digit(seed: int) -> None:
+    """Caps are lifted to what is locked; rounding of that sum must not be taken for room."""
+    draw = np.random.default_rng(seed)
+    locked = draw.uniform(0.2, 0.3, 5)
+    claims = [CLAIM._replace(held=x, locked=x, most=0.1, factors=frozenset("a")) for x in locked]
+    terms = TERMS._replace(factor_max=0.3)
+    assert moves(claims, np.eye(5) * 4e-4, terms, elsewhere=0.0, draw=(0, seed)) == [0] * 5
