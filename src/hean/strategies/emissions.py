@@ -27,9 +27,14 @@ VENUE_ONLY = frozenset(
         EventType.POSITION,
         EventType.BALANCE,
         EventType.ACCOUNT_READ,
+        EventType.FUNDING,
+        EventType.TICK,
+        EventType.BOOK,
     }
 )
-"""Facts that only a venue knows; a strategy that emits one would make its own fills."""
+"""Facts that only a venue knows; a strategy that emits one would make its own fills, income or
+prices.
+"""
 OTHERS_ONLY = frozenset({EventType.COMMAND, EventType.RECONCILE, EventType.KILLSWITCH_RELEASED})
 """What people and watching parts say; a strategy that emits one could let itself trade again."""
 _SIZES = frozenset({Decimal, type(None)})

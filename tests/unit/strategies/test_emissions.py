@@ -6,7 +6,16 @@ from __future__ import annotations
 import pytest
 
 from desk import Desk
-from hean.core.types import Command, Event, KillswitchReleased, Payload, Reconcile
+from hean.core.types import (
+    Book,
+    Command,
+    Event,
+    Funding,
+    KillswitchReleased,
+    Payload,
+    Reconcile,
+    Tick,
+)
 from hean.errors import FieldInvalid
 
 
@@ -27,3 +36,18 @@ def test_a_strategy_cannot_let_itself_trade_again(fact: Payload) -> None:
             desk.strategy.context.emit(each)
     desk.say()
     assert desk.events == []
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        Funding("BTCUSDT", -0.01, mark_price=60_000.0),
+        Tick("BTCUSDT", 60_000.0, 1.0, 1),
+        Book("BTCUSDT", (), (), True),
+    ],
+    ids=lambda fact: str(fact.event_type),
+)
+def test_a_strategy_makes_no_income_and_no_prices(fact: Payload) -> None:
+    desk = Desk()
+    with pytest.raises(FieldInvalid, match="the venue does"):
+        desk.strategy.context.emit(fact)
