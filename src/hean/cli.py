@@ -35,13 +35,14 @@ COMMANDS = {
     "resolve": "resolve",
     "settings": "settings",
     "sim": "sim",
+    "token": "token",
     "twin": "twin",
     "watchdog": "watchdog",
     "why": "why",
 }
 """The file of each, without its `cli_`."""
 
-GROUPS = ("data", "ml", "quant")  # commands with commands of their own
+GROUPS = ("data", "ml", "quant", "token")  # commands with commands of their own
 
 
 def asked(words: list[str]) -> Iterable[str]:

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`models.py`: how documents of the API are written. What comes in is strict: unknown names are
+refused, text is not turned into numbers, money and quantities are decimal strings without exponent,
+NaN or sign of infinity. What goes out has the same form.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+DIGITS_MAX = 40
+DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
+_DECIMAL = re.compile(DECIMAL_PATTERN, re.ASCII)
+
+
+class Asked(BaseModel):
+    """Base of what somebody sends."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Answered(BaseModel):
+    """Base of what is sent back."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+def _decimal(value: object) -> Decimal:
+    if isinstance(value, Decimal):  # of our own making
+        return value
+    if not isinstance(value, str) or len(value) > DIGITS_MAX or not _DECIMAL.fullmatch(value):
+        raise PydanticCustomError(
+            "decimal_text", "Input should be a decimal in text such as \"0.015\", digits alone"
+        )  # fmt: skip
+    return Decimal(value)
+
+
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    PlainSerializer(lambda number: format(number, "f"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN, "examples": ["0.015"]}),
+]
+"""A decimal string, in and out."""

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`server.py`: where the API listens. On loopback it may; on any other address only with TLS and
+when that was asked for in so many words (C-08): a trading engine is not put on a network by a slip.
+It runs in the loop that starts it and takes no signals: whoever runs the loop says when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from hean.api.line import Line
+from hean.api.shapes import BODY_BYTES_MAX
+from hean.api.shield import Asgi
+from hean.errors import EnvironmentFault, ParameterInvalid
+
+STOP_S = 3  # for requests that are being answered when it ends
+SOCKET_PING_S = 20.0
+BACKLOG = 128
+
+logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # who sends rubbish fills no log
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Where to listen. *is_public*: somebody asked for an address beyond loopback.
+
+    *Raises*: `ParameterInvalid` for one that is not safe.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    certificate: Path | None = None
+    key: Path | None = None
+    is_public: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ParameterInvalid("TLS needs both, a certificate and its key.")
+        if is_loopback(self.host):
+            return
+        missing = [] if self.certificate is not None else ["a certificate and key (TLS)"]
+        missing += [] if self.is_public else ["the option that says so"]
+        if missing:
+            raise ParameterInvalid(
+                f"--host {self.host[:60]}: not loopback, so it needs {' and '.join(missing)}. "
+                "On this machine alone: 127.0.0.1."
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False  # a name may mean anything tomorrow
+
+
+class ApiServer:
+    """The API on a port. `start` returns when it listens, `stop` when nothing of it is left."""
+
+    def __init__(self, app: Asgi, bind: Bind) -> None:
+        self._bind = bind
+        self._server = _Quiet(
+            uvicorn.Config(
+                app,
+                host=bind.host,
+                port=bind.port,
+                http=Line,
+                loop="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                ws_max_size=BODY_BYTES_MAX,
+                ws_ping_interval=SOCKET_PING_S,
+                ws_per_message_deflate=False,  # a packed frame may unpack to any size
+                timeout_graceful_shutdown=STOP_S,
+                ssl_certfile=str(bind.certificate) if bind.certificate else None,
+                ssl_keyfile=str(bind.key) if bind.key else None,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+        self.port = bind.port
+        """Where it listens: the port that was free, if 0 was asked for."""
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser."""
+        scheme = "https" if self._bind.certificate else "http"
+        host = f"[{self._bind.host}]" if ":" in self._bind.host else self._bind.host
+        return f"{scheme}://{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen. *Raises*: `EnvironmentFault` if the port is taken."""
+        listener = listen(self._bind.host, self._bind.port)
+        self.port = listener.getsockname()[1]
+        self._task = asyncio.get_running_loop().create_task(
+            self._server.serve(sockets=[listener]), name="api"
+        )
+        while not self._server.started:
+            if self._task.done():
+                listener.close()
+                self._task.result()
+                raise EnvironmentFault(f"{self.url}: the server ended while it started.")
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Stop listening, let answers end, close what is left. Safe to call twice."""
+        self._server.should_exit = True
+        if self._task is not None:
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+
+class _Quiet(uvicorn.Server):
+    """Takes no signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. *Raises*: `EnvironmentFault` with the remedy."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise EnvironmentFault(f"{host}: {error.strerror or error}.") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise EnvironmentFault(
+            f"{host}:{port}: {error.strerror or error}; choose another with --port."
+        ) from None
+    return listener
