@@ -189,9 +189,8 @@ class Tokens:
                     msgspec.structs.replace(each, used_ns=now) if each.id == token.id else each
                     for each in tokens
                 ]
-        except EnvironmentFault:
-            return
-        self._seen = None  # others may have changed it before us
+        except EnvironmentFault as error:
+            log.error("the last use of a token is not written down: %s", error)
 
     def _read(self) -> tuple[Token, ...]:
         try:
@@ -230,6 +229,7 @@ class Tokens:
             yield tokens
             if tuple(tokens) != before:
                 self._write(tokens)
+                self._looked_ns = None  # our own change counts at once
         finally:
             os.close(lock)
 
