@@ -55,33 +55,31 @@ class Origins:
             )  # fmt: skip
         return host
 
-    def check(self, method: str, scheme: str, host: str, headers: Mapping[bytes, bytes]) -> bool:
-        """Refuse what another page does behind its reader's back.
+    def lists(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether it comes from an allowed page of another origin, which may read the answer."""
+        return headers.get(b"origin", b"").decode("latin-1").lower() in self._origins
 
-        *Returns*: whether it comes from an allowed page of another origin. *Raises*: `Refused`.
-        """
+    def check(self, method: str, scheme: str, host: str, headers: Mapping[bytes, bytes]) -> None:
+        """Refuse what another page does behind its reader's back. *Raises*: `Refused`."""
         origin = headers.get(b"origin")
         site = headers.get(b"sec-fetch-site")
-        is_listed = False
-        if origin is not None:
-            text = origin.decode("latin-1").lower()
-            is_listed = text in self._origins
-            if not is_listed and text != f"{scheme}://{host}":
-                raise _foreign("Origin")
-        elif site is not None and site not in (b"same-origin", b"none"):
+        if self.lists(headers):
+            site = b"same-origin"  # as good as
+        elif origin is not None and origin.decode("latin-1").lower() != f"{scheme}://{host}":
+            raise _foreign("Origin")
+        if site not in (None, b"same-origin"):
             is_link = method == "GET" and headers.get(b"sec-fetch-mode") == b"navigate"
-            if not is_link:
+            is_typed = method in SAFE and site == b"none"
+            if not (is_link or is_typed):
                 raise _foreign("Sec-Fetch-Site")
-        if method in SAFE or (origin is None and site is None):
-            return is_listed
-        if not is_listed and site not in (None, b"same-origin"):
-            raise _foreign("Sec-Fetch-Site")
-        if MARK not in headers:
+        is_browser = origin is not None or site is not None
+        if method not in SAFE and is_browser and MARK not in headers:
             raise Refused(
-                403, "RequestHeaderMissing", "From a browser, calls that change something carry "
-                "X-HEAN-Request: 1.", field="/header/X-HEAN-Request",
-            )  # fmt: skip
-        return is_listed
+                403,
+                "RequestHeaderMissing",
+                "From a browser, calls that change something carry X-HEAN-Request: 1.",
+                field="/header/X-HEAN-Request",
+            )
 
 
 def preflight(origin: bytes) -> list[tuple[bytes, bytes]]:

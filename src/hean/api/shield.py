@@ -110,12 +110,13 @@ class Shield:
                 headers={"Retry-After": "1"},
             )  # fmt: skip
         host = self._origins.check_host(headers)
-        if self._origins.check(scope["method"], scope["scheme"], host, headers):
+        if self._origins.lists(headers):
             answer.shared = shared_with(headers[b"origin"])
             if scope["method"] == "OPTIONS":
                 answer.shared = preflight(headers[b"origin"])
                 await answer.whole(Response(status_code=204))
                 return
+        self._origins.check(scope["method"], scope["scheme"], host, headers)
         _check_head(scope, headers)
         if scope["method"] in SAFE:
             await self._inner(scope, receive, answer.send)
