@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hean.api.permissions import Limit
 
 KEYS_MAX = 10_000  # buckets of one class that are remembered; beyond it the oldest is forgotten
+ONE = 1.0 - 1e-6  # who comes back when told to is not refused for a rounding error
 JOBS_MAX = 2
 """Jobs of one token that run at the same time."""
 
@@ -52,7 +53,7 @@ class Buckets:
         now = self._ticks()
         level, since = self._levels.get(key, (self._burst, now))
         level = min(self._burst, level + (now - since) * self._rate)
-        wait = 0.0 if level >= 1.0 else (1.0 - level) / self._rate
+        wait = 0.0 if level >= ONE else (1.0 - level) / self._rate
         self._levels[key] = (level - 1.0 if not wait else level, now)
         self._levels.move_to_end(key)
         if len(self._levels) > self._keys_max:
