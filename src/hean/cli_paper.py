@@ -229,7 +229,7 @@ def _run(
                 tapes.append(start_recording(recording, paper.session, paper.terms))
                 stack.callback(tapes[0].close, None)
 
-        session.on_ready = ready
+        session.on_ready.append(ready)
         summary, record = run_loop(_until_ended(session, duration_s))
         if books:
             head = finish_session_journal(books[0], session.session, session.ended_ns)

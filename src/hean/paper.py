@@ -29,11 +29,15 @@ from hean.feeds.freshness import STALE
 from hean.feeds.places import Feeds
 from hean.net.http import HttpTransport
 from hean.net.socket import Dial, picows_dial
+from hean.risk.hand import Hand
 from hean.strategies.base import Strategy
+from hean.system import TradingSystem
 from hean.venues.endpoints import Place
 
 PLAY_EVERY_S = 0.01  # without news: how late an order under way may be told
 SHOW_EVERY_S = 0.25
+ACCOUNT = "paper"
+"""The account of every session; what a person types to release its kill switch names it."""
 
 Summary = dict[str, Any]
 
@@ -57,8 +61,20 @@ class PaperSession:
         self.origin = origin
         self.market = ArrivingMarket(terms, start_ns=start_ns, origin=origin)
         self.run = Backtest(settings, self.market, strategy=strategy)
+        system = self.run.system
+        self.hand = Hand(
+            system.governor,
+            system.portfolio.ledger,
+            limits=settings.account.hard_limits,
+            account_id=ACCOUNT,
+            strategy_id=system.strategy.name,
+        )
+        for module in self.hand.modules:
+            system.add(module)
         self.on_frame: list[Callable[[int, tuple[Payload, ...]], None]] = []
         """Told moment and facts of each frame before they are played."""
+        self.on_said: list[Callable[[int, tuple[Payload, ...]], None]] = []
+        """Told the same of what a person wants, which is no part of the market."""
         self.health: dict[str, Health] = {}
         """The last report of each component."""
         self.stale_reports = 0
@@ -77,6 +93,14 @@ class PaperSession:
                 self.stale_reports += fact.state == STALE and before is not None
                 self.health[fact.component] = fact
 
+    def say(self, at_ns: int, facts: tuple[Payload, ...]) -> None:
+        """What a person wants at *at_ns*, as facts; played like a frame, and kept in the journal
+        as one.
+        """
+        at_ns = self.market.take(at_ns, facts)
+        for told in self.on_said:
+            told(at_ns, facts)
+
     def play(self, until_ns: int) -> None:
         """Play everything before *until_ns*. *Raises*: what a handler raises."""
         until_ns = max(until_ns, self.market.free_ns)
@@ -94,8 +118,7 @@ class Paper:
     """A session on a live feed, from connecting to the result.
 
     *places*: the markets, with the symbols of each. *now*: UTC nanoseconds that never go back.
-    *rng*: of waiting times. *on_ready*: told once the feed delivers, before the first fact is
-    played. *transport*, *dial*: as of `Feeds`.
+    *rng*: of waiting times. *transport*, *dial*: as of `Feeds`.
     """
 
     def __init__(
@@ -107,7 +130,6 @@ class Paper:
         rng: random.Random,
         strategy: Strategy | None = None,
         depth: int = 50,
-        on_ready: Callable[[Paper], None] | None = None,
         show: Callable[[Paper], None] | None = None,
         transport: Callable[[float], HttpTransport] | None = None,
         dial: Dial = picows_dial,
@@ -119,9 +141,11 @@ class Paper:
         self.terms: list[Terms]
         self.ended_ns = 0
         """Up to when it was played."""
+        self.mode = "PAPER"
         self._now = now
         self._strategy = strategy
-        self.on_ready = on_ready
+        self.on_ready: list[Callable[[Paper], None]] = []
+        """Told once the feed delivers, before the first fact is played."""
         self._show = show
         self._failed: asyncio.Future[None]
         self._is_scheduled = False
@@ -130,6 +154,22 @@ class Paper:
     def origin(self) -> str:
         """What the feed is, for people."""
         return " + ".join(place.title for place in self.places)
+
+    @property
+    def system(self) -> TradingSystem:
+        """The modules of the session."""
+        return self.session.run.system
+
+    @property
+    def hand(self) -> Hand:
+        """What a person can do to it."""
+        return self.session.hand
+
+    def say(self, facts: tuple[Payload, ...]) -> None:
+        """Let a person's facts enter and play them. *Raises*: what a handler raises."""
+        now_ns = self._now()
+        self.session.say(now_ns, facts)
+        self.session.play(max(now_ns, self.session.market.free_ns))
 
     async def run(self, stop: asyncio.Event) -> tuple[Summary, RunRecord]:
         """Trade until *stop*. *Raises*: `EnvironmentFault`, `VenueError`, `UnknownSymbol` while
@@ -145,8 +185,8 @@ class Paper:
                 origin=self.origin,
                 strategy=self._strategy,
             )
-            if self.on_ready is not None:
-                self.on_ready(self)
+            for told in self.on_ready:
+                told(self)
             await self.feeds.start(stack, self._take)
             playing = loop.create_task(self._keep_playing())
             stopping = loop.create_task(stop.wait())

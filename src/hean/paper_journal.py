@@ -104,6 +104,7 @@ def start_session_journal(path: Path, session: PaperSession, terms: list[Terms])
 
     run.system.bus.tap(record)
     session.on_frame.append(record_frame)
+    session.on_said.append(record_frame)
     return journal
 
 

@@ -75,6 +75,11 @@ class AccountSettings(msgspec.Struct, frozen=True):
         """Names of those that are chosen, the memory among them."""
         return (*self.chosen.names(), *(("memory",) if self.memory is not None else ()))
 
+    @property
+    def hard_limits(self) -> dict[str, str]:
+        """All limits of the order engine that are on."""
+        return {"leverage_max": format(self.leverage, "f"), **self.limits}
+
 
 class TradingSystem:
     """The modules of one account on one bus.
@@ -110,6 +115,7 @@ class TradingSystem:
         factory: ProcessFactory | None = None,
     ) -> None:
         self.market = market
+        self.leverage = settings.leverage
         self.strategy = strategy
         self.strategies = (strategy, *beside)
         self.factory = factory
@@ -121,7 +127,7 @@ class TradingSystem:
         self.ids = ids or IdSequence()
         self.seed = seed
         engine, ledger, coin_fees = books or (new_engine(instruments), None, None)
-        engine.set_limits({"leverage_max": format(settings.leverage, "f"), **settings.limits})
+        engine.set_limits(settings.hard_limits)
         self.engine = engine
         self.portfolio = Portfolio(
             settings.cash,

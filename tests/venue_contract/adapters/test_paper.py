@@ -89,7 +89,7 @@ async def test_a_session_survives_every_stream_fault_and_can_be_repeated(
         session.session.run.bus.tap(watch.see)
         journals.append(start_session_journal(path, session.session, session.terms))
 
-    paper.on_ready = ready
+    paper.on_ready.append(ready)
     stop = asyncio.Event()
     running = asyncio.ensure_future(paper.run(stop))
     await until(lambda: running.done() or (watch.is_fresh and watch.approved > 2))
