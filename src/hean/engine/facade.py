@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`facade.py`: the one object that API and page hold. It starts and stops an engine, answers from
+what the engine has, and turns a person's wish into facts that go the way of all others: governor,
+order engine, router. It judges no rights and knows no strategy, venue or feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from hean._core import OrderEngine
+from hean.core.types import (
+    CancelRequest,
+    Command,
+    OrderRequest,
+    OrderType,
+    Payload,
+    Side,
+    TimeInForce,
+)
+from hean.engine import documents as doc
+from hean.engine.watch import Watch
+from hean.errors import OrderUnknown, StateError, UnknownSymbol
+from hean.risk.hand import Hand
+from hean.risk.levels import LEVELS, RUN
+from hean.system import TradingSystem
+
+STOPPED, STARTING, RUNNING, HALTED, STOPPING, FAILED = (
+    "STOPPED",
+    "STARTING",
+    "RUNNING",
+    "HALTED",
+    "STOPPING",
+    "FAILED",
+)
+MANUAL = "manual"  # whose orders they are that a person places
+STOP_S = 30.0
+UNKNOWN = frozenset({"UNKNOWN", "QUARANTINE"})
+ZERO = Decimal(0)
+
+
+class Engine(Protocol):
+    """What can be started. *mode*: PAPER, TESTNET or LIVE; *origin*: the feed, for people. *system*
+    and *hand* exist from the moment `on_ready` is told.
+    """
+
+    mode: str
+    on_ready: list[Callable[[Any], None]]
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def system(self) -> TradingSystem: ...
+    @property
+    def hand(self) -> Hand: ...
+    def say(self, facts: tuple[Payload, ...]) -> None:
+        """Let a person's facts enter, and play them."""
+        ...
+
+    async def run(self, stop: asyncio.Event) -> Any:
+        """Trade until *stop*."""
+        ...
+
+
+class EngineFacade:
+    """*make*: a new engine, for each start. *now*: UTC nanoseconds."""
+
+    def __init__(self, make: Callable[[], Engine], *, now: Callable[[], int]) -> None:
+        self._make = make
+        self._now = now
+        self._engine: Engine | None = None
+        self._watch: Watch | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+        self._started_ns: int | None = None
+        self._error: str | None = None
+        self._is_ready = False
+        self.result: Any = None
+        """What the last engine returned when it ended."""
+
+    # ------------------------------------------------------------ life
+
+    def start(self) -> doc.Status:
+        """Start an engine unless one runs. It is ready a little later; ask `status`."""
+        if self._task is None or self._task.done():
+            self._stop = asyncio.Event()
+            self._error, self._is_ready, self._started_ns = None, False, self._now()
+            self._engine = self._make()
+            self._engine.on_ready.append(self._ready)
+            self._task = asyncio.get_running_loop().create_task(self._run(self._engine))
+        return self.status()
+
+    async def stop(self) -> doc.Status:
+        """End the engine, if one runs, and wait until it has ended."""
+        if self._task is not None and not self._task.done():
+            self._stop.set()
+            await asyncio.wait([self._task], timeout=STOP_S)
+        return self.status()
+
+    async def ended(self) -> None:
+        """Return when the engine has ended by itself or was stopped."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self, engine: Engine) -> None:
+        try:
+            self.result = await engine.run(self._stop)
+        except Exception as error:  # noqa: BLE001  # reason: told by `status`, as HeanErrors are
+            self._error = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+        finally:
+            if self._watch is not None:
+                self._watch.end()
+
+    def _ready(self, engine: Any) -> None:
+        system = engine.system
+        self._watch = Watch(system.bus, system.engine, equity=system.portfolio.ledger.deposits)
+        self._is_ready = True
+
+    @property
+    def state(self) -> str:
+        """In one word."""
+        if self._task is None:
+            return STOPPED
+        if self._task.done():
+            return FAILED if self._error else STOPPED
+        if self._stop.is_set():
+            return STOPPING
+        if not self._is_ready:
+            return STARTING
+        return HALTED if self._parts()[0].engine.halt_level != RUN else RUNNING
+
+    # ------------------------------------------------------------ questions
+
+    def status(self) -> doc.Status:
+        """How the engine is."""
+        engine, started_ns = self._engine, self._started_ns
+        system = engine.system if engine is not None and self._is_ready else None
+        is_on = self._task is not None and not self._task.done()
+        return doc.Status(
+            state=self.state,
+            mode=engine.mode if engine else "NONE",
+            origin=engine.origin if engine else "",
+            symbols=list(system.portfolio.symbols) if system else [],
+            strategies=[each.name for each in system.strategies] if system else [],
+            started_at=started_ns if is_on else None,
+            uptime_seconds=(self._now() - started_ns) / 1e9 if is_on and started_ns else 0.0,
+            events=system.bus.seq if system else 0,
+            error=self._error,
+        )
+
+    def portfolio(self) -> doc.Portfolio:
+        """The account at the last prices. *Raises*: `StateError` before an engine was ready."""
+        system, watch = self._parts()
+        system.portfolio.value()
+        ledger = system.portfolio.ledger
+        equity = ledger.equity
+        exposure = self._gross(system)
+        return doc.Portfolio(
+            equity=equity,
+            cash=ledger.cash,
+            deposits=ledger.deposits,
+            pnl_total=equity - ledger.deposits,
+            pnl_today=equity - watch.opening_equity,
+            realized_pnl=ledger.realized,
+            unrealized_pnl=ledger.unrealized,
+            fees=ledger.fees,
+            funding=ledger.funding_total,
+            used_margin=ledger.used_margin,
+            available=ledger.available,
+            peak_equity=ledger.peak_equity,
+            max_drawdown_fraction=ledger.max_drawdown_fraction,
+            exposure=exposure,
+            leverage=float(exposure / equity) if equity > 0 else 0.0,
+            positions=sum(ledger.is_held(symbol) for symbol in system.portfolio.symbols),
+            open_orders=len(system.engine.open_orders()),
+            mode=self.status().mode,
+            ts=system.bus.clock.now_ns,
+        )
+
+    def positions(self) -> list[doc.Position]:
+        """What is held, flat symbols left out."""
+        system, _ = self._parts()
+        system.portfolio.value()
+        ledger = system.portfolio.ledger
+        return [
+            self._position(system, symbol)
+            for symbol in system.portfolio.symbols
+            if ledger.is_held(symbol)
+        ]
+
+    def orders(self, limit: int = 100, status: str | None = None) -> list[doc.Order]:
+        """The newest first."""
+        return self._parts()[1].orders(limit, status)
+
+    def order(self, order_id: str) -> doc.Order:
+        """One order. *Raises*: `OrderUnknown`."""
+        found = self._parts()[1].order(order_id)
+        if found is None:
+            raise OrderUnknown(f"no order is called {order_id[:64]!r} in this session.")
+        return found
+
+    def fills(self, limit: int = 100) -> list[doc.Fill]:
+        """The newest first."""
+        rows = self._parts()[1].fills
+        return [rows[-1 - number] for number in range(min(limit, len(rows)))]
+
+    def told(self, limit: int = 100) -> list[doc.Told]:
+        """Errors and changes of health, the newest first."""
+        rows = self._parts()[1].told
+        return [rows[-1 - number] for number in range(min(limit, len(rows)))]
+
+    def decisions(self, limit: int = 100) -> list[doc.Decision]:
+        """What the governor said, the newest first."""
+        rows = self._parts()[1].decisions
+        return [rows[-1 - number] for number in range(min(limit, len(rows)))]
+
+    def strategies(self) -> list[doc.Strategy]:
+        """Every strategy of the session."""
+        system, watch = self._parts()
+        disabled = self._hand().directives.disabled
+        books = system.sub_books
+        found = []
+        for each in system.strategies:
+            ledger = system.portfolio.ledger
+            pnl = books.profit(each.name) if books else ledger.equity - ledger.deposits
+            found.append(
+                doc.Strategy(
+                    id=each.name,
+                    symbols=list(each.symbols),
+                    enabled=each.name not in disabled,
+                    disabled_by=disabled.get(each.name),
+                    params=dict(each.settings),
+                    pnl=pnl,
+                    orders=watch.counts["orders", each.name],
+                    fills=watch.counts["fills", each.name],
+                    refused=watch.counts["refused", each.name],
+                )
+            )
+        return found
+
+    def risk(self) -> doc.Risk:
+        """Limits and what counts against them."""
+        system, _ = self._parts()
+        ledger, engine = system.portfolio.ledger, system.engine
+        equity, gross = ledger.equity, self._gross(system)
+        leverage = float(gross / equity) if equity > 0 else 0.0
+        open_orders = engine.open_orders()
+        used = {
+            "leverage_max": f"{leverage:.4f}",
+            "open_orders_max": str(len(open_orders)),
+            "gross_value_max": format(gross, "f"),
+            "drawdown_fraction_max": f"{ledger.max_drawdown_fraction:.6f}",
+        }
+        limits = self._hand().directives.limits
+        return doc.Risk(
+            level=engine.halt_level,
+            limits=[doc.Limit(name=n, value=v, used=used.get(n)) for n, v in limits.items()],
+            gross_exposure=gross,
+            leverage=leverage,
+            drawdown_fraction=ledger.max_drawdown_fraction,
+            refusals=system.governor.refusals,
+            unknown_orders=[o["client_order_id"] for o in open_orders if o["status"] in UNKNOWN],
+            stale={
+                symbol: why
+                for symbol in system.portfolio.symbols
+                if (why := system.governor.why_stale(symbol))
+            },
+        )
+
+    def killswitch(self) -> doc.KillSwitch:
+        """The latch."""
+        latched = self._hand().killswitch.latched
+        return doc.KillSwitch(
+            latched=latched.level != RUN,
+            level=latched.level,
+            reason=latched.reason,
+            actor=latched.actor,
+            since=latched.since_ns or None,
+        )
+
+    def digest(self) -> doc.Digest:
+        """What two engines of the same past share."""
+        system, _ = self._parts()
+        return doc.Digest(seq=system.bus.seq, state_hash=system.state_hash())
+
+    # ------------------------------------------------------------ wishes
+
+    def place(
+        self,
+        symbol: str,
+        side: Side,
+        type: OrderType,
+        qty: Decimal,
+        *,
+        price: Decimal | None = None,
+        reduce_only: bool = False,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        algo: str | None = None,
+    ) -> doc.Order:
+        """Ask for an order; the governor judges it as any other. *Returns*: it, perhaps refused.
+        *Raises*: `UnknownSymbol`.
+        """
+        system, watch = self._parts()
+        if symbol not in system.portfolio.symbols:
+            known = ", ".join(system.portfolio.symbols)
+            raise UnknownSymbol(f"{symbol[:64]!r} is not traded here; known: {known}.")
+        # Without a name: the governor gives it the next one, as it would in a replay.
+        wish = OrderRequest(symbol, side, qty, type, price, "", None, reduce_only, time_in_force)
+        self._say(replace(wish, strategy_id=MANUAL, algo=algo))
+        named = next(row for row in reversed(watch.decisions) if row.strategy_id == MANUAL)
+        return self.order(named.client_order_id)
+
+    def cancel(self, order_id: str) -> doc.Order:
+        """Ask for the end of an order. *Raises*: `OrderUnknown`."""
+        order = self.order(order_id)
+        self._say(CancelRequest(order_id, order.symbol, "asked by a person"))
+        return self.order(order_id)
+
+    def cancel_all(self) -> list[doc.Order]:
+        """Ask for the end of every open order but the stops that protect a position.
+
+        *Returns*: those asked for.
+        """
+        system, _ = self._parts()
+        keeps = self._hand().killswitch.keeps
+        ids = [row["client_order_id"] for row in system.engine.open_orders()]
+        ids = [order_id for order_id in ids if not keeps(order_id)]
+        if ids:
+            self._say(*[CancelRequest(each, "", "all asked by a person") for each in ids])
+        return [self.order(each) for each in ids]
+
+    def switch(self, strategy: str, *, on: bool, actor: str) -> doc.Strategy:
+        """Switch a strategy on or off. *Raises*: `OrderUnknown`."""
+        names = [each.name for each in self._parts()[0].strategies]
+        if strategy not in names:
+            raise StateError(f"no strategy {strategy[:64]!r} here; known: {', '.join(names)}.")
+        self._say(Command("enable" if on else "disable", {"strategy": strategy}, actor))
+        return next(each for each in self.strategies() if each.id == strategy)
+
+    def is_looser(self, limits: Mapping[str, str | None]) -> bool:
+        """Whether any of these limits allows more than the one in force. *Raises*:
+        `UnknownField` for a name that no limit has, another `HeanError` for a value that is none.
+        """
+        OrderEngine([], limits, unlimited=True)  # asks the names and values of those who know
+        now = self._hand().directives.limits
+        return any(_slack(name, new) > _slack(name, now.get(name)) for name, new in limits.items())
+
+    def change_limits(self, limits: Mapping[str, str | None], actor: str) -> doc.Risk:
+        """Put hard limits in force, for the next order on. *Raises*: as `is_looser`."""
+        OrderEngine([], limits, unlimited=True)
+        self._say(Command("limits", dict(limits), actor))
+        return self.risk()
+
+    def kill(self, level: str, reason: str, actor: str) -> doc.KillSwitch:
+        """Stop. *Raises*: `StateError` for a level that does not exist."""
+        if level not in LEVELS[1:]:
+            raise StateError(f"no such level; known: {', '.join(LEVELS[1:])}.")
+        self._hand().killswitch.hold(level, reason)
+        self._say(Command("kill", {"level": level, "reason": reason}, actor))
+        return self.killswitch()
+
+    def release(self, phrase: str, reason: str, actor: str) -> doc.KillSwitch | doc.Refusal:
+        """Go on, if nothing stands against it; else what does. What was typed wrong, perhaps a
+        password, is written nowhere.
+        """
+        hand = self._hand()
+        self._say(hand.compared())
+        missing = hand.killswitch.refusals(phrase, reason, actor, self._now())
+        if missing:
+            return doc.Refusal(missing=list(missing))
+        self._say(Command("release", {"phrase": phrase, "reason": reason}, actor))
+        return self.killswitch()
+
+    # ------------------------------------------------------------ inside
+
+    def _parts(self) -> tuple[TradingSystem, Watch]:
+        if self._engine is None or self._watch is None or not self._is_ready:
+            raise StateError("the engine is not running; start it first.")
+        return self._engine.system, self._watch
+
+    def _hand(self) -> Hand:
+        self._parts()
+        assert self._engine is not None
+        return self._engine.hand
+
+    def _say(self, *facts: Payload) -> None:
+        self._parts()
+        assert self._engine is not None
+        if self._task is None or self._task.done():
+            raise StateError("the engine has ended; start it first.")
+        self._engine.say(facts)
+
+    def _gross(self, system: TradingSystem) -> Decimal:
+        total = ZERO
+        for symbol in system.portfolio.symbols:
+            qty = abs(system.portfolio.ledger.position(symbol)[0])
+            price = system.portfolio.reference(symbol)
+            if qty and price is not None:
+                total += qty * Decimal(repr(price))
+        return total
+
+    def _position(self, system: TradingSystem, symbol: str) -> doc.Position:
+        qty, average, unrealized, realized, liquidation = system.portfolio.ledger.position(symbol)
+        price = system.portfolio.reference(symbol)
+        return doc.Position(
+            symbol=symbol,
+            qty=qty,
+            avg_price=average,
+            mark_price=None if price is None else Decimal(repr(price)),
+            unrealized_pnl=unrealized,
+            realized_pnl=realized,
+            leverage=system.leverage,
+            liquidation_price=liquidation,
+        )
+
+
+def _slack(name: str, value: str | None) -> float:
+    """How much a limit lets pass, in its own unit; a limit that is off lets everything pass."""
+    if value is None:
+        return math.inf
+    if name == "refuse_self_cross":
+        return 0.0 if value == "true" else 1.0
+    return float(value)

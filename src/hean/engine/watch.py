@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`watch.py`: what a running session has done lately, kept for whoever asks: orders and refusals by
+name, executions, decisions, errors. It taps the bus, decides nothing, and forgets the oldest; the
+whole story is in the journal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from hean._core import OrderEngine
+from hean.core.bus import EventBus
+from hean.core.types import (
+    Error,
+    Event,
+    EventType,
+    Health,
+    OrderApproved,
+    OrderRejected,
+    OrderRequest,
+)
+from hean.engine.documents import Decision, Fill, Order, Told
+
+KEPT_ORDERS, KEPT_ROWS = 10_000, 2_000
+DAY_NS = 86_400_000_000_000
+Kept = TypeVar("Kept")
+
+
+class Watch:
+    """*engine*: asked for the orders that are known by name; *equity*: at the start. `end` takes
+    the tap off.
+    """
+
+    def __init__(self, bus: EventBus, engine: OrderEngine, *, equity: Decimal) -> None:
+        self.fills: deque[Fill] = deque(maxlen=KEPT_ROWS)
+        self.told: deque[Told] = deque(maxlen=KEPT_ROWS)
+        self.decisions: deque[Decision] = deque(maxlen=KEPT_ROWS)
+        self.health: dict[str, Health] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """Of `orders`, `fills`, `refused`, each by strategy."""
+        self.opening_equity = equity
+        """As of the last midnight UTC, or of the start."""
+        self._equity = equity
+        self._day = bus.clock.now_ns // DAY_NS
+        self._engine = engine
+        self._orders: OrderedDict[str, Order | None] = OrderedDict()  # refused ones as they were
+        self._asked: OrderedDict[str, OrderRequest] = OrderedDict()
+        self.end = bus.tap(self._tap)
+
+    def order(self, order_id: str) -> Order | None:
+        """An order by its name, as it is now; `None` for one that nobody knows."""
+        if order_id not in self._orders:
+            return None
+        return self._orders[order_id] or order_of(self._engine.get(order_id))
+
+    def orders(self, limit: int, status: str | None = None) -> list[Order]:
+        """The newest orders first, of one *status* or of all."""
+        found: list[Order] = []
+        for order_id in reversed(self._orders):
+            order = self.order(order_id)
+            if order is not None and status in (None, order.status):
+                found.append(order)
+                if len(found) == limit:
+                    break
+        return found
+
+    # ------------------------------------------------------------ inside
+
+    def _tap(self, event: Event) -> None:
+        keep = _KEEP.get(event.event_type)
+        if keep is not None:
+            keep(self, event)
+
+    def _requested(self, event: Event) -> None:
+        # A person's request is named when it is judged, which is the next thing that happens to it.
+        _bounded(self._asked, event.data.order_id or event.data.strategy_id, event.data)
+
+    def _approved(self, event: Event) -> None:
+        order = event.data
+        _bounded(self._orders, order.order_id, None)
+        self._request(order)
+        self.counts["orders", order.strategy_id] += 1
+        self._decided(event, "APPROVED", "")
+
+    def _rejected(self, event: Event) -> None:
+        order: OrderRejected = event.data
+        if order.source != "risk":
+            return  # the venue's word on an order the engine knows
+        self.counts["refused", order.strategy_id] += 1
+        request = self._request(order)
+        if request is not None:
+            _bounded(self._orders, order.order_id, _refused(request, order, event.ts_ns))
+        self._decided(event, "REJECTED", order.reason)
+
+    def _request(self, order: OrderApproved | OrderRejected) -> OrderRequest | None:
+        named = self._asked.pop(order.order_id, None)
+        return named or self._asked.pop(order.strategy_id, None)
+
+    def _filled(self, event: Event) -> None:
+        fill = event.data
+        self.counts["fills", fill.strategy_id] += 1
+        self.fills.append(
+            Fill(
+                exec_id=fill.exec_id,
+                client_order_id=fill.order_id,
+                symbol=fill.symbol,
+                side=fill.side.value if fill.side else "",
+                price=fill.fill_price,
+                qty=fill.filled_qty,
+                fee=fill.fee,
+                fee_asset=fill.fee_asset,
+                liquidity=fill.liquidity.value,
+                strategy_id=fill.strategy_id,
+                ts=event.ts_ns,
+            )
+        )
+
+    def _decided(self, event: Event, verdict: str, reason: str) -> None:
+        order = event.data
+        self.decisions.append(
+            Decision(
+                seq=event.seq,
+                ts=event.ts_ns,
+                client_order_id=order.order_id,
+                symbol=order.symbol,
+                strategy_id=order.strategy_id,
+                verdict=verdict,
+                reason=reason,
+            )
+        )
+
+    def _valued(self, event: Event) -> None:
+        day = event.ts_ns // DAY_NS
+        if day != self._day:
+            self._day, self.opening_equity = day, self._equity
+        self._equity = event.data.equity
+
+    def _error(self, event: Event) -> None:
+        error: Error = event.data
+        self._tell(event, "ERROR", error.component, error.error)
+
+    def _health(self, event: Event) -> None:
+        health: Health = event.data
+        before = self.health.get(health.component)
+        self.health[health.component] = health
+        if before is None or before.state != health.state:
+            self._tell(event, "INFO", health.component, health.state)
+
+    def _tell(self, event: Event, level: str, component: str, text: str) -> None:
+        told = Told(seq=event.seq, ts=event.ts_ns, level=level, component=component, text=text)
+        self.told.append(told)
+
+
+_KEEP: dict[EventType, Callable[[Watch, Event], None]] = {
+    EventType.ORDER_REQUEST: Watch._requested,
+    EventType.ORDER_APPROVED: Watch._approved,
+    EventType.ORDER_REJECTED: Watch._rejected,
+    EventType.ORDER_FILLED: Watch._filled,
+    EventType.PNL_UPDATE: Watch._valued,
+    EventType.ERROR: Watch._error,
+    EventType.HEALTH: Watch._health,
+}
+
+
+def order_of(row: dict[str, Any]) -> Order:
+    """The document of an order engine's row."""
+    return Order.model_construct(**{name: row[name] for name in Order.model_fields})
+
+
+def _refused(request: OrderRequest, rejected: OrderRejected, now_ns: int) -> Order:
+    """The document of an order that was never let into the engine."""
+    return Order(
+        client_order_id=rejected.order_id,
+        exchange_order_id=None,
+        symbol=request.symbol,
+        side=request.side.value,
+        type=request.type.value,
+        time_in_force=request.time_in_force.value,
+        reduce_only=request.reduce_only,
+        qty=request.size,
+        price=request.price,
+        trigger_price=request.trigger_price,
+        filled_qty=request.size * 0,
+        avg_price=None,
+        status="REJECTED",
+        strategy_id=request.strategy_id,
+        parent_id=request.parent_id or None,
+        reason=rejected.reason,
+        created_at=now_ns,
+        updated_at=now_ns,
+    )
+
+
+def _bounded(kept: OrderedDict[str, Kept], name: str, value: Kept) -> None:
+    kept[name] = value
+    if len(kept) > KEPT_ORDERS:
+        kept.popitem(last=False)
