@@ -165,6 +165,10 @@ class Paper:
         """What a person can do to it."""
         return self.session.hand
 
+    def watch_market(self, see: Callable[[int, tuple[Payload, ...]], None]) -> None:
+        """Have *see* told the moment and facts of each frame of the feed."""
+        self.session.on_frame.append(see)
+
     def say(self, facts: tuple[Payload, ...]) -> None:
         """Let a person's facts enter and play them. *Raises*: what a handler raises."""
         now_ns = self._now()

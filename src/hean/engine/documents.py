@@ -216,3 +216,53 @@ class Decision(Document):
     strategy_id: str
     verdict: str
     reason: str
+
+
+class Opinion(Document):
+    """What a model thinks; *kind* is its event type, *says* its fields."""
+
+    seq: int
+    ts: Moment
+    kind: str
+    says: dict[str, Any]
+
+
+class Quote(Document):
+    """The market of a symbol in a line. Prices are opinions here and therefore plain numbers."""
+
+    symbol: str
+    price: float | None
+    bid: float | None
+    ask: float | None
+    spread_bps: float | None
+    funding_rate: float | None
+    next_funding: Moment | None
+    ts: Moment | None
+
+
+class Ladder(Document):
+    """Levels of a book as (price, quantity), the best first."""
+
+    symbol: str
+    bids: list[tuple[float, float]]
+    asks: list[tuple[float, float]]
+
+
+class Trade(Document):
+    """A trade of the market. *side*: who crossed."""
+
+    ts: Moment
+    price: float
+    qty: float
+    side: str
+
+
+class Bar(Document):
+    """A minute. *ts*: its beginning."""
+
+    ts: Moment
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float

@@ -25,7 +25,8 @@ from hean.core.types import (
     TimeInForce,
 )
 from hean.engine import documents as doc
-from hean.engine.watch import Watch
+from hean.engine.market import MarketView
+from hean.engine.watch import DECISIONS, Watch
 from hean.errors import OrderUnknown, StateError, UnknownSymbol
 from hean.risk.hand import Hand
 from hean.risk.levels import LEVELS, RUN
@@ -59,6 +60,10 @@ class Engine(Protocol):
     def system(self) -> TradingSystem: ...
     @property
     def hand(self) -> Hand: ...
+    def watch_market(self, see: Callable[[int, tuple[Payload, ...]], None]) -> None:
+        """Have *see* told the moment and facts of each frame of the feed."""
+        ...
+
     def say(self, facts: tuple[Payload, ...]) -> None:
         """Let a person's facts enter, and play them."""
         ...
@@ -76,11 +81,15 @@ class EngineFacade:
         self._now = now
         self._engine: Engine | None = None
         self._watch: Watch | None = None
+        self._market = MarketView(())
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._started_ns: int | None = None
         self._error: str | None = None
-        self._is_ready = False
+        self.is_ready = False
+        """Whether there is, or was, an engine to ask."""
+        self.on_ready: list[Callable[[TradingSystem], None]] = []
+        """Told the system of an engine that begins, before its first fact."""
         self.result: Any = None
         """What the last engine returned when it ended."""
 
@@ -90,7 +99,7 @@ class EngineFacade:
         """Start an engine unless one runs. It is ready a little later; ask `status`."""
         if self._task is None or self._task.done():
             self._stop = asyncio.Event()
-            self._error, self._is_ready, self._started_ns = None, False, self._now()
+            self._error, self.is_ready, self._started_ns = None, False, self.now_ns
             self._engine = self._make()
             self._engine.on_ready.append(self._ready)
             self._task = asyncio.get_running_loop().create_task(self._run(self._engine))
@@ -120,7 +129,16 @@ class EngineFacade:
     def _ready(self, engine: Any) -> None:
         system = engine.system
         self._watch = Watch(system.bus, system.engine, equity=system.portfolio.ledger.deposits)
-        self._is_ready = True
+        self._market = MarketView(system.portfolio.symbols)
+        engine.watch_market(self._market.see)
+        self.is_ready = True
+        for told in self.on_ready:
+            told(system)
+
+    @property
+    def now_ns(self) -> int:
+        """UTC nanoseconds."""
+        return self._now()
 
     @property
     def state(self) -> str:
@@ -131,7 +149,7 @@ class EngineFacade:
             return FAILED if self._error else STOPPED
         if self._stop.is_set():
             return STOPPING
-        if not self._is_ready:
+        if not self.is_ready:
             return STARTING
         return HALTED if self._parts()[0].engine.halt_level != RUN else RUNNING
 
@@ -140,7 +158,7 @@ class EngineFacade:
     def status(self) -> doc.Status:
         """How the engine is."""
         engine, started_ns = self._engine, self._started_ns
-        system = engine.system if engine is not None and self._is_ready else None
+        system = engine.system if engine is not None and self.is_ready else None
         is_on = self._task is not None and not self._task.done()
         return doc.Status(
             state=self.state,
@@ -149,7 +167,7 @@ class EngineFacade:
             symbols=list(system.portfolio.symbols) if system else [],
             strategies=[each.name for each in system.strategies] if system else [],
             started_at=started_ns if is_on else None,
-            uptime_seconds=(self._now() - started_ns) / 1e9 if is_on and started_ns else 0.0,
+            uptime_seconds=(self.now_ns - started_ns) / 1e9 if is_on and started_ns else 0.0,
             events=system.bus.seq if system else 0,
             error=self._error,
         )
@@ -198,27 +216,42 @@ class EngineFacade:
         """The newest first."""
         return self._parts()[1].orders(limit, status)
 
+    def find_order(self, order_id: str) -> doc.Order | None:
+        """One order, `None` for a name that nobody knows."""
+        return self._parts()[1].order(order_id)
+
     def order(self, order_id: str) -> doc.Order:
         """One order. *Raises*: `OrderUnknown`."""
-        found = self._parts()[1].order(order_id)
+        found = self.find_order(order_id)
         if found is None:
             raise OrderUnknown(f"no order is called {order_id[:64]!r} in this session.")
         return found
 
-    def fills(self, limit: int = 100) -> list[doc.Fill]:
-        """The newest first."""
-        rows = self._parts()[1].fills
+    def latest(self, name: str, limit: int = 100) -> list[Any]:
+        """The newest first of `fills`, `order_decisions`, `ai_catalyst` or `logs`."""
+        rows = self._parts()[1].rows[name]
         return [rows[-1 - number] for number in range(min(limit, len(rows)))]
 
-    def told(self, limit: int = 100) -> list[doc.Told]:
-        """Errors and changes of health, the newest first."""
-        rows = self._parts()[1].told
-        return [rows[-1 - number] for number in range(min(limit, len(rows)))]
+    def totals(self) -> Mapping[str, int]:
+        """How many rows of each name of `latest` there have been."""
+        return self._parts()[1].totals
 
-    def decisions(self, limit: int = 100) -> list[doc.Decision]:
-        """What the governor said, the newest first."""
-        rows = self._parts()[1].decisions
-        return [rows[-1 - number] for number in range(min(limit, len(rows)))]
+    def quotes(self) -> list[doc.Quote]:
+        """The market, a line for each symbol."""
+        self._parts()
+        return self._market.quotes()
+
+    def ladder(self, symbol: str) -> doc.Ladder:
+        """The book. *Raises*: `UnknownSymbol`."""
+        return self._market.ladder(self._traded(symbol))
+
+    def trades(self, symbol: str) -> list[doc.Trade]:
+        """The newest trades of the market. *Raises*: `UnknownSymbol`."""
+        return self._market.trades(self._traded(symbol))
+
+    def bars(self, symbol: str) -> list[doc.Bar]:
+        """Minutes since the session began. *Raises*: `UnknownSymbol`."""
+        return self._market.bars(self._traded(symbol))
 
     def strategies(self) -> list[doc.Strategy]:
         """Every strategy of the session."""
@@ -306,14 +339,12 @@ class EngineFacade:
         """Ask for an order; the governor judges it as any other. *Returns*: it, perhaps refused.
         *Raises*: `UnknownSymbol`.
         """
-        system, watch = self._parts()
-        if symbol not in system.portfolio.symbols:
-            known = ", ".join(system.portfolio.symbols)
-            raise UnknownSymbol(f"{symbol[:64]!r} is not traded here; known: {known}.")
+        self._traded(symbol)
+        watch = self._parts()[1]
         # Without a name: the governor gives it the next one, as it would in a replay.
         wish = OrderRequest(symbol, side, qty, type, price, "", None, reduce_only, time_in_force)
         self._say(replace(wish, strategy_id=MANUAL, algo=algo))
-        named = next(row for row in reversed(watch.decisions) if row.strategy_id == MANUAL)
+        named = next(row for row in reversed(watch.rows[DECISIONS]) if row.strategy_id == MANUAL)
         return self.order(named.client_order_id)
 
     def cancel(self, order_id: str) -> doc.Order:
@@ -371,7 +402,7 @@ class EngineFacade:
         """
         hand = self._hand()
         self._say(hand.compared())
-        missing = hand.killswitch.refusals(phrase, reason, actor, self._now())
+        missing = hand.killswitch.refusals(phrase, reason, actor, self.now_ns)
         if missing:
             return doc.Refusal(missing=list(missing))
         self._say(Command("release", {"phrase": phrase, "reason": reason}, actor))
@@ -380,9 +411,16 @@ class EngineFacade:
     # ------------------------------------------------------------ inside
 
     def _parts(self) -> tuple[TradingSystem, Watch]:
-        if self._engine is None or self._watch is None or not self._is_ready:
+        if self._engine is None or self._watch is None or not self.is_ready:
             raise StateError("the engine is not running; start it first.")
         return self._engine.system, self._watch
+
+    def _traded(self, symbol: str) -> str:
+        symbols = self._parts()[0].portfolio.symbols
+        if symbol not in symbols:
+            known = ", ".join(symbols)
+            raise UnknownSymbol(f"{symbol[:64]!r} is not traded here; known: {known}.")
+        return symbol
 
     def _hand(self) -> Hand:
         self._parts()

@@ -22,9 +22,10 @@ from hean.core.types import (
     OrderRejected,
     OrderRequest,
 )
-from hean.engine.documents import Decision, Fill, Order, Told
+from hean.engine.documents import Decision, Document, Fill, Opinion, Order, Told
 
 KEPT_ORDERS, KEPT_ROWS = 10_000, 2_000
+FILLS, DECISIONS, OPINIONS, TOLD = ROWS = ("fills", "order_decisions", "ai_catalyst", "logs")
 DAY_NS = 86_400_000_000_000
 Kept = TypeVar("Kept")
 
@@ -35,9 +36,10 @@ class Watch:
     """
 
     def __init__(self, bus: EventBus, engine: OrderEngine, *, equity: Decimal) -> None:
-        self.fills: deque[Fill] = deque(maxlen=KEPT_ROWS)
-        self.told: deque[Told] = deque(maxlen=KEPT_ROWS)
-        self.decisions: deque[Decision] = deque(maxlen=KEPT_ROWS)
+        self.rows: dict[str, deque[Any]] = {name: deque(maxlen=KEPT_ROWS) for name in ROWS}
+        """`Fill`, `Decision`, `Opinion` and `Told`, the newest last."""
+        self.totals: Counter[str] = Counter()
+        """How many rows there have been, by the same names."""
         self.health: dict[str, Health] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         """Of `orders`, `fills`, `refused`, each by strategy."""
@@ -102,7 +104,8 @@ class Watch:
     def _filled(self, event: Event) -> None:
         fill = event.data
         self.counts["fills", fill.strategy_id] += 1
-        self.fills.append(
+        self._add(
+            FILLS,
             Fill(
                 exec_id=fill.exec_id,
                 client_order_id=fill.order_id,
@@ -115,12 +118,13 @@ class Watch:
                 liquidity=fill.liquidity.value,
                 strategy_id=fill.strategy_id,
                 ts=event.ts_ns,
-            )
+            ),
         )
 
     def _decided(self, event: Event, verdict: str, reason: str) -> None:
         order = event.data
-        self.decisions.append(
+        self._add(
+            DECISIONS,
             Decision(
                 seq=event.seq,
                 ts=event.ts_ns,
@@ -129,7 +133,7 @@ class Watch:
                 strategy_id=order.strategy_id,
                 verdict=verdict,
                 reason=reason,
-            )
+            ),
         )
 
     def _valued(self, event: Event) -> None:
@@ -151,7 +155,17 @@ class Watch:
 
     def _tell(self, event: Event, level: str, component: str, text: str) -> None:
         told = Told(seq=event.seq, ts=event.ts_ns, level=level, component=component, text=text)
-        self.told.append(told)
+        self._add(TOLD, told)
+
+    def _opined(self, event: Event) -> None:
+        fact = event.data
+        said = {name: getattr(fact, name) for name in fact.__struct_fields__}
+        kind = event.event_type.value
+        self._add(OPINIONS, Opinion(seq=event.seq, ts=event.ts_ns, kind=kind, says=said))
+
+    def _add(self, name: str, row: Document) -> None:
+        self.rows[name].append(row)
+        self.totals[name] += 1
 
 
 _KEEP: dict[EventType, Callable[[Watch, Event], None]] = {
@@ -162,6 +176,16 @@ _KEEP: dict[EventType, Callable[[Watch, Event], None]] = {
     EventType.PNL_UPDATE: Watch._valued,
     EventType.ERROR: Watch._error,
     EventType.HEALTH: Watch._health,
+    **dict.fromkeys(
+        (
+            EventType.REGIME,
+            EventType.CHANGEPOINT,
+            EventType.VOL_FORECAST,
+            EventType.HEDGE_RATIO,
+            EventType.ML_PREDICTION,
+        ),
+        Watch._opined,
+    ),
 }
 
 

@@ -29,7 +29,7 @@ async def test_what_a_person_does_is_traded_and_repeated(tmp_path: Path) -> None
         await desk.until(lambda: desk.filled(bought.client_order_id))
         position = facade.positions()[0]
         assert (position.symbol, position.qty) == ("BTCUSDT", QTY)
-        fill = facade.fills()[0]
+        fill = facade.latest("fills")[0]
         assert (fill.client_order_id, fill.qty) == (bought.client_order_id, QTY)
         assert facade.portfolio().fees == fill.fee > 0
 
@@ -41,6 +41,10 @@ async def test_what_a_person_does_is_traded_and_repeated(tmp_path: Path) -> None
         assert [order.client_order_id for order in facade.orders(status="WORKING")] == [order_id]
         facade.cancel(order_id)
         await desk.until(lambda: facade.order(order_id).status == "CANCELLED")
+        ladder, quote = facade.ladder("BTCUSDT"), facade.quotes()[0]
+        assert (ladder.bids[0][0], ladder.asks[0][0]) == (quote.bid, quote.ask)
+        await desk.until(lambda: facade.trades("BTCUSDT"))
+        assert facade.bars("BTCUSDT")[-1].close == facade.trades("BTCUSDT")[0].price
         digest = facade.digest()
         await desk.stop()
     assert facade.state == "STOPPED"
@@ -85,7 +89,8 @@ async def test_a_strategy_that_is_switched_off_only_reduces(tmp_path: Path) -> N
         refused = facade.strategies()[0].refused
         await desk.until(lambda: not facade.positions())
         await desk.until(lambda: facade.strategies()[0].refused > refused)
-        assert "switched off" in facade.decisions()[0].reason
+        reasons = [row.reason for row in facade.latest("order_decisions")]
+        assert any("switched off by operator:ann" in reason for reason in reasons)
         assert facade.switch("steady", on=True, actor="operator:ann").enabled
         fills = facade.strategies()[0].fills
         await desk.until(lambda: facade.strategies()[0].fills > fills)
