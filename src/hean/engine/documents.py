@@ -218,6 +218,14 @@ class Decision(Document):
     reason: str
 
 
+class Why(Document):
+    """The causes of an order and what came of it, the oldest first."""
+
+    order: Order
+    decisions: list[Decision]
+    fills: list[Fill]
+
+
 class Opinion(Document):
     """What a model thinks; *kind* is its event type, *says* its fields."""
 

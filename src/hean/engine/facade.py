@@ -25,8 +25,9 @@ from hean.core.types import (
     TimeInForce,
 )
 from hean.engine import documents as doc
+from hean.engine.health import health_of, not_ready
 from hean.engine.market import MarketView
-from hean.engine.watch import DECISIONS, Watch
+from hean.engine.watch import DECISIONS, FILLS, Watch
 from hean.errors import OrderUnknown, StateError, UnknownSymbol
 from hean.risk.hand import Hand
 from hean.risk.levels import LEVELS, RUN
@@ -171,6 +172,14 @@ class EngineFacade:
             events=system.bus.seq if system else 0,
             error=self._error,
         )
+
+    def health(self) -> dict[str, Any]:
+        """How it is, part by part, in the fields of `/health`."""
+        return health_of(self.status(), self.now_ns, self._parts() if self.is_ready else None)
+
+    def not_ready(self) -> list[str]:
+        """Why nobody should rely on it yet, in words."""
+        return not_ready(self.status(), self._parts() if self.is_ready else None)
 
     def portfolio(self) -> doc.Portfolio:
         """The account at the last prices. *Raises*: `StateError` before an engine was ready."""
@@ -346,6 +355,15 @@ class EngineFacade:
         self._say(replace(wish, strategy_id=MANUAL, algo=algo))
         named = next(row for row in reversed(watch.rows[DECISIONS]) if row.strategy_id == MANUAL)
         return self.order(named.client_order_id)
+
+    def why(self, order_id: str) -> doc.Why:
+        """How an order came to be and what became of it. *Raises*: `OrderUnknown`."""
+        order, watch = self.order(order_id), self._parts()[1]
+        return doc.Why(
+            order=order,
+            decisions=[r for r in watch.rows[DECISIONS] if r.client_order_id == order_id],
+            fills=[row for row in watch.rows[FILLS] if row.client_order_id == order_id],
+        )
 
     def cancel(self, order_id: str) -> doc.Order:
         """Ask for the end of an order. *Raises*: `OrderUnknown`."""

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`engine.py`: starting and stopping, what the engine is and has, and the market it sees. Reads
+only, but for the two switches.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from hean.engine import EngineFacade
+from hean.engine import documents as doc
+
+Limit = Annotated[int, Query(ge=1, le=1_000, description="How many, the newest first.")]
+STATUSES = "INTENT|SENT|WORKING|PARTIAL|FILLED|CANCELLED|EXPIRED|REJECTED|UNKNOWN|QUARANTINE|ABSENT"
+OrderStatus = Annotated[str | None, Query(alias="status", pattern=f"^({STATUSES})$")]
+
+
+def engine_router(facade: EngineFacade) -> APIRouter:
+    """Life of the engine, and its hash."""
+    router = APIRouter(tags=["engine"])
+
+    @router.post("/engine/start")
+    async def engine_start() -> doc.Status:
+        """Start the engine; one that runs goes on. It is ready when its state says RUNNING."""
+        return facade.start()
+
+    @router.post("/engine/stop")
+    async def engine_stop() -> doc.Status:
+        """Stop the engine and wait until it has ended; one that is stopped stays so."""
+        return await facade.stop()
+
+    @router.get("/engine/status")
+    async def engine_status() -> doc.Status:
+        """How the engine is."""
+        return facade.status()
+
+    @router.get("/state/digest")
+    async def state_digest() -> doc.Digest:
+        """Sequence number and state hash: two engines of one past have the same."""
+        return facade.digest()
+
+    @router.get("/live")
+    async def live() -> doc.Live:
+        """Which factor of live trading is missing."""
+        mode = facade.status().mode
+        return doc.Live(mode=mode, live_trading=False, missing=["this engine trades on paper"])
+
+    @router.get("/logs")
+    async def logs(limit: Limit = 100) -> list[doc.Told]:
+        """Errors and changes of health."""
+        found: list[doc.Told] = facade.latest("logs", limit)
+        return found
+
+    @router.get("/events")
+    async def events(limit: Limit = 100) -> list[doc.Decision]:
+        """What the governor decided."""
+        found: list[doc.Decision] = facade.latest("order_decisions", limit)
+        return found
+
+    return router
+
+
+def data_router(facade: EngineFacade) -> APIRouter:
+    """Account, orders and market, as they are."""
+    router = APIRouter(tags=["account"])
+
+    @router.get("/portfolio/summary")
+    async def portfolio_summary() -> doc.Portfolio:
+        """The account at the last prices."""
+        return facade.portfolio()
+
+    @router.get("/positions")
+    async def positions() -> list[doc.Position]:
+        """What is held."""
+        return facade.positions()
+
+    @router.get("/fills")
+    async def fills(limit: Limit = 100) -> list[doc.Fill]:
+        """Executions."""
+        found: list[doc.Fill] = facade.latest("fills", limit)
+        return found
+
+    @router.get("/orders")
+    async def orders(limit: Limit = 100, status: OrderStatus = None) -> list[doc.Order]:
+        """Orders of this session, refused ones too."""
+        return facade.orders(limit, status)
+
+    @router.get("/orders/{client_order_id}")
+    async def order(client_order_id: str) -> doc.Order:
+        """One order."""
+        return facade.order(client_order_id)
+
+    @router.get("/orders/{client_order_id}/why")
+    async def order_why(client_order_id: str) -> doc.Why:
+        """How it came to be and what became of it."""
+        return facade.why(client_order_id)
+
+    @router.get("/strategies")
+    async def strategies() -> list[doc.Strategy]:
+        """Strategies with parameters and what they earned."""
+        return facade.strategies()
+
+    @router.get("/risk")
+    async def risk() -> doc.Risk:
+        """Limits against use, and what stops trading."""
+        return facade.risk()
+
+    @router.get("/killswitch")
+    async def killswitch() -> doc.KillSwitch:
+        """The latch."""
+        return facade.killswitch()
+
+    @router.get("/market")
+    async def market() -> list[doc.Quote]:
+        """A line for each symbol."""
+        return facade.quotes()
+
+    @router.get("/market/{symbol}/book")
+    async def market_book(symbol: str) -> doc.Ladder:
+        """The best levels of the book."""
+        return facade.ladder(symbol)
+
+    @router.get("/market/{symbol}/trades")
+    async def market_trades(symbol: str) -> list[doc.Trade]:
+        """The newest trades."""
+        return facade.trades(symbol)
+
+    @router.get("/market/{symbol}/bars")
+    async def market_bars(symbol: str) -> list[doc.Bar]:
+        """Minutes since the session began."""
+        return facade.bars(symbol)
+
+    return router
