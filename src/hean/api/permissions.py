@@ -93,6 +93,10 @@ ROWS = (
     Row("POST", "/orders", _TRADER, Limit.ORDER, needs_idempotency_key=True),
     Row("DELETE", "/orders/{client_order_id}", _TRADER, Limit.ORDER),
     Row("POST", "/orders/cancel-all", _OPERATOR, Limit.ORDER),  # it only takes risk away
+    Row("GET", "/market", _VIEWER),
+    Row("GET", "/market/{symbol}/book", _VIEWER),
+    Row("GET", "/market/{symbol}/trades", _VIEWER),
+    Row("GET", "/market/{symbol}/bars", _VIEWER),
     Row("GET", "/strategies", _VIEWER),
     Row("POST", "/strategies/{strategy_id}/enable", _OPERATOR, Limit.ORDER),
     Row("POST", "/strategies/{strategy_id}/disable", _OPERATOR, Limit.ORDER),

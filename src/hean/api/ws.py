@@ -34,11 +34,11 @@ ROLES: dict[str, Role] = {"logs": Role.OPERATOR}
 
 
 class Streams:
-    """All clients. *ticks*: steady seconds."""
+    """All clients. *ticks*: steady seconds. `access` is given once the app has made it."""
 
-    def __init__(self, topics: Topics, access: Access, *, ticks: Callable[[], float]) -> None:
+    def __init__(self, topics: Topics, *, ticks: Callable[[], float]) -> None:
+        self.access: Access
         self._topics = topics
-        self._access = access
         self._ticks = ticks
         self._clients: set[_Client] = set()
         self._by_token: Counter[str] = Counter()
@@ -103,9 +103,9 @@ class Streams:
     def _who(self, asked: dict[str, Any], address: str) -> Who:
         if asked.get("action") == "auth":
             if isinstance(ticket := asked.get("ticket"), str):
-                return self._access.by_ticket(ticket, address)
+                return self.access.by_ticket(ticket, address)
             if isinstance(token := asked.get("token"), str):
-                return self._access.by_token(token, address)
+                return self.access.by_token(token, address)
         raise Refused(401, "TokenRefused", "the first frame has to say who you are: action auth")
 
     async def _converse(self, client: _Client) -> None:
@@ -125,7 +125,7 @@ class Streams:
                 await _end(client.socket, *end)
 
     async def _look(self, client: _Client) -> tuple[int, str]:
-        while self._access.is_good(client.who):
+        while self.access.is_good(client.who):
             await asyncio.sleep(LOOK_S)
         return NOT_KNOWN, "the token has expired or was revoked"
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`face.py`: one engine behind one port: HTTP, live stream and what keeps them going, in the loop
+that the engine is in. It begins nothing by itself but the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hean.api.app import build_app
+from hean.api.engine import data_router, engine_router
+from hean.api.operations import operations_router
+from hean.api.server import ApiServer, Bind
+from hean.api.ws import Streams
+from hean.config import Settings
+from hean.engine import EngineFacade
+from hean.engine.topics import Topics
+
+
+class Face:
+    """*settings*: shown masked; *ticks*: steady seconds, of limits. `start` returns when the port answers, `stop` when nothing of it
+    is left; the engine is the caller's.
+    """
+
+    def __init__(
+        self,
+        facade: EngineFacade,
+        data_dir: Path,
+        settings: Settings,
+        bind: Bind,
+        *,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.facade = facade
+        self.topics = Topics(facade)
+        self.streams = Streams(self.topics, ticks=ticks)
+        self.api = build_app(
+            self,
+            data_dir,
+            settings,
+            routers=[
+                engine_router(facade),
+                data_router(facade),
+                operations_router(facade),
+                self.streams.router(),
+            ],
+            ticks=ticks,
+        )
+        self.streams.access = self.api.access
+        self.server = ApiServer(self.api, bind)
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. *Raises*: `EnvironmentFault` if the port is taken."""
+        await self.server.start()
+        self._keeping = asyncio.get_running_loop().create_task(self.topics.keep())
+
+    async def stop(self) -> None:
+        """Listen no more; safe to call twice."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            self._keeping = None
+        await self.server.stop()
+
+    def health(self) -> Mapping[str, Any]:
+        """How the engine is."""
+        return self.facade.health()
+
+    def not_ready(self) -> Sequence[str]:
+        """Why nobody should rely on it yet."""
+        return self.facade.not_ready()
+
+    def jobs_running(self, _token_id: str) -> int:
+        """Nobody can start a job yet."""
+        return 0

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole face over a real engine: a paper session on a twin, HTTP and live stream on a real port,
+a token of each role.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from engine_desk import IDLE, EngineDesk, engine_desk
+from hean.api.face import Face
+from hean.api.permissions import Role
+from hean.api.server import Bind
+from hean.config import load
+
+
+class FaceDesk:
+    """A client of each role. *engine*: what is behind it."""
+
+    def __init__(self, engine: EngineDesk, folder: Path, http: aiohttp.ClientSession) -> None:
+        self.engine = engine
+        self.asked = 0
+        settings = load({}, {})
+        self.face = Face(engine.facade, folder, settings, Bind(port=0), ticks=self.ticks)
+        tokens = self.face.api.access.tokens
+        self.tokens = {role: tokens.create(role, role.word)[0] for role in Role}
+        self._http = http
+
+    def ticks(self) -> float:
+        """Steady seconds; every question makes a second pass, so that nothing is limited."""
+        return time.monotonic() + self.asked
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, role: Role = Role.ADMIN, **headers: str
+    ) -> tuple[int, Any]:
+        """Status and document of an answer."""
+        sent = {"Authorization": f"Bearer {self.tokens[role]}", **headers}
+        self.asked += 1
+        if method == "POST" and path == "/orders" and "Idempotency-Key" not in headers:
+            sent["Idempotency-Key"] = f"key-{self.asked}"
+        url = f"{self.face.server.url}{path}"
+        bare = ("Content-Type",) if body is None else ()  # as every other client does
+        async with self._http.request(
+            method, url, json=body, headers=sent, skip_auto_headers=bare
+        ) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    def socket(self) -> Any:
+        """A WebSocket that has said nothing yet."""
+        return self._http.ws_connect(f"{self.face.server.url}/ws".replace("http", "ws"))
+
+
+@asynccontextmanager
+async def face_desk(folder: Path, strategy: str = IDLE) -> AsyncIterator[FaceDesk]:
+    """Port open, engine stopped."""
+    async with engine_desk(folder, strategy) as engine, aiohttp.ClientSession() as http:
+        desk = FaceDesk(engine, folder / "data", http)
+        await desk.face.start()
+        try:
+            yield desk
+        finally:
+            await desk.face.stop()
