@@ -33,6 +33,7 @@ COMMANDS = {
     "parity": "parity",
     "quant": "quant",
     "resolve": "resolve",
+    "serve": "serve",
     "settings": "settings",
     "sim": "sim",
     "token": "token",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,10 +17,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from hean import cli_options as options
 from hean import cli_values as values
@@ -31,13 +26,13 @@ from hean.backtest.run import BacktestSettings
 from hean.cli_common import (
     STANDARD_OUTPUT,
     DebugOption,
-    ExitCode,
     run_command,
     say,
     table_console,
 )
 from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
+from hean.cli_screen import shower
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of
 from hean.cli_strategy import Refusals, blamed, build_strategy
@@ -46,7 +41,6 @@ from hean.config import Settings, Source, places_of
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, ParameterInvalid
-from hean.feeds.freshness import STALE
 from hean.feeds.recording import SUFFIX, SessionRecorder, finish_left
 from hean.net.loop import run as run_loop
 from hean.paper import Paper
@@ -56,7 +50,7 @@ from hean.paper_journal import (
     start_session_journal,
 )
 from hean.venues.endpoints import Place
-from hean.watchdog import Watchdog, end_process
+from hean.watchdog import Watchdog, end_on_signals
 
 TIMEOUT_S = 30.0  # of one event's handlers
 SLIPPAGE = "half_spread=0.00005,impact=0.5"
@@ -110,7 +104,7 @@ def paper(
     _trade(known, outputs, record, is_quiet=session.quiet)
 
 
-def _session_settings(known: Settings) -> BacktestSettings:
+def session_settings(known: Settings) -> BacktestSettings:
     """What the run wants to know."""
     account, exact = account_of(known), _assumptions(known)
     params = dict(known.strategy.params)
@@ -143,7 +137,7 @@ def _assumptions(known: Settings) -> Assumptions:
 
 def _trade(known: Settings, outputs: Outputs, record_to: Path | None, *, is_quiet: bool) -> None:
     """Build, connect, trade, write, show."""
-    settings, places = _session_settings(known), places_of(known)
+    settings, places = session_settings(known), places_of(known)
     recording = None if record_to is None else recording_in(record_to, places, time.time_ns())
     duration_s = None if known.duration is None else float(known.duration)
     json_to, spec = outputs.json_to, settings.strategy
@@ -159,7 +153,7 @@ def _trade(known: Settings, outputs: Outputs, record_to: Path | None, *, is_quie
             rng=random.Random(),
             strategy=built,
             depth=known.depth,
-            show=None if is_quiet else _shower(stack),
+            show=None if is_quiet else shower(stack),
         )
         if not is_quiet:
             words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
@@ -243,19 +237,10 @@ def _run(
 async def _until_ended(
     session: Paper, duration_s: float | None
 ) -> tuple[dict[str, Any], RunRecord]:
-    loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-
-    def asked() -> None:
-        if ended.is_set():
-            end_process(ExitCode.INTERRUPTED, "interrupted twice")
-        ended.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, asked)
+    end_on_signals(ended)
     if duration_s is not None:
-        loop.call_later(duration_s, ended.set)
+        asyncio.get_running_loop().call_later(duration_s, ended.set)
     return await session.run(ended)
 
 
@@ -265,52 +250,3 @@ def _feed_line(feed: dict[str, Any]) -> str:
         f"{feed['reconnects']:,} reconnects, {feed['gaps']:,} holes, {feed['renewals']:,} topics "
         f"asked for again, stale {feed['stale_reports']:,} times"
     )
-
-
-def _shower(stack: ExitStack) -> Callable[[Paper], None] | None:
-    """A live table on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        return None
-    live = stack.enter_context(
-        Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-    )
-    return lambda session: live.update(_screen(session), refresh=True)
-
-
-def _screen(paper: Paper) -> Group:
-    """The live view: account on top, a row a symbol, then the feed."""
-    run, feeds = paper.session.run, paper.feeds.feeds
-    portfolio = run.system.portfolio
-    start, equity = float(run.settings.account.cash), portfolio.value()
-    colour = "green" if equity >= start else "red"
-    head = Text.assemble(
-        ("PAPER ", "bold blue"),
-        f"{paper.origin}  equity ",
-        (f"{equity:,.2f}", f"bold {colour}"),
-        (f" ({equity / start - 1:+.2%})", colour),
-    )
-    table = Table(expand=False)
-    for name in ("symbol", "price", "position", "unrealized", "realized", "data"):
-        table.add_column(name, justify="left" if name in ("symbol", "data") else "right")
-    for symbol in portfolio.symbols:
-        qty, _, unrealized, realized, _ = portfolio.ledger.position(symbol)
-        price = run.venue.last_price(symbol)
-        old = [
-            report.component.split(".")[-2]
-            for report in paper.session.health.values()
-            if report.state == STALE and (report.extra or {}).get("symbol") == symbol
-        ]
-        table.add_row(
-            symbol,
-            "–" if price is None else f"{price:,.2f}",
-            f"{qty:f}",
-            f"{unrealized:+,.2f}",
-            f"{realized:+,.2f}",
-            Text(f"stale: {', '.join(old)}", style="red") if old else Text("fresh", style="green"),
-        )
-    counts = Text(
-        f"orders {run.recorder.orders}  refused {run.recorder.rejected}  "
-        f"resting {run.venue.core.open_orders}  reconnects {sum(f.reconnects for f in feeds)}  "
-        f"asked again {sum(f.renewals for f in feeds)}"
-    )
-    return Group(head, table, counts)

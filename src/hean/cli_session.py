@@ -59,6 +59,12 @@ class SessionOptions(VenueOptions):
 
     def settings(self, **more: object) -> Settings:
         """The same, with a strategy and symbols, or it is refused."""
+        known = self.any_settings(**more)
+        require(known, "strategy.name", "symbols")
+        return known
+
+    def any_settings(self, **more: object) -> Settings:
+        """The same, perhaps without a strategy and symbols."""
         given: dict[str, object] = {
             "symbols": joined(self.symbols),
             "strategy.name": self.strategy,
@@ -72,9 +78,7 @@ class SessionOptions(VenueOptions):
             "seed": self.seed,
             "duration": self.duration,
         }
-        known = super().settings(**given, **limits_given(self.limit, self.leverage), **more)
-        require(known, "strategy.name", "symbols")
-        return known
+        return super().settings(**given, **limits_given(self.limit, self.leverage), **more)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,106 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`demo.py`: a first look without key, account or server. It trades on paper, on a generated market
-in accelerated real time, with the same strategy, risk path and ledger as everything else, shows
-what happens in the terminal, and ends with the report of a backtest.
+"""`demo.py`: a first look without key, account or server beside it: a venue twin with a generated
+market, and a paper session on it, in one process. Strategy, risk path and ledger are those of
+everything else; only the market is made up, and goes faster than a real one.
 """
 
 from __future__ import annotations
 
-import signal
-import time
+import asyncio
+import random
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import msgspec
 
 from hean.backtest.assumptions import Assumptions, LatencyModel
 from hean.backtest.result import RunRecord
-from hean.backtest.run import Backtest, BacktestSettings
+from hean.backtest.run import BacktestSettings
 from hean.core.parameters import Value
-from hean.feeds.endless import EndlessMarket, GeneratedHistory
-from hean.feeds.generated import GeneratedMarket
+from hean.core.types import Payload
+from hean.paper import Paper
+from hean.risk.hand import Hand
+from hean.system import TradingSystem
+from hean.twin.build import Twin, TwinSettings
+from hean.venues.endpoints import Place, endpoints_for
 
-START_NS = 1_767_225_600_000_000_000  # 2026-01-01: a market of nowhere needs no real date
-AHEAD_S = 0.002  # sleep only when further ahead than the scheduler can hit
-SHOW_EVERY_S = 0.25
-ENDLESS_NS = 366 * 86_400_000_000_000  # a session without an end still needs a chart's scale
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
 LATENCY = LatencyModel("normal", (40_000_000.0, 10_000_000.0))
+BAR = "250ms"
 
 # A newcomer should see trades within seconds: short windows, small thresholds.
 PARAMETERS: dict[str, Value] = {
-    "horizon": 6,
-    "window": 30,
-    "threshold": 1.5,
-    "volume_z": 0.0,
+    "horizon": 4,
+    "window": 20,
+    "threshold": 0.8,
+    "volume_z": -1.0,
+    "calm_min": 0.2,
     "calm_max": 10.0,
-    "atr": 20,
-    "stop": 8.0,
-    "target": 12.0,
-    "hold": 240,
+    "atr": 12,
+    "stop": 4.0,
+    "target": 6.0,
+    "hold": 60,
 }
 
 
 class DemoSettings(msgspec.Struct, frozen=True):
-    """*duration_s*: wall clock, `None` until interrupted. *speed*: market seconds per second."""
+    """*speed*: market seconds per second; *seed*: of the market."""
 
-    duration_s: float | None = None
-    speed: float = 120.0
+    speed: float = 60.0
     seed: int = 7
 
 
-class Demo:
-    """A paper session. *show* is called a few times a second, for a live table."""
+class DemoEngine:
+    """The twin, and the session on it; see `hean.engine.facade.Engine`. *now*: UTC nanoseconds that
+    never go back; *rng*: of the twin's keys and of waiting times.
+    """
 
-    def __init__(self, settings: DemoSettings, show: Callable[[Demo], None]) -> None:
+    mode = "PAPER"
+
+    def __init__(
+        self, settings: DemoSettings, *, now: Callable[[], int], rng: random.Random
+    ) -> None:
         self.settings = settings
-        self.show = show
-        self.started_s = 0.0
-        self._shown_s = 0.0
-        self._is_stopping = False
-        market = GeneratedMarket(seed=settings.seed, start_ns=START_NS)
-        wall_s = settings.duration_s
-        span_ns = ENDLESS_NS if wall_s is None else int(wall_s * settings.speed * 1e9)
-        self.history = GeneratedHistory(market, span_ns)
-        symbols = tuple(self.history.markets)
-        run = BacktestSettings(
-            "impulse",
-            symbols,
-            PARAMETERS,
-            assumptions=Assumptions(entry=LATENCY, response=LATENCY),
-            seed=settings.seed,
-            bar="5s",
-        )
-        self.session = Backtest(run, self.history)
-        self.session.source = EndlessMarket(self.session.venue, self.history, pace=self._pace)
+        self.on_ready: list[Callable[[Any], None]] = []
+        """Told once there is a session, before its first fact is played."""
+        self.show: Callable[[Paper], None] | None = None
+        """Called a few times a second, for a live table."""
+        self.paper: Paper
+        self._now = now
+        self._rng = rng
 
-    def run(self) -> tuple[dict[str, Any], RunRecord]:
-        """Play until time is up or Ctrl-C. *Returns*: summary and record, as of a backtest."""
-        before = signal.signal(signal.SIGINT, self._interrupted)
-        self.started_s = time.monotonic()
-        try:
-            return self.session.run()
-        finally:
-            signal.signal(signal.SIGINT, before)
+    @property
+    def origin(self) -> str:
+        """What the market is."""
+        return f"a generated market, seed {self.settings.seed}, {self.settings.speed:g}x real time"
 
-    def _interrupted(self, _signal: int, _frame: FrameType | None) -> None:
-        """The first Ctrl-C ends the session cleanly, the second one at once."""
-        if self._is_stopping:
-            raise KeyboardInterrupt
-        self._is_stopping = True
+    @property
+    def system(self) -> TradingSystem:
+        """The modules of the session."""
+        return self.paper.system
 
-    def _pace(self, ts_ns: int) -> bool:
-        """Wait until the wall clock reaches a market time; keep the table fresh meanwhile."""
+    @property
+    def hand(self) -> Hand:
+        """What a person can do to it."""
+        return self.paper.hand
+
+    def watch_market(self, see: Callable[[int, tuple[Payload, ...]], None]) -> None:
+        """As of `Paper`."""
+        self.paper.watch_market(see)
+
+    def say(self, facts: tuple[Payload, ...]) -> None:
+        """As of `Paper`."""
+        self.paper.say(facts)
+
+    async def run(self, stop: asyncio.Event) -> tuple[dict[str, Any], RunRecord]:
+        """Trade until *stop*. *Raises*: `EnvironmentFault` where no port is free, and whatever a
+        handler raises.
+        """
+        keys = {"main": (self._rng.randbytes(9).hex(), self._rng.randbytes(18).hex())}
         settings = self.settings
-        due_s = (ts_ns - START_NS) / 1e9 / settings.speed
-        if settings.duration_s is not None and due_s > settings.duration_s:
-            return False
-        while not self._is_stopping:
-            now_s = time.monotonic() - self.started_s
-            if now_s - self._shown_s >= SHOW_EVERY_S:
-                self._shown_s = now_s
-                self.show(self)
-            if due_s - now_s < AHEAD_S:
-                return True
-            time.sleep(min(due_s - now_s, SHOW_EVERY_S))
-        return False
+        twin = Twin(TwinSettings("bybit", keys, seed=settings.seed, speed=settings.speed))
+        await twin.start()
+        try:
+            self.paper = self._session(twin.port)
+            return await self.paper.run(stop)
+        finally:
+            await twin.stop()
+
+    def _session(self, port: int) -> Paper:
+        address = f"127.0.0.1:{port}"
+        given = {"BYBIT_REST_URL": f"http://{address}", "BYBIT_WS_PUBLIC_URL": f"ws://{address}"}
+        given |= {
+            name: f"ws://{address}" for name in ("BYBIT_WS_PRIVATE_URL", "BYBIT_WS_TRADE_URL")
+        }
+        ends = endpoints_for("bybit", "linear", testnet=True, environment=given)
+        assumed = Assumptions(entry=LATENCY, response=LATENCY)
+        run = BacktestSettings(
+            "impulse", SYMBOLS, PARAMETERS, assumptions=assumed, seed=self.settings.seed, bar=BAR
+        )
+        paper = Paper(
+            [Place(ends, {symbol: symbol for symbol in SYMBOLS})],
+            run,
+            now=self._now,
+            rng=self._rng,
+            show=self.show,
+        )
+        paper.on_ready.append(self._tell_ready)
+        return paper
+
+    def _tell_ready(self, _paper: Paper) -> None:
+        for told in self.on_ready:
+            told(self)
