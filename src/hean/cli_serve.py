@@ -16,6 +16,7 @@ import typer
 from hean.api.server import Bind
 from hean.cli_common import DATA_DIR_DEFAULT, DataDirOption, DebugOption, run_command, say
 from hean.cli_face import PORT, PortOption, serve
+from hean.cli_judges import JudgeOptions
 from hean.cli_paper import TIMEOUT_S, session_settings, steady_now
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_strategy import build_strategy
@@ -46,9 +47,10 @@ def mount(app: typer.Typer) -> None:
 
 
 @run_command
-@with_options(SessionOptions)
+@with_options
 def serve_command(
     session: SessionOptions,
+    judges: JudgeOptions,
     *,
     host: HostOption = "127.0.0.1",
     port: PortOption = PORT,
@@ -59,7 +61,7 @@ def serve_command(
     debug: DebugOption = False,
 ) -> None:
     """The API of an engine that is started and stopped over it."""
-    known = session.any_settings()
+    known = session.any_settings(**judges.given())
     now = steady_now()
     with ExitStack() as stack:
         watchdog = stack.enter_context(Watchdog(TIMEOUT_S))

@@ -458,7 +458,7 @@ class EngineFacade:
             qty = abs(system.portfolio.ledger.position(symbol)[0])
             price = system.portfolio.reference(symbol)
             if qty and price is not None:
-                total += qty * Decimal(repr(price))
+                total += qty * _exact(price)
         return total
 
     def _position(self, system: TradingSystem, symbol: str) -> doc.Position:
@@ -468,12 +468,17 @@ class EngineFacade:
             symbol=symbol,
             qty=qty,
             avg_price=average,
-            mark_price=None if price is None else Decimal(repr(price)),
+            mark_price=None if price is None else _exact(price),
             unrealized_pnl=unrealized,
             realized_pnl=realized,
             leverage=system.leverage,
             liquidation_price=liquidation,
         )
+
+
+def _exact(price: float) -> Decimal:
+    """A price of the market as people write it: no instrument has more than twelve digits."""
+    return Decimal(f"{price:.12g}")
 
 
 def _slack(name: str, value: str | None) -> float:
