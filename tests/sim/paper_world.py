@@ -110,7 +110,7 @@ class Session:
             self.decisions = heard(paper.session.run.bus)
 
         paper = self.paper
-        paper.on_ready = ready
+        paper.on_ready.append(ready)
         self.summary, _ = await paper.run(stop)
         journal, tape = opened
         finish_session_journal(journal, paper.session, paper.ended_ns)
