@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter
 
-from hean.api.models import Answered
+from hean.api.models import Answered, Word
 from hean.api.problems import Refused
 
 ALIASES = {"execution": "execution_router"}
@@ -96,7 +96,7 @@ def health_router(examined: Examined) -> APIRouter:
         return Health.model_validate(examined.health())
 
     @router.get("/health/{component}")
-    async def health_component(component: str) -> ComponentHealth:
+    async def health_component(component: Word) -> ComponentHealth:
         """One component; `orchestrator` is one, and `execution` is the router of orders."""
         found = Health.model_validate(examined.health())
         if component == "orchestrator":

@@ -10,6 +10,7 @@ import re
 from decimal import Decimal
 from typing import Annotated
 
+from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -47,3 +48,6 @@ Money = Annotated[
     WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN, "examples": ["0.015"]}),
 ]
 """A decimal string, in and out."""
+
+Word = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+"""A name or id in a path."""
