@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the API's shell share: the real app over an engine that only counts what reaches
-it, with a route for every row of the table, a clock that is set by hand and a token of each role.
+"""What the tests of the API's shell share: the real app over an engine that only counts what
+reaches it, with a route for every row of the table, a clock that is set by hand and a token of each
+role.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every answer carries (C-21) and what none may (C-12, C-20): headers on all routes and all kinds
-of refusal, one shape for errors, and no secret, path or traceback in anything that leaves.
+"""What every answer carries (C-21) and what none may (C-12, C-20): headers on all routes and all
+kinds of refusal, one shape for errors, and no secret, path or traceback in anything that leaves.
 """
 
 from __future__ import annotations
@@ -237,6 +237,7 @@ def test_no_secret_leaves(tmp_path: Path, caplog):
     assert token[-43:] not in kept
 
 
+@pytest.mark.promise(63)
 def test_the_settings_are_those_of_the_command(desk: Desk):
     found = desk.client.get("/settings", headers=desk.as_role(Role.VIEWER)).json()
     assert found["settings"]["api_key"]["value"] is None
@@ -262,6 +263,7 @@ def test_health_is_told_in_whole_and_by_part(desk: Desk):
     assert (waiting.status_code, waiting.json()["code"]) == (503, "NotReady")
 
 
+@pytest.mark.promise(68)
 def test_the_documents_name_every_route_and_need_no_script(desk: Desk):
     viewer = desk.as_role(Role.VIEWER)
     document = desk.client.get("/openapi.json", headers=viewer).json()

@@ -28,6 +28,7 @@ def codes(desk: Desk, method: str, path: str, headers: dict[str, str], times: in
     return [desk.client.request(method, path, headers=headers).status_code for _ in range(times)]
 
 
+@pytest.mark.promise(70)
 @pytest.mark.parametrize(
     ("method", "path", "rate"),
     [("GET", "/positions", 50), ("POST", "/engine/stop", 10), ("DELETE", "/orders/x", 10)],

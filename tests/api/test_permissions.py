@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what: the table itself, and every row of it against every kind of asker (C-01 to C-03).
+"""Who may do what: the table itself, and every row of it against every kind of asker (C-01 to
+C-03).
 
 The matrix walks the table, not a list of its own: a row that is added is tested by being there.
 """
@@ -94,8 +95,11 @@ def test_a_prefix_changes_nothing(desk: Desk, row: Row, prefix: str):
     assert desk.client.request(row.method, path, headers=headers).status_code < 300
 
 
-@pytest.mark.parametrize("path", ["//settings", "/settings/", "/SETTINGS", "/api/api/settings",
-                                  "/%2e%2e/settings", "/api//settings", "/settings;a=1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    ["//settings", "/settings/", "/SETTINGS", "/api/api/settings", "/%2e%2e/settings",
+     "/api//settings", "/settings;a=1"],
+)  # fmt: skip
 def test_no_spelling_of_a_path_gets_round_the_table(desk: Desk, path: str):
     for headers in ({}, desk.as_role(Role.ADMIN)):
         assert desk.client.get(path, headers=headers).status_code in (404, 401)

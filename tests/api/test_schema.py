@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every operation of the document, asked with everything its schema allows and forbids (C-31): no 5xx,
-no status and no shape that is not documented, no route that forgets to ask who it is.
+"""Every operation of the document, asked with everything its schema allows and forbids (C-31): no
+5xx, no status and no shape that is not documented, no route that forgets to ask who it is.
 
 `HEAN_SCHEMA_CASES` is how many cases each operation gets; the night may want more.
 """
@@ -32,8 +32,8 @@ RUNS = [
     for mode in GenerationMode
     if operation != ("GET", "/health/live") or mode is GenerationMode.POSITIVE
 ]
-"""Each operation with what it allows and with what it forbids; of `/health/live`, which takes nothing
-and nobody's word, nothing can be wrong."""
+"""Each operation with what it allows and with what it forbids; of `/health/live`, which takes
+nothing and nobody's word, nothing can be wrong."""
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API on a real port, spoken to in bytes: it starts, answers, ends and leaves nothing behind; and
-the limits that hold before there is a request (C-08, C-16).
+"""The API on a real port, spoken to in bytes: it starts, answers, ends and leaves nothing behind;
+and the limits that hold before there is a request (C-08, C-16).
 """
 
 from __future__ import annotations

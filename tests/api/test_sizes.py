@@ -130,6 +130,7 @@ def test_headers_and_address_are_bounded(desk: Desk):
 def test_a_header_that_counts_may_not_come_twice(desk: Desk, name: str):
     answer = desk.client.get("/orders", headers=[(name, "localhost"), (name, "b")])
     assert (answer.status_code, answer.json()["code"]) == (400, "HeaderTwice")
+    assert len(answer.json()["request_id"]) == 16
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the shield does about a WebSocket before its first frame (C-07): Host, Origin, path and number.
-Who somebody is, and what they may hear, is said inside.
+"""What the shield does about a WebSocket before its first frame (C-07): Host, Origin, path and
+number. Who somebody is, and what they may hear, is said inside.
 """
 
 from __future__ import annotations

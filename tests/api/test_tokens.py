@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of the API: what is kept of them, who may read it, and what happens when several processes
-or people change them; and `hean token` as a user types it.
+"""The keys of the API: what is kept of them, who may read it, and what happens when several
+processes or people change them; and `hean token` as a user types it.
 """
 
 from __future__ import annotations

@@ -78,7 +78,12 @@ class Access:
             raise self._locked(address)
         role = self.pairings.redeem(code)
         if role is None:
-            raise self._wrong(address)
+            self.limits.lockout.failed(address)
+            raise Refused(
+                401, "PairingRefused", "No such code, or one that was used or is too old; a new "
+                "one comes with each start.", field="/body/code",
+                headers={"WWW-Authenticate": "Bearer"},
+            )  # fmt: skip
         return self.tokens.create(role, "paired", SESSION_DAYS)
 
     def _wrong(self, address: str) -> Refused:

@@ -99,7 +99,7 @@ class Shield:
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = _headers(scope)
-        answer.request_id = _request_id(headers)
+        answer.request_id = _request_id(headers, answer.request_id)
         state = scope["state"] = dict(scope.get("state") or {})
         state["request_id"], state["headers"] = answer.request_id, headers
         row = self._row(scope, scope["method"])
@@ -142,7 +142,8 @@ class Shield:
         try:
             headers = _headers(scope)
             scope["state"] = dict(scope.get("state") or {})
-            scope["state"] |= {"request_id": _request_id(headers), "headers": headers}
+            request_id = _request_id(headers, secrets.token_hex(8))
+            scope["state"] |= {"request_id": request_id, "headers": headers}
             host = self._origins.check_host(headers)
             scheme = "https" if scope["scheme"] == "wss" else "http"
             self._origins.check("GET", scheme, host, headers)
@@ -174,7 +175,7 @@ class _Answer:
         self._is_tls = scope["scheme"] == "https"
         self.is_started = self.is_whole = False
         self.is_reading = False
-        self.request_id = ""
+        self.request_id = secrets.token_hex(8)
         self.shared: list[Header] = []
 
     async def send(self, message: Message) -> None:
@@ -214,9 +215,9 @@ def _headers(scope: Scope) -> dict[bytes, bytes]:
     return found
 
 
-def _request_id(headers: dict[bytes, bytes]) -> str:
+def _request_id(headers: dict[bytes, bytes], ours: str) -> str:
     given = headers.get(b"x-request-id", b"")
-    return given.decode() if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given.decode() if REQUEST_ID.fullmatch(given) else ours
 
 
 def _check_head(scope: Scope, headers: dict[bytes, bytes]) -> None:
