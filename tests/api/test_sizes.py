@@ -201,3 +201,24 @@ def scope_of(method: str, path: str, headers=()) -> dict:
         "root_path": "", "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 8000),
         "headers": [(b"host", BASE.removeprefix("http://").encode()), *headers],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("query", ["x=1", "limit=1", "ticket=a", "%00=1", "a&b", "\u00e9=1"])
+def test_what_nobody_knows_behind_the_question_mark_is_refused(desk: Desk, query: str):
+    answer = desk.client.get(f"/whoami?{query}", headers=desk.as_role(Role.VIEWER))
+    assert (answer.status_code, answer.json()["code"]) == (400, "QueryInvalid")
+    assert answer.json()["field"].startswith("/query/")
+
+
+def test_a_filter_is_given_once(tmp_path: Path):
+    router = APIRouter()
+
+    @router.get("/orders")
+    async def orders(limit: int = 5) -> int:
+        return limit
+
+    desk = Desk(tmp_path, routers=[router])
+    viewer = desk.as_role(Role.VIEWER)
+    assert desk.client.get("/orders?limit=3", headers=viewer).json() == 3
+    answer = desk.client.get("/orders?limit=3&limit=4", headers=viewer)
+    assert (answer.status_code, answer.json()["field"]) == (400, "/query/limit")

@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from hean import __version__
 from hean.api import problems
 from hean.api.access import Access
-from hean.api.document import complete, docs_router
+from hean.api.document import complete, docs_router, queries_of
 from hean.api.gate import Gate
 from hean.api.health import Examined, health_router
 from hean.api.idempotency import Idempotency
@@ -110,10 +110,10 @@ def build_app(
     ):
         framework.include_router(router)
     permissions.check(routes_of(framework))
-    _document(framework, permissions)
+    document = _document(framework, permissions)
     gate = Gate(
         framework, permissions, access, Idempotency(ticks),
-        jobs_running=facade.jobs_running, page=page,
+        jobs_running=facade.jobs_running, queries=queries_of(document, permissions), page=page,
     )  # fmt: skip
     shield = Shield(gate, permissions, Origins(hosts, origins), request_s=request_s)
     return Api(shield, framework, access)
@@ -133,7 +133,7 @@ def routes_of(framework: FastAPI) -> list[tuple[str, str]]:
     return found
 
 
-def _document(framework: FastAPI, permissions: Permissions) -> None:
+def _document(framework: FastAPI, permissions: Permissions) -> dict[str, Any]:
     """Make the document once: it does not change while the app runs."""
     made = get_openapi(
         title=framework.title,
@@ -144,3 +144,4 @@ def _document(framework: FastAPI, permissions: Permissions) -> None:
     document = complete(made, permissions)
     framework.state.document = document
     framework.state.openapi_json = msgspec.json.encode(document)
+    return document

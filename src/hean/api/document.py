@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from hean.api.gate import DOCS, TICKET
 from hean.api.idempotency import HEADER
 from hean.api.permissions import Limit, Permissions, Row
 from hean.api.problems import MEDIA_TYPE, Problem, title_of
@@ -60,6 +61,19 @@ def complete(document: dict[str, Any], permissions: Permissions) -> dict[str, An
             assert row is not None  # `Permissions.check` has looked
             _complete(operation, row)
     return document
+
+
+def queries_of(document: dict[str, Any], permissions: Permissions) -> dict[Row, frozenset[str]]:
+    """What may stand behind the `?` of each route."""
+    found = {}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            row = permissions.find(method.upper(), path)
+            assert row is not None  # as above
+            given = operation.get("parameters", ())
+            found[row] = frozenset(each["name"] for each in given if each["in"] == "query")
+    docs = permissions.find("GET", DOCS)
+    return found if docs is None else found | {docs: frozenset({TICKET})}
 
 
 def _complete(operation: dict[str, Any], row: Row) -> None:

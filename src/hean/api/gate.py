@@ -6,9 +6,9 @@ idempotency key is done once. What has no row does not exist, or is a file of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -21,14 +21,14 @@ from hean.api.permissions import Limit, Permissions, Row
 from hean.api.problems import Refused
 from hean.api.shield import Asgi, Message, Receive, Scope, Send
 
-DOCS = "/docs"  # a browser opens it by address alone, so a ticket may stand there
+DOCS, TICKET = "/docs", "ticket"  # a browser opens it by address alone, so a ticket may stand there
 KEY = HEADER.lower().encode()
 REPLAYED: Header = (b"idempotent-replayed", b"true")
 
 
 class Gate:
     """*page*: answers what is not in the table, to everybody. *jobs_running*: how many jobs of a
-    token id run now.
+    token id run now. *queries*: what may be asked of each row behind its `?`.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Gate:
         idempotency: Idempotency,
         *,
         jobs_running: Callable[[str], int],
+        queries: Mapping[Row, frozenset[str]],
         page: Asgi | None = None,
     ) -> None:
         self._inner = inner
@@ -46,6 +47,7 @@ class Gate:
         self._access = access
         self._idempotency = idempotency
         self._jobs_running = jobs_running
+        self._queries = queries
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +70,8 @@ class Gate:
             )  # fmt: skip
         if row.role is not None:
             self._check(row, who)
+        if scope["query_string"]:
+            self._check_query(row, scope["query_string"])
         scope["state"]["who"] = who
         if who is not None and row.is_mutating and row.limit is not Limit.KILL:
             key = headers.get(KEY)
@@ -97,7 +101,7 @@ class Gate:
         if row.role is None:
             return None
         if row.path == DOCS and b"authorization" not in headers:
-            words = parse_qs(scope["query_string"].decode("latin-1")).get("ticket", [])
+            words = parse_qs(scope["query_string"].decode("latin-1")).get(TICKET, [])
             if words:
                 return self._access.by_ticket(words[0], address)
         return self._access.by_header(headers.get(b"authorization"), address)
@@ -110,6 +114,19 @@ class Gate:
                 403, "RoleTooLow", f"Needs role {row.role.word}; this token is {who.role.word}.",
                 field="/header/Authorization",
             )  # fmt: skip
+
+    def _check_query(self, row: Row, query: bytes) -> None:
+        """A filter that nobody knows, or one given twice, would answer another question."""
+        known = self._queries.get(row, frozenset())
+        seen = set()
+        for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+            if name not in known or name in seen:
+                what = "given twice" if name in seen else "not known here"
+                raise Refused(
+                    400, "QueryInvalid", f"?{name[:40]}: {what}; known: "
+                    f"{', '.join(sorted(known)) or 'none'}.", field=f"/query/{name[:100]}",
+                )  # fmt: skip
+            seen.add(name)
 
     def _check_jobs(self, who: Who, key: bytes | None) -> None:
         """What was started already is answered; only a new job needs a place."""
