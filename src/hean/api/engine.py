@@ -9,6 +9,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from hean.api.models import Symbol, Word
+from hean.api.problems import Refused
 from hean.engine import EngineFacade
 from hean.engine import documents as doc
 
@@ -88,12 +90,12 @@ def data_router(facade: EngineFacade) -> APIRouter:
         return facade.orders(limit, status)
 
     @router.get("/orders/{client_order_id}")
-    async def order(client_order_id: str) -> doc.Order:
+    async def order(client_order_id: Word) -> doc.Order:
         """One order."""
         return facade.order(client_order_id)
 
     @router.get("/orders/{client_order_id}/why")
-    async def order_why(client_order_id: str) -> doc.Why:
+    async def order_why(client_order_id: Word) -> doc.Why:
         """How it came to be and what became of it."""
         return facade.why(client_order_id)
 
@@ -118,18 +120,27 @@ def data_router(facade: EngineFacade) -> APIRouter:
         return facade.quotes()
 
     @router.get("/market/{symbol}/book")
-    async def market_book(symbol: str) -> doc.Ladder:
+    async def market_book(symbol: Symbol) -> doc.Ladder:
         """The best levels of the book."""
-        return facade.ladder(symbol)
+        return facade.ladder(_traded(facade, symbol))
 
     @router.get("/market/{symbol}/trades")
-    async def market_trades(symbol: str) -> list[doc.Trade]:
+    async def market_trades(symbol: Symbol) -> list[doc.Trade]:
         """The newest trades."""
-        return facade.trades(symbol)
+        return facade.trades(_traded(facade, symbol))
 
     @router.get("/market/{symbol}/bars")
-    async def market_bars(symbol: str) -> list[doc.Bar]:
+    async def market_bars(symbol: Symbol) -> list[doc.Bar]:
         """Minutes since the session began."""
-        return facade.bars(symbol)
+        return facade.bars(_traded(facade, symbol))
 
     return router
+
+
+def _traded(facade: EngineFacade, symbol: str) -> str:
+    """The symbol of a path. *Raises*: `Refused`, 404."""
+    known = facade.status().symbols
+    if known and symbol not in known:
+        detail = f"{symbol} is not traded here; known: {', '.join(known)}."
+        raise Refused(404, "UnknownSymbol", detail, field="/path/symbol")
+    return symbol

@@ -11,11 +11,19 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 DIGITS_MAX = 40
 DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
+POSITIVE_PATTERN = r"^(?!0(\.0+)?$)(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
 _DECIMAL = re.compile(DECIMAL_PATTERN, re.ASCII)
 
 
@@ -51,3 +59,22 @@ Money = Annotated[
 
 Word = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """A name or id in a path."""
+
+Symbol = Annotated[str, Path(pattern=r"^[A-Z0-9]{2,30}(@[a-z.]{4,20})?$", examples=["BTCUSDT"])]
+"""What is traded, in a path."""
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise PydanticCustomError("positive", "Input should be above zero")
+    return value
+
+
+Positive = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    AfterValidator(_positive),
+    PlainSerializer(lambda number: format(number, "f"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": POSITIVE_PATTERN, "examples": ["0.015"]}),
+]
+"""A decimal string above zero."""

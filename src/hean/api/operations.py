@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from pydantic import Field, model_validator
 
 from hean.api.gate import Asker
-from hean.api.models import Asked, Money
+from hean.api.models import Asked, Positive, Word
 from hean.api.permissions import Role
 from hean.api.problems import FieldProblem, Refused
 from hean.core.types import OrderType, Side, TimeInForce
@@ -29,17 +29,15 @@ class OrderAsked(Asked):
     symbol: Annotated[str, Field(min_length=1, max_length=40)]
     side: Literal["BUY", "SELL"]
     type: Literal["MARKET", "LIMIT"]
-    qty: Money
-    price: Money | None = None
+    qty: Positive
+    price: Positive | None = None
     reduce_only: bool = False
     time_in_force: Literal["GTC", "IOC", "FOK", "POST_ONLY"] = "GTC"
     algo: Annotated[str, Field(max_length=200)] | None = None
 
     @model_validator(mode="after")
     def check(self) -> OrderAsked:
-        """A limit order has a price, a market order none; amounts are above zero."""
-        if self.qty <= 0 or (self.price is not None and self.price <= 0):
-            raise ValueError("qty and price have to be above zero")
+        """A limit order has a price, a market order none."""
         if (self.type == "LIMIT") != (self.price is not None):
             raise ValueError("a LIMIT order needs a price, a MARKET order has none")
         return self
@@ -87,7 +85,7 @@ def operations_router(facade: EngineFacade) -> APIRouter:
         )
 
     @router.delete("/orders/{client_order_id}")
-    async def order_cancel(client_order_id: str) -> doc.Order:
+    async def order_cancel(client_order_id: Word) -> doc.Order:
         """Ask for the end of an order."""
         return facade.cancel(client_order_id)
 
@@ -97,12 +95,12 @@ def operations_router(facade: EngineFacade) -> APIRouter:
         return facade.cancel_all()
 
     @router.post("/strategies/{strategy_id}/enable")
-    async def strategy_enable(strategy_id: str, who: Asker) -> doc.Strategy:
+    async def strategy_enable(strategy_id: Word, who: Asker) -> doc.Strategy:
         """Let a strategy open positions again."""
         return facade.switch(strategy_id, on=True, actor=f"operator:{who.actor}")
 
     @router.post("/strategies/{strategy_id}/disable")
-    async def strategy_disable(strategy_id: str, who: Asker) -> doc.Strategy:
+    async def strategy_disable(strategy_id: Word, who: Asker) -> doc.Strategy:
         """Let a strategy open nothing more; its exits and protective stops go on."""
         return facade.switch(strategy_id, on=False, actor=f"operator:{who.actor}")
 
