@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean serve` and `hean demo` as a person starts and ends them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATIENCE_S = 120.0
+pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
+
+
+@contextmanager
+def started(*words: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A command with an API, and its address."""
+    command = [sys.executable, "-m", "hean", *words, "--port", "0", "--data-dir", str(folder)]
+    log = folder / "words.txt"
+    folder.mkdir()
+    with log.open("w") as told:
+        process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT, text=True)
+    try:
+        address, until_s = None, time.monotonic() + PATIENCE_S
+        while address is None:
+            assert process.poll() is None and time.monotonic() < until_s, log.read_text()
+            address = re.search(r"API on (http://\S+)", log.read_text())
+            time.sleep(0.05)
+        yield process, address[1]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ask(url: str, token: str, method: str = "GET") -> Any:
+    """The document of an answer."""
+    request = urllib.request.Request(url, method=method)
+    request.add_header("Authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.promise(58)
+@pytest.mark.promise(59)
+@pytest.mark.promise(60)
+def test_an_engine_is_served_started_and_ended(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with started("serve", folder=folder) as (process, url):
+        admin = folder / "admin.token"
+        assert admin.stat().st_mode & 0o077 == 0
+        token = admin.read_text().strip()
+        assert ask(f"{url}/engine/status", token)["state"] == "STOPPED"
+        ask(f"{url}/engine/start", token, "POST")
+        until_s = time.monotonic() + PATIENCE_S
+        while (status := ask(f"{url}/engine/status", token))["state"] == "STARTING":
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+        assert (status["state"], status["mode"], status["error"]) == ("RUNNING", "PAPER", None)
+        health = ask(f"{url}/health", token)
+        assert set(health["services"]) == {"redis", "exchange", "engine"}
+        assert (health["status"], health["dry_run"]) == ("healthy", True)
+        assert health["orchestrator"]["running"] is True
+        assert ask(f"{url}/health/orchestrator", token)["state"] == "healthy"
+        assert ask(f"{url}/health/ml_engine", token)["state"] == "disabled"
+        part = ask(f"{url}/health/execution", token)
+        named = {"state", "last_check", "failure_count", "circuit_breaker", "error_message"}
+        assert named < set(part) and part["circuit_breaker"] == "closed"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+        words = (folder / "words.txt").read_text()
+        assert token not in words and str(admin) in words
+
+
+def test_the_demo_trades_and_ends_with_a_report(tmp_path: Path) -> None:
+    folder, summary = tmp_path / "data", tmp_path / "summary.json"
+    words = ["demo", "--duration", "3", "--no-browser", "--json", str(summary)]
+    with started(*words, folder=folder) as (process, _):
+        assert process.wait(PATIENCE_S) == 0
+    found = json.loads(summary.read_text())
+    assert found["events"] > 100 and found["symbols"] == ["BTCUSDT", "ETHUSDT"]
+    assert "<svg" in (folder / "demo-report.html").read_text()
+    assert not children(os.getpid(), "hean"), "nothing is left running"
+
+
+def children(pid: int, name: str) -> list[str]:
+    """Command lines of this process's children that run *name*."""
+    found = subprocess.run(
+        ["ps", "--ppid", str(pid), "-o", "args="], capture_output=True, text=True, check=False
+    )
+    return [line for line in found.stdout.splitlines() if f"-m {name} " in line]
+
+
+def test_a_taken_port_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with started("serve", folder=tmp_path / "data") as (_, url):
+        port = url.rsplit(":", 1)[1]
+        command = [sys.executable, "-m", "hean", "demo", "--port", port, "--no-browser"]
+        command += ["--data-dir", str(tmp_path / "other"), "--duration", "5"]
+        second = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=PATIENCE_S
+        )
+        assert second.returncode == 3
+        assert f"{port}: Address already in use; choose another with --port" in second.stderr
