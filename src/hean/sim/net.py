@@ -83,7 +83,7 @@ class SimNet:
         self.world.later(seconds, act)
 
     def calm(self) -> None:
-        """From now on it works; lines that have fallen silent end."""
+        """From now on it works; lines that have fallen silent end, and none is cut any more."""
         self.faults = NetFaults()
         for session in list(self.sessions.values()):
             if session.is_mute:
@@ -150,7 +150,16 @@ class SimNet:
         if faults.cut_every_s:
             after_s = self._rng.expovariate(1.0 / faults.cut_every_s)
             is_mute = self._rng.random() < faults.mute_fraction
-            self.later(after_s, session.go_mute if is_mute else session.cut)
+            self.later(after_s, lambda: self._end_line(session, is_mute=is_mute))
+
+    def _end_line(self, session: SimSession, *, is_mute: bool) -> None:
+        """Its time has come, unless all is calm by now."""
+        if not self.faults.cut_every_s:
+            return
+        if is_mute:
+            session.go_mute()
+        else:
+            session.cut()
 
     # ------------------------------------------------------------ requests
 

@@ -170,6 +170,16 @@ def test_a_line_that_is_cut_is_told_and_opened_again(place):
     assert "without a word" in place.downs[0]
 
 
+@pytest.mark.parametrize("mute_fraction", [0.0, 1.0])
+def test_no_line_is_cut_once_all_is_calm(place, mute_fraction: float):
+    """Also none that was to be cut later."""
+    place.net.faults = NetFaults(cut_every_s=60.0, mute_fraction=mute_fraction)
+    connection = place.connection()
+    place.world.later(1.0, place.net.calm)
+    place.run(stay(connection)(), 600.0)
+    assert connection.drops == 0
+
+
 def test_a_line_that_falls_silent_is_found_out_by_silence(place):
     place.net.faults = NetFaults(cut_every_s=20.0, mute_fraction=1.0)
     connection = place.connection(heartbeat=Heartbeat(every_s=3_600.0))
