@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hean.backtest.run import Backtest, BacktestSettings, ProcessSettings
+from hean.backtest.run import Backtest, BacktestSettings
+from hean.backtest.working import Post, Working
 from hean.core.types import Event, EventType
 from hean.feeds.history import load_history
 
@@ -58,10 +59,8 @@ class Played:
         self, name: str, symbols: tuple[str, ...], files: Sequence[Path], *,
         given: Mapping[str, Any], factory: Mapping[str, Any] | None = None, **settings: Any,
     ) -> None:  # fmt: skip
-        self.settings = BacktestSettings(
-            "", symbols, processes=(ProcessSettings(name, symbols, dict(given)),),
-            factory=dict(factory or {}), **settings,
-        )  # fmt: skip
+        working = Working((Post(name, symbols, dict(given)),), dict(factory or {}))
+        self.settings = BacktestSettings("", symbols, working=working, **settings)
         self.run = Backtest(self.settings, load_history(files, symbols))
         self.events: list[Event] = []
         self.run.bus.tap(self.events.append)

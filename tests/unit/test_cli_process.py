@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from hean.cli_process import Played, played_of
 from hean.errors import HeanError
@@ -19,7 +20,7 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
 
 def who(played: Played) -> dict[str, tuple[str, ...]]:
-    return {it.name: it.symbols for it in played.processes}
+    return {it.name: it.symbols for it in played.working.posts}
 
 
 def test_a_process_takes_the_symbols_that_are_left() -> None:
@@ -28,12 +29,16 @@ def test_a_process_takes_the_symbols_that_are_left() -> None:
     assert who(both) == {"rebalance": ("BTCUSDT", "SOLUSDT"), "rotation": ("ETHUSDT",)}
 
 
+def test_a_strategy_alone_has_no_factory() -> None:
+    assert played_of("impulse", [], ["window=20"], SYMBOLS) == ({"window": "20"}, UNSET)
+
+
 def test_parameters_go_to_whom_they_name() -> None:
     params = ["window=20", "rebalance.band=0.2", "processes.reserve=0.1"]
     played = played_of("impulse", ["rebalance=BTCUSDT,SOLUSDT"], params, SYMBOLS)
     assert played.given == {"window": "20"}
-    assert played.processes[0].given == {"band": "0.2"}
-    assert played.factory == {"reserve": "0.1"}
+    assert played.working.posts[0].given == {"band": "0.2"}
+    assert played.working.factory == {"reserve": "0.1"}
 
 
 @pytest.mark.parametrize(

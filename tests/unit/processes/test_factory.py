@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk import BTC, ETH, START_NS, Desk
+from desk import BTC, ETH, START_NS, Desk, Hand
 from hean.core.types import (
     Candle,
     Command,
@@ -157,6 +157,29 @@ def test_a_halt_ends_all_wishes() -> None:
     process.wanted = [[Wish(BTC, Decimal("0.01"))]]
     play.candle()
     assert play.desk.of(EventType.ORDER_REQUEST) == []
+
+
+def test_a_strategy_beside_it_has_symbols_and_a_book_of_its_own() -> None:
+    """Each fill is in the book of who asked; the strategy is not told of the process's symbol."""
+    process = scripted(symbol=ETH)
+    hand = Hand((BTC,))
+    desk = Desk(strategy=hand, factory=ProcessFactory([process]))
+    assert hand.foreign == {ETH}
+    assert desk.system.traders == ["hand", "scripted"]
+    desk.say(Candle(ETH, 3e3, 3e3, 3e3, 3e3, 1.0, "1m", START_NS))
+    process.wanted = [[Wish(ETH, Decimal("0.5"))]]
+    desk.say(Candle(ETH, 3e3, 3e3, 3e3, 3e3, 1.0, "1m", START_NS))
+    hand.enter(BTC, Side.BUY, size=Decimal("0.01"))
+    desk.say()
+    for number, order in enumerate(desk.venue.sent):
+        price = "60000" if order.symbol == BTC else "3000"
+        desk.fill(order.order_id, str(order.size), f"e{number}", price=price)
+    books = desk.system.sub_books
+    assert (books.position("hand", BTC), books.position("hand", ETH)) == (Decimal("0.01"), 0)
+    assert books.position("scripted", ETH) == Decimal("0.5")
+    books.check()
+    split = desk.system.factory.split()
+    assert sum(split[:4]) == split.equity == 10_000
 
 
 # ---------------------------------------------------------------- life cycle

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from hean.backtest.journaling import finish_journal, replay, start_journal
-from hean.backtest.run import Backtest, BacktestSettings, ProcessSettings
+from hean.backtest.run import Backtest, BacktestSettings
 from hean.backtest.tiers import Tier
+from hean.backtest.working import Post, Working
 from hean.core.types import Command, EventType, OrderRequest
 from hean.errors import ParameterInvalid
 from hean.feeds.history import load_history
@@ -293,10 +294,9 @@ def test_recorded_funding_is_rotated_into_and_replayed(shared: Path, tmp_path: P
         for pair in ("BTCUSDT", "ETHUSDT")
     ]
     end_ns = 1_738_800_000 * 10**9  # 2025-02-06
-    process = ProcessSettings("rotation", LEGS, dict(ALL_IN))
-    run = Backtest(
-        BacktestSettings("", LEGS, processes=(process,)), load_history(files, LEGS, end_ns=end_ns)
-    )
+    working = Working((Post("rotation", LEGS, dict(ALL_IN)),))
+    history = load_history(files, LEGS, end_ns=end_ns)
+    run = Backtest(BacktestSettings("", LEGS, working=working), history)
     journal = start_journal(tmp_path / "run.journal", run, files)
     summary, record = run.run()
     finish_journal(journal, run)
