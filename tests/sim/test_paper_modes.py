@@ -279,9 +279,11 @@ def test_what_another_connection_recorded_leads_to_the_same_decisions(ran: Ran) 
     ]
 
 
-@pytest.mark.parametrize("ran", ["impulse", "basis", "pairs"], indirect=True)
+@pytest.mark.parametrize("ran", ["basis", "pairs"], indirect=True)
 def test_the_same_market_as_candles_leads_to_the_same_decisions(ran: Ran, tmp_path: Path) -> None:
-    """Bars do not say where the touch was: prices differ, and when a stop was met within a bar."""
+    """What decides at the close of bars alone. Prices differ, because a bar has no touch; and so
+    does a stop within a bar, which the bar's volume may fill in part: not for `impulse`.
+    """
     files = [write_bars(symbol, bars, tmp_path) for symbol, bars in ran.judged.bars.items()]
     decisions = backtest(ran.case.settings, files).decisions
     assert wanted(decisions) == wanted(ran.session.decisions)
