@@ -3,10 +3,10 @@
 
 Workload: two correlated seeded prices, 20 ticks a second in turn, bars of a second built from them.
 Volatility (GARCH), change points, regimes, hedge ratio and thirty features a symbol hear all of it
-and emit what they think. The same ticks are played on a bus with the bars alone; a round's figure is
-the median of what an event costs with the models, and that less the median without. Learning from
-past bars (GARCH, regimes) is in it, as slices or refits fall due. An event that ends a bar is told
-apart: it is what a strategy waits for.
+and emit what they think. The same ticks are played on a bus with the bars alone; a round's figure
+is the median of what an event costs with the models, and that less the median without. Learning
+from past bars (GARCH, regimes) is in it, as slices or refits fall due. An event that ends a bar is
+told apart: it is what a strategy waits for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole face over a real engine: a paper session on a twin, HTTP and live stream on a real port,
-a token of each role.
+"""The whole face over a real engine: a paper session on a twin, HTTP and live stream on a real
+port, a token of each role.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class TradingSystem:
         self.strategy = strategy
         self.strategies = (strategy, *beside)
         self.factory = factory
-        owners = _owners((*self.strategies, *(factory.processes if factory else ())))
+        self._owners = _owners((*self.strategies, *(factory.processes if factory else ())))
         self.sizing = settings.sizing
         self.judging = settings.judging()
         """Names of the judges that are chosen."""
@@ -136,12 +136,9 @@ class TradingSystem:
             leverage=settings.leverage,
             ledger=ledger,
         )
+        equity, sizing = self.portfolio.equity, settings.sizing
         self.governor = RiskGovernor(
-            self.engine,
-            instruments,
-            reference=reference,
-            equity=self.portfolio.equity,
-            sizing=settings.sizing,
+            engine, instruments, reference=reference, equity=equity, sizing=sizing
         )
         self.orders = OrderManager(self.engine, coin_fees or CoinFees(instruments))
         self.modules: list[Module] = []
@@ -156,12 +153,16 @@ class TradingSystem:
         self._assemble(settings, reference, venue, allocation)
         for model in models:
             self.add(model)
+        self._add_strategies(instruments)
+        self._add_factory(reference)
+
+    def _add_strategies(self, instruments: Mapping[str, Instrument]) -> None:
         for each in self.strategies:
             each.instruments = instruments
-            each.foreign = frozenset(it for it, owner in owners.items() if owner != each.name)
+            others = self._owners.items()
+            each.foreign = frozenset(symbol for symbol, owner in others if owner != each.name)
             self.add(each)
             each.context.emit = checked(each.context.emit)
-        self._add_factory(reference)
 
     def _assemble(
         self,

@@ -33,6 +33,15 @@ async def heard(socket: Any, topic: str, wanted: Any) -> Any:
                 return frame
 
 
+async def snapshots(socket: Any, topics: set[str]) -> None:
+    """Wait for a snapshot of each topic."""
+    async with asyncio.timeout(30):
+        while topics:
+            frame = await socket.receive_json()
+            if frame["snapshot"]:
+                topics.discard(frame["topic"])
+
+
 @pytest.mark.promise(61)
 @pytest.mark.promise(62)
 @pytest.mark.promise(66)
@@ -151,12 +160,7 @@ async def test_the_stream_tells_whoever_says_who_they_are(tmp_path: Path) -> Non
             assert (await socket.receive_json())["code"] == "UnknownAction"
         async with desk.socket() as socket:
             await subscribed(desk, socket, *TOPICS)
-            seen = set()
-            async with asyncio.timeout(30):
-                while seen != set(TOPICS):
-                    frame = await socket.receive_json()
-                    if frame["snapshot"]:
-                        seen.add(frame["topic"])
+            await snapshots(socket, set(TOPICS))
             frame = await heard(socket, "market", lambda rows: True)
         async with desk.socket() as socket:
             await subscribed(desk, socket)

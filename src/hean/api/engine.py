@@ -65,7 +65,7 @@ def engine_router(facade: EngineFacade) -> APIRouter:
 
 
 def data_router(facade: EngineFacade) -> APIRouter:
-    """Account, orders and market, as they are."""
+    """Account, orders and risk, as they are."""
     router = APIRouter(tags=["account"])
 
     @router.get("/portfolio/summary")
@@ -113,6 +113,13 @@ def data_router(facade: EngineFacade) -> APIRouter:
     async def killswitch() -> doc.KillSwitch:
         """The latch."""
         return facade.killswitch()
+
+    return router
+
+
+def market_router(facade: EngineFacade) -> APIRouter:
+    """The market, as the engine sees it."""
+    router = APIRouter(tags=["market"])
 
     @router.get("/market")
     async def market() -> list[doc.Quote]:

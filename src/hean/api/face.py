@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hean.api.app import build_app
-from hean.api.engine import data_router, engine_router
-from hean.api.operations import operations_router
+from hean.api.engine import data_router, engine_router, market_router
+from hean.api.operations import guard_router, operations_router
 from hean.api.server import ApiServer, Bind
 from hean.api.ws import Streams
 from hean.config import Settings
@@ -22,8 +22,8 @@ from hean.engine.topics import Topics
 
 
 class Face:
-    """*settings*: shown masked; *ticks*: steady seconds, of limits. `start` returns when the port answers, `stop` when nothing of it
-    is left; the engine is the caller's.
+    """*settings*: shown masked; *ticks*: steady seconds, of limits. `start` returns when the port
+    answers, `stop` when nothing of it is left; the engine is the caller's.
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class Face:
             routers=[
                 engine_router(facade),
                 data_router(facade),
+                market_router(facade),
                 operations_router(facade),
+                guard_router(facade),
                 self.streams.router(),
             ],
             ticks=ticks,

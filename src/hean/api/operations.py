@@ -65,7 +65,7 @@ class LimitsAsked(Asked):
 
 
 def operations_router(facade: EngineFacade) -> APIRouter:
-    """Everything that changes something."""
+    """Orders and strategies."""
     router = APIRouter(tags=["operations"])
 
     @router.post("/orders", status_code=202)
@@ -103,6 +103,13 @@ def operations_router(facade: EngineFacade) -> APIRouter:
     async def strategy_disable(strategy_id: Word, who: Asker) -> doc.Strategy:
         """Let a strategy open nothing more; its exits and protective stops go on."""
         return facade.switch(strategy_id, on=False, actor=f"operator:{who.actor}")
+
+    return router
+
+
+def guard_router(facade: EngineFacade) -> APIRouter:
+    """Limits and the kill switch."""
+    router = APIRouter(tags=["guard"])
 
     @router.patch("/risk/limits")
     async def risk_limits(asked: LimitsAsked, who: Asker) -> doc.Risk:

@@ -49,8 +49,9 @@ class Rule(StrEnum):
 
 
 class AllocationSettings(msgspec.Struct, frozen=True):
-    """*rule*: by which; *every_days*: between two divisions; *days_min*: of results before a rule is
-    heard, equal shares till then; *days_max*: that it looks back on. *Raises*: `ParameterInvalid`.
+    """*rule*: by which; *every_days*: between two divisions; *days_min*: of results before a rule
+    is heard, equal shares till then; *days_max*: that it looks back on. *Raises*:
+    `ParameterInvalid`.
     """
 
     rule: Rule = Rule.RISK_PARITY
@@ -151,8 +152,9 @@ def divided(rule: Rule, returns: Array, *, seed: int = 0, round_number: int = 0)
     """Shares, above 0, that sum to 1.
 
     *returns*: simple, net, of each strategy on its capital, of shape (days, strategies). Whose
-    results did not vary in these days keeps an equal share, and the rule divides the rest. The bandit
-    draws one by what is believed of the means; it gets all but a tenth, which is everybody's.
+    results did not vary in these days keeps an equal share, and the rule divides the rest. The
+    bandit draws one by what is believed of the means; it gets all but a tenth, which is
+    everybody's.
     *Raises*: `DataInvalid` for a covariance that is not positive definite.
     """
     count = returns.shape[1]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How capital is divided between strategies: the rules are those of `hean.quant`, shares sum to one,
-and the future has no say.
+"""How capital is divided between strategies: the rules are those of `hean.quant`, shares sum to
+one, and the future has no say.
 """
 
 from __future__ import annotations
