@@ -29,6 +29,8 @@ from hean.portfolio.portfolio import Portfolio
 from hean.portfolio.sub_books import SubBooks
 from hean.risk.changepoint_breaker import ChangepointBreaker
 from hean.risk.drawdown import Drawdown
+from hean.risk.loss_gauge import LIMITS as LOSSES
+from hean.risk.loss_gauge import LossGauge
 from hean.risk.memory import DecisionMemory, MemorySettings
 from hean.risk.risk_governor import RiskGovernor
 from hean.risk.sizing import Sizing, SizingMethod
@@ -195,7 +197,13 @@ class TradingSystem:
 
     def _judge(self, settings: AccountSettings, reference: Callable[[str], float | None]) -> None:
         """Whoever hangs on the governor, in the order in which it is asked."""
-        judges, governor = settings.chosen, self.governor
+        judges, governor, ledger = settings.chosen, self.governor, self.portfolio.ledger
+        if not LOSSES.isdisjoint(settings.limits):
+            gauge = LossGauge(
+                self.engine, equity=self.portfolio.equity, deposits=lambda: ledger.deposits
+            )
+            self.add(gauge)
+            governor.add_check(gauge.measure, name=gauge.name)
         self.memory: DecisionMemory | None = None
         memory = judges.contexts(settings.memory)
         if memory is not None:
@@ -213,7 +221,6 @@ class TradingSystem:
             self.add(self.breaker)
         self.drawdown: Drawdown | None = None
         if judges.losses is not None:
-            ledger = self.portfolio.ledger
             self.drawdown = Drawdown(
                 self.engine,
                 symbols=self.portfolio.symbols,
