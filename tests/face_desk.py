@@ -30,7 +30,7 @@ class FaceDesk:
         self.face = Face(engine.facade, folder, settings, Bind(port=0), ticks=self.ticks)
         tokens = self.face.api.access.tokens
         self.tokens = {role: tokens.create(role, role.word)[0] for role in Role}
-        self._http = http
+        self.http = http
 
     def ticks(self) -> float:
         """Steady seconds; every question makes a second pass, so that nothing is limited."""
@@ -46,14 +46,14 @@ class FaceDesk:
             sent["Idempotency-Key"] = f"key-{self.asked}"
         url = f"{self.face.server.url}{path}"
         bare = ("Content-Type",) if body is None else ()  # as every other client does
-        async with self._http.request(
+        async with self.http.request(
             method, url, json=body, headers=sent, skip_auto_headers=bare
         ) as answer:
             return answer.status, await answer.json(content_type=None)
 
     def socket(self) -> Any:
         """A WebSocket that has said nothing yet."""
-        return self._http.ws_connect(f"{self.face.server.url}/ws".replace("http", "ws"))
+        return self.http.ws_connect(f"{self.face.server.url}/ws".replace("http", "ws"))
 
 
 @asynccontextmanager

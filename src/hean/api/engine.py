@@ -5,22 +5,25 @@ only, but for the two switches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from starlette.responses import PlainTextResponse, Response
 
 from hean.api.models import Symbol, Word
 from hean.api.problems import Refused
 from hean.engine import EngineFacade
 from hean.engine import documents as doc
+from hean.observe.metrics import CONTENT_TYPE
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many, the newest first.")]
 STATUSES = "INTENT|SENT|WORKING|PARTIAL|FILLED|CANCELLED|EXPIRED|REJECTED|UNKNOWN|QUARANTINE|ABSENT"
 OrderStatus = Annotated[str | None, Query(alias="status", pattern=f"^({STATUSES})$")]
 
 
-def engine_router(facade: EngineFacade) -> APIRouter:
-    """Life of the engine, and its hash."""
+def engine_router(facade: EngineFacade, told: Callable[[], bytes]) -> APIRouter:
+    """Life of the engine, and its hash. *told*: all metrics."""
     router = APIRouter(tags=["engine"])
 
     @router.post("/engine/start")
@@ -42,6 +45,11 @@ def engine_router(facade: EngineFacade) -> APIRouter:
     async def state_digest() -> doc.Digest:
         """Sequence number and state hash: two engines of one past have the same."""
         return facade.digest()
+
+    @router.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus text; the names are in `hean/observe/metrics.py`."""
+        return Response(told(), media_type=CONTENT_TYPE)
 
     @router.get("/live")
     async def live() -> doc.Live:

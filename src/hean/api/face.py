@@ -13,12 +13,14 @@ from typing import Any
 
 from hean.api.app import build_app
 from hean.api.engine import data_router, engine_router, market_router
+from hean.api.meter import Meter
 from hean.api.operations import guard_router, operations_router
 from hean.api.server import ApiServer, Bind
 from hean.api.ws import Streams
 from hean.config import Settings
 from hean.engine import EngineFacade
 from hean.engine.topics import Topics
+from hean.observe.metrics import render
 
 
 class Face:
@@ -43,7 +45,7 @@ class Face:
             data_dir,
             settings,
             routers=[
-                engine_router(facade),
+                engine_router(facade, self.metrics),
                 data_router(facade),
                 market_router(facade),
                 operations_router(facade),
@@ -53,7 +55,8 @@ class Face:
             ticks=ticks,
         )
         self.streams.access = self.api.access
-        self.server = ApiServer(self.api, bind)
+        self.meter = Meter(self.api)
+        self.server = ApiServer(self.meter, bind)
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -67,6 +70,13 @@ class Face:
             self._keeping.cancel()
             self._keeping = None
         await self.server.stop()
+
+    def metrics(self) -> bytes:
+        """Of engine and API, as Prometheus text."""
+        samples = self.facade.metrics()
+        self.meter.tell(samples)
+        samples.put("hean_ws_connections", len(self.streams))
+        return render(samples)
 
     def health(self) -> Mapping[str, Any]:
         """How the engine is."""

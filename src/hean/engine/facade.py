@@ -25,10 +25,13 @@ from hean.core.types import (
     TimeInForce,
 )
 from hean.engine import documents as doc
+from hean.engine.gauges import samples_of, stopped
 from hean.engine.health import health_of, not_ready
 from hean.engine.market import MarketView
+from hean.engine.views import portfolio_of, positions_of, risk_of, strategies_of
 from hean.engine.watch import DECISIONS, FILLS, Watch
 from hean.errors import OrderUnknown, StateError, UnknownSymbol
+from hean.observe.metrics import Samples
 from hean.risk.hand import Hand
 from hean.risk.levels import LEVELS, RUN
 from hean.system import TradingSystem
@@ -132,6 +135,7 @@ class EngineFacade:
         self._watch = Watch(system.bus, system.engine, equity=system.portfolio.ledger.deposits)
         self._market = MarketView(system.portfolio.symbols)
         engine.watch_market(self._market.see)
+        engine.watch_market(self._watch.see)
         self.is_ready = True
         for told in self.on_ready:
             told(system)
@@ -181,45 +185,21 @@ class EngineFacade:
         """Why nobody should rely on it yet, in words."""
         return not_ready(self.status(), self._parts() if self.is_ready else None)
 
+    def metrics(self) -> Samples:
+        """What machines that watch it are told."""
+        if not self.is_ready:
+            return stopped(self.status())
+        return samples_of(self.status(), self.risk(), *self._parts())
+
     def portfolio(self) -> doc.Portfolio:
         """The account at the last prices. *Raises*: `StateError` before an engine was ready."""
         system, watch = self._parts()
-        system.portfolio.value()
-        ledger = system.portfolio.ledger
-        equity = ledger.equity
-        exposure = self._gross(system)
-        return doc.Portfolio(
-            equity=equity,
-            cash=ledger.cash,
-            deposits=ledger.deposits,
-            pnl_total=equity - ledger.deposits,
-            pnl_today=equity - watch.opening_equity,
-            realized_pnl=ledger.realized,
-            unrealized_pnl=ledger.unrealized,
-            fees=ledger.fees,
-            funding=ledger.funding_total,
-            used_margin=ledger.used_margin,
-            available=ledger.available,
-            peak_equity=ledger.peak_equity,
-            max_drawdown_fraction=ledger.max_drawdown_fraction,
-            exposure=exposure,
-            leverage=float(exposure / equity) if equity > 0 else 0.0,
-            positions=sum(ledger.is_held(symbol) for symbol in system.portfolio.symbols),
-            open_orders=len(system.engine.open_orders()),
-            mode=self.status().mode,
-            ts=system.bus.clock.now_ns,
-        )
+        return portfolio_of(system, watch, mode=self.status().mode)
 
     def positions(self) -> list[doc.Position]:
         """What is held, flat symbols left out."""
         system, _ = self._parts()
-        system.portfolio.value()
-        ledger = system.portfolio.ledger
-        return [
-            self._position(system, symbol)
-            for symbol in system.portfolio.symbols
-            if ledger.is_held(symbol)
-        ]
+        return positions_of(system)
 
     def orders(self, limit: int = 100, status: str | None = None) -> list[doc.Order]:
         """The newest first."""
@@ -264,56 +244,11 @@ class EngineFacade:
 
     def strategies(self) -> list[doc.Strategy]:
         """Every strategy of the session."""
-        system, watch = self._parts()
-        disabled = self._hand().directives.disabled
-        books = system.sub_books
-        found = []
-        for each in system.strategies:
-            ledger = system.portfolio.ledger
-            pnl = books.profit(each.name) if books else ledger.equity - ledger.deposits
-            found.append(
-                doc.Strategy(
-                    id=each.name,
-                    symbols=list(each.symbols),
-                    enabled=each.name not in disabled,
-                    disabled_by=disabled.get(each.name),
-                    params=dict(each.settings),
-                    pnl=pnl,
-                    orders=watch.counts["orders", each.name],
-                    fills=watch.counts["fills", each.name],
-                    refused=watch.counts["refused", each.name],
-                )
-            )
-        return found
+        return strategies_of(*self._parts(), disabled=self._hand().directives.disabled)
 
     def risk(self) -> doc.Risk:
         """Limits and what counts against them."""
-        system, _ = self._parts()
-        ledger, engine = system.portfolio.ledger, system.engine
-        equity, gross = ledger.equity, self._gross(system)
-        leverage = float(gross / equity) if equity > 0 else 0.0
-        open_orders = engine.open_orders()
-        used = {
-            "leverage_max": f"{leverage:.4f}",
-            "open_orders_max": str(len(open_orders)),
-            "gross_value_max": format(gross, "f"),
-            "drawdown_fraction_max": f"{ledger.max_drawdown_fraction:.6f}",
-        }
-        limits = self._hand().directives.limits
-        return doc.Risk(
-            level=engine.halt_level,
-            limits=[doc.Limit(name=n, value=v, used=used.get(n)) for n, v in limits.items()],
-            gross_exposure=gross,
-            leverage=leverage,
-            drawdown_fraction=ledger.max_drawdown_fraction,
-            refusals=system.governor.refusals,
-            unknown_orders=[o["client_order_id"] for o in open_orders if o["status"] in UNKNOWN],
-            stale={
-                symbol: why
-                for symbol in system.portfolio.symbols
-                if (why := system.governor.why_stale(symbol))
-            },
-        )
+        return risk_of(self._parts()[0], self._hand().directives.limits)
 
     def killswitch(self) -> doc.KillSwitch:
         """The latch."""
@@ -451,34 +386,6 @@ class EngineFacade:
         if self._task is None or self._task.done():
             raise StateError("the engine has ended; start it first.")
         self._engine.say(facts)
-
-    def _gross(self, system: TradingSystem) -> Decimal:
-        total = ZERO
-        for symbol in system.portfolio.symbols:
-            qty = abs(system.portfolio.ledger.position(symbol)[0])
-            price = system.portfolio.reference(symbol)
-            if qty and price is not None:
-                total += qty * _exact(price)
-        return total
-
-    def _position(self, system: TradingSystem, symbol: str) -> doc.Position:
-        qty, average, unrealized, realized, liquidation = system.portfolio.ledger.position(symbol)
-        price = system.portfolio.reference(symbol)
-        return doc.Position(
-            symbol=symbol,
-            qty=qty,
-            avg_price=average,
-            mark_price=None if price is None else _exact(price),
-            unrealized_pnl=unrealized,
-            realized_pnl=realized,
-            leverage=system.leverage,
-            liquidation_price=liquidation,
-        )
-
-
-def _exact(price: float) -> Decimal:
-    """A price of the market as people write it: no instrument has more than twelve digits."""
-    return Decimal(f"{price:.12g}")
 
 
 def _slack(name: str, value: str | None) -> float:

@@ -21,12 +21,17 @@ from hean.core.types import (
     OrderApproved,
     OrderRejected,
     OrderRequest,
+    Payload,
+    Tick,
 )
 from hean.engine.documents import Decision, Document, Fill, Opinion, Order, Told
+from hean.observe.metrics import Histogram, Labels
 
 KEPT_ORDERS, KEPT_ROWS = 10_000, 2_000
 FILLS, DECISIONS, OPINIONS, TOLD = ROWS = ("fills", "order_decisions", "ai_catalyst", "logs")
 DAY_NS = 86_400_000_000_000
+FEED: Labels = (("stage", "feed"),)
+ORDER_ACK: Labels = (("stage", "order_ack"),)
 Kept = TypeVar("Kept")
 
 
@@ -42,7 +47,12 @@ class Watch:
         """How many rows there have been, by the same names."""
         self.health: dict[str, Health] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
-        """Of `orders`, `fills`, `refused`, each by strategy."""
+        """Of `orders`, `fills`, `refused` by strategy, `errors` by component, and executions, as
+        `trades:SYMBOL`, by side.
+        """
+        self.latency: dict[Labels, Histogram] = {ORDER_ACK: Histogram(), FEED: Histogram()}
+        """Seconds by stage: from approval to the venue's word, from the venue to us."""
+        self.last_tick_ns: dict[str, int] = {}
         self.opening_equity = equity
         """As of the last midnight UTC, or of the start."""
         self._equity = equity
@@ -50,7 +60,16 @@ class Watch:
         self._engine = engine
         self._orders: OrderedDict[str, Order | None] = OrderedDict()  # refused ones as they were
         self._asked: OrderedDict[str, OrderRequest] = OrderedDict()
+        self._approved_ns: OrderedDict[str, int] = OrderedDict()
         self.end = bus.tap(self._tap)
+
+    def see(self, at_ns: int, facts: tuple[Payload, ...]) -> None:
+        """The facts of one frame of the feed: how long they took to come."""
+        for fact in facts:
+            if isinstance(fact, Tick):
+                self.last_tick_ns[fact.symbol] = at_ns
+                if fact.timestamp > 0:
+                    self.latency[FEED].observe(max(at_ns - fact.timestamp, 0) / 1e9)
 
     def order(self, order_id: str) -> Order | None:
         """An order by its name, as it is now; `None` for one that nobody knows."""
@@ -84,8 +103,14 @@ class Watch:
         order = event.data
         _bounded(self._orders, order.order_id, None)
         self._request(order)
+        _bounded(self._approved_ns, order.order_id, event.ts_ns)
         self.counts["orders", order.strategy_id] += 1
         self._decided(event, "APPROVED", "")
+
+    def _placed(self, event: Event) -> None:
+        approved_ns = self._approved_ns.pop(event.data.order_id, None)
+        if approved_ns is not None:
+            self.latency[ORDER_ACK].observe((event.ts_ns - approved_ns) / 1e9)
 
     def _rejected(self, event: Event) -> None:
         order: OrderRejected = event.data
@@ -104,6 +129,7 @@ class Watch:
     def _filled(self, event: Event) -> None:
         fill = event.data
         self.counts["fills", fill.strategy_id] += 1
+        self.counts[f"trades:{fill.symbol}", fill.side.value if fill.side else ""] += 1
         self._add(
             FILLS,
             Fill(
@@ -144,6 +170,7 @@ class Watch:
 
     def _error(self, event: Event) -> None:
         error: Error = event.data
+        self.counts["errors", error.component] += 1
         self._tell(event, "ERROR", error.component, error.error)
 
     def _health(self, event: Event) -> None:
@@ -172,6 +199,7 @@ _KEEP: dict[EventType, Callable[[Watch, Event], None]] = {
     EventType.ORDER_REQUEST: Watch._requested,
     EventType.ORDER_APPROVED: Watch._approved,
     EventType.ORDER_REJECTED: Watch._rejected,
+    EventType.ORDER_PLACED: Watch._placed,
     EventType.ORDER_FILLED: Watch._filled,
     EventType.PNL_UPDATE: Watch._valued,
     EventType.ERROR: Watch._error,

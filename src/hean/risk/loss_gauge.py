@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`loss_gauge.py`: tells the order engine what has been lost, for its hard limits R30 and R31, before
-each order is judged and after each fill. It judges nothing itself. Live trading has it done by
-`triggers.py`, which also stops.
+"""`loss_gauge.py`: tells the order engine what has been lost, for its hard limits R30 and R31,
+before each order is judged and after each fill. It judges nothing itself. Live trading has it done
+by `triggers.py`, which also stops.
 """
 
 from __future__ import annotations
