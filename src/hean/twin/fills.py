@@ -198,7 +198,7 @@ class Books:
         size = account.position(market, position_side).size
         mine = [
             order
-            for order in account.open_orders.values()
+            for order in self.venue.open_orders(account)
             if order.market is market and order.position_side == position_side
         ]
         for order in mine:
@@ -295,7 +295,7 @@ class Books:
         held = [position for position in account.positions.values() if position.size]
         if not held or account.equity() > account.maintenance:
             return
-        linear = [o for o in account.open_orders.values() if o.market.key[0] == "linear"]
+        linear = [o for o in self.venue.open_orders(account) if o.market.key[0] == "linear"]
         self.venue.cancel_all(linear, Why.LIQUIDATION)
         for position in sorted(held, key=lambda each: -each.mark_value):
             self.close_by_force(account, position, "liquidation")

@@ -11,6 +11,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from hean.twin import checks
@@ -90,6 +91,12 @@ class TwinVenue:
     def markets_of(self, market: str) -> list[TwinMarket]:
         """All symbols of `spot` or `linear`."""
         return [each for (kind, _), each in self.markets.items() if kind == market]
+
+    def open_orders(self, account: Account) -> list[Order]:
+        """Oldest first; those too that a fault hides from whoever asks for them: they live."""
+        waiting = (order for each in self.conditional.values() for order in each.values())
+        mine = [order for order in chain(self.orders.values(), waiting) if order.account is account]
+        return sorted(mine, key=lambda order: order.number)
 
     def emit(self, event: Event) -> None:
         """Tell the listeners."""

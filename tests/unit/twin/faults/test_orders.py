@@ -14,6 +14,7 @@ import pytest
 
 from fault_desk import BUY_PRICE, SILENCE_S, FaultDesk, answers_to, until
 from hean.errors import ParameterInvalid, UnknownSymbol
+from hean.twin.orders import Status, Why
 
 BIG = Decimal("0.010")
 
@@ -61,6 +62,28 @@ async def test_order_filled_while_forgotten_is_remembered_as_filled(desk: FaultD
     desk.faults.calm()
     assert await desk.listed() == []
     assert desk.desk.main.client_ids("linear")["a"].status == "FILLED"
+
+
+async def test_forgotten_order_that_reduces_ends_with_its_position(desk: FaultDesk) -> None:
+    exchange = desk.desk
+    exchange.order("BUY", "0.010")
+    resting = exchange.order("SELL", "0.010", "60010", reduce_only=True, client_id="a")
+    desk.set("amnesia", match={"client_id": "a"})
+    exchange.order("SELL", "0.010")
+    desk.move_book(60_100.0)
+    assert (resting.status, resting.why) == (Status.CANCELLED, Why.REDUCE_ONLY)
+    assert not resting.fills
+
+
+async def test_forgotten_order_ends_with_the_liquidation_of_its_account(desk: FaultDesk) -> None:
+    exchange = desk.desk
+    exchange.order("BUY", "0.010")
+    resting = exchange.order("BUY", "0.010", "50000", client_id="a")
+    desk.set("amnesia", match={"client_id": "a"})
+    exchange.main.wallet("linear")["USDT"] = Decimal(0)
+    desk.move_book(50_500.0)
+    exchange.venue.step()
+    assert (resting.status, resting.why) == (Status.CANCELLED, Why.LIQUIDATION)
 
 
 # ---------------------------------------------------------------- 42: batches
