@@ -37,10 +37,10 @@ empty if it is."""
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long is looked. *pauses_s*: before each look, the first ones dense, the last for good;
-    none is used up while nobody may be asked; *by_id*: so many looks at first ask for the order
-    alone, because lists are dear; *spread_s*: from the first to the last look of a proof;
-    *late_ms*: how long after the receive window of the request, by the venue's clock;
-    *quarantine_s*: without proof; *alarm_s*: between two alarms about one order.
+    none is used up while nobody may be asked; *by_id*: until so many are used up, the order alone
+    is asked for, because lists are dear and looks dense; *spread_s*: from the first to the last
+    look of a proof; *late_ms*: how long after the receive window of the request, by the venue's
+    clock; *quarantine_s*: without proof; *alarm_s*: between two alarms about one order.
     """
 
     pauses_s: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
@@ -92,7 +92,6 @@ class _Case:
     was_unknown: bool
     pauses: int = 0
     is_silent: bool = False
-    looks: int = 0
     rounds: int = 0
     first_s: float = 0.0
     looked_s: float = 0.0
@@ -193,8 +192,7 @@ class Search:
             case.is_silent = False
             if report is not None:
                 return await self._take_over(case, report)
-            case.looks += 1
-            if case.looks <= self._patience.by_id:
+            if case.pauses < self._patience.by_id:
                 return False
             lists = await self._read_lists(case)
             reports = [each for each in lists.orders.rows if each.client_order_id == order.order_id]

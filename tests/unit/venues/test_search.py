@@ -231,3 +231,13 @@ async def test_looks_that_fail_become_rare(world):
     world.lost()
     await asyncio.sleep(600)
     assert len(world.venue.looks_s) < 40
+
+
+@on_virtual_time
+async def test_after_looks_that_failed_the_proof_begins_with_the_first_that_does_not(world):
+    """Lists are spared while looks are dense; rare ones read them, or four would prove nothing."""
+    world.venue.is_down = True
+    world.lost()
+    await asyncio.sleep(40)
+    world.venue.is_down = False
+    assert await world.until(OrderAbsent) <= 40 + 20 + 60 + 1
