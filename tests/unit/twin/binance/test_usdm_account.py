@@ -16,7 +16,7 @@ from binance_desk import READER
 from hean.twin.account import Key
 from hean.twin.binance import BinanceDialect
 from hean.twin.binance.usdm_views import liquidation_price
-from hean.twin.market import HOUR_NS
+from hean.twin.market import MINUTE_NS
 from hean.twin.wire import Request
 from usdm_desk import SYMBOL, UsdmDesk, names
 
@@ -213,7 +213,7 @@ def test_funding_is_paid_as_income_and_told_without_a_position(desk: UsdmDesk) -
     assert update["a"]["B"][0]["bc"] == "-6.00000000"
     (row,) = desk.signed("GET", "/fapi/v1/income", incomeType="FUNDING_FEE")
     assert (row["income"], row["asset"]) == ("-6.00000000", "USDT")
-    assert desk.linear.next_funding_ns == desk.now_ns + 8 * HOUR_NS
+    assert desk.linear.next_funding_ns == desk.now_ns + 480 * MINUTE_NS
 
 
 def test_income_names_fees_and_profits(desk: UsdmDesk) -> None:
