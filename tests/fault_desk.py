@@ -111,9 +111,10 @@ async def until(condition: Callable[[], Any]) -> Any:
 class FaultDesk:
     """A still exchange of a venue, served. Use it as a context."""
 
-    def __init__(self, exchange: str, *, seed: int = 7) -> None:
+    def __init__(self, exchange: str, *, seed: int = 7, limits_scale: float = 1_000.0) -> None:
         self.exchange = exchange
-        self.desk: Any = BybitDesk() if exchange == "bybit" else BinanceDesk(limits_scale=1_000.0)
+        kind: Any = BybitDesk if exchange == "bybit" else BinanceDesk
+        self.desk = kind(limits_scale=limits_scale)
         self.venue = self.desk.venue
         self.ledger = self.desk.ledger
         self.now_s = 1_000.0
@@ -156,8 +157,10 @@ class FaultDesk:
         return self.faults.set(setting)
 
     def pass_s(self, seconds: float) -> None:
-        """Let the dials' clock pass."""
+        """Let time pass, for the dials and for the exchange."""
         self.now_s += seconds
+        self._base_ns += int(seconds * 1_000_000_000)
+        self.desk.now_ns += int(seconds * 1_000_000_000)
         self.faults.tick()
 
     def acts(self, dial: str) -> list[dict[str, Any]]:

@@ -88,6 +88,12 @@ class TwinVenue:
             raise Refused(Why.UNKNOWN_SYMBOL, text=symbol)
         return found
 
+    def steady(self) -> int:
+        """Nanoseconds that pass evenly, whatever the clock says that answers. In them limits are
+        counted: all machines of an exchange share the counters, and none sets them by its clock.
+        """
+        return self.now() - self.quirks.clock_off_ns
+
     def markets_of(self, market: str) -> list[TwinMarket]:
         """All symbols of `spot` or `linear`."""
         return [each for (kind, _), each in self.markets.items() if kind == market]

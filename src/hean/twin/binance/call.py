@@ -189,7 +189,7 @@ class Call:
 
         *Raises*: `BinanceError` -1015 when there are too many.
         """
-        self.dialect.limits.count_orders(self.family, self.account.name, number, self.now_ns)
+        self.dialect.limits.count_orders(self.family, self.account.name, number)
         self.orders += number
 
 

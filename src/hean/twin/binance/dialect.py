@@ -73,7 +73,7 @@ class BinanceDialect:
         self.venue = venue
         self.keys = keys
         self.quirks = quirks or venue.quirks
-        self.limits = Limits(limits_scale)
+        self.limits = Limits(venue.now, venue.steady, limits_scale)
         self.hubs = {"spot": Hub(), "linear": Hub()}
         self.spot_streams = spot_streams.STREAMS(venue, self.hubs["spot"])
         self.publishers: dict[str, Publisher] = {
@@ -94,9 +94,8 @@ class BinanceDialect:
 
     def rest(self, request: Request) -> Reply:
         """Answer a REST request."""
-        now_ns = self.venue.now()
         family = "linear" if request.path.startswith(("/fapi/", "/futures/")) else "spot"
-        call = Call(self, family, {}, now_ns)
+        call = Call(self, family, {}, self.venue.now())
         headers: dict[str, str] = {}
         try:
             body: Any = self._rest(request, call)
@@ -105,9 +104,9 @@ class BinanceDialect:
             body, status = error.body, error.status
             if error.retry_after_s is not None:
                 headers["Retry-After"] = str(error.retry_after_s)
-        headers.update(self.limits.weight_headers(family, request.remote, now_ns))
+        headers.update(self.limits.weight_headers(family, request.remote))
         if call.orders:
-            headers.update(self.limits.order_headers(family, call.account.name, now_ns))
+            headers.update(self.limits.order_headers(family, call.account.name))
         return Reply(_ENCODER.encode(body), status, headers)
 
     def _rest(self, request: Request, call: Call) -> Any:
@@ -138,7 +137,7 @@ class BinanceDialect:
         *Raises*: `BinanceError`.
         """
         weight = route.weight if isinstance(route.weight, int) else route.weight(call)
-        self.limits.charge(call.family, address, weight, call.now_ns)
+        self.limits.charge(call.family, address, weight)
         if route.security is not Security.NONE:
             call.key = known_key(self.keys, key_text, route.security)
             if route.security is not Security.KEY:
@@ -153,7 +152,7 @@ class BinanceDialect:
         except Refused as refused:
             raise translated(refused, REFUSALS[call.family]) from None
         if route.is_refunded:
-            self.limits.give_back(call.family, address, weight, call.now_ns)
+            self.limits.give_back(call.family, address, weight)
         return answer
 
     # --- sockets

@@ -6,6 +6,7 @@ banned for two minutes, then longer. `scale` widens every limit, for load tests.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +60,12 @@ _Counter = tuple[str, int, str]
 
 
 class Limits:
-    """All counters of a twin."""
+    """All counters of a twin. *now*: the exchange's clock; *steady*: as of `TwinVenue`."""
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, now: Callable[[], int], steady: Callable[[], int], scale: float) -> None:
         self.scale = scale
+        self._now = now
+        self._steady = steady
         self._used: dict[_Counter, list[int]] = {}
         self._refusals: dict[tuple[str, str], int] = {}
         self._bans: dict[tuple[str, str], tuple[int, int]] = {}
@@ -83,93 +86,105 @@ class Limits:
             "limit": self.limit(rule),
         }
 
-    def counted(self, family: str, kind: str, who: str, now_ns: int) -> list[dict[str, Any]]:
+    def counted(self, family: str, kind: str, who: str) -> list[dict[str, Any]]:
         """As replies of the WebSocket API and the order limit query list them."""
         return [
-            {**self._row(rule), "count": self._slot(family, number, who, now_ns)[1]}
+            {**self._row(rule), "count": self._slot(family, number, who)[1]}
             for number, rule in enumerate(RULES[family])
             if rule.kind == kind
         ]
 
-    def charge(self, family: str, address: str, weight: int, now_ns: int) -> None:
+    def charge(self, family: str, address: str, weight: int) -> None:
         """Count a request. *Raises*: `BinanceError` -1003 with status 429 or 418."""
         who = (family, address)
         ban = self._bans.get(who)
-        if ban is not None and now_ns < ban[0]:
-            raise _banned(ban[0], now_ns)
+        if ban is not None and (left_ns := ban[0] - self._steady()) > 0:
+            raise self._banned(left_ns)
         for number, rule in enumerate(RULES[family]):
             if rule.kind == "ORDERS":
                 continue
-            slot = self._slot(family, number, address, now_ns)
+            slot = self._slot(family, number, address)
             slot[1] += weight if rule.kind == "REQUEST_WEIGHT" else 1
             if slot[1] > self.limit(rule):
-                self._refuse(who, rule, now_ns)
+                self._refuse(who, rule)
         self._refusals.pop(who, None)
 
-    def give_back(self, family: str, address: str, weight: int, now_ns: int) -> None:
+    def give_back(self, family: str, address: str, weight: int) -> None:
         """Return the weight of a request that succeeded where Binance does so."""
-        slot = self._slot(family, 0, address, now_ns)
+        slot = self._slot(family, 0, address)
         slot[1] = max(0, slot[1] - weight)
 
-    def _refuse(self, who: tuple[str, str], rule: Rule, now_ns: int) -> None:
+    def _refuse(self, who: tuple[str, str], rule: Rule) -> None:
         refusals = self._refusals[who] = self._refusals.get(who, 0) + 1
         if refusals > REFUSALS_BEFORE_BAN:
             before_s = self._bans.get(who, (0, BAN_S // 2))[1]
             span_s = min(before_s * 2, BAN_S_MAX)
-            self._bans[who] = (now_ns + span_s * SECOND_NS, span_s)
+            self._bans[who] = (self._steady() + span_s * SECOND_NS, span_s)
             self._refusals.pop(who)
-            raise _banned(self._bans[who][0], now_ns)
+            raise self._banned(span_s * SECOND_NS)
         what = "request weight" if rule.kind == "REQUEST_WEIGHT" else "requests"
         raise BinanceError(
             -1003,
             f"Too much request weight used; current limit is {self.limit(rule)} {what} per "
             f"{rule.number} {rule.interval}. {ADVICE} polling the API.",
             429,
-            retry_after_s=(rule.span_ns - now_ns % rule.span_ns) // SECOND_NS + 1,
+            retry_after_s=self._until_next_s(rule),
         )
 
-    def count_orders(self, family: str, account: str, number: int, now_ns: int) -> None:
+    def _until_next_s(self, rule: Rule) -> int:
+        return (rule.span_ns - self._steady() % rule.span_ns) // SECOND_NS + 1
+
+    def _banned(self, left_ns: int) -> BinanceError:
+        return BinanceError(
+            -1003,
+            f"Way too much request weight used; IP banned until {ms(self._now() + left_ns)}. "
+            f"{ADVICE} bans.",
+            418,
+            retry_after_s=left_ns // SECOND_NS + 1,
+        )
+
+    def count_orders(self, family: str, account: str, number: int) -> None:
         """Count new orders of an account. *Raises*: `BinanceError` -1015; nothing is counted."""
         slots = []
         for index, rule in enumerate(RULES[family]):
             if rule.kind != "ORDERS":
                 continue
-            slot = self._slot(family, index, account, now_ns)
+            slot = self._slot(family, index, account)
             if slot[1] + number > self.limit(rule):
                 raise BinanceError(
                     -1015,
                     f"Too many new orders; current limit is {self.limit(rule)} orders per "
                     f"{rule.number} {rule.interval}.",
                     429,
-                    retry_after_s=(rule.span_ns - now_ns % rule.span_ns) // SECOND_NS + 1,
+                    retry_after_s=self._until_next_s(rule),
                 )
             slots.append(slot)
         for slot in slots:
             slot[1] += number
 
-    def uncount_order(self, family: str, account: str, now_ns: int) -> None:
+    def uncount_order(self, family: str, account: str) -> None:
         """A filled order no longer counts (spot)."""
         for index, rule in enumerate(RULES[family]):
             if rule.kind == "ORDERS":
-                slot = self._slot(family, index, account, now_ns)
+                slot = self._slot(family, index, account)
                 slot[1] = max(0, slot[1] - 1)
 
-    def weight_headers(self, family: str, address: str, now_ns: int) -> dict[str, str]:
+    def weight_headers(self, family: str, address: str) -> dict[str, str]:
         """What every reply bears."""
-        used = str(self._slot(family, 0, address, now_ns)[1])
+        used = str(self._slot(family, 0, address)[1])
         return {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
 
-    def order_headers(self, family: str, account: str, now_ns: int) -> dict[str, str]:
+    def order_headers(self, family: str, account: str) -> dict[str, str]:
         """What a reply to a new order bears."""
         return {
-            f"X-MBX-ORDER-COUNT-{rule.suffix}": str(self._slot(family, n, account, now_ns)[1])
+            f"X-MBX-ORDER-COUNT-{rule.suffix}": str(self._slot(family, n, account)[1])
             for n, rule in enumerate(RULES[family])
             if rule.kind == "ORDERS"
         }
 
-    def _slot(self, family: str, number: int, who: str, now_ns: int) -> list[int]:
+    def _slot(self, family: str, number: int, who: str) -> list[int]:
         """[window, used] of the running window."""
-        window = now_ns // RULES[family][number].span_ns
+        window = self._steady() // RULES[family][number].span_ns
         key = (family, number, who)
         slot = self._used.get(key)
         if slot is None or slot[0] != window:
@@ -177,12 +192,3 @@ class Limits:
                 self._used.clear()
             slot = self._used[key] = [window, 0]
         return slot
-
-
-def _banned(until_ns: int, now_ns: int) -> BinanceError:
-    return BinanceError(
-        -1003,
-        f"Way too much request weight used; IP banned until {ms(until_ns)}. {ADVICE} bans.",
-        418,
-        retry_after_s=(until_ns - now_ns) // SECOND_NS + 1,
-    )

@@ -92,7 +92,7 @@ def commission(call: Call) -> dict[str, Any]:
 
 def order_limits(call: Call) -> list[dict[str, Any]]:
     """GET rateLimit/order."""
-    return call.dialect.limits.counted("spot", "ORDERS", call.account.name, call.now_ns)
+    return call.dialect.limits.counted("spot", "ORDERS", call.account.name)
 
 
 # --- orders and trades

@@ -113,8 +113,7 @@ class SpotUsers:
         if event.kind == "triggered":
             order.extra["workingTime"] = ms(event.ts_ns)
         if event.kind == "trade" and order.status is Status.FILLED:
-            limits = self.dialect.limits
-            limits.uncount_order("spot", order.account.name, event.ts_ns)
+            self.dialect.limits.uncount_order("spot", order.account.name)
         self.last_report += 1
         if self._listeners.get(order.account.number):
             self._send(order.account, execution_report(event, self.last_report))

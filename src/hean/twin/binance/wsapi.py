@@ -104,11 +104,11 @@ class WebSocketApi:
         return route
 
     def _limits(self, session: Session, call: Call) -> list[dict[str, Any]]:
-        limits, family, now_ns = self.dialect.limits, call.family, call.now_ns
-        weight = limits.counted(family, "REQUEST_WEIGHT", session.remote, now_ns)
+        limits, family = self.dialect.limits, call.family
+        weight = limits.counted(family, "REQUEST_WEIGHT", session.remote)
         if not call.orders:
             return weight
-        return limits.counted(family, "ORDERS", call.account.name, now_ns) + weight
+        return limits.counted(family, "ORDERS", call.account.name) + weight
 
 
 def _frame(text: str) -> _Frame:

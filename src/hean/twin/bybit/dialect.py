@@ -156,7 +156,7 @@ class BybitDialect:
     ) -> None:
         self.venue = venue
         self.quirks = quirks or Quirks()
-        self._limits = Limits(venue.now, limits_scale)
+        self._limits = Limits(venue.now, venue.steady, limits_scale)
         self._gate = Gate(keys, venue.now)
         self._later: deque[Callable[[], None]] = deque()
         self._stops = Stops(venue, self._later)

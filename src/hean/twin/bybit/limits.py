@@ -38,10 +38,13 @@ class Budget:
 
 
 class Limits:
-    """All buckets. *scale*: multiplies every limit; load tests set it high."""
+    """All buckets. *now*: the exchange's clock; *steady*: as of `TwinVenue`; *scale*: multiplies
+    every limit; load tests set it high.
+    """
 
-    def __init__(self, now: Callable[[], int], scale: float) -> None:
+    def __init__(self, now: Callable[[], int], steady: Callable[[], int], scale: float) -> None:
         self._now = now
+        self._steady = steady
         self._scale = scale
         self._buckets: dict[tuple[int, str], deque[int]] = {}
         self._addresses: dict[str, deque[int]] = {}
@@ -49,29 +52,29 @@ class Limits:
 
     def take(self, owner: int, bucket: str, per_second: int, units: int = 1) -> Budget:
         """Use up to *units* of an account's bucket; `units` of the answer says how many."""
-        now_ns = self._now()
+        steady_ns = self._steady()
         limit = max(1, int(per_second * self._scale))
         used = self._buckets.setdefault((owner, bucket), deque())
-        while used and used[0] <= now_ns - SECOND_NS:
+        while used and used[0] <= steady_ns - SECOND_NS:
             used.popleft()
         granted = min(units, limit - len(used))
-        used.extend([now_ns] * granted)
-        reset_ms = now_ns // MS_NS
+        used.extend([steady_ns] * granted)
+        reset_ms = self._now() // MS_NS
         if granted < units:
-            reset_ms = (used[0] + SECOND_NS) // MS_NS + 1
+            reset_ms = (self._now() + used[0] + SECOND_NS - steady_ns) // MS_NS + 1
         return Budget(limit, limit - len(used), reset_ms, granted)
 
     def check_address(self, address: str) -> None:
         """Count a request of an address. *Raises*: `Denied` with HTTP 403."""
-        now_ns = self._now()
-        if self._shut_out.get(address, 0) > now_ns:
+        steady_ns = self._steady()
+        if self._shut_out.get(address, 0) > steady_ns:
             raise Denied(10018, "access too frequent", status=403)
         seen = self._addresses.setdefault(address, deque())
-        while seen and seen[0] <= now_ns - ADDRESS_SPAN_NS:
+        while seen and seen[0] <= steady_ns - ADDRESS_SPAN_NS:
             seen.popleft()
         if len(seen) >= ADDRESS_MAX * self._scale:
-            self._shut_out[address] = now_ns + SILENCE_NS
+            self._shut_out[address] = steady_ns + SILENCE_NS
             raise Denied(10018, "access too frequent", status=403)
-        seen.append(now_ns)
+        seen.append(steady_ns)
         if len(self._addresses) > ADDRESSES_KEPT:
             del self._addresses[next(iter(self._addresses))]

@@ -217,12 +217,12 @@ class Faults:
 
     def _inside(self, fault: RequestFault, call: Callable[[], Result]) -> Result:
         self._in = fault
-        self._move_clock(self.skew_ns - fault.lag_ns)
+        self._set_clock(self.skew_ns - fault.lag_ns)
         try:
             result = call()
         finally:
             self._in = None
-            self._move_clock(self.skew_ns)
+            self._set_clock(self.skew_ns)
         if fault.act is not None:
             fault.act.processed(fault)
         return result
@@ -278,7 +278,7 @@ class Faults:
     def skew(self, offset_ns: int) -> None:
         """Set how far the exchange's clock is off."""
         self.skew_ns = offset_ns
-        self._move_clock(offset_ns)
+        self._set_clock(offset_ns)
 
     def note(self, act: Act, **facts: Any) -> None:
         """Record an act."""
@@ -286,6 +286,10 @@ class Faults:
         self.counts[setting.dial.name] += 1
         if setting.acted <= NOTES_EACH or setting.acted % NOTES_EACH == 0:
             self._record(setting, **facts)
+
+    def _set_clock(self, offset_ns: int) -> None:
+        self.venue.quirks.clock_off_ns = offset_ns
+        self._move_clock(offset_ns)
 
     def _record(self, setting: Setting, **facts: Any) -> None:
         self.venue.ledger.add(

@@ -45,13 +45,16 @@ def _spares_none(order: Order) -> bool:
 class Quirks:
     """What to ask.
 
-    *recent_since_ns*: a list of recently closed orders (Bybit `order/realtime`) knows none that
-    ended before it; the history still does. *maintenances*: what `/v5/system/status` tells.
+    *clock_off_ns*: how far the clock is off that answers now, the exchange's or that of one of its
+    machines. *recent_since_ns*: a list of recently closed orders (Bybit `order/realtime`) knows
+    none that ended before it; the history still does. *maintenances*: what `/v5/system/status`
+    tells.
 
     *before_place*, *before_amend*, *before_cancel*: called by the exchange; may fill, close or
     forbid (raise `Refused`). *spares*: an order that a cancel-all reports as cancelled and leaves.
     """
 
+    clock_off_ns: int = 0
     recent_since_ns: int = 0
     maintenances: tuple[Maintenance, ...] = ()
     before_place: Callable[[Account, NewOrder], None] = _lets_place

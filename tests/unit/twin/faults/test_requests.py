@@ -232,6 +232,27 @@ async def test_clock_jumps_for_single_requests(desk: FaultDesk) -> None:
     assert told == [0, -7_000, 0]
 
 
+async def test_a_clock_that_jumps_uses_up_no_bucket_for_longer() -> None:
+    """All machines of an exchange count together, whatever the clock of one of them says."""
+    async with FaultDesk("bybit", limits_scale=1.0) as desk:
+        desk.set("clock_jump", offset_s=4.0, count=10)
+        assert {(await desk.cancel("a")).code for _ in range(10)} == {110001}
+        assert (await desk.cancel("a")).code == 10006
+        desk.pass_s(1.1)
+        assert (await desk.cancel("a")).code == 110001
+
+
+@pytest.mark.parametrize("dial", ["clock_jump", "clock_skew"])
+async def test_a_clock_that_is_off_begins_no_window_anew(dial: str) -> None:
+    async with FaultDesk("binance", limits_scale=1.0) as desk:
+        weights = [(await desk.orders()).headers["X-MBX-USED-WEIGHT-1M"]]
+        desk.set(dial, offset_s=3_600.0, **({"count": 1} if dial == "clock_jump" else {}))
+        weights.append((await desk.orders()).headers["X-MBX-USED-WEIGHT-1M"])
+        desk.faults.calm()
+        weights.append((await desk.orders()).headers["X-MBX-USED-WEIGHT-1M"])
+    assert weights == ["1", "2", "3"]
+
+
 # ---------------------------------------------------------------- ids and keys
 
 
