@@ -40,6 +40,7 @@ from hean.venues.sweep import Sweep
 from hean.venues.tracking import OrderTracker
 
 ACTOR = "watchdog"
+FIRST_S = 10.0  # to read a journal whole; a slower disk is told of as a failure to read
 DISK_S = 0.4  # for latch file or journal; a disk that hangs must not keep orders alive
 TRIES = 2  # to read a journal that does not explain an order, before it counts as unexplained
 AGAIN_S = 60.0  # between two sweeps for orders that turn up later
@@ -108,6 +109,7 @@ class OrderWatchdog:
                     self._sweep = self._new_sweep()
                     for work in (self._line.keep(), eyes.keep(), self._explain()):
                         self._run(work, "watchdog")
+                    await self._read_first()
                     self._say(f"watching {self.job.data_dir}, {self.job.policy} after silence")
                     await self._watch(stop)
                     for task in list(self._tasks):
@@ -117,6 +119,15 @@ class OrderWatchdog:
             lock.release()
 
     # ------------------------------------------------------------ watching
+
+    async def _read_first(self) -> None:
+        """Nobody is told that it watches before it knows what there is to watch: were the journal
+        to vanish then, it would leave orders behind.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_S):
+                while not await self._read() and not self._is_gone:
+                    await asyncio.sleep(LOOK_S)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Look again and again; returns when there is nothing to watch any more."""
