@@ -64,13 +64,13 @@ struct Order {
 }
 
 /// The worst that any sequence of fills can lead to: reductions first take away what the other
-/// side's orders were to close.
+/// side's orders were to close, or have closed.
 fn worst(held: &Exposure) -> i64 {
-    let position = held.position.0;
-    let short_left = (position + held.reduce_buy.0).min(0);
-    let long_left = (position - held.reduce_sell.0).max(0);
-    let before_buys = if position < 0 { short_left } else { position };
-    let before_sells = if position > 0 { long_left } else { position };
+    let (up, down) = (held.position.0 - held.bought.0, held.position.0 + held.sold.0);
+    let short_left = (up + held.reduce_buy.0).min(0);
+    let long_left = (down - held.reduce_sell.0).max(0);
+    let before_buys = held.bought.0 + if up < 0 { short_left } else { up };
+    let before_sells = if down > 0 { long_left } else { down } - held.sold.0;
     (before_buys + held.open_buy.0).max(held.open_sell.0 - before_sells)
 }
 

@@ -181,6 +181,8 @@ fn write_desk(to: &mut Writer<'_>, desk: &Desk) {
         exposure.open_sell,
         exposure.reduce_buy,
         exposure.reduce_sell,
+        exposure.bought,
+        exposure.sold,
     ] {
         to.int(lots.0);
     }

@@ -2,7 +2,9 @@
 //! What one instrument could cost in the worst case: the position if every open order of one side
 //! filled, reductions first, and none of the other. Kept as counters, so that reading and changing
 //! them costs the same with one open order and with a hundred thousand. Reduce-only orders are
-//! counted apart: the venue lets them shrink a position and nothing else.
+//! counted apart: the venue lets them shrink a position and nothing else. Which position that was
+//! is not known before their fills are: the venue may have filled a reduction before orders whose
+//! fills were told first.
 
 use std::collections::BTreeMap;
 
@@ -23,21 +25,28 @@ pub struct Exposure {
     pub reduce_buy: Lots,
     /// Reserved by open reduce-only sells.
     pub reduce_sell: Lots,
+    /// Bought by other orders, as told while reduce-only buys were open.
+    pub bought: Lots,
+    /// Sold by other orders, as told while reduce-only sells were open.
+    pub sold: Lots,
 }
 
 impl Exposure {
     /// Largest long position the open orders can lead to; negative if short even then. A reduction
-    /// may fill first and take away the short that the buys were to close.
+    /// may fill first and take away the short that the buys were to close, also the one that was
+    /// there before buys of which we know.
     #[must_use]
     pub fn long(&self) -> i64 {
-        let reduced = self.reduce_buy.0.min(self.position.0.saturating_neg().max(0));
+        let short = self.bought.0.saturating_sub(self.position.0).max(0);
+        let reduced = self.reduce_buy.0.min(short);
         self.position.0.saturating_add(reduced).saturating_add(self.open_buy.0)
     }
 
     /// Largest short position the open orders can lead to; negative if long even then.
     #[must_use]
     pub fn short(&self) -> i64 {
-        let reduced = self.reduce_sell.0.min(self.position.0.max(0));
+        let long = self.sold.0.saturating_add(self.position.0).max(0);
+        let reduced = self.reduce_sell.0.min(long);
         self.open_sell.0.saturating_add(reduced).saturating_sub(self.position.0)
     }
 
@@ -62,6 +71,24 @@ impl Exposure {
             (Side::Sell, false) => &mut self.open_sell,
             (Side::Buy, true) => &mut self.reduce_buy,
             (Side::Sell, true) => &mut self.reduce_sell,
+        }
+    }
+
+    /// Remember what other orders of a side have traded for as long as a reduction of that side
+    /// may have filled before them.
+    fn remember(&mut self, change: Shift) {
+        if !change.reduce_only {
+            let traded = match change.side {
+                Side::Buy => &mut self.bought,
+                Side::Sell => &mut self.sold,
+            };
+            traded.0 = traded.0.saturating_add(change.filled.0);
+        }
+        if self.reduce_buy.0 == 0 {
+            self.bought = Lots::ZERO;
+        }
+        if self.reduce_sell.0 == 0 {
+            self.sold = Lots::ZERO;
         }
     }
 }
@@ -145,6 +172,7 @@ impl Desk {
         reserved.0 = reserved.0.saturating_add(change.reserved);
         let signed = change.filled.signed(change.side);
         self.exposure.position.0 = self.exposure.position.0.saturating_add(signed.0);
+        self.exposure.remember(change);
         self.revalue(totals);
     }
 
