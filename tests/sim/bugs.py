@@ -67,7 +67,13 @@ BANK = [
     Bug(
         order_bugs.quarantine_ages_out,
         ("R-30",),
-        busy("takers", begins_s=2.0, net=NetFaults(refused=0.3), **dials(LATER)),
+        busy(  # it lasts until what came late is there
+            "takers",
+            begins_s=2.0,
+            net=NetFaults(refused=0.3),
+            safety_steps=3 * STEPS,
+            **dials(LATER),
+        ),
     ),
     Bug(order_bugs.unknown_order_counts_nothing, ("I-14",), busy("maker", **dials(LATE))),
     Bug(

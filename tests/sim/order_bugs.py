@@ -206,7 +206,7 @@ def quarantine_ages_out(patch: Patch) -> None:
 
     def forget(self: Search, case: Any) -> None:
         tell(self, case)
-        if case.looks >= 4:
+        if case.pauses >= 4:
             self._tracker.absent(case.order, "it is too old")
 
     patch.setattr(Search, "_tell", forget)
