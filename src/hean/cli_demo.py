@@ -49,7 +49,7 @@ def demo(
     duration: Annotated[
         float | None, typer.Option(help="Seconds; without it until Ctrl-C.", min=1)
     ] = None,
-    speed: Annotated[float, typer.Option(help="Market seconds per second.", min=1, max=3600)] = 60,
+    speed: Annotated[float, typer.Option(help="Market seconds per second.", min=1, max=3600)] = 30,
     seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 7,
     port: PortOption = PORT,
     report: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,

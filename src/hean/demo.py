@@ -46,7 +46,7 @@ PARAMETERS: dict[str, Value] = {
 class DemoSettings(msgspec.Struct, frozen=True):
     """*speed*: market seconds per second; *seed*: of the market."""
 
-    speed: float = 60.0
+    speed: float = 30.0
     seed: int = 7
 
 

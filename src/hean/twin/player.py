@@ -24,6 +24,7 @@ from hean.twin.market import TwinMarket
 from hean.twin.venue import TwinVenue
 
 STEP_S = 0.005  # how finely the twin's time is cut; a socket's jitter is coarser
+LATE_NS = 1_000_000_000  # behind its time, before the market goes slower
 SNAPSHOT_BEGIN, EVENT_END = 1, 2
 Act = Callable[[int], None]
 """Told the moment it was due, in the host's time."""
@@ -47,13 +48,21 @@ async def play(
     speed: float = 1.0,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Play a script to its end from this moment on."""
-    began_ns = now()
+    """Play a script to its end from this moment on. Where the machine is too slow for *speed*, the
+    market goes slower, and everybody else still gets their turn.
+    """
+    began_ns = rested_ns = now()
     for ts_ns, act in script.moments():
         due_ns = began_ns + int((ts_ns - script.start_ns) / speed)
         while (ahead_s := (due_ns - now()) / 1e9) > 0:
             await sleep(min(max(ahead_s, STEP_S), 1.0))
+            rested_ns = now()
         act(due_ns)
+        now_ns = now()
+        if now_ns - rested_ns > STEP_S * 1e9:
+            began_ns += max(now_ns - due_ns - LATE_NS, 0)
+            await sleep(0)
+            rested_ns = now()
 
 
 class GeneratedScript:
