@@ -6,7 +6,7 @@ only, but for the two switches.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
@@ -18,6 +18,7 @@ from hean.engine import documents as doc
 from hean.observe.metrics import CONTENT_TYPE
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many, the newest first.")]
+BarSeconds = Annotated[Literal["5", "60"], Query(description="Length of a bar.")]
 STATUSES = "INTENT|SENT|WORKING|PARTIAL|FILLED|CANCELLED|EXPIRED|REJECTED|UNKNOWN|QUARANTINE|ABSENT"
 OrderStatus = Annotated[str | None, Query(alias="status", pattern=f"^({STATUSES})$")]
 
@@ -80,6 +81,11 @@ def data_router(facade: EngineFacade) -> APIRouter:
     async def portfolio_summary() -> doc.Portfolio:
         """The account at the last prices."""
         return facade.portfolio()
+
+    @router.get("/portfolio/history")
+    async def portfolio_history() -> list[doc.EquityPoint]:
+        """Equity since the session began."""
+        return facade.history()
 
     @router.get("/positions")
     async def positions() -> list[doc.Position]:
@@ -145,9 +151,9 @@ def market_router(facade: EngineFacade) -> APIRouter:
         return facade.trades(_traded(facade, symbol))
 
     @router.get("/market/{symbol}/bars")
-    async def market_bars(symbol: Symbol) -> list[doc.Bar]:
-        """Minutes since the session began."""
-        return facade.bars(_traded(facade, symbol))
+    async def market_bars(symbol: Symbol, seconds: BarSeconds = "60") -> list[doc.Bar]:
+        """Bars since the session began."""
+        return facade.bars(_traded(facade, symbol), int(seconds))
 
     return router
 

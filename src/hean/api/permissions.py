@@ -85,6 +85,7 @@ ROWS = (
     Row("POST", "/engine/stop", _OPERATOR, Limit.ORDER),
     Row("GET", "/engine/status", _VIEWER),
     Row("GET", "/portfolio/summary", _VIEWER),
+    Row("GET", "/portfolio/history", _VIEWER),
     Row("GET", "/positions", _VIEWER),
     Row("GET", "/fills", _VIEWER),
     Row("GET", "/orders", _VIEWER),

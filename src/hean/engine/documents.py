@@ -112,6 +112,13 @@ class Portfolio(Document):
     ts: Moment
 
 
+class EquityPoint(Document):
+    """Equity as of a moment, quote currency."""
+
+    ts: Moment
+    equity: Money
+
+
 class Strategy(Document):
     """A strategy with its parameters and what it earned. *orders*, *fills*, *refused*: since the
     session began.
@@ -266,7 +273,7 @@ class Trade(Document):
 
 
 class Bar(Document):
-    """A minute. *ts*: its beginning."""
+    """Trades of five seconds or of a minute. *ts*: its beginning."""
 
     ts: Moment
     open: float

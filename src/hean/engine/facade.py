@@ -196,6 +196,11 @@ class EngineFacade:
         system, watch = self._parts()
         return portfolio_of(system, watch, mode=self.status().mode)
 
+    def history(self) -> list[doc.EquityPoint]:
+        """Equity since the session began, the oldest first."""
+        _, watch = self._parts()
+        return [doc.EquityPoint(ts=at, equity=equity) for at, equity in watch.curve.points()]
+
     def positions(self) -> list[doc.Position]:
         """What is held, flat symbols left out."""
         system, _ = self._parts()
@@ -238,9 +243,9 @@ class EngineFacade:
         """The newest trades of the market. *Raises*: `UnknownSymbol`."""
         return self._market.trades(self._traded(symbol))
 
-    def bars(self, symbol: str) -> list[doc.Bar]:
-        """Minutes since the session began. *Raises*: `UnknownSymbol`."""
-        return self._market.bars(self._traded(symbol))
+    def bars(self, symbol: str, seconds: int) -> list[doc.Bar]:
+        """Bars since the session began, of five or sixty *seconds*. *Raises*: `UnknownSymbol`."""
+        return self._market.bars(self._traded(symbol), seconds)
 
     def strategies(self) -> list[doc.Strategy]:
         """Every strategy of the session."""

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from hean.core.types import Book, Funding, Payload, Tick
 from hean.engine.documents import Bar, Ladder, Quote, Trade
 
-BAR_S = 60
-BAR_NS = BAR_S * 1_000_000_000
+BARS_S = (5, 60)
+NS = 1_000_000_000
 KEPT_BARS, KEPT_TRADES, LEVELS = 1_500, 200, 50
 
 
@@ -46,11 +46,11 @@ class MarketView:
         """The newest first. *Raises*: `KeyError`."""
         return list(self._symbols[symbol].trades)
 
-    def bars(self, symbol: str) -> list[Bar]:
-        """One a minute with a trade, the oldest first; the last one is still growing. *Raises*:
-        `KeyError`.
+    def bars(self, symbol: str, seconds: int) -> list[Bar]:
+        """One for each five or sixty *seconds* with a trade, the oldest first; the last one is still
+        growing. *Raises*: `KeyError`.
         """
-        return list(self._symbols[symbol].bars)
+        return list(self._symbols[symbol].bars[seconds])
 
 
 class _Symbol:
@@ -58,7 +58,7 @@ class _Symbol:
         self.name = name
         self.funding: Funding | None = None
         self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
-        self.bars: deque[Bar] = deque(maxlen=KEPT_BARS)
+        self.bars = {seconds: deque[Bar](maxlen=KEPT_BARS) for seconds in BARS_S}
         self._price: float | None = None
         self._touch: tuple[float | None, float | None] = (None, None)
         self._bids: dict[float, float] = {}
@@ -75,22 +75,8 @@ class _Symbol:
         side = "BUY" if tick.ask is not None and tick.price >= tick.ask else "SELL"
         trade = Trade(ts=at_ns, price=tick.price, qty=tick.volume, side=side)
         self.trades.appendleft(trade)
-        self._grow(at_ns - at_ns % BAR_NS, tick.price, tick.volume)
-
-    def _grow(self, begun_ns: int, price: float, volume: float) -> None:
-        last = self.bars[-1] if self.bars else None
-        if last is None or last.ts != begun_ns:
-            bar = Bar(ts=begun_ns, open=price, high=price, low=price, close=price, volume=volume)
-            self.bars.append(bar)
-            return
-        self.bars[-1] = last.model_copy(
-            update={
-                "high": max(last.high, price),
-                "low": min(last.low, price),
-                "close": price,
-                "volume": last.volume + volume,
-            }
-        )
+        for seconds, bars in self.bars.items():
+            _grow(bars, at_ns - at_ns % (seconds * NS), tick.price, tick.volume)
 
     def book(self, book: Book) -> None:
         if book.is_snapshot:
@@ -121,3 +107,20 @@ class _Symbol:
             next_funding=self.funding.next_ts or None if self.funding else None,
             ts=self._at_ns or None,
         )
+
+
+def _grow(bars: deque[Bar], begun_ns: int, price: float, volume: float) -> None:
+    """Put a trade into the bar that is open, or open the next."""
+    last = bars[-1] if bars else None
+    if last is None or last.ts != begun_ns:
+        bar = Bar(ts=begun_ns, open=price, high=price, low=price, close=price, volume=volume)
+        bars.append(bar)
+        return
+    bars[-1] = last.model_copy(
+        update={
+            "high": max(last.high, price),
+            "low": min(last.low, price),
+            "close": price,
+            "volume": last.volume + volume,
+        }
+    )

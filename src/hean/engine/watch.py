@@ -24,6 +24,7 @@ from hean.core.types import (
     Payload,
     Tick,
 )
+from hean.engine.curve import EquityCurve
 from hean.engine.documents import Decision, Document, Fill, Opinion, Order, Told
 from hean.observe.metrics import Histogram, Labels
 
@@ -55,6 +56,7 @@ class Watch:
         self.last_tick_ns: dict[str, int] = {}
         self.opening_equity = equity
         """As of the last midnight UTC, or of the start."""
+        self.curve = EquityCurve(bus.clock.now_ns, equity)
         self._equity = equity
         self._day = bus.clock.now_ns // DAY_NS
         self._engine = engine
@@ -167,6 +169,7 @@ class Watch:
         if day != self._day:
             self._day, self.opening_equity = day, self._equity
         self._equity = event.data.equity
+        self.curve.add(event.ts_ns, event.data.equity)
 
     def _error(self, event: Event) -> None:
         error: Error = event.data

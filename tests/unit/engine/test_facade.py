@@ -44,7 +44,10 @@ async def test_what_a_person_does_is_traded_and_repeated(tmp_path: Path) -> None
         ladder, quote = facade.ladder("BTCUSDT"), facade.quotes()[0]
         assert (ladder.bids[0][0], ladder.asks[0][0]) == (quote.bid, quote.ask)
         await desk.until(lambda: facade.trades("BTCUSDT"))
-        assert facade.bars("BTCUSDT")[-1].close == facade.trades("BTCUSDT")[0].price
+        assert facade.bars("BTCUSDT", 60)[-1].close == facade.trades("BTCUSDT")[0].price
+        assert len(facade.bars("BTCUSDT", 5)) >= len(facade.bars("BTCUSDT", 60))
+        curve = facade.history()
+        assert curve[0].equity == facade.portfolio().deposits and len(curve) > 1
         digest = facade.digest()
         await desk.stop()
     assert facade.state == "STOPPED"
