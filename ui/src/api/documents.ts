@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The documents of the API by the names the page uses. `schema.d.ts` is generated from the
+// OpenAPI document and is the only source of their fields.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Bar = Schemas["Bar"];
+export type Decision = Schemas["Decision"];
+export type Fill = Schemas["Fill"];
+export type Health = Schemas["Health"];
+export type KillAsked = Schemas["KillAsked"];
+export type KillSwitch = Schemas["KillSwitch"];
+/** Levels as they come off the line: the pairs of the document, read as plain lists. */
+export type Ladder = Omit<Schemas["Ladder"], "bids" | "asks"> & {
+  bids: number[][];
+  asks: number[][];
+};
+export type Limit = Schemas["Limit"];
+export type Order = Schemas["Order"];
+export type OrderAsked = Schemas["OrderAsked"];
+export type Portfolio = Schemas["Portfolio"];
+export type Position = Schemas["Position"];
+export type Problem = Schemas["Problem"];
+export type Quote = Schemas["Quote"];
+export type Risk = Schemas["Risk"];
+export type Setting = Schemas["Setting"];
+export type Status = Schemas["Status"];
+export type Strategy = Schemas["Strategy"];
+export type Told = Schemas["Told"];
+export type Trade = Schemas["Trade"];
+export type Why = Schemas["Why"];
