@@ -15,6 +15,7 @@ from hean.api.app import build_app
 from hean.api.engine import data_router, engine_router, market_router
 from hean.api.meter import Meter
 from hean.api.operations import guard_router, operations_router
+from hean.api.page import built_page
 from hean.api.server import ApiServer, Bind
 from hean.api.ws import Streams
 from hean.config import Settings
@@ -52,6 +53,7 @@ class Face:
                 guard_router(facade),
                 self.streams.router(),
             ],
+            page=built_page(),
             ticks=ticks,
         )
         self.streams.access = self.api.access
