@@ -47,8 +47,8 @@ class MarketView:
         return list(self._symbols[symbol].trades)
 
     def bars(self, symbol: str, seconds: int) -> list[Bar]:
-        """One for each five or sixty *seconds* with a trade, the oldest first; the last one is still
-        growing. *Raises*: `KeyError`.
+        """One for each five or sixty *seconds* with a trade, the oldest first; the last one still
+        grows. *Raises*: `KeyError`.
         """
         return list(self._symbols[symbol].bars[seconds])
 

@@ -25,7 +25,10 @@ export function useChart(): {
   const tokens = TOKENS[useScheme((state) => state.scheme)];
   useEffect(() => {
     if (frame.current === null) return;
-    const made = createChart(frame.current, { autoSize: true });
+    const made = createChart(frame.current, {
+      autoSize: true,
+      layout: { attributionLogo: false },
+    });
     setChart(made);
     return () => {
       setChart(null);
@@ -44,7 +47,6 @@ function optionsOf(tokens: Tokens): DeepPartial<ChartOptions> {
       textColor: tokens.quiet,
       fontFamily: '"Inter Variable", system-ui, sans-serif',
       fontSize: 11,
-      attributionLogo: false,
       panes: { separatorColor: tokens.line, enableResize: false },
     },
     grid: { vertLines: { color: tokens.grid }, horzLines: { color: tokens.grid } },

@@ -45,7 +45,6 @@ export function Loading({ lines = 4 }: { lines?: number }) {
   return (
     <div className="bones" role="status" aria-label="Loading">
       {Array.from({ length: lines }, (_, n) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: bones have no name and never move
         <i key={n} style={{ width: `${92 - ((n * 23) % 40)}%` }} />
       ))}
     </div>

@@ -21,7 +21,6 @@ export function LogIn() {
     setError("");
     enter.catch((reason) => setError(wordsOf(reason))).finally(() => setIsBusy(false));
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a code counts once
   useEffect(() => {
     if (code === null || isCodeUsed) return;
     isCodeUsed = true;

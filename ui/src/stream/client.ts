@@ -76,13 +76,13 @@ export class StreamClient {
 
   private hear(text: string): void {
     this.heard();
-    let said: Record<string, unknown>;
+    let said: Record<string, unknown> | null;
     try {
       said = JSON.parse(text);
     } catch {
       return; // not of ours
     }
-    if (said.type === "auth") {
+    if (said?.type === "auth") {
       this.failures = 0;
       this.options.onConnection("open", "");
       for (const topic of TOPICS) this.subscribe(topic, this.last.get(topic));
