@@ -36,7 +36,7 @@ SECURITY: tuple[Header, ...] = (
 )
 HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 OWN_CHOICE = {b"cache-control"}
-"""An answer may set these itself: files of the page are kept by browsers. HTML may bring a policy."""
+"""An answer may set these itself: files of the page are kept by browsers."""
 TELLING = {b"server", b"x-powered-by"}
 PAGE = b"text/html"
 
