@@ -18,12 +18,14 @@ const STALE_S = 2;
 
 export function Frame({ children }: { children: ReactNode }) {
   const mode = useMode();
+  const path = usePath();
   const style = { "--mode": colourOf(mode) } as CSSProperties;
   return (
     <div className="frame" style={style}>
       <Top mode={mode} />
       <Nav />
       <main className="main" id="main" tabIndex={-1}>
+        <h1 className="sr">{PAGES.find((page) => page.path === path)?.name}</h1>
         <Notices mode={mode} />
         {children}
       </main>

@@ -29,10 +29,13 @@ export function Palette() {
     <Dialog
       open
       onClose={() => open(null)}
-      aria-label="Commands"
+      aria-labelledby="palette-title"
       sx={{ "& .MuiDialog-container": { alignItems: "flex-start", pt: "8vh" } }}
       slotProps={{ paper: { className: "palette", sx: { m: 1.5 } } }}
     >
+      <h2 id="palette-title" className="sr">
+        Commands
+      </h2>
       <input
         role="combobox"
         aria-expanded="true"

@@ -70,7 +70,7 @@ export function Market() {
         )}
       </Panel>
       <div className="cols">
-        <ChartPanel className="c6" height={520} />
+        <ChartPanel className="c6" height={520} isShort />
         <LadderPanel symbol={symbol} className="c3" height={520} />
         <TradesPanel symbol={symbol} />
         <Panel title="Order by hand" className="c12">

@@ -15,7 +15,14 @@ const LENGTHS = [
   { seconds: 900, word: "15m" },
 ] as const;
 
-export function ChartPanel({ className, height }: { className?: string; height: number | string }) {
+interface ChartPanelProps {
+  className?: string;
+  height: number | string;
+  /** Whether spread and funding stand elsewhere on the screen. */
+  isShort?: boolean;
+}
+
+export function ChartPanel({ className, height, isShort = false }: ChartPanelProps) {
   const [seconds, setSeconds] = useState<number>(5);
   const symbol = useSymbol();
   const symbols = useLive((live) => live.status?.symbols) ?? [];
@@ -51,7 +58,7 @@ export function ChartPanel({ className, height }: { className?: string; height: 
   const note = quote && symbol && (
     <>
       <b style={{ color: "var(--text)" }}>{price(quote.price, digits.of(symbol))}</b> USDT
-      <span className="wide-only">
+      <span className="wide-only" hidden={isShort}>
         {" "}
         · spread {quote.spread_bps?.toFixed(2) ?? "–"} bps · funding{" "}
         {percent(quote.funding_rate, 4)}

@@ -65,7 +65,9 @@ export function Figures() {
         <dt>Open orders</dt>
         <dd>
           {account.open_orders}
-          <small>{account.positions} positions held</small>
+          <small>
+            {account.positions} {account.positions === 1 ? "position" : "positions"} held
+          </small>
         </dd>
       </div>
     </dl>

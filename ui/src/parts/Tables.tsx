@@ -11,6 +11,9 @@ import { cancelColumn, FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS } from "./c
 import { Empty, Loading, Panel } from "./Panel";
 import { Table } from "./Table";
 
+// Beside another panel there is no room for all of them; the screen of positions has the rest.
+const SHORT = POSITION_COLUMNS.filter(({ key }) => !["realized", "leverage"].includes(key));
+
 interface Place {
   className?: string;
   height?: number | string;
@@ -32,7 +35,7 @@ export function PositionsPanel({ className, height }: Place) {
       ) : (
         <Table
           label="Positions"
-          columns={POSITION_COLUMNS}
+          columns={SHORT}
           rows={positions}
           rowKey={(p) => p.symbol}
           onOpen={() => go("positions")}
