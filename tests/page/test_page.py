@@ -17,6 +17,7 @@ from engine_desk import IDLE, STRATEGIES
 from face_desk import FaceDesk, face_desk
 from hean.api.page import built_page
 from hean.api.permissions import Role
+from hean.api.server import ApiServer, Bind
 
 playwright = pytest.importorskip("playwright.async_api")
 CHROMIUM = shutil.which("chromium")
@@ -133,6 +134,8 @@ async def test_a_page_that_hears_nothing_says_so_and_comes_back(tmp_path: Path) 
         await desk.face.stop()
         await at.page.get_by_test_id("mode").get_by_text("UNKNOWN").wait_for()
         await at.page.get_by_text("Disconnected.").wait_for()
+        port = int(at.url.rpartition(":")[2])
+        desk.face.server = ApiServer(desk.face.api, Bind(port=port))
         await desk.face.start()
         await at.page.get_by_test_id("mode").get_by_text("PAPER").wait_for()
         at.complaints = [each for each in at.complaints if "ERR_" not in each]  # the dead line

@@ -3,7 +3,7 @@
 import { useHealth } from "../api/queries";
 import { Failed, Loading } from "./Panel";
 
-const GOOD = new Set(["running", "healthy", "ready", "connected", "fresh"]);
+const GOOD = new Set(["running", "healthy", "ready", "connected", "fresh", "up"]);
 const OFF = new Set(["disabled", "not used", "stopped"]);
 
 function toneOf(state: string): string {
