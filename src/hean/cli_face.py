@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from hean.api.face import Face
+from hean.api.permissions import Role
 from hean.api.server import Bind
 from hean.config import Settings
 from hean.engine import EngineFacade
@@ -44,6 +45,8 @@ async def serve(
     try:
         tell(f"API on {face.server.url} (what it offers: {face.server.url}/docs).")
         tell(f"admin token: {new}" if new else "tokens: hean token list.")
+        if face.has_page:
+            tell(f"page, for five minutes and once: {face.link(Role.ADMIN)}")
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
         end_on_signals(ended)
         if duration_s is not None:

@@ -16,6 +16,7 @@ from hean.api.engine import data_router, engine_router, market_router
 from hean.api.meter import Meter
 from hean.api.operations import guard_router, operations_router
 from hean.api.page import built_page
+from hean.api.permissions import Role
 from hean.api.server import ApiServer, Bind
 from hean.api.ws import Streams
 from hean.config import Settings
@@ -41,6 +42,9 @@ class Face:
         self.facade = facade
         self.topics = Topics(facade)
         self.streams = Streams(self.topics, ticks=ticks)
+        page = built_page()
+        self.has_page = page is not None
+        """Whether the page was built."""
         self.api = build_app(
             self,
             data_dir,
@@ -53,7 +57,7 @@ class Face:
                 guard_router(facade),
                 self.streams.router(),
             ],
-            page=built_page(),
+            page=page,
             ticks=ticks,
         )
         self.streams.access = self.api.access
@@ -72,6 +76,10 @@ class Face:
             self._keeping.cancel()
             self._keeping = None
         await self.server.stop()
+
+    def link(self, role: Role) -> str:
+        """An address that logs whoever opens it in, once."""
+        return f"{self.server.url}/#pair={self.api.access.pairings.issue(role)}"
 
     def metrics(self) -> bytes:
         """Of engine and API, as Prometheus text."""
