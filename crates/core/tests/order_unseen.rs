@@ -55,7 +55,7 @@ fn act() -> impl Strategy<Value = Act> {
             lots,
             reduces
         }),
-        3 => (order.clone(), 1..20_i64).prop_map(|(order, lots)| Act::Trade { order, lots }),
+        3 => (order, 1..20_i64).prop_map(|(order, lots)| Act::Trade { order, lots }),
         1 => order.prop_map(Act::Cancel),
         3 => any::<usize>().prop_map(Act::Tell),
     ]
