@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`health.py`: how a running engine is, part by part, in the fields that the source documents
-promise. Health is what was seen to happen: events handled, data that arrived, errors told; a part
-that merely exists is no good news.
+promise. A part whose handler raises ends a session on paper, so a part of one that runs does run;
+its errors are those it told, and its progress the number of the last event. No part stands behind a
+circuit breaker here, which is said by `null`.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _components(now_ns: int, system: TradingSystem, watch: Watch) -> dict[str, d
             "state": "running",
             "last_check": now,
             "failure_count": len(told),
-            "circuit_breaker": "closed",
+            "circuit_breaker": None,
             "error_message": told[-1] if told else None,
             "progress": seq,
         }
