@@ -158,7 +158,7 @@ impl World {
     /// Sum everything up anew from records, fills and pending amends.
     fn check(&self) {
         for instrument in [InstrumentId(0), InstrumentId(1)] {
-            let mut sums = [0_i64; 5];
+            let mut sums = [0_i64; 9];
             for order in &self.orders {
                 let record = self.engine.record(order.key).unwrap();
                 if record.instrument != instrument {
@@ -171,6 +171,11 @@ impl World {
                 sums[0] += sign * own;
                 let place = 1 + usize::from(sign < 0) + 2 * usize::from(record.reduce_only());
                 sums[place] += self.holds(order);
+                if record.is_exit() {
+                    sums[5 + usize::from(sign < 0)] += self.holds(order);
+                    let is_lost = matches!(State::of(record), State::Unknown | State::Quarantine);
+                    sums[7 + usize::from(sign < 0)] += if is_lost { self.holds(order) } else { 0 };
+                }
             }
             let exposure = self.engine.exposure(instrument).unwrap();
             let seen = [
@@ -179,6 +184,10 @@ impl World {
                 exposure.open_sell.0,
                 exposure.reduce_buy.0,
                 exposure.reduce_sell.0,
+                exposure.exit_buy.0,
+                exposure.exit_sell.0,
+                exposure.lost_buy.0,
+                exposure.lost_sell.0,
             ];
             assert_eq!(seen, sums);
         }

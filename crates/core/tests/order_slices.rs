@@ -102,6 +102,24 @@ fn two_slices_with_an_execution_of_one_id_both_count() {
     assert_eq!(engine.record(parent).unwrap().filled, Lots(10));
 }
 
+#[test]
+fn a_slice_that_was_wrongly_declared_absent_stops_the_others() {
+    let mut engine = engine(Limits::unlimited());
+    let parent = place(&mut engine, &sliced("p", 10), 0).unwrap();
+    let slice = Intent { parent: Some(parent), ..buy("a", 6) };
+    let ticket = engine.approve(&slice, 0).unwrap();
+    let lost = engine.redeem(ticket, &slice, 0).unwrap();
+    engine.fact(lost, Fact { kind: FactKind::Unknown, ts_ns: 1 }).unwrap();
+    engine.on_absent(lost, 2).unwrap();
+    let next = Intent { id: "b", lots: Lots(8), ..slice };
+    let ticket = engine.approve(&next, 3).unwrap();
+    engine.fact(lost, Fact { kind: FactKind::Placed, ts_ns: 4 }).unwrap();
+    assert_eq!(refusal(engine.redeem(ticket, &next, 4)).0, Code::Halted);
+    engine.release_halt();
+    let more = Intent { id: "c", lots: Lots(5), ..slice };
+    assert_eq!(refusal(engine.approve(&more, 5)).0, Code::LimitBreached);
+}
+
 const PARENT: i64 = 60;
 
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +187,9 @@ impl World {
                     FactKind::Absent,
                 ];
                 let kind = kinds[usize::from(what) % kinds.len()];
+                if self.engine.state(key) == Ok(State::Absent) {
+                    return; // a wrong verdict is a halt, see the test of it
+                }
                 let _ = self.engine.fact(key, Fact { kind, ts_ns: now_ns });
             }
             Act::Fill { slice, exec, lots } => self.fill(slice, ExecId(exec), lots),

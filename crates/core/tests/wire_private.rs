@@ -117,6 +117,17 @@ fn bybit_executions_positions_and_wallets() {
     assert_eq!(execution.fee.unwrap().text(), "-0.003", "a rebate is negative");
     assert_eq!((execution.cause, execution.is_maker), (Some(Cause::Trade), Some(true)));
     assert_eq!((execution.sequence, execution.is_early), (Some(7), false));
+    assert_eq!(execution.fee_rate, None, "it was not said");
+    let text = r#"{"topic":"execution","id":"x","creationTime":1,"data":[{"category":"linear",
+        "symbol":"BTCUSDT","orderId":"9","orderLinkId":"","execId":"8","side":"Sell",
+        "execType":"Funding","execPrice":"60000.1","execQty":"2","execFee":"-1.200002",
+        "feeRate":"0.00001","isMaker":false,"execTime":"1700000000001"}]}"#;
+    let Private::Executions(all) = bybit(text) else { panic!("{text}") };
+    let payment = all.first().unwrap();
+    assert_eq!(
+        (payment.cause, payment.fee_rate.unwrap().text()),
+        (Some(Cause::Funding), "0.00001")
+    );
     let position = r#"{"topic":"position","id":"x","creationTime":1700000000009,"data":[{
         "positionIdx":2,"symbol":"BTCUSDT","side":"Sell","size":"0.5","entryPrice":"100",
         "liqPrice":"","positionStatus":"Liq","category":"linear","seq":-1}]}"#;

@@ -79,6 +79,11 @@ impl PyOrderEngine {
         added.map(drop).map_err(|error| raise(&error))
     }
 
+    /// All of it once more, for who asks what would be: nothing that is done to it is done here.
+    fn copy(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+
     /// Change some limits; the others stay.
     fn set_limits(&mut self, limits: &Dict<'_>) -> PyResult<()> {
         let limits = limits_of(Some(limits), self.inner.limits().clone())?;

@@ -59,6 +59,7 @@ fn execution_dict<'py>(py: Python<'py>, execution: &Execution<'_>) -> PyResult<D
         "cause": execution.cause.map(Cause::name), "venue_cause": execution.venue_cause.as_ref(),
         "price_text": execution.price.text(), "quantity_text": execution.quantity.text(),
         "fee_text": text(&execution.fee), "fee_asset": execution.fee_asset.as_deref(),
+        "fee_rate_text": text(&execution.fee_rate),
         "is_maker": execution.is_maker, "is_early": execution.is_early,
         "realized_pnl_text": text(&execution.realized_pnl),
         "position_side": leg(execution.position_side), "ts_ns": execution.ts_ns,

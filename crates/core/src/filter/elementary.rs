@@ -83,26 +83,6 @@ pub fn exp(value: f64) -> f64 {
     }
 }
 
-/// Exponential of a number up to zero, good to 1e-14, which weights of a belief ask for: no
-/// division and no special cases. Below -708 it stays at the smallest normal number.
-#[inline(always)]
-#[must_use]
-pub fn exp_of_fall(value: f64) -> f64 {
-    let inside = if value > EXP_LEAST { value } else { EXP_LEAST };
-    let shifted = inside * std::f64::consts::LOG2_E + ROUNDER;
-    let k = shifted - ROUNDER;
-    let r = (inside - k * LN2_HIGH) - k * LN2_LOW;
-    // Taylor's series up to r^11, summed in pairs so that the processor can work side by side.
-    let square = r * r;
-    let low = (1.0 + r) + square * (1.0 / 2.0 + r * (1.0 / 6.0));
-    let middle = (1.0 / 24.0 + r * (1.0 / 120.0)) + square * (1.0 / 720.0 + r * (1.0 / 5040.0));
-    let high = (1.0 / 40_320.0 + r * (1.0 / 362_880.0))
-        + square * (1.0 / 3_628_800.0 + r * (1.0 / 39_916_800.0));
-    let fourth = square * square;
-    let fraction = low + fourth * (middle + fourth * high);
-    fraction * f64::from_bits((shifted.to_bits() << 52).wrapping_add(ONE))
-}
-
 /// Logarithm of the gamma function of a number above zero: Stirling's series beyond 15.
 #[must_use]
 pub fn ln_gamma(value: f64) -> f64 {
@@ -124,38 +104,6 @@ pub fn ln_gamma(value: f64) -> f64 {
     (x - 0.5) * ln(x) - x + HALF_LN_TAU + series - ln(product)
 }
 
-/// Sum in eight lanes and one fixed order: fast, and the same on every machine.
-#[inline]
-#[must_use]
-pub fn lane_sum(values: &[f64]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let chunks = values.chunks_exact(8);
-    let rest: f64 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += value;
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
-}
-
-/// Sum of products, in the order of [`lane_sum`].
-#[inline]
-#[must_use]
-pub fn lane_dot(left: &[f64], right: &[f64]) -> f64 {
-    let mut lanes = [0.0; 4];
-    let (first, second) = (left.chunks_exact(4), right.chunks_exact(4));
-    let rest: f64 = first.remainder().iter().zip(second.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in first.zip(second) {
-        for (lane, (x, y)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += x * y;
-        }
-    }
-    let [a, b, c, d] = lanes;
-    (a + c) + (b + d) + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,11 +118,6 @@ mod tests {
             assert!((ln(value) - value.ln()).abs() <= 4e-16 * value.ln().abs().max(1e-3));
             assert!((exp(power) / value - 1.0).abs() <= 4e-16, "exp({power})");
         }
-        for step in 0..100_000 {
-            let power = -0.007 * f64::from(step);
-            assert!((exp_of_fall(power) / power.exp() - 1.0).abs() <= 1e-14, "exp({power})");
-        }
-        assert!(exp_of_fall(-1e300) < 1e-307);
         assert_eq!((ln(1.0), exp(0.0)), (0.0, 1.0));
         assert_eq!((exp(-1e9), exp(f64::NEG_INFINITY), exp(1e9)), (0.0, 0.0, f64::INFINITY));
         assert_eq!((ln_or_never(0.0), ln_or_never(1e-310)), (f64::NEG_INFINITY, f64::NEG_INFINITY));

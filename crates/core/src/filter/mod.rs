@@ -12,6 +12,7 @@ pub mod garch;
 pub mod hmm;
 mod input;
 pub mod kalman;
+pub mod lanes;
 pub mod level;
 mod matrix;
 pub mod rls;

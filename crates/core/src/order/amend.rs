@@ -63,6 +63,7 @@ impl OrderEngine {
             side: record.side(),
             order_type: record.order_type(),
             reduce_only: record.reduce_only(),
+            is_exit: record.is_exit(),
             lots: amend.lots.sub(record.filled)?,
             added,
             price: amend.price,

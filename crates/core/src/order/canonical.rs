@@ -181,6 +181,10 @@ fn write_desk(to: &mut Writer<'_>, desk: &Desk) {
         exposure.open_sell,
         exposure.reduce_buy,
         exposure.reduce_sell,
+        exposure.exit_buy,
+        exposure.exit_sell,
+        exposure.lost_buy,
+        exposure.lost_sell,
         exposure.bought,
         exposure.sold,
     ] {

@@ -25,6 +25,14 @@ pub struct Exposure {
     pub reduce_buy: Lots,
     /// Reserved by open reduce-only sells.
     pub reduce_sell: Lots,
+    /// Of these, by reduce-only buys that trade at once.
+    pub exit_buy: Lots,
+    /// Of these, by reduce-only sells that trade at once.
+    pub exit_sell: Lots,
+    /// Of `exit_buy`, by those of unknown fate.
+    pub lost_buy: Lots,
+    /// Of `exit_sell`, by those of unknown fate.
+    pub lost_sell: Lots,
     /// Bought by other orders, as told while reduce-only buys were open.
     pub bought: Lots,
     /// Sold by other orders, as told while reduce-only sells were open.
@@ -63,6 +71,16 @@ impl Exposure {
     #[must_use]
     pub fn worst(&self) -> i64 {
         self.long().max(self.short())
+    }
+
+    /// What reductions of one side that trade at once may still trade: all of it, and the part of
+    /// which nobody knows whether it ever came to the venue.
+    #[must_use]
+    pub fn exits(&self, side: Side) -> (Lots, Lots) {
+        match side {
+            Side::Buy => (self.exit_buy, self.lost_buy),
+            Side::Sell => (self.exit_sell, self.lost_sell),
+        }
     }
 
     fn reserved(&mut self, side: Side, reduce_only: bool) -> &mut Lots {
@@ -170,6 +188,12 @@ impl Desk {
     pub fn shift(&mut self, change: Shift, totals: &mut Totals) {
         let reserved = self.exposure.reserved(change.side, change.reduce_only);
         reserved.0 = reserved.0.saturating_add(change.reserved);
+        let (exits, lost) = match change.side {
+            Side::Buy => (&mut self.exposure.exit_buy, &mut self.exposure.lost_buy),
+            Side::Sell => (&mut self.exposure.exit_sell, &mut self.exposure.lost_sell),
+        };
+        exits.0 = exits.0.saturating_add(change.exits);
+        lost.0 = lost.0.saturating_add(change.lost);
         let signed = change.filled.signed(change.side);
         self.exposure.position.0 = self.exposure.position.0.saturating_add(signed.0);
         self.exposure.remember(change);
@@ -233,6 +257,10 @@ pub struct Shift {
     pub reduce_only: bool,
     /// Lots more (or fewer) reserved.
     pub reserved: i64,
+    /// Of these, by a reduction that trades at once.
+    pub exits: i64,
+    /// Lots more (or fewer) reserved by one of unknown fate.
+    pub lost: i64,
     /// Lots filled.
     pub filled: Lots,
 }

@@ -9,6 +9,7 @@ use super::exposure::Desk;
 use super::limits::{Account, Limits, Wish};
 use super::HaltLevel;
 use crate::error::{Code, CoreError, Result};
+use crate::instrument::Kind;
 use crate::number::{divide, Lots, Money, Rate, Rounding, Side, Ticks, RATE_SCALE};
 
 /// What one rule says.
@@ -137,16 +138,33 @@ impl Judge<'_> {
         });
     }
 
+    /// A reduction fits the position. On spot, where no venue keeps reductions from selling the
+    /// same coins twice, all that trade at once fit it together. One that rests is judged alone:
+    /// it must not trap what it protects. One of unknown fate must not either: once more is tried
+    /// beside it, but not twice.
     fn reduces(&mut self) {
         let wish = *self.wish;
-        let shrinks_by = -self.desk.exposure.position.signed(wish.side).0;
-        if wish.reduce_only {
-            let is_breach = wish.lots.0 > shrinks_by;
-            self.rule(Code::ReduceOnlyViolated, "R20 reduce-only truth", is_breach, || {
-                let allowed = format!("up to {} lots against the position", shrinks_by.max(0));
-                (format!("{:?} {} lots", wish.side, wish.lots.0), allowed)
-            });
+        if !wish.reduce_only {
+            return;
         }
+        let desk = self.desk;
+        let shrinks_by = -desk.exposure.position.signed(wish.side).0;
+        // A slice adds nothing: its whole has been judged.
+        let is_counted = desk.instrument.kind == Kind::Spot && wish.is_exit && wish.added.0 > 0;
+        let on_their_way = match desk.exposure.exits(wish.side) {
+            (exits, lost) if is_counted => exits.0 - lost.0.min(shrinks_by.max(0)),
+            _ => 0,
+        };
+        let left = shrinks_by.saturating_sub(on_their_way).max(0);
+        let is_breach = wish.lots.0 > shrinks_by || (is_counted && wish.added.0 > left);
+        self.rule(Code::ReduceOnlyViolated, "R20 reduce-only truth", is_breach, || {
+            let others = match on_their_way {
+                0 => String::new(),
+                _ => format!(", {on_their_way} on their way"),
+            };
+            let allowed = format!("up to {left} lots against the position{others}");
+            (format!("{:?} {} lots", wish.side, wish.lots.0), allowed)
+        });
     }
 
     fn flow(&mut self) {

@@ -141,6 +141,8 @@ pub struct Wish {
     pub order_type: OrderType,
     /// May only shrink the position.
     pub reduce_only: bool,
+    /// Is it a reduction that trades at once?
+    pub is_exit: bool,
     /// Quantity that may still be filled.
     pub lots: Lots,
     /// Quantity to reserve on top of what is reserved.

@@ -107,6 +107,13 @@ impl OrderType {
         matches!(self, Self::Limit | Self::StopLimit)
     }
 
+    /// Trades when it comes to the venue, or not at all.
+    #[must_use]
+    pub const fn is_at_once(self, time_in_force: TimeInForce) -> bool {
+        let is_passing = matches!(time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+        matches!(self, Self::Market) || (is_passing && !self.has_trigger())
+    }
+
     /// Waits for a trigger price.
     #[must_use]
     pub const fn has_trigger(self) -> bool {
@@ -208,6 +215,13 @@ pub struct Intent<'a> {
 }
 
 impl Intent<'_> {
+    /// Is it a reduction that trades at once, whole or in slices? Other reductions rest.
+    #[must_use]
+    pub const fn is_exit(&self) -> bool {
+        let is_worked = self.is_sliced || self.parent.is_some();
+        self.reduce_only && (is_worked || self.order_type.is_at_once(self.time_in_force))
+    }
+
     /// 32-bit hash of all fields, for the ticket.
     #[must_use]
     pub fn hash(&self) -> u32 {

@@ -156,6 +156,13 @@ impl Record {
         self.kind & 2 != 0
     }
 
+    /// Is a reduction that trades at once, as `Intent::is_exit`.
+    #[must_use]
+    pub fn is_exit(&self) -> bool {
+        let is_worked = self.is_sliced() || self.parent().is_some();
+        self.reduce_only() && (is_worked || self.order_type().is_at_once(self.time_in_force()))
+    }
+
     /// Is worked in slices, and never sent itself.
     #[must_use]
     pub const fn is_sliced(&self) -> bool {

@@ -51,6 +51,7 @@ impl OrderEngine {
             side: intent.side,
             order_type: intent.order_type,
             reduce_only: intent.reduce_only,
+            is_exit: intent.is_exit(),
             lots: intent.lots,
             added: if intent.parent.is_some() { Lots::ZERO } else { intent.lots },
             price: intent.price,

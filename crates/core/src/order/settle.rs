@@ -77,14 +77,19 @@ impl OrderEngine {
     fn book(&mut self, key: OrderKey, before: Held, filled: Lots) -> Held {
         let Some(record) = self.orders.get(key) else { return before };
         let after = self.held_by(key, record);
+        let is_exit = record.is_exit();
+        let lost = |held: Held| if is_exit && held.is_unresolved { held.lots } else { 0 };
+        let reserved = after.lots - before.lots;
         let change = Shift {
             side: record.side(),
             reduce_only: record.reduce_only(),
-            reserved: after.lots - before.lots,
+            reserved,
+            exits: if is_exit { reserved } else { 0 },
+            lost: lost(after) - lost(before),
             filled,
         };
         let (strategy, instrument) = (record.strategy, record.instrument);
-        if change.reserved != 0 || filled.0 != 0 {
+        if change.reserved != 0 || change.lost != 0 || filled.0 != 0 {
             if let Some(desk) = self.desks.get_mut(usize::from(instrument.0)) {
                 desk.shift(change, &mut self.account.totals);
             }

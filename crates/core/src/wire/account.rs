@@ -165,6 +165,8 @@ pub struct Execution<'a> {
     pub fee: Option<Number<'a>>,
     /// Coin of the fee.
     pub fee_asset: Option<Cow<'a, str>>,
+    /// Fraction of the value that the fee is; of a funding payment the settled rate.
+    pub fee_rate: Option<Number<'a>>,
     /// One's own order rested; `None` when the frame does not say.
     pub is_maker: Option<bool>,
     /// An early frame without fee; the full one follows with the same `exec_id`.

@@ -205,6 +205,8 @@ struct ExecutionWire<'a> {
     exec_fee: Maybe<'a>,
     #[serde(borrow, default)]
     fee_currency: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    fee_rate: Maybe<'a>,
     #[serde(default)]
     is_maker: Option<bool>,
     #[serde(borrow, default)]
@@ -235,6 +237,7 @@ fn execution(wire: ExecutionWire<'_>, is_early: bool) -> Execution<'_> {
         quantity: wire.exec_qty,
         fee: wire.exec_fee.0,
         fee_asset: wire.fee_currency.map(|text| text.0).filter(|coin| !coin.is_empty()),
+        fee_rate: wire.fee_rate.0,
         is_maker: wire.is_maker,
         is_early,
         realized_pnl: wire.exec_pnl.0,

@@ -4,6 +4,8 @@
 
 use crate::error::{Code, CoreError, Result};
 use crate::filter::elementary::{ln, ln_gamma, HALF_LN_TAU};
+use crate::filter::lanes::LANES;
+use std::f64::consts::LOG2_E;
 
 /// Longest run length that may be asked for: two months of minutes, and a bound on memory.
 pub const RUN_LENGTH_MAX: usize = 100_000;
@@ -46,26 +48,29 @@ pub struct Setting {
     pub prune: f64,
 }
 
-/// What depends on the run length alone, longest first so that it lies like the hypotheses.
+/// What depends on the run length alone, longest first so that it lies like the hypotheses; zeros
+/// after it, for places without a hypothesis. Logarithms are to base two.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Terms {
     pub(super) offset: Vec<f64>,
     pub(super) scale: Vec<f64>,
     pub(super) gain: Vec<f64>,
+    pub(super) shape: Vec<f64>,
 }
 
 impl Terms {
-    /// Offset, scale and gain of `count` run lengths from a place on.
-    pub(super) fn columns_from(&self, first: usize, count: usize) -> [&[f64]; 3] {
-        [&self.offset, &self.scale, &self.gain].map(|column| &column[first..first + count])
+    /// Offset, scale, gain and shape of `count` run lengths from a place on.
+    pub(super) fn columns_from(&self, first: usize, count: usize) -> [&[f64]; 4] {
+        let columns = [&self.offset, &self.scale, &self.gain, &self.shape];
+        columns.map(|column| &column[first..first + count])
     }
 
     pub(super) fn resize(&mut self, count: usize) {
         self.columns().into_iter().for_each(|column| column.resize(count, 0.0));
     }
 
-    pub(super) fn columns(&mut self) -> [&mut Vec<f64>; 3] {
-        [&mut self.offset, &mut self.scale, &mut self.gain]
+    pub(super) fn columns(&mut self) -> [&mut Vec<f64>; 4] {
+        [&mut self.offset, &mut self.scale, &mut self.gain, &mut self.shape]
     }
 }
 
@@ -79,23 +84,27 @@ pub(super) fn table_of(segment: &Segment, longest: usize) -> Terms {
             for run in 0..=longest {
                 let weight = kappa + run as f64;
                 let spread = weight / (weight + 1.0);
-                table.offset.push(ratio - HALF_LN_TAU + 0.5 * ln(spread));
+                let shape = alpha + 0.5 * run as f64;
+                table.offset.push(LOG2_E * (ratio - HALF_LN_TAU + 0.5 * ln(spread)));
                 table.scale.push(0.5 * spread);
                 table.gain.push(1.0 / (weight + 1.0));
-                ratio = ln(alpha + 0.5 * run as f64) - ratio;
+                table.shape.push(shape);
+                ratio = ln(shape) - ratio;
             }
         }
         Segment::KnownVariance { variance, noise, .. } => {
             for run in 0..=longest {
                 let own = 1.0 / (1.0 / variance + run as f64 / noise);
                 let both = own + noise;
-                table.offset.push(-HALF_LN_TAU - 0.5 * ln(both));
-                table.scale.push(0.5 / both);
+                table.offset.push(LOG2_E * (-HALF_LN_TAU - 0.5 * ln(both)));
+                table.scale.push(LOG2_E * 0.5 / both);
                 table.gain.push(own / both);
+                table.shape.push(0.0);
             }
         }
     }
     table.columns().into_iter().for_each(|column| column.reverse());
+    table.resize(longest + 1 + LANES);
     table
 }
 

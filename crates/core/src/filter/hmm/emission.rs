@@ -5,6 +5,8 @@
 use super::{invalid, scale_to_one, STATES_MAX};
 use crate::error::{Code, CoreError, Result};
 use crate::filter::elementary::{ln, ln_gamma, ln_or_never, HALF_LN_TAU};
+use crate::filter::lanes::Lanes;
+use std::array::from_fn;
 
 /// Most numbers in one observation: a return and its volatility.
 pub const DIMENSIONS_MAX: usize = 2;
@@ -58,6 +60,19 @@ impl Normal {
             square += v * v;
         }
         self.log_norm - 0.5 * square
+    }
+
+    /// `log_density` of rows side by side: the same operations.
+    #[inline(always)]
+    fn log_density_of_rows(&self, first: Lanes, second: Option<Lanes>) -> Lanes {
+        let x = first - self.mean[0];
+        let u = x * self.inverse[0];
+        let mut square = u * u;
+        if let Some(second) = second {
+            let v = x * self.inverse[1] + (second - self.mean[1]) * self.inverse[2];
+            square = square + v * v;
+        }
+        Lanes::all(self.log_norm) - square * 0.5
     }
 }
 
@@ -122,6 +137,12 @@ impl Emission {
         }
     }
 
+    /// Whether all rows pass `check` for a reason that is quick to see.
+    pub(super) fn takes_all(&self, rows: &[f64]) -> bool {
+        let is_fine = |fine, value: &f64| fine & (value.abs() <= VALUE_MAX);
+        matches!(self, Self::Gaussian { .. }) && rows.iter().fold(true, is_fine)
+    }
+
     /// Refuse a row that this model cannot have emitted.
     pub(super) fn check(&self, row: &[f64], index: Option<usize>) -> Result<()> {
         let place = || index.map_or(String::new(), |at| format!(" in row {at}"));
@@ -166,6 +187,29 @@ impl Emission {
                         .get(row[0] as usize)
                         .map_or(f64::NEG_INFINITY, |it| ln_or_never(*it));
                 }
+            }
+        }
+    }
+
+    /// Log densities of up to eight checked rows side by side, regime by regime; what follows the
+    /// last row is without meaning.
+    #[inline(always)]
+    pub(super) fn log_densities_of_rows(&self, rows: &[f64], out: &mut [Lanes]) {
+        if let Self::Gaussian { dimensions, parts } = self {
+            let column = |of: usize| {
+                Lanes(from_fn(|at| rows.get(at * dimensions + of).copied().unwrap_or(0.0)))
+            };
+            let (first, second) = (column(0), (*dimensions > 1).then(|| column(1)));
+            for (out, part) in out.iter_mut().zip(parts) {
+                *out = part.log_density_of_rows(first, second);
+            }
+            return;
+        }
+        let mut logs = [0.0; STATES_MAX];
+        for (at, row) in rows.chunks_exact(self.dimensions()).enumerate() {
+            self.log_densities(row, &mut logs[..out.len()]);
+            for (out, log) in out.iter_mut().zip(logs) {
+                out.0[at] = log;
             }
         }
     }

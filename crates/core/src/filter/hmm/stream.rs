@@ -2,11 +2,13 @@
 //! A hidden Markov model on a live market: chances given what was seen, never what came later, and
 //! the regime that is acted upon, which changes reluctantly.
 
-use super::{invalid, Hmm, STATES_MAX};
+use super::{invalid, times, Hmm, STATES_MAX};
 use crate::error::{Code, CoreError, Result};
 use crate::filter::elementary::ln;
+use crate::filter::lanes::{Lanes, LANES};
 use crate::indicator::state::{seal, unseal};
 use crate::indicator::State;
+use std::array::from_fn;
 
 const NAME: &str = "RegimeFilter";
 /// A regime that cannot be now may be later: a chance of zero would never recover.
@@ -74,15 +76,43 @@ impl RegimeFilter {
     /// before anything changes.
     pub fn batch(&mut self, observations: &[f64], out: &mut Vec<f64>) -> Result<()> {
         self.model.checked_rows(observations)?;
-        for row in observations.chunks_exact(self.model.dimensions()) {
-            self.step(row);
-            out.extend_from_slice(&self.chances);
+        match self.chances.len() {
+            2 => self.batch_within::<2>(observations, out, 2),
+            3 => self.batch_within::<3>(observations, out, 3),
+            4 => self.batch_within::<4>(observations, out, 4),
+            states => self.batch_within::<STATES_MAX>(observations, out, states),
         }
         Ok(())
     }
 
-    /// One row. The usual numbers of regimes get a body of their own, in which every loop is
-    /// unrolled.
+    /// Eight rows at a time: densities depend on no chance, so they are taken side by side. The
+    /// usual numbers of regimes get a body of their own, in which every loop is unrolled.
+    #[inline(always)]
+    fn batch_within<const ROOM: usize>(
+        &mut self,
+        observations: &[f64],
+        out: &mut Vec<f64>,
+        states: usize,
+    ) {
+        let dimensions = self.model.dimensions();
+        let mut densities = [Lanes::all(0.0); ROOM];
+        for rows in observations.chunks(LANES * dimensions) {
+            let most = self.model.densities(rows, &mut densities[..states]);
+            let mut totals = [1.0; LANES];
+            let count = rows.len() / dimensions;
+            for (at, total) in totals[..count].iter_mut().enumerate() {
+                let density: [f64; ROOM] = from_fn(|state| densities[state].0[at]);
+                *total = self.take::<ROOM>(&density, states);
+                out.extend_from_slice(&self.chances[..states]);
+            }
+            let logs = totals.map(ln);
+            for at in 0..count {
+                self.count_likelihood(totals[at], logs[at] + most.0[at]);
+            }
+        }
+    }
+
+    /// One row.
     fn step(&mut self, row: &[f64]) {
         match self.chances.len() {
             2 => self.step_within::<2>(row, 2),
@@ -94,19 +124,28 @@ impl RegimeFilter {
 
     #[inline(always)]
     fn step_within<const ROOM: usize>(&mut self, row: &[f64], states: usize) {
-        let (mut next, mut density) = ([0.0; ROOM], [0.0; ROOM]);
-        let (next, density) = (&mut next[..states], &mut density[..states]);
+        let mut density = [0.0; ROOM];
+        let most = self.model.density(row, &mut density[..states]);
+        let total = self.take::<ROOM>(&density, states);
+        self.count_likelihood(total, ln(total) + most);
+    }
+
+    /// New chances from the densities of a row. *Returns*: the sum of the products, in which the
+    /// row explains nothing if it is no normal number.
+    #[inline(always)]
+    fn take<const ROOM: usize>(&mut self, density: &[f64; ROOM], states: usize) -> f64 {
+        let mut next = [0.0; ROOM];
+        let next = &mut next[..states];
         let now = &mut self.chances[..states];
         if self.n_seen == 0 {
             next.copy_from_slice(now);
         } else {
             self.model.predict(now, next);
         }
-        let (total, most) = self.model.weigh(row, next, density);
+        let total = times(next, &density[..states]);
         if total < f64::MIN_POSITIVE {
             // No regime that can be now explains the row: nothing is known any more.
             now.fill(1.0 / states as f64);
-            self.log_likelihood = f64::NEG_INFINITY;
         } else {
             let least = CHANCE_LEAST * total;
             let mut sum = 0.0;
@@ -118,22 +157,30 @@ impl RegimeFilter {
             for (own, chance) in now.iter_mut().zip(next.iter()) {
                 *own = chance * factor;
             }
-            self.log_likelihood += ln(total) + most;
         }
         self.n_seen += 1;
         self.switch();
+        total
+    }
+
+    fn count_likelihood(&mut self, total: f64, log: f64) {
+        if total < f64::MIN_POSITIVE {
+            self.log_likelihood = f64::NEG_INFINITY;
+        } else {
+            self.log_likelihood += log;
+        }
     }
 
     fn switch(&mut self) {
         self.lasted += 1;
-        let best = self.most_likely();
-        if self.chances[best] < self.switching.enter || self.regime == Some(best) {
+        let stays = self.regime.is_some_and(|old| {
+            self.chances[old] > self.switching.leave || self.lasted <= self.switching.dwell
+        });
+        if stays {
             return;
         }
-        let may_leave = self.regime.is_none_or(|old| {
-            self.chances[old] <= self.switching.leave && self.lasted > self.switching.dwell
-        });
-        if may_leave {
+        let best = self.most_likely();
+        if self.chances[best] >= self.switching.enter && self.regime != Some(best) {
             self.regime = Some(best);
             self.lasted = 0;
         }
