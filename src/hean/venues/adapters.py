@@ -13,8 +13,9 @@ from hean.net.budget import Budget
 from hean.venues.binance_spot import BinanceSpotCodec, spot_budget
 from hean.venues.binance_usdm import BinanceUsdmCodec, usdm_budget
 from hean.venues.bybit import BybitCodec, bybit_budget
+from hean.venues.bybit_both import BybitBothCodec
 from hean.venues.codec import Codec
-from hean.venues.endpoints import Endpoints
+from hean.venues.endpoints import BOTH, Endpoints
 from hean.venues.gateway import Gateway, GatewaySettings
 from hean.venues.signing import Signer
 
@@ -26,6 +27,15 @@ class BybitVenue(Gateway):
         self, endpoints: Endpoints, signer: Signer, settings: GatewaySettings, **parts: Any
     ) -> None:
         super().__init__(BybitCodec(endpoints, signer), settings, **parts)
+
+
+class BybitBothVenue(Gateway):
+    """Bybit V5, spot and linear of one account. *parts*: as of `Gateway`."""
+
+    def __init__(
+        self, endpoints: Endpoints, signer: Signer, settings: GatewaySettings, **parts: Any
+    ) -> None:
+        super().__init__(BybitBothCodec(endpoints, signer), settings, **parts)
 
 
 class BinanceSpotVenue(Gateway):
@@ -46,20 +56,27 @@ class BinanceUsdmVenue(Gateway):
         super().__init__(BinanceUsdmCodec(endpoints, signer), settings, **parts)
 
 
-Adapter = type[BybitVenue] | type[BinanceSpotVenue] | type[BinanceUsdmVenue]
+Adapter = type[BybitVenue] | type[BybitBothVenue] | type[BinanceSpotVenue] | type[BinanceUsdmVenue]
 
 _ADAPTERS: dict[tuple[str, str], Adapter] = {
     ("bybit", "spot"): BybitVenue,
     ("bybit", "linear"): BybitVenue,
+    ("bybit", BOTH): BybitBothVenue,
     ("binance", "spot"): BinanceSpotVenue,
     ("binance", "linear"): BinanceUsdmVenue,
 }
 _CODECS: dict[Adapter, Callable[[Endpoints, Signer], Codec]] = {
     BybitVenue: BybitCodec,
+    BybitBothVenue: BybitBothCodec,
     BinanceSpotVenue: BinanceSpotCodec,
     BinanceUsdmVenue: BinanceUsdmCodec,
 }
-_BUDGETS = {BybitVenue: bybit_budget, BinanceSpotVenue: spot_budget, BinanceUsdmVenue: usdm_budget}
+_BUDGETS = {
+    BybitVenue: bybit_budget,
+    BybitBothVenue: bybit_budget,
+    BinanceSpotVenue: spot_budget,
+    BinanceUsdmVenue: usdm_budget,
+}
 
 
 def adapter_for(endpoints: Endpoints) -> Adapter:

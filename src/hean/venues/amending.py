@@ -16,7 +16,7 @@ from hean.venues.codec import Codec
 from hean.venues.dispatch import Flight, Run
 from hean.venues.questions import Questions
 from hean.venues.reports import Status, Tracked, Wanted
-from hean.venues.search import RECEIVE_WINDOW_MS, Patience
+from hean.venues.search import RECEIVE_WINDOW_MS, Patience, age_s
 from hean.venues.tracking import OrderTracker
 
 PAUSES_S = (1.0, 4.0, 15.0, 30.0)  # the stream tells it in the first second, nearly always
@@ -42,7 +42,7 @@ class Amendments:
         self._tracker = tracker
         self._run = run
         self._look_for = look_for
-        self._late_ms = max(int(patience.spread_s * 1e3), RECEIVE_WINDOW_MS + patience.late_ms)
+        self._late_s = max(patience.spread_s, (RECEIVE_WINDOW_MS + patience.late_ms) / 1e3)
         self._watched: dict[str, Wanted] = {}
 
     def watch(self, order: Tracked) -> None:
@@ -63,18 +63,20 @@ class Amendments:
             self._look_for(order)
 
     async def _watch(self, order: Tracked, wanted: Wanted) -> None:
+        began_s = asyncio.get_running_loop().time()
         try:
             for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
                 await asyncio.sleep(pause_s)
                 if order.is_over or order.wanted is not wanted:
                     break
-                await self._look(order, wanted)
+                await self._look(order, wanted, began_s)
         finally:
             if self._watched.get(order.order_id) is wanted:
                 del self._watched[order.order_id]
 
-    async def _look(self, order: Tracked, wanted: Wanted) -> None:
-        late_ms = self._questions.venue_ms() - wanted.left_ms
+    async def _look(self, order: Tracked, wanted: Wanted, began_s: float) -> None:
+        waited_s = asyncio.get_running_loop().time() - began_s
+        left_s = age_s(wanted.left_ms, self._questions.venue_ms(), waited_s=waited_s)
         try:
             report = await self._codec.order(self._questions.ask, order)
         except HeanError:
@@ -83,9 +85,9 @@ class Amendments:
             self._look_for(order)  # it has ended, or is not shown; what it traded is read first
             return
         self._tracker.report(report)
-        if order.wanted is wanted and late_ms >= self._late_ms:
+        if order.wanted is wanted and left_s >= self._late_s:
             self._tracker.amend_refused(
                 order,
                 OutcomeUnknown,
-                f"{late_ms / 1e3:.0f} s after it left the venue still shows the old terms",
+                f"{left_s:.0f} s after it left the venue still shows the old terms",
             )

@@ -30,6 +30,7 @@ from hean.venues.reports import (
     Reply,
     Status,
     Tracked,
+    execution_name,
 )
 from hean.venues.signing import Signer, binance_frame, binance_query
 
@@ -126,7 +127,7 @@ class TradeRow(msgspec.Struct):
             self.symbol,
             "",
             str(self.orderId),
-            f"{self.symbol}-{self.id}",
+            execution_name(self.symbol, str(self.id), side),
             side,
             traded(self.price, "price"),
             traded(self.qty, "quantity"),
@@ -194,7 +195,6 @@ class BinanceCodec(ABC):
     """What both markets share. A subclass names paths, methods and fields."""
 
     ping: bytes | None = None  # the venue pings, the protocol answers
-    submit_kind = "submit"
     root: str
     """Of the paths: `/api/v3`."""
     amend_method: str
@@ -218,6 +218,14 @@ class BinanceCodec(ABC):
     def is_elsewhere(self, order: Tracked) -> bool:
         """Whether the order lives in another book of the venue, reached by REST alone."""
         return False
+
+    def submit_kind(self, symbol: str) -> str:
+        """One for all symbols."""
+        return "submit"
+
+    def has_positions(self, symbol: str) -> bool:
+        """Futures do."""
+        return self.endpoints.market == "linear"
 
     def submit_frame(self, approved: OrderApproved, request_id: str, now_ms: int) -> bytes | None:
         """A new order for the order socket, from payload to signed bytes in one call."""

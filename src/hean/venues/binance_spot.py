@@ -24,7 +24,15 @@ from hean.venues.binance import (
     trades_of,
 )
 from hean.venues.codec import amount
-from hean.venues.reports import Ask, Call, Execution, Listing, OrderReport, Tracked
+from hean.venues.reports import (
+    Ask,
+    Call,
+    Execution,
+    Listing,
+    OrderReport,
+    Settlement,
+    Tracked,
+)
 from hean.venues.signing import binance_frame
 
 NOTHING_OPEN = -2011
@@ -149,6 +157,16 @@ class BinanceSpotCodec(BinanceCodec):
         path = f"{self.root}/myTrades"
         rows, is_complete = await trades_of(ask, path, symbols, since_ns, _Trade)
         return Listing(tuple(row.execution() for row in rows), is_complete)
+
+    async def settlements(
+        self, ask: Ask, since_ns: int, symbols: Sequence[str]
+    ) -> Listing[Settlement]:
+        """Spot has none."""
+        return Listing(())
+
+    async def priced(self, ask: Ask, settlement: Settlement) -> Settlement:
+        """Nobody asks."""
+        return settlement
 
     async def positions(self, ask: Ask) -> Listing[Position]:
         """Spot has none."""

@@ -28,13 +28,14 @@ from hean.venues.binance import (
     text_of,
     trades_of,
 )
-from hean.venues.codec import UNSAID, amount, number, status_of
+from hean.venues.codec import PAGES_MAX, UNSAID, amount, number, status_of, traded
 from hean.venues.reports import (
     Ask,
     Call,
     Execution,
     Listing,
     OrderReport,
+    Settlement,
     Status,
     Tracked,
 )
@@ -61,6 +62,8 @@ _WEIGHTS = {
     "orders": 40,
     "trades": 5,
     "account": 5,
+    "income": 30,
+    "rates": 1,
     "setting": 1,
     "countdown": 10,
     "listen": 1,
@@ -71,6 +74,8 @@ _WEIGHTS = {
 }
 _MODE_UNCHANGED = -4059
 _SECOND_MS = 1_000
+_INCOME_PAGE = 1_000  # rows; the venue gives no more at once
+_RATE_SPAN_MS = 60_000  # a payment and its rate bear times that differ by less
 
 
 class _Algo(msgspec.Struct):
@@ -142,6 +147,30 @@ class _Position(msgspec.Struct):
             number(self.unRealizedProfit or UNSAID, "profit"),
             liquidation_price=number(self.liquidationPrice or UNSAID, "price") or None,
         )
+
+
+class _Income(msgspec.Struct):
+    symbol: str
+    income: str
+    asset: str
+    time: int
+    tranId: int | str
+
+    def settlement(self) -> Settlement:
+        """As what it is if its type is `FUNDING_FEE`; the rate is told elsewhere."""
+        return Settlement(
+            self.symbol,
+            f"{self.symbol}-funding-{self.tranId}",  # trades count in numbers of their own
+            number(self.income, "funding payment"),
+            self.asset,
+            self.time * MS_NS,
+        )
+
+
+class _Rate(msgspec.Struct):
+    fundingTime: int
+    fundingRate: str
+    markPrice: str = ""
 
 
 class _Asset(msgspec.Struct):
@@ -320,6 +349,40 @@ class BinanceUsdmCodec(BinanceCodec):
         path = f"{self.root}/userTrades"
         rows, is_complete = await trades_of(ask, path, symbols, since_ns, _Trade)
         return Listing(tuple(row.execution() for row in rows), is_complete)
+
+    async def settlements(
+        self, ask: Ask, since_ns: int, symbols: Sequence[str]
+    ) -> Listing[Settlement]:
+        """Income of the type `FUNDING_FEE`, of all symbols."""
+        path, rows = f"{self.root}/income", list[_Income]()
+        for page in range(1, PAGES_MAX + 1):
+            text = (
+                f"incomeType=FUNDING_FEE&startTime={since_ns // MS_NS}&limit={_INCOME_PAGE}"
+                f"&page={page}"
+            )
+            found = read(await ask(Call("income", "GET", path, text)), list[_Income])
+            rows += found
+            if len(found) < _INCOME_PAGE:
+                return Listing(tuple(row.settlement() for row in rows))
+        return Listing(tuple(row.settlement() for row in rows), is_complete=False)
+
+    async def priced(self, ask: Ask, settlement: Settlement) -> Settlement:
+        """The public history has rate and mark price of the settlement that it was paid at."""
+        paid_ms = settlement.ts_ns // MS_NS
+        text = (
+            f"symbol={settlement.symbol}&startTime={paid_ms - _RATE_SPAN_MS}"
+            f"&endTime={paid_ms + _RATE_SPAN_MS}"
+        )
+        path = f"{self.root}/fundingRate"
+        rates = read(await ask(Call("rates", "GET", path, text, is_signed=False)), list[_Rate])
+        if not rates:
+            return settlement
+        nearest = min(rates, key=lambda each: abs(each.fundingTime - paid_ms))
+        return replace(
+            settlement,
+            rate=number(nearest.fundingRate, "funding rate"),
+            mark_price=traded(nearest.markPrice, "mark price") if nearest.markPrice else None,
+        )
 
     async def positions(self, ask: Ask) -> Listing[Position]:
         """All that are not flat."""

@@ -7,7 +7,7 @@ stream. Questions about the account are in `bybit_account.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -100,14 +100,22 @@ class BybitCodec(BybitAccount):
     ping: bytes | None = b'{"op":"ping"}'
 
     def __init__(self, endpoints: Endpoints, signer: Signer) -> None:
-        super().__init__(endpoints.market)
+        market: Market = "spot" if endpoints.market == "spot" else "linear"
+        super().__init__(market)
         self.name = f"bybit.{endpoints.market}"
-        self.submit_kind = f"{endpoints.market}{CREATE}"
         self.endpoints = endpoints
         self.key_rest = endpoints.rest
         self.key_label = signer.label
         self._signer = signer
-        self._market: Market = endpoints.market
+        self._market: Market = market
+
+    def submit_kind(self, symbol: str) -> str:
+        """Each market counts its own."""
+        return f"{self._market}{CREATE}"
+
+    def has_positions(self, symbol: str) -> bool:
+        """Perpetuals do."""
+        return self._is_linear
 
     def submit_frame(self, approved: OrderApproved, request_id: str, now_ms: int) -> bytes | None:
         """A new order for the order socket."""
@@ -165,16 +173,8 @@ class BybitCodec(BybitAccount):
         return (bybit_login(self._signer, now_ms),)
 
     def private_steps(self, now_ms: int) -> tuple[bytes, ...]:
-        """A login, then all topics at once; the last one arms the dead-man's switch, if set."""
-        product = "spot" if self._market == "spot" else "future"
-        topics = ["order", "execution", "wallet", f"dcp.{product}"]
-        if self._market == "linear":
-            topics.insert(2, "position")
-        listed = ",".join(f'"{topic}"' for topic in topics)
-        return (
-            bybit_login(self._signer, now_ms),
-            f'{{"op":"subscribe","args":[{listed}]}}'.encode(),
-        )
+        """A login, then all topics at once."""
+        return private_steps(self._signer, now_ms, (self._market,))
 
     def parse(self, frame: bytes) -> dict[str, Any] | None:
         """A frame of either socket."""
@@ -285,6 +285,16 @@ class BybitCodec(BybitAccount):
 
     def _order_call(self, path: str, text: str, priority: Priority) -> Call:
         return Call(f"{self._market}{path}", "POST", path, text, priority=priority)
+
+
+def private_steps(signer: Signer, now_ms: int, markets: Collection[Market]) -> tuple[bytes, bytes]:
+    """A login and one subscription; the last topics arm the dead-man's switch, if set."""
+    positions = ["position"] if "linear" in markets else []
+    products = ["dcp.spot" if market == "spot" else "dcp.future" for market in markets]
+    topics = ["order", "execution", *positions, "wallet", *products]
+    listed = ",".join(f'"{topic}"' for topic in topics)
+    subscription = f'{{"op":"subscribe","args":[{listed}]}}'.encode()
+    return bybit_login(signer, now_ms), subscription
 
 
 def _used(kind: str, headers: Mapping[str, str]) -> tuple[tuple[str, int, int | None], ...]:

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from hean.core.one_line import one_line
 from hean.core.types import Balance, Position, Side
 from hean.errors import FieldInvalid
 from hean.venues.codec import PAGES_MAX, UNSAID, amount, number, status_of, traded
 from hean.venues.endpoints import Market
+from hean.venues.outcomes import MESSAGE_MAX
 from hean.venues.reports import (
     Ask,
     Call,
@@ -22,8 +24,10 @@ from hean.venues.reports import (
     KeyFacts,
     Listing,
     OrderReport,
+    Settlement,
     Status,
     Tracked,
+    execution_name,
 )
 
 SETTLE_COIN = "USDT"  # of the perpetuals HEAN trades
@@ -74,7 +78,7 @@ class _Order(msgspec.Struct):
             amount(self.qty, "quantity"),
             amount(self.cumExecQty or UNSAID, "filled quantity"),
             self.orderStatus,
-            ", ".join(said),
+            one_line(", ".join(said), MESSAGE_MAX),
             ts_ns=int(self.updatedTime) * _MS_NS,
             side=_SIDES.get(self.side),
             is_conditional=self.orderStatus == "Untriggered",
@@ -93,23 +97,37 @@ class _Execution(msgspec.Struct):
     orderLinkId: str = ""
     execFee: str = ""
     feeCurrency: str = ""
+    feeRate: str = ""
     isMaker: bool = False
     execType: str = "Trade"
 
     def execution(self, fee_asset: str) -> Execution:
         """As an execution. *fee_asset*: where the venue leaves it out."""
+        side = Side.BUY if self.side == "Buy" else Side.SELL
         return Execution(
             self.symbol,
             self.orderLinkId,
             self.orderId,
-            f"{self.symbol}-{self.execId}",
-            Side.BUY if self.side == "Buy" else Side.SELL,
+            execution_name(self.symbol, self.execId, side),
+            side,
             traded(self.execPrice, "price"),
             traded(self.execQty, "quantity"),
             number(self.execFee or UNSAID, "fee"),
             self.feeCurrency or fee_asset,
             self.isMaker,
             int(self.execTime) * _MS_NS,
+        )
+
+    def settlement(self) -> Settlement:
+        """As what it is if its type is `Funding`: the fee is the payment."""
+        return Settlement(
+            self.symbol,
+            f"{self.symbol}-{self.execId}",
+            -number(self.execFee, "funding payment"),
+            self.feeCurrency or SETTLE_COIN,
+            int(self.execTime) * _MS_NS,
+            number(self.feeRate, "funding rate") if self.feeRate else None,
+            traded(self.execPrice, "price"),
         )
 
 
@@ -298,6 +316,20 @@ class BybitAccount:
         rows = [row for row in pages.rows if row.execType not in _MOVED_WITHOUT_TRADE]
         asset = SETTLE_COIN if self._is_linear else ""
         return Listing(tuple(row.execution(asset) for row in rows), pages.is_complete)
+
+    async def settlements(
+        self, ask: Ask, since_ns: int, symbols: Sequence[str]
+    ) -> Listing[Settlement]:
+        """Executions of the type `Funding`, of all symbols."""
+        if not self._is_linear:
+            return Listing(())
+        query = f"{self._category}&execType=Funding&startTime={since_ns // _MS_NS}&limit=100"
+        pages = await self._pages(ask, "/v5/execution/list", query, _Execution)
+        return Listing(tuple(row.settlement() for row in pages.rows), pages.is_complete)
+
+    async def priced(self, ask: Ask, settlement: Settlement) -> Settlement:
+        """It is complete as it was told."""
+        return settlement
 
     async def positions(self, ask: Ask) -> Listing[Position]:
         """All open positions; spot has none."""

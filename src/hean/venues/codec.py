@@ -25,8 +25,10 @@ from hean.venues.reports import (
     Listing,
     OrderReport,
     Reply,
+    Settlement,
     Status,
     Tracked,
+    execution_name,
 )
 
 UNSAID = "0"  # what is meant where nothing is said
@@ -57,12 +59,16 @@ class SignedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one frame of a private stream says. *ends*: why the stream is about to stop."""
+    """What one frame of a private stream says. *is_settled*: funding was, and the frame does not
+    say of what; *ends*: why the stream is about to stop.
+    """
 
     orders: Sequence[OrderReport] = ()
     executions: Sequence[Execution] = ()
     positions: Sequence[Position] = ()
     balances: Sequence[Balance] = ()
+    settlements: Sequence[Settlement] = ()
+    is_settled: bool = False
     ends: str = ""
 
 
@@ -73,12 +79,18 @@ class Codec(Protocol):
     """Venue and market, for messages: `bybit.linear`."""
     endpoints: Endpoints
     key_label: str
-    submit_kind: str
-    """What a new order is called in the rate budget."""
     key_rest: str
     """The REST address that tells what the key may do; empty where none does."""
     ping: bytes | None
     """The frame that keeps a socket open; `None` where the protocol's own ping does."""
+
+    def submit_kind(self, symbol: str) -> str:
+        """What a new order is called in the rate budget."""
+        ...
+
+    def has_positions(self, symbol: str) -> bool:
+        """Whether orders in it make positions; else they move coins."""
+        ...
 
     def submit_frame(self, approved: OrderApproved, request_id: str, now_ms: int) -> bytes | None:
         """A new order for the order socket; `None` if it goes by REST only."""
@@ -196,6 +208,16 @@ class Codec(Protocol):
         """What was executed since then."""
         ...
 
+    async def settlements(
+        self, ask: Ask, since_ns: int, symbols: Sequence[str]
+    ) -> Listing[Settlement]:
+        """Funding that was settled since then; none where there are no positions."""
+        ...
+
+    async def priced(self, ask: Ask, settlement: Settlement) -> Settlement:
+        """The same with rate and mark price, where the venue tells them elsewhere and by now."""
+        ...
+
     async def positions(self, ask: Ask) -> Listing[Position]:
         """All open positions."""
         ...
@@ -278,6 +300,11 @@ def _told(parsed: Mapping[str, Any]) -> Told:
                     for row in parsed.get("executions", ())
                     if (execution := _execution(row)) is not None
                 ],
+                settlements=[
+                    _settlement(row)
+                    for row in parsed.get("executions", ())
+                    if row["cause"] == "FUNDING"
+                ],
             )
         case "position" | "balance" | "account":
             return Told(
@@ -287,6 +314,7 @@ def _told(parsed: Mapping[str, Any]) -> Told:
                     for row in parsed["balances"]
                     if row["total_text"] is not None
                 ],
+                is_settled=parsed["reason"] == "FUNDING_FEE",
             )
         case "stream_end":
             return Told(ends=parsed["reason"] or "the venue ends the stream")
@@ -318,18 +346,35 @@ def _execution(row: Mapping[str, Any]) -> Execution | None:
     moved money without a trade."""
     if row["is_early"] or row["side"] is None or row["cause"] in ("FUNDING", "SETTLEMENT"):
         return None
+    side = Side(row["side"])
     return Execution(
         row["symbol"],
         row["client_order_id"],
         row["exchange_order_id"],
-        f"{row['symbol']}-{row['exec_id']}",
-        Side(row["side"]),
+        execution_name(row["symbol"], row["exec_id"], side),
+        side,
         traded(row["price_text"], "price"),
         traded(row["quantity_text"], "quantity"),
         number(row["fee_text"] or UNSAID, "fee"),
         row["fee_asset"] or "",
         bool(row["is_maker"]),
         row["ts_ns"],
+    )
+
+
+def _settlement(row: Mapping[str, Any]) -> Settlement:
+    """One parsed execution that is a funding payment: its fee is what was paid, its price the mark
+    price by which it was.
+    """
+    rate = row["fee_rate_text"]
+    return Settlement(
+        row["symbol"],
+        f"{row['symbol']}-{row['exec_id']}",
+        -number(row["fee_text"], "funding payment"),
+        row["fee_asset"] or "",
+        row["ts_ns"],
+        number(rate, "funding rate") if rate else None,
+        traded(row["price_text"], "price"),
     )
 
 

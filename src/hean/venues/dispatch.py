@@ -35,7 +35,7 @@ leave; returns when that is durable. *Raises*: `FatalError`; nothing leaves then
 
 class Flight(msgspec.Struct):
     """A request. *kind*: `submit`, `cancel` or `amend`; *wanted*: by an amendment; *ticks_ns*:
-    steady time at which it left over the socket.
+    steady time, first of taking it from the budget, then of leaving over the socket.
     """
 
     kind: str

@@ -9,13 +9,15 @@ addresses that were given, by the name of their variable.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from hean.errors import ParameterInvalid
 
 Market = Literal["spot", "linear"]
+BOTH: Final = "spot+linear"
+Markets = Literal["spot", "linear", "spot+linear"]
 Environment = Mapping[str, str]
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,7 +28,7 @@ _BYBIT, _BYBIT_TESTNET = (
     (f"https://api{suffix}.bybit.com", *[f"wss://stream{suffix}.bybit.com"] * 3)
     for suffix in ("", "-testnet")
 )
-_URLS: dict[tuple[str, Market], tuple[_Row, _Row]] = {  # real network, test network
+_URLS: dict[tuple[str, Markets], tuple[_Row, _Row]] = {  # real network, test network
     ("bybit", "spot"): (_BYBIT, _BYBIT_TESTNET),
     ("bybit", "linear"): (_BYBIT, _BYBIT_TESTNET),
     ("binance", "spot"): (
@@ -53,16 +55,18 @@ _URLS: dict[tuple[str, Market], tuple[_Row, _Row]] = {  # real network, test net
             "wss://testnet.binancefuture.com",
         ),
     ),
+    ("bybit", BOTH): (_BYBIT, _BYBIT_TESTNET),
 }
-_PATHS: dict[tuple[str, Market], _Row] = {
+_PATHS: dict[tuple[str, Markets], _Row] = {
     ("bybit", "spot"): ("", "/v5/public/spot", "/v5/private", "/v5/trade"),
     ("bybit", "linear"): ("", "/v5/public/linear", "/v5/private", "/v5/trade"),
+    ("bybit", BOTH): ("", "/v5/public", "/v5/private", "/v5/trade"),
     ("binance", "spot"): ("", "", "/ws-api/v3", "/ws-api/v3"),
     ("binance", "linear"): ("", "", "/private", "/ws-fapi/v1"),
 }
-_VARIABLES: dict[tuple[str, Market], _Row] = {
+_VARIABLES: dict[tuple[str, Markets], _Row] = {
     **dict.fromkeys(
-        (("bybit", "spot"), ("bybit", "linear")),
+        (("bybit", "spot"), ("bybit", "linear"), ("bybit", BOTH)),
         ("BYBIT_REST_URL", "BYBIT_WS_PUBLIC_URL", "BYBIT_WS_PRIVATE_URL", "BYBIT_WS_TRADE_URL"),
     ),
     ("binance", "spot"): (
@@ -80,19 +84,32 @@ _VARIABLES: dict[tuple[str, Market], _Row] = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The addresses of one market of a venue.
+    """The addresses of one market of a venue, or of both where they are one account.
 
     *public*, *private*, *trade*: base URLs of sockets with their path, but for Binance's streams,
     whose path names what is wanted. *network*: `mainnet`, `testnet` or `local`.
     """
 
     venue: str
-    market: Market
+    market: Markets
     network: str
     rest: str
     public: str
     private: str
     trade: str
+
+    @property
+    def only(self) -> Market:
+        """The market that they are of. *Raises*: `ParameterInvalid` where they are of both."""
+        if self.market == BOTH:
+            raise ParameterInvalid(f"{self.venue}: addresses of both markets where one is meant.")
+        return self.market
+
+    def alone(self, market: Market) -> Endpoints:
+        """Those of one market."""
+        if self.market != BOTH:
+            return self
+        return replace(self, market=market, public=f"{self.public}/{market}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +126,7 @@ class Place:
 
 
 def endpoints_for(
-    venue: str, market: Market, *, testnet: bool, environment: Environment
+    venue: str, market: Markets, *, testnet: bool, environment: Environment
 ) -> Endpoints:
     """The addresses to use; those of *environment* come before the venue's own.
 
@@ -133,7 +150,10 @@ def endpoints_for(
     ):
         url = override or default
         networks.append(_network(venue, name, url, is_socket=slot != "rest"))
-        urls.append(url.rstrip("/").removesuffix(path) + path)
+        base = url.rstrip("/")
+        if market == BOTH and slot == "public":  # it may be given with a market of its own
+            base = base.removesuffix("/linear").removesuffix("/spot")
+        urls.append(base.removesuffix(path) + path)
     if len(set(networks)) > 1 or networks[0] not in (wanted, "local"):
         shown = ", ".join(f"{name} is {network}" for name, network in zip(names, networks))
         raise ParameterInvalid(

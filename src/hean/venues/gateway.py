@@ -3,8 +3,7 @@
 the bytes on the socket it is one plain call: no task, no waiting, no log. An order whose bytes may
 have left is never sent again; without an answer it is UNKNOWN and is looked for. While the stream
 of the account has a hole, or key or clock are refused, nothing new leaves; cancels and reductions
-do. It knows no venue (see `codec.py`), keeps no journal and judges no risk; who does both is asked
-right before the bytes leave.
+do. It knows no venue (see `codec.py`), keeps no journal and judges no risk; who does is asked last.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from hean.errors import (
     RateLimited,
     VenueRefused,
 )
-from hean.net.budget import Budget, Priority
+from hean.net.budget import Budget, Priority, busy
 from hean.net.http import HttpClient
 from hean.net.latency import PathLatency
 from hean.net.line import Heartbeat
@@ -64,6 +63,7 @@ _REASONS_TO_LOOK: dict[type[HeanError], tuple[str, ...]] = {  # after a refusal:
     VenueRefused: ("modes", "rules"),  # Bybit has one code for a wrong mode and a wrong price
 }
 _is_word = re.compile(r"[A-Za-z0-9_-]{1,36}").fullmatch  # ids and symbols at both venues
+_is_symbol = re.compile(r"[A-Za-z0-9_-]{1,36}(@spot|@perp)?").fullmatch  # where both are traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ class Gateway:
     trading rules anew; *latency*: is given the stamps of each order; *dial*: opens the sockets;
     *sending*: keeps what is about to leave; *objection*: says why an order in a symbol, reduce-only
     or not, may not leave; empty if it may; *remembers*: whether the journal knows an order id;
-    *position_problem*: see `search.py`, without it no order is ever proven absent; *patience*: of
-    looking for one.
+    *position_problem*: see `search.py`, without it none is proven absent; *patience*: of a search.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class Gateway:
         position_problem: PositionProblem | None = None,
         patience: Patience = Patience(),  # noqa: B008  # frozen
     ) -> None:
-        if not all(map(_is_word, settings.symbols)):
+        if not all(map(_is_symbol, settings.symbols)):
             raise ParameterInvalid(f"symbols {settings.symbols}: write them as the venue does.")
         self.codec = codec
         self.offset = ClockOffset()
@@ -214,11 +213,12 @@ class Gateway:
         now_ns = self._now()
         order = self.tracker.open(approved, now_ns)
         order.left_ms = self.questions.venue_ms()
-        if (problem := self._problem(approved, now_ns)) is not None:
+        taken_ns = self.questions.ticks_ns()
+        if (problem := self._problem(approved, now_ns, taken_ns)) is not None:
             self.tracker.refused(order, type(problem), problem.message)
             return
-        flight = Flight("submit", order, now_ns)
-        if not self._may_leave(flight, None, None):
+        flight = Flight("submit", order, now_ns, ticks_ns=taken_ns)
+        if not self._may_leave(flight, self.codec.submit_kind(approved.symbol), None, None):
             return
         frame = None
         request_id = self.dispatch.next_id()
@@ -267,14 +267,14 @@ class Gateway:
             return
         now_ns = self._now()
         call = self.codec.amend_call(order, new_price, new_size)
-        wait_ns = self._budget.try_take(call.kind, Priority.NEW, self.questions.ticks_ns())
-        if wait_ns:
-            self.tracker.amend_refused(order, RateLimited, _busy(wait_ns))
+        taken_ns = self.questions.ticks_ns()
+        if wait_ns := self._budget.try_take(call.kind, Priority.NEW, taken_ns):
+            self.tracker.amend_refused(order, RateLimited, busy(wait_ns))
             return
         now_ms = self.questions.venue_ms()
         order.wanted = Wanted(new_price, new_size, now_ms)
-        flight = Flight("amend", order, now_ns, order.wanted)
-        if not self._may_leave(flight, new_price, new_size):
+        flight = Flight("amend", order, now_ns, order.wanted, ticks_ns=taken_ns)
+        if not self._may_leave(flight, call.kind, new_price, new_size):
             return
         frame = None
         request_id = self.dispatch.next_id()
@@ -403,7 +403,7 @@ class Gateway:
 
     # ------------------------------------------------------------ inside
 
-    def _problem(self, approved: OrderApproved, now_ns: int) -> HeanError | None:
+    def _problem(self, approved: OrderApproved, now_ns: int, ticks_ns: int) -> HeanError | None:
         """Why this order may not leave; takes it from the budget if it may."""
         if approved.symbol not in self._symbols or not _is_word(approved.order_id):
             return ParameterInvalid(
@@ -414,8 +414,9 @@ class Gateway:
         if why := self._why_not(approved):
             return Halted(why)
         priority = Priority.REDUCE if approved.reduce_only else Priority.NEW
-        wait_ns = self._budget.try_take(self.codec.submit_kind, priority, self.questions.ticks_ns())
-        return RateLimited(_busy(wait_ns)) if wait_ns else None
+        kind = self.codec.submit_kind(approved.symbol)
+        wait_ns = self._budget.try_take(kind, priority, ticks_ns)
+        return RateLimited(busy(wait_ns)) if wait_ns else None
 
     def _why_not(self, order: OrderApproved | Tracked) -> str:
         """Why it may not leave at this moment. A reduction leaves in spite of our own halts."""
@@ -426,10 +427,13 @@ class Gateway:
             why = self._objection(order.symbol, order.reduce_only)
         return why
 
-    def _may_leave(self, flight: Flight, *terms: Decimal | None) -> bool:
-        """Keep what is about to leave. A slow disk takes seconds: then it is judged once more."""
+    def _may_leave(self, flight: Flight, kind: str, *terms: Decimal | None) -> bool:
+        """Keep what is about to leave, a request of this *kind*. A slow disk takes seconds: then it
+        is judged once more, and the venue counts it later.
+        """
         if self._sending is not None:
             self._sending(flight.kind, (flight.order,), *terms)
+            self._budget.left(kind, flight.ticks_ns, self.questions.ticks_ns())
         if why := self.objection(flight):
             self.refused(flight, Halted, why)
         return not why
@@ -494,7 +498,3 @@ class Gateway:
         """Set the dead-man's switch, if it is chosen. *Returns*: whether it must be wound."""
         seconds = self._settings.dead_man_s
         return bool(seconds) and await self.upkeep.arm(seconds or 0)
-
-
-def _busy(wait_ns: int) -> str:
-    return f"the venue's rate limit is used up for {wait_ns / S_NS:.2f} s; decide anew then."

@@ -52,6 +52,11 @@ class Naming:
             report = await self._codec.order(self._questions.ask, order)
             if report is not None:
                 self._tracker.learn_child(order, report)
+            elif order.is_placed and self._is_recent(execution):
+                raise VenueError(
+                    f"{self._codec.name} shows execution {execution.exec_id}, which may be of stop "
+                    f"{order.order_id}, and denies that stop; it will be asked again."
+                )
 
     async def _owner(self, execution: Execution) -> str:
         exchange_id = execution.exchange_order_id
@@ -64,9 +69,11 @@ class Naming:
                 self._names.popitem(last=False)
         return self._names[exchange_id]
 
+    def _is_recent(self, execution: Execution) -> bool:
+        return self._questions.venue_ms() - execution.ts_ns // MS_NS < DENIED_S * S_MS
+
     def _denied(self, execution: Execution) -> str:
-        age_ms = self._questions.venue_ms() - execution.ts_ns // MS_NS
-        if age_ms < DENIED_S * S_MS:
+        if self._is_recent(execution):
             raise VenueError(
                 f"{self._codec.name} shows execution {execution.exec_id} and denies its order "
                 f"{execution.exchange_order_id}; whose it is will be asked again."

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from hean.core.one_line import one_line
 from hean.errors import (
     ClockRefused,
     DuplicateOrder,
@@ -137,7 +138,7 @@ def binance_silence(
 
 
 def _no_or_unknown(error: type[HeanError] | None, code: int | None, text: str) -> Verdict:
-    text = text[:MESSAGE_MAX]
+    text = one_line(text, MESSAGE_MAX)
     if error is None:
         return Verdict(Outcome.UNKNOWN, code=code, text=text)
     # An id that was used before belongs to an order of ours: it exists, and is looked for.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`private.py`: the account's own stream, without holes. Whenever a socket has opened, frames are
 kept waiting while the account is read by REST: open orders, executions since the last one known,
-positions, balances. Only when all of that has been merged are the frames let go, so none is seen
-before the snapshot it must follow. Until then nothing new is opened. A frame that is not understood
-is not skipped: the account is read again. Holes are counted, because nothing can be proven absent
-across one.
+settled funding, positions, balances. Only when all of that has been merged are the frames let go,
+so none is seen before the snapshot it must follow. Until then nothing new is opened. A frame that
+is not understood is not skipped: the account is read again. Holes are counted, because nothing can
+be proven absent across one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from hean.venues.dispatch import S_NS, Run
 from hean.venues.halts import Halts
 from hean.venues.naming import Naming
 from hean.venues.questions import Questions
-from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply, Tracked
+from hean.venues.reports import ZERO, Execution, Listing, OrderReport, Reply, Status, Tracked
 from hean.venues.search import SILENT_S
 from hean.venues.session import Session
+from hean.venues.settlements import Settlements
 from hean.venues.tracking import OrderTracker
 
 OVERLAP_NS = 300_000_000_000  # executions are read from so long before the last one known
@@ -37,7 +38,8 @@ SOON_S = 2.5  # until the next reading when the last one did not agree with our 
 SOON_TRIES = 3  # of that reading; then the usual rhythm has come round
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # pauses between attempts to read the account
 NAME = "private stream"
-LEFT_OUT = "the stream left out an execution"
+LEFT_OUT = "the stream left out an execution or the end of an order"
+ENDS = frozenset({Status.FILLED, Status.CANCELLED, Status.EXPIRED})
 
 
 class PrivateStream:
@@ -79,6 +81,7 @@ class PrivateStream:
         self._run = run
         self._on_missing = on_missing
         self._on_read = on_read
+        self._settlements = Settlements(codec, questions, tracker, symbols)
         self._soon: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: list[Told] | None = None
@@ -94,6 +97,7 @@ class PrivateStream:
         What was executed before the first reading was in the position that it found.
         """
         self._since_ns = max(since_ns - OVERLAP_NS, first_ns)
+        self._settlements.resume(since_ns, first_ns)
         self._is_first = False
 
     @property
@@ -192,6 +196,13 @@ class PrivateStream:
         seen = self._tracker.has_seen
         return any(each.ts_ns <= settled_ns and not seen(each) for each in executions)
 
+    def _has_ended_unheard(self, report: OrderReport, settled_ns: int) -> bool:
+        """Whether the stream owes us the end of this order, which is ours beyond doubt."""
+        if report.status not in ENDS or not 0 < report.ts_ns <= settled_ns:
+            return False
+        order = self._tracker.of(report)
+        return order is not None and order.is_placed and not order.is_over
+
     def _restart(self, reason: str) -> None:
         if self._connection is not None:
             self._connection.restart(reason)
@@ -231,16 +242,23 @@ class PrivateStream:
                     self._on_missing(order)
         executions = await codec.executions(ask, self.first_ns(), self._symbols)
         traded = await self._naming.name(executions.rows)
+        settled = await self._settlements.read(began_ns)
         positions = await codec.positions(ask)
         balances = await codec.balances(ask)
-        is_left_out = self._are_unheard(traded, began_ns - int(settled_s * S_NS))
+        settled_ns = began_ns - int(settled_s * S_NS)
+        is_left_out = self._are_unheard(traded, settled_ns) or any(
+            self._has_ended_unheard(report, settled_ns) for report in reports
+        )
         if self._is_first:
             self._is_first, self._found_ns = False, began_ns
+        self._settlements.found(began_ns)
         self._merge(reports, traded)
+        for settlement in settled.rows:
+            self._settlements.tell(settlement)
         held = self._tell_positions(positions)
         for balance in balances.rows:
             self._emit(balance)
-        lists: tuple[Listing[Any], ...] = (orders, executions, positions, balances)
+        lists: tuple[Listing[Any], ...] = (orders, executions, settled, positions, balances)
         is_complete = all(each.is_complete for each in lists)
         if is_complete:
             self._halts.lift("paging")
@@ -257,6 +275,7 @@ class PrivateStream:
         )
         if is_complete:
             self._complete_ns = began_ns
+            self._settlements.was_read(began_ns)
             self._on_read(ticks_ns)
         return is_left_out
 
@@ -287,9 +306,13 @@ class PrivateStream:
         *Returns*: what is known of every symbol, with its quantity.
         """
         told = list(positions.rows)
-        if positions.is_complete and self._codec.endpoints.market == "linear":
+        if positions.is_complete:
             held = {position.symbol for position in told}
-            told += [Position(each, ZERO, ZERO) for each in self._symbols if each not in held]
+            told += [
+                Position(each, ZERO, ZERO)
+                for each in self._symbols
+                if each not in held and self._codec.has_positions(each)
+            ]
         for position in told:
             self._emit(position)
         return tuple((position.symbol, position.qty) for position in told)
@@ -300,12 +323,16 @@ class PrivateStream:
         for execution in facts.executions:
             self._last_execution_ns = max(self._last_execution_ns, execution.ts_ns)
             self._tracker.execution(execution, self._found_ns)
+        for settlement in facts.settlements:
+            self._settlements.tell(settlement)
         for report in facts.orders:
             self._tracker.report(report)
         for position in facts.positions:
             self._emit(position)
         for balance in facts.balances:
             self._emit(balance)
+        if facts.is_settled:
+            self.look_soon()
 
     def _stop_reading(self) -> None:
         if self._reading is not None:

@@ -74,6 +74,28 @@ class Execution:
     ts_ns: int
 
 
+def execution_name(symbol: str, number: str, side: Side) -> str:
+    """An execution's `exec_id`. *number*: the venue's. Binance numbers trades, and both sides of a
+    trade between two of our own orders bear one number.
+    """
+    return f"{symbol}-{number}-{side.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Funding of one position that was settled. *exec_id*: unique in the account; *received*: in
+    *asset*, negative when paid; *rate*, *mark_price*: `None` where the venue does not say.
+    """
+
+    symbol: str
+    exec_id: str
+    received: Decimal
+    asset: str
+    ts_ns: int
+    rate: Decimal | None = None
+    mark_price: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
     """What a key may do; `None` where the venue does not say. *is_bound*: usable from listed

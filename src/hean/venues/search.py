@@ -25,9 +25,11 @@ EARLIER_NS = 5_000_000_000  # executions are read from before the order left: cl
 SHARED_S = 5.0  # a list that is no older serves everybody who looks: lists are dear, and many
 # orders without an answer would use up the budget that is to find them
 RECEIVE_WINDOW_MS = 5_000  # sent to Bybit with each request, and Binance's when nothing is said
+TRAVEL_MS_MAX = 1_000_000  # of a request: TCP gives a connection up after a quarter of an hour
 ROUNDS = 3  # complete looks, one after the other, that found nothing
 SILENT_S = WAIT_MAX_S  # in a silence; its end is then never missed, for a question waits as long
 MS_NS = 1_000_000
+GRAIN_S = 1e-6  # sums of times are not exact
 
 PositionProblem = Callable[[str, int], str]
 """Why the position of a symbol, read after a venue's time in ns, is not what our fills explain;
@@ -166,7 +168,7 @@ class Search:
     async def _look(self, case: _Case) -> None:
         try:
             while True:
-                await asyncio.sleep(self._until_look_s(case))
+                await self._pause(case)
                 if case.is_over() or await self._is_shown(case) or await self._is_absent(case):
                     break
                 case.pauses += not case.is_silent
@@ -174,6 +176,15 @@ class Search:
         finally:
             del self._cases[case.order.order_id]
         self._on_over(case.order)
+
+    async def _pause(self, case: _Case) -> None:
+        """Until the next look; it ends when the stream comes in step: from then on one counts."""
+        loop = asyncio.get_running_loop()
+        until_s, was_broken = loop.time() + self._until_look_s(case), self._unbroken() < 0
+        while (left_s := until_s - loop.time()) > GRAIN_S:
+            await asyncio.sleep(min(left_s, SILENT_S))
+            if was_broken and self._unbroken() >= 0:
+                break
 
     def _until_look_s(self, case: _Case) -> float:
         """The pause; a shorter one where the proof may be whole before."""
@@ -261,11 +272,12 @@ class Search:
         except HeanError as error:
             case.doubt = f"the venue's clock cannot be read ({error.message})"
             return False
-        over_ms = _left_ms(order) + RECEIVE_WINDOW_MS
+        spread_s = asyncio.get_running_loop().time() - case.first_s
+        left_s = age_s(_left_ms(order), server_ns // MS_NS, waited_s=spread_s)
         proof = Proof(
             case.rounds,
-            asyncio.get_running_loop().time() - case.first_s,
-            server_ns // MS_NS - over_ms,
+            spread_s,
+            round(left_s * 1e3) - RECEIVE_WINDOW_MS,
             self._unbroken() == case.holes,
             self._position_problem(order.symbol, case.first_ns),
         )
@@ -313,6 +325,15 @@ class Search:
 
 def _nobody(_symbol: str, _since_ns: int) -> str:
     return "nobody compares the position here"
+
+
+def age_s(stamp_ms: int, venue_ms: int, *, waited_s: float) -> float:
+    """How long ago a request left, by the venue's clock, which is what decides whether it is still
+    taken. One that was stamped by a clock so far ahead that no connection lives until the venue
+    would take it is refused whenever it comes: then how long it has been waited for.
+    """
+    late_ms = venue_ms - stamp_ms
+    return late_ms / 1e3 if late_ms > -TRAVEL_MS_MAX else waited_s
 
 
 def _left_ms(order: Tracked) -> int:

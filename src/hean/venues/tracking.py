@@ -17,6 +17,7 @@ from typing import Protocol
 
 from hean.core.types import (
     AmendRejected,
+    Funding,
     Liquidity,
     OrderAbsent,
     OrderAmended,
@@ -31,7 +32,7 @@ from hean.core.types import (
     Payload,
 )
 from hean.errors import HeanError, OrderNotOpen, VenueRefused
-from hean.venues.reports import ZERO, Execution, OrderReport, Status, Tracked
+from hean.venues.reports import ZERO, Execution, OrderReport, Settlement, Status, Tracked
 
 ENDED_MAX = 10_000  # closed orders remembered for a late fill: hours of trading
 EXECUTIONS_MAX = 100_000  # ids remembered; a reconnect reads five minutes back, a few thousand
@@ -264,7 +265,7 @@ class OrderTracker:
                 OrderCancelled(order.order_id, reason, order.symbol, remaining, report.ts_ns)
             )
 
-    def has_seen(self, execution: Execution) -> bool:
+    def has_seen(self, execution: Execution | Settlement) -> bool:
         """Whether this piece has been told."""
         return execution.exec_id in self._seen
 
@@ -272,11 +273,8 @@ class OrderTracker:
         """A piece that traded; told once, whatever it arrives through. *found_ns*: what others had
         traded by then is known and not told: it is in what the first reading of the account found.
         """
-        if execution.exec_id in self._seen:
+        if not self._is_new(execution):
             return
-        self._seen[execution.exec_id] = None
-        if len(self._seen) > EXECUTIONS_MAX:
-            self._seen.popitem(last=False)
         order = self._find(execution.client_order_id, execution.exchange_order_id)
         strategy_id, order_id, remaining = "", f"venue-{execution.exchange_order_id}", ZERO
         if order is None:
@@ -319,6 +317,32 @@ class OrderTracker:
             self._end(order)
         elif order is not None and order.end is not None and not order.is_untold:
             self._conclude(order, order.end)
+
+    def settlement(self, settlement: Settlement) -> None:
+        """Funding that was paid or received; told once, whatever it arrives through."""
+        if not self._is_new(settlement):
+            return
+        rate, mark_price = settlement.rate, settlement.mark_price
+        is_priced = rate is not None and mark_price is not None
+        self._emit(
+            Funding(
+                settlement.symbol,
+                float(rate or ZERO),
+                mark_price=float(mark_price or ZERO) if is_priced else None,
+                exec_id=settlement.exec_id,
+                amount=settlement.received,
+                asset=settlement.asset,
+                settled_ns=settlement.ts_ns,
+            )
+        )
+
+    def _is_new(self, seen: Execution | Settlement) -> bool:
+        if seen.exec_id in self._seen:
+            return False
+        self._seen[seen.exec_id] = None
+        if len(self._seen) > EXECUTIONS_MAX:
+            self._seen.popitem(last=False)
+        return True
 
     def merge(
         self,
@@ -411,7 +435,9 @@ class OrderTracker:
         if order.is_ended:
             return
         order.is_ended, order.is_unknown, order.is_quarantined = True, False, False
-        order.end = order.wanted = None
+        if order.wanted is not None:  # whoever asked is told, though the answer comes later
+            self.amend_refused(order, OrderNotOpen, "the order ended before it was seen to change.")
+        order.end = None
         self._ended[order.order_id] = None
         if len(self._ended) > ENDED_MAX:
             oldest, _ = self._ended.popitem(last=False)

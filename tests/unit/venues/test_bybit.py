@@ -198,7 +198,7 @@ async def test_the_documented_account_is_understood(shared: Path):
     trades = await LINEAR.executions(
         Script(LINEAR, [answer("Trading/GetUserTrades.txt")]).ask, 0, ("ETHPERP",)
     )
-    assert trades.rows[0].exec_id.endswith("e0cbe81d-0f18-5866-9415-cf319b5dab3b")
+    assert trades.rows[0].exec_id == "ETHPERP-e0cbe81d-0f18-5866-9415-cf319b5dab3b-BUY"
     positions = await LINEAR.positions(Script(LINEAR, [answer("Trading/GetPositions.txt")]).ask)
     assert positions.rows[0].symbol == "BTCUSD"
     balances = await LINEAR.balances(Script(LINEAR, [answer("Account/GetBalances.txt")]).ask)

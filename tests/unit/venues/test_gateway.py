@@ -93,7 +93,7 @@ async def test_a_superseded_process_sends_nothing_at_all(built):
 
 
 async def test_an_order_beyond_the_rate_limit_is_refused_and_not_kept_for_later(built):
-    kind, gateway = built.gateway.codec.submit_kind, built.gateway
+    kind, gateway = built.gateway.codec.submit_kind("BTCUSDT"), built.gateway
     while built.budget.try_take(kind, Priority.CANCEL, gateway.questions.ticks_ns()) == 0:
         pass
     built.gateway.submit(approved())

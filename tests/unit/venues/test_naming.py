@@ -68,6 +68,19 @@ async def test_a_piece_whose_order_the_venue_denies_is_nobodys_yet(world: World)
 
 
 @on_virtual_time
+async def test_a_piece_of_a_stop_that_the_venue_denies_is_nobodys_yet(world: World) -> None:
+    """It had confirmed the stop, and cannot find it: told as somebody else's, the piece would be
+    missing for ever when the stop is shown again as filled.
+    """
+    resting(world)
+    naming, piece = world.resolution.naming, replace(TRADED, ts_ns=world.loop.now_ns())
+    with pytest.raises(VenueError, match=ID):
+        await naming.name([piece])
+    world.venue.by_id = [replace(STOP, child_order_id=BECAME)]
+    assert (await told(world, piece)).order_id == ID
+
+
+@on_virtual_time
 async def test_what_is_denied_for_long_is_somebody_elses(world: World) -> None:
     """An order of long ago is not kept by every venue."""
     world.venue.names[BECAME] = None

@@ -17,7 +17,7 @@ from hean.core.types import (
     OrderQuarantined,
 )
 from hean.errors import Halted, RateLimited
-from hean.venues.search import Patience, Proof, missing_proof
+from hean.venues.search import SILENT_S, Patience, Proof, age_s, missing_proof
 from lost_orders import ID, PIECE, SHOWN, World, on_virtual_time
 from scripted_venue import tracked
 
@@ -40,6 +40,15 @@ def test_a_proof_of_absence_needs_every_part(change, order, missing):
     found = missing_proof(dataclasses.replace(WHOLE, **change), tracked(**order), Patience())
     assert (found == "") == (missing == "")
     assert missing in found
+
+
+@pytest.mark.parametrize(
+    ("stamp_ms", "venue_ms", "expected_s"),
+    [(0, 61_000, 61.0), (100_000, 0, -100.0), (3_600_000, 0, 30.0)],
+)
+def test_a_request_is_as_old_as_the_venue_finds_it(stamp_ms, venue_ms, expected_s):
+    """Of orders and amendments. The last one waited 30 s, and is refused for an hour to come."""
+    assert age_s(stamp_ms, venue_ms, waited_s=30.0) == expected_s
 
 
 @on_virtual_time
@@ -65,6 +74,15 @@ async def test_31_no_verdict_while_the_venue_s_clock_would_still_let_it_in(world
 
 
 @on_virtual_time
+async def test_31_one_stamped_by_a_clock_an_hour_ahead_is_refused_whenever_it_comes(world):
+    """No connection lives until the venue would take it; the order had been in doubt for an hour
+    (seed 12005909)."""
+    world.venue.behind_s = 3_600.0
+    world.lost()
+    assert 60 <= await world.until(OrderAbsent) <= 90
+
+
+@on_virtual_time
 async def test_31_a_late_one_is_adopted_by_its_frame(world):
     world.lost()
     await asyncio.sleep(8)
@@ -83,6 +101,17 @@ async def test_a_hole_in_the_stream_begins_the_proof_anew(world):
     back_s = world.loop.time()
     at_s = await world.until(OrderAbsent)
     assert at_s >= back_s + 60
+
+
+@on_virtual_time
+async def test_the_proof_begins_when_the_stream_is_in_step_and_not_a_pause_later(world):
+    world.unbroken = -1
+    world.lost()
+    await asyncio.sleep(101)
+    world.unbroken = 1
+    back_s = world.loop.time()
+    at_s = await world.until(OrderAbsent)
+    assert back_s + 60 <= at_s <= back_s + 60 + SILENT_S
 
 
 @on_virtual_time
