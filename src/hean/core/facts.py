@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from hean.core.listing import pair_of
 from hean.core.vocabulary import Delivery, EventType, Payload
 
 ZERO = Decimal(0)
@@ -65,7 +66,14 @@ class Candle(Payload, frozen=True, gc=False):
 
 
 class Funding(Payload, frozen=True, gc=False):
-    """A funding payment. *rate*: fraction of notional, paid by longs when positive."""
+    """A funding rate: settled where there is a mark price or *settled_ns*, the venue's time of it;
+    else as it stands now. *rate*: fraction of notional, paid by longs when positive.
+
+    A payment of an account with money bears its name: *exec_id*, the venue's id of it, unique;
+    *amount*: received, negative when paid, to the last digit the venue tells; *asset*: the coin.
+    Where the venue keeps the rate to itself there is no mark price, and it teaches nothing. On
+    paper the payment follows from rate, mark price and position.
+    """
 
     event_type: ClassVar = EventType.FUNDING
     delivery: ClassVar = Delivery.NEVER_DROPPED
@@ -75,6 +83,25 @@ class Funding(Payload, frozen=True, gc=False):
     rate: float
     next_ts: int = 0
     mark_price: float | None = None
+    exec_id: str = ""
+    amount: Decimal | None = None
+    asset: str = ""
+    settled_ns: int = 0
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether nothing was settled."""
+        return self.mark_price is None and not (self.settled_ns or self.exec_id)
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether it tells a rate that was settled."""
+        return not self.is_forecast and (self.mark_price is not None or not self.exec_id)
+
+    @property
+    def is_in_quote(self) -> bool:
+        """Whether the payment is money of the ledger."""
+        return not self.asset or pair_of(self.symbol).endswith(self.asset)
 
 
 class FeaturesReady(Payload, frozen=True):
@@ -253,6 +280,10 @@ class Reconcile(Payload, frozen=True, gc=False):
     differences: tuple[str, ...] = ()
     lag_s: float = 0.0
     account: str = ""
+
+
+LOCKED = "LOCKED"
+"""The level of a stop at which nothing passes but cancels, so no exit either."""
 
 
 class KillswitchTriggered(Payload, frozen=True, gc=False):

@@ -22,6 +22,7 @@ from hean.core.vocabulary import (
 )
 
 ZERO = Decimal(0)
+MANUAL = "manual"  # `strategy_id` of what a person orders
 DESK = "desk"  # `OrderCancelled.source` of a sliced order
 KEPT = "venue-fee-"  # beginning of the order id of what a venue kept as its fee
 

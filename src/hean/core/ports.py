@@ -7,11 +7,11 @@ or where orders go.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from hean.core.types import Event, EventType, OrderApproved, Payload
+from hean.core.types import EventType, OrderApproved, Payload
 
 Instant = tuple[int, tuple[Payload, ...]]
 """One moment: UTC nanoseconds, and every fact of that moment in order."""
@@ -89,22 +89,55 @@ class Venue(Protocol):
 
 
 class Transport(Protocol):
-    """How events travel between processes: at least once, in order for one key."""
+    """How messages travel between processes: at least once. A topic has one sender and any number
+    of readers, each known by its name. Every call but `close` may raise `BrokerLost`; then
+    `connect` again: what was sent last may or may not have arrived.
+    """
 
     async def connect(self) -> None:
-        """Reach the server. *Raises*: `EnvironmentFault` with the remedy."""
+        """Reach the broker, anew if it was lost."""
         ...
 
-    async def publish(self, topic: str, event: Event) -> None:
-        """Hand over one event."""
+    async def publish(self, topic: str, batch: Sequence[tuple[int, bytes]]) -> None:
+        """Return when the broker has these messages, each with its number."""
         ...
 
-    def receive(self, topics: frozenset[str]) -> AsyncIterator[Event]:
-        """Events of these topics, until `close`; the same event may come twice."""
+    async def newest(self, topic: str) -> bytes | None:
+        """The last message the broker has of a topic; after an outage it tells what is lost."""
+        ...
+
+    async def post(self, topic: str, notice: bytes) -> None:
+        """Put up the notice of a topic: what a reader has to know before its first message."""
+        ...
+
+    async def notice(self, topic: str) -> bytes | None:
+        """The notice of a topic; `None` while there is none."""
+        ...
+
+    async def positions(self, topic: str) -> dict[str, int]:
+        """What each reader of a topic has confirmed."""
+        ...
+
+    async def trim(self, topic: str, seq: int) -> None:
+        """Nobody needs the messages up to *seq* any more."""
+        ...
+
+    async def join(self, reader: str, positions: Mapping[str, int]) -> None:
+        """Read the topics of *positions* from now on, first what an earlier life of this reader
+        was given and did not confirm.
+        """
+        ...
+
+    async def receive(self, limit: int, wait_s: float) -> list[bytes]:
+        """Some messages of the joined topics, empty when none came in time; any may come twice."""
+        ...
+
+    async def confirm(self, positions: Mapping[str, int]) -> None:
+        """The effects of all that was received are durable, up to these numbers."""
         ...
 
     async def close(self) -> None:
-        """Let go of the server; safe to call twice."""
+        """Let go of the broker; safe to call twice."""
         ...
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from hean.core.facts import (
+    LOCKED,
     AccountRead,
     Balance,
     Book,
@@ -71,6 +72,7 @@ from hean.core.vocabulary import (
 from hean.errors import FieldInvalid, NumberNotFinite, UnknownField
 
 __all__ = [
+    "LOCKED",
     "PAYLOADS",
     "AccountRead",
     "AmendApproved",
