@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`wiring.py`: from a deployment table to what one process needs of the others: a transport, its
+topics, and the notice that goes before all messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from hean.core.ports import Transport
+from hean.errors import DataInvalid, EnvironmentFault
+from hean.feeds.arriving import Terms
+from hean.topology import Table
+from hean.transports.memory import MemoryBroker, MemoryTransport
+
+Connect = Callable[[], Transport]
+
+
+class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a market's readers have to know first. *is_recorded*: it is played from a file."""
+
+    origin: str
+    terms: list[Terms]
+    start_ns: int
+    version: str
+    is_recorded: bool
+
+
+def notice_of(data: bytes) -> Notice:
+    """The notice that `msgspec.json.encode` wrote. *Raises*: `DataInvalid`."""
+    try:
+        return msgspec.json.decode(data, type=Notice)
+    except msgspec.DecodeError as error:
+        raise DataInvalid(f"the notice of the market cannot be read ({error}).") from error
+
+
+def connecting(table: Table, redis_url: str | None, kafka_servers: str | None) -> Connect:
+    """Makes transports of the table's kind. *Raises*: `EnvironmentFault` where something lacks."""
+    match table.transport:
+        case "memory":
+            broker = MemoryBroker()
+            return lambda: MemoryTransport(broker)
+        case "redis":
+            if redis_url is None:
+                raise EnvironmentFault(
+                    "the table says redis: set REDIS_URL, such as redis://localhost:6379."
+                )
+            return _redis(redis_url)
+        case "kafka":
+            if kafka_servers is None:
+                raise EnvironmentFault(
+                    "the table says kafka: set KAFKA_SERVERS, such as localhost:9092."
+                )
+            return _kafka(kafka_servers)
+
+
+def _redis(url: str) -> Connect:
+    try:
+        from hean.transports.redis import RedisTransport  # a client that only this needs
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault("transport redis needs the package redis; install it.") from error
+    return lambda: RedisTransport(url)
+
+
+def _kafka(servers: str) -> Connect:
+    try:
+        from hean.transports.kafka import KafkaTransport  # as above
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(
+            "transport kafka needs the package confluent-kafka: ./hean setup kafka, or pip install "
+            "'hean[kafka]'."
+        ) from error
+    return lambda: KafkaTransport(servers)

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`topology.py`: a deployment table says which modules run in which process. What crosses between
+them follows from what modules produce and consume; a table that cannot work is refused with the
+reason. Nothing is started here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from hean.core.module import Module
+from hean.core.types import PAYLOADS, EventType
+from hean.errors import TopologyInvalid
+from hean.execution.orders import OrderManager
+from hean.execution.router import ExecutionRouter
+from hean.models.candles import CandleBuilder
+from hean.models.changepoint import ChangepointDetector
+from hean.models.features import Features
+from hean.models.garch import GarchVolatility
+from hean.models.kalman import KalmanPairs
+from hean.models.ml import MlModel
+from hean.models.regime import RegimeModel
+from hean.portfolio.portfolio import Portfolio
+from hean.reconcile.reconcile import Reconciler
+from hean.risk.risk_governor import RiskGovernor
+from hean.strategies import STRATEGIES
+
+Types = frozenset[EventType]
+E = EventType
+
+TRUTH = ("risk", "router", "orders", "portfolio", "reconcile", "gateway")
+"""Decide, send and count: never in two processes (ADR 0011)."""
+EXCLUSIVE: Types = frozenset({
+    E.CANDLE, E.FEATURES_READY, E.ML_PREDICTION, E.HEDGE_RATIO, E.VOL_FORECAST, E.REGIME,
+    E.ORDER_APPROVED, E.ORDER_PLACED, E.ORDER_FILLED, E.PNL_UPDATE, E.RECONCILE,
+})  # fmt: skip
+"""One process says these: two candles of one minute would be two markets."""
+LOCAL: Types = frozenset({E.TIMER, E.COMMAND, E.ERROR, E.HEALTH, E.KILLSWITCH_TRIGGERED,
+                          E.KILLSWITCH_RELEASED})  # fmt: skip
+"""Come from the clock, from people or from any part: nobody has to be named for them."""
+OPINIONS: Types = frozenset({E.HEDGE_RATIO, E.VOL_FORECAST, E.CHANGEPOINT, E.REGIME})
+"""Whoever consumes one does without it where no model is run."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One name of a table's lists."""
+
+    produces: Types
+    consumes: Types
+
+
+def _part(*modules: type[Module]) -> Part:
+    consumed = (module.consumed() for module in modules)
+    produced = (frozenset(module.produces) for module in modules)
+    return Part(frozenset().union(*produced), frozenset().union(*consumed))
+
+
+MARKET: Types = frozenset({E.TICK, E.BOOK, E.FUNDING, E.HEALTH})
+PARTS: dict[str, Part] = {
+    "feed": Part(MARKET, frozenset()),
+    "candles": _part(CandleBuilder),
+    "features": _part(Features),
+    "ml": _part(MlModel),
+    "kalman": _part(KalmanPairs),
+    "garch": _part(GarchVolatility),
+    "changepoint": _part(ChangepointDetector),
+    "regime": _part(RegimeModel),
+    **{name: _part(strategy) for name, strategy in STRATEGIES.items()},
+    "strategies": _part(*STRATEGIES.values()),
+    "risk": _part(RiskGovernor),
+    "router": _part(ExecutionRouter),
+    "orders": _part(OrderManager),
+    "portfolio": _part(Portfolio),
+    "reconcile": _part(Reconciler),
+    "gateway": Part(
+        frozenset({
+            E.ORDER_PLACED, E.ORDER_AMENDED, E.ORDER_CANCELLED, E.ORDER_UNKNOWN, E.ORDER_ABSENT,
+            E.ORDER_QUARANTINED, E.ORDER_FILLED, E.POSITION, E.BALANCE, E.ACCOUNT_READ, E.FUNDING,
+        }),
+        frozenset({E.TICK, E.BOOK, E.FUNDING}),
+    ),
+}  # fmt: skip
+GROUPS: dict[str, tuple[str, ...]] = {
+    "truth": TRUTH,
+    "models": ("features", "ml", "kalman", "garch", "changepoint", "regime"),
+    "all": ("feed", "candles", "features", "ml", "kalman", "garch", "changepoint", "regime",
+            "strategies", *TRUTH),
+}  # fmt: skip
+
+
+class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """*modules*: names of `PARTS` and `GROUPS`; *port*: of `/health` and `/metrics`."""
+
+    modules: list[str]
+    port: int
+
+    def parts(self) -> list[str]:
+        """The parts, groups opened, each once."""
+        return list(dict.fromkeys(p for name in self.modules for p in GROUPS.get(name, (name,))))
+
+
+class Link(msgspec.Struct, frozen=True, order=True):
+    """What one process hears from another."""
+
+    source: str
+    reader: str
+    types: tuple[str, ...]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A deployment. *name*: begins all topics, so that two fleets can share a broker."""
+
+    transport: Literal["memory", "redis", "kafka"]
+    process: dict[str, Process]
+    name: str = "hean"
+
+    def topic(self, source: str) -> str:
+        """Where a process says what others hear."""
+        return f"{self.name}.{source}"
+
+    def links(self) -> list[Link]:
+        """Who hears what from whom."""
+        return [
+            Link(source, reader, tuple(sorted(crossing)))
+            for source, says in self._said().items()
+            for reader in self.process
+            if source != reader and (crossing := says & self._heard(reader))
+        ]
+
+    def readers(self, source: str) -> list[str]:
+        """Who hears something from a process."""
+        return [link.reader for link in self.links() if link.source == source]
+
+    def _said(self) -> dict[str, Types]:
+        return {name: self._sum(name, "produces") for name in self.process}
+
+    def _heard(self, name: str) -> Types:
+        """What a process wants of others: what it makes itself it has."""
+        mine = self._sum(name, "produces") - {E.HEALTH, E.FUNDING}
+        return self._sum(name, "consumes") - mine - (LOCAL - {E.HEALTH})
+
+    def _sum(self, name: str, field: str) -> Types:
+        parts = [PARTS[part] for part in self.process[name].parts()]
+        found: Types = frozenset().union(*(getattr(part, field) for part in parts))
+        return found
+
+    def problems(self) -> Iterator[str]:
+        """Why the table cannot work."""
+        truthful = {n: [p for p in it.parts() if p in TRUTH] for n, it in self.process.items()}
+        truthful = {name: parts for name, parts in truthful.items() if parts}
+        if len(truthful) > 1:
+            where = "; ".join(f"{n} has {', '.join(parts)}" for n, parts in truthful.items())
+            yield f"the truth group is split ({where}); it lives in one process, as 'truth'"
+        for name, parts in truthful.items() if len(truthful) == 1 else ():
+            missing = [part for part in TRUTH if part not in parts]
+            if missing:
+                yield f"{name} has {', '.join(parts)} without {', '.join(missing)}; write 'truth'"
+        if not truthful:
+            yield "no process has the truth group; nothing would trade. Add 'truth' to one"
+        said = self._said()
+        for kind in sorted(EXCLUSIVE):
+            makers = [name for name, says in said.items() if kind in says]
+            if len(makers) > 1:
+                yield f"{' and '.join(makers)} both produce {kind}, which only one may"
+        made: Types = frozenset().union(*said.values())
+        for name in self.process:
+            wants = self._sum(name, "consumes") - LOCAL - OPINIONS - frozenset({E.AMEND_REQUEST})
+            for kind in sorted(wants - made):
+                by = [p for p in self.process[name].parts() if kind in PARTS[p].consumes]
+                yield f"{name} consumes {kind} ({', '.join(by)}), which no process produces"
+        ports: dict[int, str] = {}
+        for name, process in self.process.items():
+            other = ports.setdefault(process.port, name)
+            if other != name:
+                yield f"{other} and {name} both have port {process.port}"
+        if self.transport == "memory" and len(self.process) > 1:
+            yield "transport memory joins nothing outside of one process; use redis"
+
+
+def read_table(path: Path) -> Table:
+    """The table in a file. *Raises*: `TopologyInvalid` with every reason why it cannot work."""
+    try:
+        table = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Table)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise TopologyInvalid(f"{path}: {error}.") from error
+    known = [*PARTS, *GROUPS]
+    wrong = [
+        f"{name} has a module {module!r}{_nearest(module, known)}"
+        for name, process in table.process.items()
+        for module in process.modules
+        if module not in known
+    ]
+    wrong = wrong or list(table.problems())
+    if wrong:
+        raise TopologyInvalid(f"{path}: {'; '.join(wrong)}.")
+    return table
+
+
+def process_of(table: Table, name: str) -> Process:
+    """One process. *Raises*: `TopologyInvalid` naming those there are."""
+    process = table.process.get(name)
+    if process is None:
+        raise TopologyInvalid(f"no process {name!r}; the table has {', '.join(table.process)}.")
+    return process
+
+
+def described(path: str, table: Table) -> str:
+    """Table and picture, as Markdown."""
+    lines = [f"## {path}", "", f"Transport {table.transport}.", "", "```", *_picture(table), "```"]
+    if links := table.links():
+        lines += ["", "| Event | From | To | Class | Key |", "|---|---|---|---|---|"]
+        rows = sorted((kind, it.source, it.reader) for it in links for kind in it.types)
+        for kind, source, reader in rows:
+            payload = PAYLOADS[EventType(kind)]
+            key = payload.key or "–"
+            lines.append(f"| `{kind}` | {source} | {reader} | {payload.delivery} | {key} |")
+    return "\n".join(lines) + "\n"
+
+
+def document(tables: Mapping[str, Table]) -> str:
+    """The page of all tables, as `docs/topology.md` has it."""
+    head = (
+        "# Deployments\n\nWritten by `hean topology`; CI compares. A file of `deploy/` says which "
+        "modules run in which\nprocess; what crosses follows from what they produce and consume "
+        "(docs/adr/0029).\n"
+    )
+    return "\n".join([head, *(described(path, table) for path, table in tables.items())])
+
+
+def _picture(table: Table) -> Iterator[str]:
+    for name, process in table.process.items():
+        title = f"{name} :{process.port}"
+        inside = ", ".join(process.modules)
+        width = max(len(title), len(inside))
+        yield f"┌─{'─' * width}─┐"
+        yield f"│ {title:{width}} │"
+        yield f"│ {inside:{width}} │"
+        yield f"└─{'─' * width}─┘"
+        for link in table.links():
+            if link.source == name:
+                yield f"   └── {', '.join(link.types)} ──▶ {link.reader}"
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
+    return f", nearest is {near[0]!r}" if near else f"; known are {', '.join(known)}"

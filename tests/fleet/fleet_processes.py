@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes of a deployment table, and what they are compared with: the same recorded session in a
+single process, decision by decision. A life is a fork of a process that has loaded everything: what
+is tested is what a killed process lost, not how long Python loads.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+STRATEGY = f"{ROOT / 'tests' / 'paper_strategies.py'}:Steady"
+IN_TIME_S = 300.0  # shared machines stall
+DECISIONS = ("SIGNAL", "ORDER_REQUEST", "ORDER_APPROVED", "ORDER_REJECTED", "ORDER_PLACED",
+             "ORDER_FILLED", "ORDER_CANCELLED")  # fmt: skip
+
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        "hean.__main__",
+        "hean.cli",
+        "hean.cli_run",
+        "hean.transports.redis",
+        "hean.transports.kafka",
+        "numpy.ma",
+        "pydantic",
+    ]
+)
+
+
+def live(words: Sequence[str], folder: Path, environment: Mapping[str, str], told: Path) -> None:
+    """Be one `hean` with these words."""
+    from hean.__main__ import main
+
+    os.chdir(folder)
+    os.environ.update(environment)
+    with told.open("ab") as line:
+        os.dup2(line.fileno(), 1)
+        os.dup2(line.fileno(), 2)
+    sys.argv = ["hean", *words]
+    main()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + IN_TIME_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come"
+        time.sleep(0.01)
+
+
+def decisions(journal: Path) -> list[tuple[str, int, bytes]]:
+    """Everything that was decided and that followed: kind, moment, payload."""
+    marks = ",".join("?" * len(DECISIONS))
+    with sqlite3.connect(journal) as line:
+        rows = line.execute(
+            f"SELECT kind, ts_ns, payload FROM record WHERE kind IN ({marks}) ORDER BY seq",
+            DECISIONS,
+        ).fetchall()
+    return rows
+
+
+def inputs(journal: Path) -> int:
+    """How many messages took effect so far."""
+    if not journal.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as line:
+            (found,) = line.execute("SELECT count(*) FROM record WHERE kind='INPUT'").fetchone()
+            return int(found)
+    except sqlite3.Error:  # it is being made
+        return 0
+
+
+class Fleet:
+    """The two processes of a table, feed and trading apart, on a recorded session. *environment*:
+    where the broker is.
+    """
+
+    def __init__(
+        self, folder: Path, table: Path, environment: Mapping[str, str], tape: Path,
+        *, speed: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.folder = folder
+        self.journal = folder / "data" / "execution.journal"
+        self._table, self.environment = table, environment
+        self._words = {
+            "ingestion": ["--play", str(tape), "--speed", str(speed)],
+            "execution": ["--strategy", STRATEGY, "--data-dir", str(folder / "data"),
+                          "--json", str(folder / "result.json")],
+        }  # fmt: skip
+        self.alive: dict[str, ForkServerProcess] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.alive):
+            self.kill(name)
+
+    def start(self, name: str) -> None:
+        """One life of a process."""
+        words = [
+            "run", "--deploy", str(self._table), "--process", name, "--symbols", "BTCUSDT",
+            "--port", "0", *self._words[name],
+        ]  # fmt: skip
+        life = words, self.folder, self.environment, self.folder / f"{name}.txt"
+        self.alive[name] = FORKS.Process(target=live, args=life)
+        self.alive[name].start()
+
+    def kill(self, name: str) -> None:
+        """As `kill -9`."""
+        process = self.alive.pop(name)
+        process.kill()
+        process.join()
+
+    def told(self, name: str) -> str:
+        """What a process said."""
+        return (self.folder / f"{name}.txt").read_text()
+
+    def result(self) -> dict[str, Any]:
+        """The summary, once both have ended well."""
+        until(lambda: all(it.exitcode is not None for it in self.alive.values()), "the end")
+        codes = {name: it.exitcode for name, it in self.alive.items()}
+        assert codes == dict.fromkeys(codes, 0), [self.told(name) for name in codes]
+        found: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
+        return found
