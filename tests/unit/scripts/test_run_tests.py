@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 import run_tests
 
 CARGO = """\
@@ -55,3 +56,27 @@ def test_closing_line_and_exit_code_agree(failed, code, monkeypatch, capsys):
     assert run_tests.main(["--quick"]) == code
     output = capsys.readouterr().out.splitlines()
     assert output == ["skipped x: no disk", f"6 passed, {failed} failed, 1 skipped"]
+
+
+@pytest.mark.parametrize("is_root", [False, True])
+def test_programs_that_are_not_there_are_fetched_at_once_or_named(is_root, monkeypatch, capsys):
+    there, commands = {"apt-get", "chromium"}, []
+
+    def run(command: list[str]) -> None:
+        commands.append(command)
+        there.update(each.name for each in run_tests.PROGRAMS if each.package in command)
+
+    monkeypatch.setattr(run_tests.shutil, "which", lambda name: name if name in there else None)
+    monkeypatch.setattr(run_tests.os, "geteuid", lambda: 0 if is_root else 1)
+    monkeypatch.setattr(run_tests, "stream", run)
+    run_tests.find_programs()
+    told = capsys.readouterr().out
+    if is_root:
+        assert [command[1] for command in commands] == ["update", "install"]
+        assert "chromium" not in commands[1]
+        assert not told
+    else:
+        assert not commands
+        named = told.splitlines()
+        assert "apt-get install redis-server" in named[0]
+        assert len(named) == len(run_tests.PROGRAMS) - 1
