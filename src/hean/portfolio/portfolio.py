@@ -80,6 +80,22 @@ class Portfolio(Module):
         self._mark()
         return self.ledger.equity_amount
 
+    def valued(self) -> PnlUpdate:
+        """What the account is worth at the last prices, as it is told."""
+        self.value()
+        ledger = self.ledger
+        equity, unrealized = ledger.equity, ledger.unrealized
+        total = equity - ledger.deposits
+        return PnlUpdate(
+            total,
+            total - unrealized,
+            unrealized,
+            equity,
+            ledger.fees,
+            ledger.funding_total,
+            ledger.max_drawdown_fraction,
+        )
+
     def _mark(self) -> None:
         for symbol in self.symbols:
             price = self.reference(symbol)
@@ -95,21 +111,7 @@ class Portfolio(Module):
 
     def _tell(self, now_ns: int) -> None:
         self._told_ns = now_ns
-        self.value()
-        ledger = self.ledger
-        equity, unrealized = ledger.equity, ledger.unrealized
-        total = equity - ledger.deposits
-        self.context.emit(
-            PnlUpdate(
-                total,
-                total - unrealized,
-                unrealized,
-                equity,
-                ledger.fees,
-                ledger.funding_total,
-                ledger.max_drawdown_fraction,
-            )
-        )
+        self.context.emit(self.valued())
 
 
 def book_fill(ledger: Ledger, fill: OrderFilled) -> None:
@@ -118,7 +120,14 @@ def book_fill(ledger: Ledger, fill: OrderFilled) -> None:
 
 
 def book_funding(ledger: Ledger, funding: Funding) -> bool:
-    """Settle a payment. *Returns*: whether it is one, and the symbol is held."""
+    """Settle a payment: the amount that the venue names, else by rate and mark price on what is
+    held. *Returns*: whether money moved.
+    """
+    if funding.amount is not None:
+        if not funding.is_in_quote:
+            return False
+        ledger.receive_funding(funding.symbol, funding.amount)
+        return True
     if funding.mark_price is None or not ledger.is_held(funding.symbol):
         return False
     ledger.funding(funding.symbol, funding.rate, funding.mark_price)

@@ -76,10 +76,11 @@ class SubBooks(Module):
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
-        """Each book settles on its own position; the residual one gets what roundings leave of what
-        the account received. Between strategies that are against each other, one pays the other.
+        """Each book settles on its own position, by rate and mark price; the residual one gets what
+        roundings leave of what the account received. Between strategies that are against each
+        other, one pays the other.
         """
-        funding: Funding = event.data
+        funding: Funding = replace(event.data, amount=None)
         received = self.account.funding_total - self._funding
         self._funding = self.account.funding_total
         for name, book in self.books.items():

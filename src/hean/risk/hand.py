@@ -6,6 +6,8 @@ of. Whatever is added here acts on events alone, so that a replay does the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hean._core import Ledger
 from hean.core.module import Module, on
 from hean.core.types import Command, Event, EventType, Payload, Reconcile, Timer
@@ -21,7 +23,7 @@ TIMER = "hand.look"
 
 class Hand(Module):
     """*limits*: hard limits in force; *account_id*: part of the phrase that releases the kill
-    switch; *strategy_id*: who counts the fills when positions are closed.
+    switch; *owners*: by symbol, who counts the fills when positions are closed.
     """
 
     name = "hand"
@@ -34,13 +36,11 @@ class Hand(Module):
         *,
         limits: dict[str, str],
         account_id: str,
-        strategy_id: str,
+        owners: Mapping[str, str],
     ) -> None:
         engine, instruments = governor.engine, governor.instruments
         self.killswitch = KillSwitch(engine, instruments, account_id=account_id)
-        self.flatten = Flatten(
-            engine, instruments, reference=governor.reference, strategy_id=strategy_id
-        )
+        self.flatten = Flatten(engine, instruments, reference=governor.reference, owners=owners)
         self.directives = Directives(governor, limits)
         self.modules: tuple[Module, ...] = (self.killswitch, self.flatten, self.directives, self)
         """To be added in this order."""

@@ -10,6 +10,7 @@ import hmac
 
 import msgspec
 
+from hean.core import types
 from hean.core.types import KillswitchReleased, KillswitchTriggered
 
 RUN, HALT_NEW, CANCEL_ALL, FLATTEN, LOCKED = LEVELS = (
@@ -17,7 +18,7 @@ RUN, HALT_NEW, CANCEL_ALL, FLATTEN, LOCKED = LEVELS = (
     "HALT_NEW",
     "CANCEL_ALL",
     "FLATTEN",
-    "LOCKED",
+    types.LOCKED,
 )
 """Trade; nothing new; and open orders go; and positions go; nothing passes but cancels."""
 

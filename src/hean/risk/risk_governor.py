@@ -279,10 +279,18 @@ class RiskGovernor(Module):
         )
         return AmendApproved(wish.order_id, wish.price, wish.size, symbol, wish.strategy_id, ticket)
 
-    def report(self, request: OrderRequest, order_id: str) -> list[tuple[str, str, str, bool]]:
+    def report(
+        self,
+        request: OrderRequest,
+        order_id: str,
+        now_ns: int,
+        *,
+        engine: OrderEngine | None = None,
+    ) -> list[tuple[str, str, str, bool]]:
         """What each rule sees in a request and what it allows, for the record: rule, observed,
         allowed, whether it says no. Nothing is approved. Policy checks are only named: to ask one
-        twice could change what it says. *Raises*: `HeanError` if it makes no sense.
+        twice could change what it says. *engine*: asked instead of the one that decides, which
+        forgets what is too old when it is asked. *Raises*: `HeanError` if it makes no sense.
         """
         stale = sorted(self._stale.get(request.symbol, ()))
         seen = f"stale: {', '.join(stale)}" if stale else "fresh"
@@ -291,10 +299,10 @@ class RiskGovernor(Module):
         return [
             ("data", seen, allowed, is_stale),
             *((f"policy {name}", "asked", "no objection", False) for name, _ in self._checks),
-            *self.engine.report_order(
+            *(engine or self.engine).report_order(
                 request,
                 order_id,
-                self.context.clock.now_ns,
+                now_ns,
                 self.reference(request.symbol),
                 self.equity(),
             ),

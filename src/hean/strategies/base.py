@@ -6,6 +6,10 @@ governor sizes, the router sends, the portfolio counts. What it does know is its
 built from its own fills, and the protective orders it asked for: after an entry fills, a stop
 and a take-profit rest at the venue, and when one of them closes the position the other is
 cancelled. A position whose stop is refused twice is closed.
+
+Coins serve one resting order at a time. So of stop and target only the stop rests on spot, and the
+target is looked at with the strategy's own facts, each tick or each bar's close; and whoever leaves
+first takes back what rests, then sells. If that does not come about, a stop rests again.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from hean.core.module import Context, Module, on
 from hean.core.parameters import Parameter, Value, resolve
 from hean.core.ports import Market
 from hean.core.types import (
+    LOCKED,
     AmendRequest,
     CancelRequest,
     Event,
@@ -69,6 +74,11 @@ class Strategy(Module):
         self._protection: dict[str, dict[str, OrderType]] = {symbol: {} for symbol in symbols}
         self._renewing: set[str] = set()
         self._refused: set[str] = set()
+        self._leaving: dict[str, tuple[int, str | None]] = {}  # coins: the exit that was asked for
+        self.hears_all = True
+        """Whether it is called at every fact; the composition says so."""
+        self.is_locked = False
+        """Whether the kill switch lets no exit pass, so that no stop is taken back for one."""
 
     # ------------------------------------------------------------ for subclasses to state
 
@@ -118,6 +128,8 @@ class Strategy(Module):
         `twap:duration=10m,slices=20`; needs `slices = True` in the class.
         """
         self._require_slices(algo)
+        if stop_loss is not None and take_profit is not None and self._is_spot(symbol):
+            self._require_facts(symbol)
         if stop_loss is not None or take_profit is not None:
             self._wanted[symbol] = (stop_loss, take_profit)
         else:
@@ -140,27 +152,49 @@ class Strategy(Module):
     def leave(self, symbol: str, *, as_of_seq: int = 0, algo: str | None = None) -> None:
         """Ask to close the position, whole; does nothing while flat. *algo*: as of `enter`."""
         self._require_slices(algo)
+        waits = symbol in self._leaving and self._protection[symbol]
+        if not self.position[symbol] or waits:
+            return
+        self._begin(symbol)
+        takes_back = self._is_spot(symbol) and not self.is_locked
+        if takes_back:
+            self._leaving[symbol] = (as_of_seq, algo)
+            for order_id in self._protection[symbol]:
+                reason = "its coins are to be sold"
+                self.context.emit(CancelRequest(order_id, symbol, reason, self.name))
+        if not (takes_back and self._protection[symbol]):
+            self._exit(symbol, as_of_seq, algo)
+
+    def _exit(self, symbol: str, as_of_seq: int, algo: str | None) -> None:
         held = self.position[symbol]
-        if held:
-            side = Side.SELL if held > 0 else Side.BUY
-            order_id = self._begin(symbol)
-            self.context.emit(
-                Signal(
-                    symbol,
-                    side,
-                    abs(held),
-                    1.0,
-                    self.name,
-                    as_of_seq,
-                    reduce_only=True,
-                    order_id=order_id,
-                    algo=algo,
-                )
+        self.context.emit(
+            Signal(
+                symbol,
+                Side.SELL if held > 0 else Side.BUY,
+                abs(held),
+                1.0,
+                self.name,
+                as_of_seq,
+                reduce_only=True,
+                order_id=self._under_way[symbol],
+                algo=algo,
             )
+        )
 
     def _require_slices(self, algo: str | None) -> None:
         if algo is not None and not self.slices:
             raise StateError(f"{self.name}: algo {algo!r} needs `slices = True` in the class.")
+
+    def _require_facts(self, symbol: str) -> None:
+        if not self.hears_all:
+            raise StateError(
+                f"{self.name}: the target of {symbol} beside a stop is looked at with every fact, "
+                "for coins serve one resting order; run tier event."
+            )
+
+    def _is_spot(self, symbol: str) -> bool:
+        rules = self.instruments.get(symbol)
+        return rules is not None and rules.kind == "spot"
 
     def amend(
         self,
@@ -180,20 +214,24 @@ class Strategy(Module):
 
     def attach(self, bus: EventBus, context: Context) -> Callable[[], None]:
         """As of `Module`; beside others its handlers are asked only what is not another's."""
-        if not self.foreign:
-            return super().attach(bus, context)
         self.context = context
         undo = []
         for event_type, name in self.handlers():
-            handler: Handler = getattr(self, name)
-            kind = AsyncApart if iscoroutinefunction(handler) else Apart
-            undo.append(bus.subscribe(event_type, kind(handler, self.foreign)))
+            undo.append(bus.subscribe(event_type, self._apart(getattr(self, name))))
+        if any(map(self._is_spot, self.symbols)):
+            undo.append(bus.subscribe(self.feed(), self._apart(self._look_at_target)))
 
         def detach() -> None:
             for unsubscribe in undo:
                 unsubscribe()
 
         return detach
+
+    def _apart(self, handler: Handler) -> Handler:
+        if not self.foreign:
+            return handler
+        kind = AsyncApart if iscoroutinefunction(handler) else Apart
+        return kind(handler, self.foreign)
 
     def resume(
         self,
@@ -214,6 +252,8 @@ class Strategy(Module):
                 self._protection[symbol][order_id] = kind
             else:
                 self._under_way[symbol] = order_id
+                if order["reduce_only"] and self._is_spot(symbol):
+                    self._leaving[symbol] = (0, None)
 
     def protect(self) -> None:
         """The account was read since: a position without the stop it was to have gets one."""
@@ -237,8 +277,22 @@ class Strategy(Module):
 
     @on(EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED, EventType.ORDER_ABSENT)
     def _order_ended(self, event: Event) -> None:
-        if not _is_of_request(event):
-            self._end(event.data.symbol, event.data.order_id)
+        symbol, order_id = event.data.symbol, event.data.order_id
+        if _is_of_request(event):
+            return
+        was_leaving = symbol in self._leaving
+        self._end(symbol, order_id)
+        is_bare = symbol in self._wanted and not self._protection[symbol]
+        if was_leaving and symbol not in self._leaving and is_bare:
+            self._renew_at(symbol, event.ts_ns)  # what was not sold is protected again
+
+    @on(EventType.KILLSWITCH_TRIGGERED)
+    def _trading_stopped(self, event: Event) -> None:
+        self.is_locked = self.is_locked or event.data.level == LOCKED
+
+    @on(EventType.KILLSWITCH_RELEASED)
+    def _trading_released(self, _: Event) -> None:
+        self.is_locked = False
 
     @on(EventType.ORDER_AMENDED)
     def _order_amended(self, event: Event) -> None:
@@ -249,6 +303,7 @@ class Strategy(Module):
         """An order is over: whoever waited for it may decide again at the next fact."""
         if self._under_way.get(symbol) == order_id:
             del self._under_way[symbol]
+            self._leaving.pop(symbol, None)
             if self.context.market is not None:
                 self.context.market.wake(symbol)
 
@@ -259,13 +314,19 @@ class Strategy(Module):
         is_own = fill.strategy_id == self.name
         if before is None or not (is_own or fill.is_forced):
             return
+        has_freed = False
         if not fill.remaining_qty:
             self._end(fill.symbol, fill.order_id)
+            has_freed = self._is_spot(fill.symbol) and bool(
+                self._protection[fill.symbol].pop(fill.order_id, None)
+            )
         after = before + part_of(fill, before, is_own=is_own)
         if after == before:
             return
         self.position[fill.symbol] = after
         self._protect(fill.symbol, before, after)
+        if has_freed and fill.symbol in self._leaving and not self._protection[fill.symbol]:
+            self._exit(fill.symbol, *self._leaving[fill.symbol])  # what the stop left
         if not fill.is_kept:
             self.on_fill(event)
 
@@ -278,12 +339,17 @@ class Strategy(Module):
         """Keep the resting protection as large as the position, and none when flat."""
         if not after:
             self._refused.discard(symbol)
+            if symbol in self._leaving:
+                self._end(symbol, self._under_way[symbol])  # the stop was faster
             self._cancel_protection(symbol)
             return
         if not (self._protection[symbol] or symbol in self._wanted):
             return
         # A position that shrank keeps what rests: reduce-only at the venue cuts it to size.
-        if abs(after) > abs(before) or before * after < 0:
+        is_bare = (
+            self._is_spot(symbol) and not self._protection[symbol] and symbol not in self._leaving
+        )
+        if abs(after) > abs(before) or before * after < 0 or is_bare:
             # Once for all pieces of this instant: an entry in many pieces would use up the
             # orders of a second and end without a stop.
             self._renew_at(symbol, self.context.clock.now_ns)
@@ -299,6 +365,8 @@ class Strategy(Module):
             return
         symbol = event.data.data
         self._renewing.discard(symbol)
+        if symbol in self._leaving:
+            return
         self._cancel_protection(symbol)
         held = self.position[symbol]
         if not held:
@@ -307,17 +375,40 @@ class Strategy(Module):
         stop_loss, take_profit = self._wanted.get(symbol, (None, None))
         if stop_loss is not None:
             self._rest(symbol, side, abs(held), kind=OrderType.STOP, at=stop_loss)
-        if take_profit is not None:
+        if take_profit is not None and (stop_loss is None or not self._is_spot(symbol)):
             self._rest(symbol, side, abs(held), kind=OrderType.LIMIT, at=take_profit)
 
-    @on(EventType.ORDER_REJECTED, EventType.ORDER_ABSENT)
-    def _protection_refused(self, event: Event) -> None:
-        """A stop that cannot rest is tried once more; then the position is closed."""
+    def _look_at_target(self, event: Event) -> None:
+        """On spot, beside a stop: has the price come there?"""
+        fact, symbol = event.data, event.data.symbol
+        stop_loss, target = self._wanted.get(symbol, (None, None))
+        held = self.position.get(symbol, ZERO)
+        if target is None or stop_loss is None or held <= 0 or not self._is_spot(symbol):
+            return
+        price = fact.close if event.event_type is EventType.CANDLE else fact.price
+        if price >= target and not self.is_waiting(symbol):
+            self.leave(symbol, as_of_seq=event.seq)
+
+    @on(EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED, EventType.ORDER_ABSENT)
+    def _protection_ended(self, event: Event) -> None:
+        """A stop that cannot rest is tried once more; then the position is closed. Where coins are
+        to be sold, its end is what the exit waits for; one that cannot be taken back has ended, as
+        its fill or its end will say.
+        """
         symbol, order_id = event.data.symbol, event.data.order_id
         kind = self._protection.get(symbol, {}).get(order_id)
-        if kind is None or _is_of_request(event):
+        is_cancelled = event.event_type is EventType.ORDER_CANCELLED
+        if kind is None or (is_cancelled and not self._is_spot(symbol)):
+            return  # of a perpetual a person has taken it back, or the venue with the position
+        if _is_of_request(event):
+            if symbol in self._leaving:
+                self._end(symbol, self._under_way[symbol])
             return
         del self._protection[symbol][order_id]
+        if symbol in self._leaving:
+            if not self._protection[symbol]:
+                self._exit(symbol, *self._leaving[symbol])
+            return
         if kind is not OrderType.STOP or not self.position[symbol]:
             return
         if symbol in self._refused:

@@ -16,7 +16,7 @@ from hean.core.module import on
 from hean.core.parameters import Parameter
 from hean.core.types import Event, EventType, Funding
 from hean.indicators import RollingMean, RollingStd
-from hean.strategies.legs import NAKED_MAX, TwoLegs
+from hean.strategies.legs import NAKED_MAX, TwoLegs, is_told
 
 HOUR_NS = 3_600_000_000_000
 SETTLEMENT_NS = 8 * HOUR_NS  # until two settlements have told their distance
@@ -50,15 +50,17 @@ class BasisArbitrage(TwoLegs):
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
-        """Learn the funding of a leg; the last rate is what is expected of the next. A rate without
-        a mark price is a forecast of the venue, and is left alone.
+        """Learn the funding of a leg; the last rate is what is expected of the next. A rate that
+        stands is a forecast of the venue, and is left alone.
         """
         fact: Funding = event.data
-        if fact.symbol in self.position and fact.mark_price is not None:
-            before_ns = self._settled_ns.get(fact.symbol)
-            if before_ns is not None and event.ts_ns > before_ns:
-                self._intervals_ns[fact.symbol] = event.ts_ns - before_ns
-            self._settled_ns[fact.symbol] = event.ts_ns
+        if fact.symbol in self.position and fact.has_rate:
+            at_ns, before_ns = fact.settled_ns or event.ts_ns, self._settled_ns.get(fact.symbol)
+            if is_told(fact, before_ns or 0):
+                return
+            if before_ns is not None and at_ns > before_ns:
+                self._intervals_ns[fact.symbol] = at_ns - before_ns
+            self._settled_ns[fact.symbol] = at_ns
             self._rates[fact.symbol] = fact.rate
 
     @on(EventType.CANDLE)

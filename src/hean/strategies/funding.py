@@ -24,7 +24,7 @@ from hean.quant.carry import (
     expected_sum,
     fit_settled,
 )
-from hean.strategies.legs import NAKED_MAX, SECOND_NS, TwoLegs
+from hean.strategies.legs import NAKED_MAX, SECOND_NS, TwoLegs, is_told
 
 SETTLEMENT_DOUBT_NS = 30 * SECOND_NS  # who holds at the very moment is uncertain around it
 
@@ -55,14 +55,17 @@ class FundingHarvester(TwoLegs):
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
-        """Learn a settled rate; what it means is decided once the settlement is beyond doubt. A
-        rate without a mark price is a forecast of the venue, and is left alone.
+        """Learn a settled rate, once; what it means is decided once the settlement is beyond doubt.
+        A rate that stands is a forecast of the venue, and is left alone.
         """
         fact: Funding = event.data
-        if fact.symbol == self.symbols[1] and fact.mark_price is not None:
+        if fact.symbol == self.symbols[1] and fact.has_rate:
+            at_ns = fact.settled_ns or event.ts_ns
+            if is_told(fact, self._settled_ns):
+                return
             if self._settled_ns:
-                self._interval_ns = event.ts_ns - self._settled_ns
-            self._settled_ns = event.ts_ns
+                self._interval_ns = at_ns - self._settled_ns
+            self._settled_ns = at_ns
             self._rates.append(fact.rate)
             self._model = fit_settled(self._rates)
 

@@ -5,20 +5,31 @@ rest is done here, whatever the venue does: pieces, refusals, one leg without th
 
 While one leg is larger than the other allows, the pair is *naked*. After `naked_max_s` of that the
 pair is given up: what still waits is cancelled, and what is held is closed by market orders, again
-and again until the position is gone. An order whose fate is unknown is not waited for: it counts
-against the limit as any other, and what it turns out to have bought is closed when it is known.
+and again until the position is gone. No order is waited for beyond the limit, on the way out
+either: an exit without an answer gets another one beside it where the venue sees that the position
+is closed once. Of coins it does not; the other leg is opened again against what is still held,
+until the fate of the exit is known. What orders turn out to have traded is put right then.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hean.core.module import on
 from hean.core.parameters import Parameter
-from hean.core.types import CancelRequest, Candle, Event, EventType, Health, Side, Timer
+from hean.core.types import (
+    CancelRequest,
+    Candle,
+    Event,
+    EventType,
+    Funding,
+    Health,
+    Side,
+    Timer,
+)
 from hean.errors import ParameterInvalid
 from hean.strategies.base import ZERO, Strategy
 
@@ -31,7 +42,18 @@ RETRY_NS = SECOND_NS // 2  # the order-rate window of a venue is a second
 RETRY_MAX_NS = 60 * SECOND_NS  # a position that cannot be closed is asked about once a minute
 RETRY_DOUBLINGS_MAX = 7  # from half a second to that minute
 
+LOST = frozenset({"UNKNOWN", "QUARANTINE"})  # nobody knows whether it is at the venue
+
+SETTLED_APART_NS = 1_800 * SECOND_NS  # settlements are an hour apart at least
+
 NAKED_MAX = Parameter("naked_max_s", 2.0, "longest time with one leg alone", "s", 0.1, 3_600)
+
+
+def is_told(funding: Funding, settled_ns: int) -> bool:
+    """Whether it is of the settlement at *settled_ns*, or of one before: with money a payment and
+    the public history tell the same settlement, in either order and not at the same instant.
+    """
+    return bool(funding.settled_ns) and funding.settled_ns - settled_ns < SETTLED_APART_NS
 
 
 class TwoLegs(Strategy):
@@ -51,6 +73,8 @@ class TwoLegs(Strategy):
         self._shape: tuple[Decimal, Decimal] | None = None
         self._tries = dict.fromkeys(symbols, 0)
         self._next_try_ns = dict.fromkeys(symbols, 0)
+        self._lost: dict[str, str] = {}  # last order by symbol of which nobody knows
+        self._stuck: dict[str, str] = {}  # last exit of coins that was late, by symbol
         self._closes: dict[str, tuple[int, float]] = {}
         self._naked_since_ns: int | None = None
         self._is_reported = False
@@ -114,7 +138,16 @@ class TwoLegs(Strategy):
         EventType.ORDER_ABSENT,
     )
     def _leg_moved(self, event: Event) -> None:
+        symbol = event.data.symbol
+        if symbol in self.position:
+            if event.event_type is EventType.ORDER_ABSENT:
+                self._next_try_ns[symbol] = 0  # nobody has refused it
+            self._settle(event.seq)
+
+    @on(EventType.ORDER_UNKNOWN)
+    def _leg_lost(self, event: Event) -> None:
         if event.data.symbol in self.position:
+            self._lost[event.data.symbol] = event.data.order_id
             self._settle(event.seq)
 
     @on(EventType.TIMER)
@@ -125,6 +158,19 @@ class TwoLegs(Strategy):
             if is_late and self._wanted_legs is not None:
                 self._give_up()
             self._settle(event.seq)
+
+    def resume(
+        self,
+        position: Mapping[str, Decimal],
+        orders: Iterable[Mapping[str, Any]],
+        wanted: Mapping[str, tuple[float | None, float | None]],
+    ) -> None:
+        """As of `Strategy`; what was lost before is still lost."""
+        orders = list(orders)
+        super().resume(position, orders, wanted)
+        self._lost = {
+            order["symbol"]: order["client_order_id"] for order in orders if order["status"] in LOST
+        }
 
     def protect(self) -> None:
         """The account was read after a restart: a whole pair is kept, a leg alone is not."""
@@ -152,9 +198,11 @@ class TwoLegs(Strategy):
         """Do what is missing; called after everything that may have changed it."""
         now_ns = self.context.clock.now_ns
         self._watch_balance(now_ns)
+        if self._is_overdue:
+            self._stuck.update((s, i) for s, i in self._under_way.items() if self._is_spot(s))
         for leg, symbol in enumerate(self.symbols):
             missing = self._missing(leg)
-            if not missing or self.is_waiting(symbol) or now_ns < self._next_try_ns[symbol]:
+            if not missing or now_ns < self._next_try_ns[symbol] or self._awaits(symbol):
                 continue
             tries = self._tries[symbol]
             if self._wanted_legs is not None and tries >= ATTEMPTS_MAX:
@@ -165,18 +213,43 @@ class TwoLegs(Strategy):
             wait_ns = min(RETRY_NS << min(tries, RETRY_DOUBLINGS_MAX), RETRY_MAX_NS)
             self._next_try_ns[symbol] = now_ns + wait_ns
             self._call_at(now_ns + wait_ns)
-            if self._wanted_legs is None:
+            if not self._target(leg):
                 self.leave(symbol, as_of_seq=seq)
             else:
                 side = Side.BUY if missing > 0 else Side.SELL
                 self.enter(symbol, side, size=abs(missing), as_of_seq=seq)
+
+    def _awaits(self, symbol: str) -> bool:
+        """Whether an order is under way that what is missing has to wait for: any, but for an exit
+        of a pair that has been naked for the limit; of coins, if it is lost.
+        """
+        order_id = self._under_way.get(symbol)
+        is_lost = order_id == self._lost.get(symbol) or not self._is_spot(symbol)
+        return order_id is not None and not (self._is_overdue and is_lost)
+
+    @property
+    def _is_overdue(self) -> bool:
+        """Whether the pair was given up and a leg has been alone for the limit."""
+        return self._wanted_legs is None and self._is_reported
+
+    def _target(self, leg: int) -> Decimal:
+        """What is to be held of a leg: as wanted, or what the other one cannot get rid of."""
+        if self._wanted_legs is not None:
+            return self._wanted_legs[leg]
+        other = self.symbols[1 - leg]
+        stuck = self._stuck.get(other)
+        if stuck is None or stuck != self._under_way.get(other) or self._shape is None:
+            return ZERO
+        share = self.position[other] / self._shape[1 - leg]
+        lot = self._lot(self.symbols[leg])
+        return (share * self._shape[leg] / lot).to_integral_value() * lot
 
     def _missing(self, leg: int) -> Decimal:
         """Signed quantity between what is held and what is wanted; 0 for less than a lot, and for
         what a venue keeps of bought coins.
         """
         symbol = self.symbols[leg]
-        wanted = self._wanted_legs[leg] if self._wanted_legs is not None else ZERO
+        wanted = self._target(leg)
         missing = wanted - self.position[symbol]
         is_small = abs(missing) <= abs(wanted) * HEDGE_TOLERANCE
         return ZERO if is_small or abs(missing) < self._lot(symbol) else missing

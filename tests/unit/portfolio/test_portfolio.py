@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from desk import BTC, ETH, INSTRUMENTS, SECOND_NS, START_NS, Desk
 from hean.core.bus import EventBus
@@ -77,6 +78,18 @@ def test_funding_is_paid_by_longs_and_received_by_shorts_when_positive(side: Sid
     desk.fill(desk.ask("0.1", side), "0.1", "e1")
     desk.say(Funding(BTC, 0.001, 0, 60_000.0))
     assert desk.ledger.funding_total == (-6 if side is Side.BUY else 6)
+
+
+def test_a_payment_that_the_venue_names_is_booked_as_it_is() -> None:
+    """Also when what it was paid for is sold by now; in another coin it is no money of ours."""
+    desk = Desk()
+    paid = Funding(BTC, 0.001, 0, 60_000.0, "BTCUSDT-1", Decimal("-6.00000001"), "USDT", 7)
+    cash = desk.ledger.cash
+    desk.say(paid)
+    assert desk.ledger.funding_total == Decimal("-6.00000001")
+    assert desk.ledger.cash == cash - Decimal("6.00000001")
+    desk.say(replace(paid, exec_id="BTCUSDT-2", asset="BNFCR"))
+    assert desk.ledger.funding_total == Decimal("-6.00000001")
 
 
 def test_funding_of_what_is_not_held_changes_and_tells_nothing() -> None:

@@ -53,6 +53,12 @@ class Account:
         book_funding(self.ledger, funding)
         self.books.on_funding(Event(EventType.FUNDING, funding))
 
+    def pay(self, amount: str, rate: float, mark: float | None) -> None:
+        """As a venue with money tells it."""
+        funding = Funding(BTC, rate, 0, mark, "BTCUSDT-1", Decimal(amount), "USDT", 7)
+        book_funding(self.ledger, funding)
+        self.books.on_funding(Event(EventType.FUNDING, funding))
+
     def check(self, price: float = 60_000.0) -> None:
         self.books.mark(BTC, price)
         self.books.mark(ETH, price / 20)
@@ -123,6 +129,27 @@ def test_opposite_strategies_are_one_flat_position_and_two_books():
     account.fund(0.0001, 60_000.0)  # the account pays nothing, one strategy pays the other
     assert account.books.books["carry"].funding_total == -6
     assert account.books.books["trend"].funding_total == 6
+    account.check()
+
+
+def test_a_payment_of_the_venue_is_shared_and_its_rounding_is_nobodys():
+    account = Account()
+    account.fill("carry", Side.BUY, "0.003", "60000")
+    account.fill("trend", Side.SELL, "0.001", "60000")
+    account.pay("-0.01200001", 0.0001, 60_000.0)
+    paid = {name: account.books.books[name].funding_total for name in (*NAMES, RESIDUAL)}
+    assert paid == {
+        "carry": Decimal("-0.018"), "pairs": 0, "trend": Decimal("0.006"),
+        RESIDUAL: Decimal("-0.00000001"),
+    }  # fmt: skip
+    account.check()
+
+
+def test_a_payment_whose_rate_the_venue_keeps_to_itself_is_nobodys():
+    account = Account()
+    account.fill("carry", Side.BUY, "0.003", "60000")
+    account.pay("-0.018", 0.0, None)
+    assert account.books.books[RESIDUAL].funding_total == Decimal("-0.018")
     account.check()
 
 

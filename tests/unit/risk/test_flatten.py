@@ -13,16 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk import BTC, ETH, INSTRUMENTS
-from hean._core import OrderEngine
+from hean._core import Instrument, OrderEngine
+from hean.core.bus import EventBus
+from hean.core.module import Context
 from hean.core.types import (
     EventType,
     OrderCancelled,
     OrderRejected,
+    OrderRequest,
     OrderType,
     OrderUnknown,
     Side,
 )
-from hean.errors import VenueRefused
+from hean.errors import ReduceOnlyViolated, VenueRefused
 from hean.risk.flatten import Flatten
 from hean.risk.levels import Latched
 from kill_desk import KillDesk
@@ -82,6 +85,34 @@ def test_what_an_open_order_may_still_close_is_not_closed_twice() -> None:
     assert desk.venue.cancels == [target]
     desk.obey()
     assert closings(desk) == [(Side.SELL, "0.03"), (Side.SELL, "0.07")]
+
+
+def test_what_came_to_rest_since_is_asked_back_and_closed_after() -> None:
+    """As a target that a strategy renews after a restart; once while the answer is awaited."""
+    desk = KillDesk(largest="0.04")
+    desk.hold_long("0.1")
+    desk.kill("FLATTEN")
+    target = desk.rest(Side.SELL, "0.06", 66_000, reduce_only=True)
+    desk.look(3.0)
+    assert desk.venue.cancels == [target]
+    desk.fill(desk.venue.sent[-2].order_id, "0.04", "k1")
+    assert closings(desk) == [(Side.SELL, "0.04")]
+    desk.obey()
+    assert closings(desk) == [(Side.SELL, "0.04"), (Side.SELL, "0.04")]
+
+
+def test_an_exit_that_was_approved_first_is_no_alarm() -> None:
+    """R20 refuses ours then; what the other leaves is closed a second later."""
+    desk = KillDesk()
+    desk.hold_long("0.1")
+    desk.kill("FLATTEN")
+    for alarms in (0, 1):
+        last = desk.venue.sent[-1].order_id
+        refused = OrderRejected(last, "R20", ReduceOnlyViolated.code, "venue", BTC)
+        desk.say(refused)
+        assert len(desk.of(EventType.ERROR)) == alarms
+        desk.look(2.1)
+    assert len(closings(desk)) == 3
 
 
 def test_a_closing_order_of_unknown_outcome_counts_as_closing() -> None:
@@ -273,3 +304,71 @@ def _may_close(desk: KillDesk) -> Decimal:
     """All that open orders beside stops may still take off the position."""
     open_orders = [order for order in desk.engine.open_orders() if order["type"] != "STOP"]
     return sum((order["qty"] - order["filled_qty"] for order in open_orders), Decimal(0))
+
+
+COINS, PERP = "BTCUSDT@spot", "BTCUSDT@perp"
+BOTH = {
+    COINS: Instrument(COINS, "spot", "0.01", "0.000001"),
+    PERP: Instrument(PERP, "linear", "0.10", "0.001"),
+}
+
+
+def test_coins_wait_until_no_perpetual_is_held_any_more() -> None:
+    """Coins without their hedge lose as the price falls; a hedge without coins can be liquidated.
+    Sold is what fills of ours explain.
+    """
+    engine, bus = OrderEngine(list(BOTH.values()), unlimited=True), EventBus()
+    asked: list[OrderRequest] = []
+    bus.subscribe(EventType.ORDER_REQUEST, lambda event: asked.append(event.data))
+    flatten = Flatten(engine, BOTH, reference=lambda symbol: 60_000.0)
+    flatten.attach(bus, Context(bus, bus.clock))
+    engine.set_position(COINS, Decimal("0.0999"))
+    engine.set_position(PERP, Decimal("-0.1"))
+    engine.halt("FLATTEN")
+    for now_ns in (1, 2):
+        flatten.look(now_ns)
+        bus.drain()
+    assert [(each.symbol, each.side, each.size) for each in asked] == [
+        (PERP, Side.BUY, Decimal("0.1"))
+    ]
+    engine.set_position(PERP, Decimal(0))
+    flatten.look(3)
+    bus.drain()
+    assert [(each.symbol, each.side, each.size) for each in asked[1:]] == [
+        (COINS, Side.SELL, Decimal("0.0999"))
+    ]
+    assert all(each.reduce_only for each in asked)
+
+
+def on_spot(held: str) -> tuple[OrderEngine, EventBus, Flatten, list[OrderRequest]]:
+    """Coins, FLATTEN, and what is asked for."""
+    engine, bus = OrderEngine([BOTH[COINS]], unlimited=True), EventBus()
+    asked: list[OrderRequest] = []
+    bus.subscribe(EventType.ORDER_REQUEST, lambda event: asked.append(event.data))
+    flatten = Flatten(engine, {COINS: BOTH[COINS]}, reference=lambda symbol: 60_000.0)
+    flatten.attach(bus, Context(bus, bus.clock))
+    engine.set_position(COINS, Decimal(held))
+    engine.halt("FLATTEN")
+    return engine, bus, flatten, asked
+
+
+def test_coins_being_sold_in_slices_are_not_sold_beside_it() -> None:
+    """What the door would refuse is not asked for, and the sliced order is asked back."""
+    engine, bus, flatten, asked = on_spot("0.1")
+    cancels: list[str] = []
+    bus.subscribe(EventType.CANCEL_REQUEST, lambda event: cancels.append(event.data.order_id))
+    for order_id, size, more in (
+        ("whole", "0.06", {"is_sliced": True}),
+        ("slice", "0.02", {"parent": "whole"}),
+    ):
+        ticket = engine.approve(
+            order_id, symbol=COINS, side="SELL", type="MARKET", size=Decimal(size), now_ns=1,
+            reduce_only=True, **more,
+        )  # fmt: skip
+        engine.redeem(order_id, ticket, 1)
+    flatten.look(2)
+    bus.drain()
+    assert [each.size for each in asked] == [Decimal("0.04")]
+    assert cancels == ["whole"]
+    ours = asked[0]
+    engine.approve_order(ours, ours.order_id, 2)

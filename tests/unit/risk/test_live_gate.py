@@ -200,6 +200,7 @@ LACKING = {
 }
 
 
+@pytest.mark.control("C-14")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("words", LACKING)
 def test_each_factor_alone_closes_it_and_is_named(words: str, role: Role) -> None:
@@ -209,6 +210,7 @@ def test_each_factor_alone_closes_it_and_is_named(words: str, role: Role) -> Non
     assert words in said
 
 
+@pytest.mark.control("C-14")
 @pytest.mark.parametrize(
     ("key", "role", "count"),
     [
@@ -225,6 +227,7 @@ def test_what_a_venue_does_not_tell_of_a_key_counts_against_it_where_money_is(
     assert len(missing(msgspec.structs.replace(ALL, role=role, key=key))) == count
 
 
+@pytest.mark.control("C-14")
 def test_addresses_may_be_waived_but_nothing_else_of_a_key() -> None:
     waived = msgspec.structs.replace(ALL, configured=Configured(True, True, True, True))
     assert missing(msgspec.structs.replace(waived, key=KeyVerdict(True, False, False))) == ()

@@ -7,6 +7,7 @@ import math
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from desk import MINUTE_NS, Desk
 from hean._core import Instrument
@@ -78,6 +79,35 @@ def test_funding_that_pays_for_the_trade_is_harvested():
         (PERP, Side.SELL, Decimal("0.100")),
     ]
     assert desk.strategy.is_open
+
+
+def live(desk, rate, number):
+    """A settlement as a session with money hears it: from the history, and as a payment."""
+    at_ns = desk.clock.now_ns + (number - 50) * 8 * HOUR_NS
+    paid = Funding(PERP, rate, 0, 60_000.0, f"{PERP}-{number}", Decimal(-1), "USDT", at_ns + 7)
+    return Funding(PERP, rate, settled_ns=at_ns), paid
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["history first", "payment first"])
+def test_the_past_is_learned_at_once_and_a_settlement_told_twice_is_learned_once(first):
+    desk, twin = harvester(), harvester()
+    settled(twin, [0.0003 + n * 1e-6 for n in range(40)])
+    for number in range(40):
+        facts = live(desk, 0.0003 + number * 1e-6, number)
+        desk.say(facts[first])
+        desk.say(facts[1 - first])
+    assert desk.strategy._model == twin.strategy._model
+    assert abs(desk.strategy._interval_ns - twin.strategy._interval_ns) <= 7
+    desk.bar(60_000.0, 60_000.0)
+    assert len(desk.trades) == 2
+
+
+def test_a_payment_without_its_rate_and_a_rate_that_stands_teach_nothing():
+    desk = harvester()
+    _, paid = live(desk, 0.0, 1)
+    desk.say(replace(paid, mark_price=None))
+    desk.say(Funding(PERP, 0.001, desk.clock.now_ns))
+    assert not desk.strategy._rates
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ from decimal import Decimal
 
 import pytest
 
-from desk import BTC, ETH, SECOND_NS, Desk
+from desk import BTC, ETH, INSTRUMENTS, SECOND_NS, Desk
+from hean._core import Instrument
 from hean.core.types import (
     EventType,
+    OrderAbsent,
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    OrderUnknown,
     Side,
 )
 from hean.errors import ParameterInvalid
@@ -22,6 +25,8 @@ from hean.strategies.legs import ATTEMPTS_MAX, TwoLegs
 
 LONG, SHORT = Decimal("0.1"), Decimal("-2.00")
 LIMIT_S = 2.0
+COINS = INSTRUMENTS | {BTC: Instrument(BTC, "spot", "0.10", "0.001")}
+ENDS = (EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED, EventType.ORDER_ABSENT)
 
 
 class Pair(TwoLegs):
@@ -52,11 +57,7 @@ class LegsDesk(Desk):
         ]
 
     def over(self, order):
-        ended = {
-            fact.order_id
-            for kind in (EventType.ORDER_CANCELLED, EventType.ORDER_REJECTED)
-            for fact in self.of(kind)
-        }
+        ended = {fact.order_id for kind in ENDS for fact in self.of(kind)}
         return order.order_id in ended or self.filled(order) == order.size
 
     def filled(self, order):
@@ -129,11 +130,12 @@ def test_a_leg_that_the_venue_refuses_brings_the_other_one_home(desk, kind):
         desk.wait(0.5)
     desk.wait(LIMIT_S)
     assert refusals <= ATTEMPTS_MAX
-    (closing,) = desk.waiting(BTC)
-    assert (closing.side, closing.size, closing.reduce_only) == (Side.SELL, LONG, True)
+    for closing in desk.waiting(BTC):
+        assert (closing.side, closing.size, closing.reduce_only) == (Side.SELL, LONG, True)
     desk.trade(BTC)
-    if desk.waiting(ETH):
-        desk.end(ETH)
+    for symbol in (BTC, ETH):
+        while desk.waiting(symbol):  # the venue closes a position once
+            desk.end(symbol)
     assert (desk.legs, desk.strategy.is_flat) == ((0, 0), True)
 
 
@@ -154,6 +156,116 @@ def test_a_leg_without_an_answer_is_given_up_at_the_limit(desk):
     desk.trade(ETH)
     assert desk.strategy.is_flat
     assert [fact.state for fact in desk.of(EventType.HEALTH)][-1] == "HEDGED"
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_exit_is_not_waited_for_beyond_the_limit(desk, is_told):
+    """Told to be lost or just silent: the venue closes a perpetual once, so another is sent, and
+    again, ever more slowly."""
+    desk.open()
+    desk.trade(BTC)
+    desk.trade(ETH)
+    desk.close()
+    desk.trade(BTC)
+    (silent,) = desk.waiting(ETH)
+    if is_told:
+        desk.say(OrderUnknown(silent.order_id, desk.clock.now_ns, ETH))
+    desk.wait(LIMIT_S - 0.01)
+    assert desk.waiting(ETH) == [silent]
+    desk.wait(0.02)
+    _, second = desk.waiting(ETH)
+    assert (second.side, second.size, second.reduce_only) == (Side.BUY, -SHORT, True)
+    desk.wait(120)
+    assert 5 < len(desk.waiting(ETH)) < 12
+    desk.trade(ETH)
+    assert desk.legs == (0, 0)
+    assert desk.strategy.naked_longest_ns > LIMIT_S * SECOND_NS
+
+
+def given_up(**more):
+    """Coins whose way out is not answered; the perpetual is closed. *Returns*: that exit too."""
+    desk = LegsDesk(cash=100_000, instruments=COINS, **more)
+    desk.open()
+    desk.trade(BTC)
+    desk.trade(ETH)
+    desk.close()
+    desk.trade(ETH)
+    (silent,) = desk.waiting(BTC)
+    return desk, silent
+
+
+def hedged(desk):
+    """The perpetual is opened again."""
+    desk.wait(LIMIT_S + 0.01)
+    (again,) = desk.waiting(ETH)
+    assert (again.side, again.size, again.reduce_only) == (Side.SELL, -SHORT, False)
+    desk.trade(ETH)
+    assert desk.legs == (LONG, SHORT)
+    assert [fact.state for fact in desk.of(EventType.HEALTH)] == ["UNHEDGED", "HEDGED"]
+
+
+def test_coins_that_cannot_be_got_rid_of_are_hedged_again():
+    """Another exit could sell coins of somebody else: the proof is waited for, both legs held."""
+    desk, silent = given_up()
+    hedged(desk)
+    desk.say(OrderUnknown(silent.order_id, desk.clock.now_ns, BTC))
+    desk.wait(50)
+    assert desk.waiting(BTC) == [silent]
+    assert not desk.strategy.is_flat
+    desk.say(OrderAbsent(silent.order_id, "looked for", BTC))
+    desk.wait(1)
+    for symbol in (BTC, ETH):
+        (way_out,) = desk.waiting(symbol)
+        assert way_out.reduce_only
+        desk.trade(symbol)
+    assert (desk.legs, desk.strategy.is_flat) == ((0, 0), True)
+
+
+def test_the_second_hedge_goes_with_what_the_lost_exit_sold():
+    desk, silent = given_up()
+    hedged(desk)
+    desk.trade(BTC, "0.5")
+    desk.wait(1)
+    (part,) = desk.waiting(ETH)
+    assert (part.side, part.size) == (Side.BUY, Decimal("1.00"))
+    desk.trade(ETH)
+    desk.trade(BTC)
+    desk.wait(2)
+    (rest,) = desk.waiting(ETH)
+    assert (rest.side, rest.size, rest.reduce_only) == (Side.BUY, Decimal("1.00"), True)
+    desk.trade(ETH)
+    assert (desk.legs, desk.strategy.is_flat) == ((0, 0), True)
+    assert silent.order_id not in desk.strategy._under_way.values()
+
+
+def test_coins_that_cannot_be_hedged_get_another_exit_when_the_first_is_lost():
+    desk, silent = given_up()
+    for _ in range(3):
+        desk.wait(LIMIT_S)
+        while desk.waiting(ETH):
+            desk.end(ETH, OrderRejected)
+    assert desk.waiting(BTC) == [silent]
+    desk.say(OrderUnknown(silent.order_id, desk.clock.now_ns, BTC))
+    desk.wait(5)
+    assert len(desk.waiting(BTC)) == 2
+
+
+def test_an_order_that_never_was_is_made_again_at_once(desk):
+    """A pause is for refusals."""
+    desk.open()
+    desk.trade(BTC)
+    desk.trade(ETH)
+    desk.close()
+    desk.trade(BTC)
+    for _ in range(4):
+        desk.end(ETH)
+        desk.wait(4)
+    lost = desk.waiting(ETH)
+    for order in lost:
+        desk.say(OrderUnknown(order.order_id, desk.clock.now_ns, ETH))
+    for order in lost:
+        desk.say(OrderAbsent(order.order_id, "looked for", ETH))
+    assert desk.waiting(ETH)
 
 
 def test_nothing_is_held_when_neither_leg_may_open():
@@ -177,7 +289,7 @@ def test_a_leg_that_the_venue_took_away_takes_the_other_with_it(desk):
     while desk.waiting(ETH):
         desk.end(ETH)
         desk.wait(1)
-    assert [order.side for order in desk.waiting(BTC)] == [Side.SELL]
+    assert {order.side for order in desk.waiting(BTC)} == {Side.SELL}
 
 
 def test_a_close_that_is_refused_is_asked_again_ever_more_slowly(desk):
@@ -209,6 +321,20 @@ def test_after_a_restart_a_whole_pair_is_kept_and_a_leg_alone_is_not(desk, is_wh
     desk.bus.drain(())
     assert desk.strategy.is_open is is_whole
     assert bool(desk.waiting(BTC)) is not is_whole
+
+
+def test_an_exit_that_was_lost_before_a_restart_is_not_waited_for_either(desk):
+    order_id = desk.ask(str(-SHORT), Side.SELL, symbol=ETH)
+    desk.fill(order_id, str(-SHORT), "old", price=str(desk.prices[ETH]))
+    order_id = desk.ask(str(-SHORT), Side.BUY, symbol=ETH, reduce_only=True)
+    desk.say(OrderUnknown(order_id, desk.clock.now_ns, ETH))
+    desk.strategy.resume({ETH: SHORT}, [desk.engine.get(order_id)], {})
+    desk.strategy.protect()
+    desk.bus.drain(())
+    (lost,) = desk.waiting(ETH)
+    desk.wait(LIMIT_S + 0.1)
+    assert desk.waiting(ETH)[0] == lost
+    assert len(desk.waiting(ETH)) == 2
 
 
 def test_two_symbols_are_needed():
