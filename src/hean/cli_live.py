@@ -19,12 +19,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
+from hean.cli_alert_line import AlertLine, alerting
+from hean.cli_beside import ApiOption, face_beside
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
 from hean.cli_judges import JudgeOptions
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of
 from hean.cli_strategy import blamed, build_strategy
-from hean.config import Settings, Source, endpoints_of, keys_of, require_one_market, signer_of
+from hean.config import Settings, Source, keys_of, live_endpoints_of, live_market, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.alarms import Alarms, say_on
 from hean.live.engine import LiveEngine
@@ -98,17 +100,19 @@ def live(
     dead_man: DeadManOption = None,
     watchdog: WatchdogOption = True,
     silent: SilentOption = Policy.CANCEL,
+    api: ApiOption = None,
     json_to: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Trade with money, through every gate."""
     known = session.settings(**judges.given())
-    require_one_market(known)
     settings = live_settings(
         known, keeps_orders=keep_orders, dead_man_s=dead_man, is_watched=watchdog
     )
     guard = _guard(settings, known, silent) if watchdog else None
-    summary = _trade(settings, known, guard, is_quiet=session.quiet, json_to=json_to)
+    prepare_directory(settings.data_dir)
+    with face_beside(api, known, session.config):
+        summary = _trade(settings, known, guard, is_quiet=session.quiet, json_to=json_to)
     if json_to is not None:
         write_json(summary, json_to)
 
@@ -133,7 +137,7 @@ def live_settings(
         account = msgspec.structs.replace(account, cash=Decimal(0))
     return LiveSettings(
         known.exchange,
-        "spot" if known.market == "spot" else "linear",
+        live_market(known),
         "testnet" if known.testnet else "mainnet",
         known.symbols,
         known.strategy.name or "",
@@ -163,7 +167,7 @@ def kill_limits(known: Settings, *, is_watched: bool) -> KillLimits:
 def _guard(settings: LiveSettings, known: Settings, silent: Policy) -> Callable[[], object]:
     """What starts the watchdog. *Raises*: `ParameterInvalid` for what it could not do."""
     policy: Literal["cancel", "flatten"] = "flatten" if silent is Policy.FLATTEN else "cancel"
-    job = job_of(settings, endpoints_of(known), policy=policy)
+    job = job_of(settings, live_endpoints_of(known), policy=policy)
     job.check()
     return partial(start_watchdog, job, keys_of(known))
 
@@ -171,7 +175,7 @@ def _guard(settings: LiveSettings, known: Settings, silent: Policy) -> Callable[
 def live_directory(known: Settings) -> Path:
     """Where journal, latch and control socket of this market lie."""
     role = "testnet" if known.testnet else "mainnet"
-    return known.data_dir.expanduser() / "live" / f"{known.exchange}-{known.market}-{role}"
+    return known.data_dir.expanduser() / "live" / f"{known.exchange}-{live_market(known)}-{role}"
 
 
 def prepare_directory(path: Path) -> None:
@@ -196,13 +200,12 @@ def _trade(
     is_quiet: bool,
     json_to: str | None,
 ) -> dict[str, Any]:
-    endpoints, signer = endpoints_of(known), signer_of(known)
+    endpoints, signer = live_endpoints_of(known), signer_of(known)
     if signer is None:
         raise ParameterInvalid(
             f"no key of {known.exchange}; give {known.exchange.upper()}_API_KEY and "
             f"{known.exchange.upper()}_API_SECRET, or each as a file with _FILE."
         )
-    prepare_directory(settings.data_dir)
     with Watchdog(BUILD_S) as watchdog:
         strategy = build_strategy(
             settings.strategy, settings.symbols, settings.given, watchdog=watchdog
@@ -218,33 +221,47 @@ def _trade(
     if not is_quiet:
         place = f"{endpoints.venue} {endpoints.market} {settings.role}"
         say(f"LIVE trading on {place}: connecting. Ctrl-C ends it.", json_to=json_to)
-    duration_s = None if known.duration is None else float(known.duration)
     with blamed(strategy, watchdog, spec=settings.strategy):
-        return run_loop(_life(engine, duration_s, guard, is_quiet=is_quiet))
+        return run_loop(_life(engine, known, guard, is_quiet=is_quiet))
 
 
 async def _life(
     engine: LiveEngine,
-    duration_s: float | None,
+    known: Settings,
     guard: Callable[[], object] | None,
     *,
     is_quiet: bool,
 ) -> dict[str, Any]:
     ended = asyncio.Event()
     end_on_signals(ended)
-    if duration_s is not None:
-        asyncio.get_running_loop().call_later(duration_s, ended.set)
+    if known.duration is not None:
+        asyncio.get_running_loop().call_later(float(known.duration), ended.set)
+    place = f"live on {engine.endpoints.venue} {engine.endpoints.market} {engine.settings.role}"
+    async with alerting(known, place) as alerts:
 
-    def ready() -> None:
-        if not is_quiet:
-            Alarms(partial(say_on, STANDARD_ERROR)).listen(engine.bus)
-        if guard is not None:
-            guard()
-        _listen(engine, is_quiet=is_quiet)
+        def ready() -> None:
+            if not is_quiet:
+                Alarms(partial(say_on, STANDARD_ERROR)).listen(engine.bus)
+            if alerts is not None:
+                alerts.listen(engine.bus)
+                _tell_start(engine, alerts)
+            if guard is not None:
+                guard()
+            _listen(engine, is_quiet=is_quiet)
 
-    engine.on_ready = ready
-    await engine.run(ended)
+        engine.on_ready = ready
+        await engine.run(ended)
+        if alerts is not None:
+            alerts.say("ended", "stopped in order")
     return engine.summary()
+
+
+def _tell_start(engine: LiveEngine, alerts: AlertLine) -> None:
+    """That it began; and the latch, which was there before anybody listened."""
+    alerts.say("started", _status_line(engine))
+    latched = engine.safety.killswitch.latched
+    if latched.level != RUN:
+        alerts.say("kill_switch", f"still {latched.level} by {latched.actor}: {latched.reason}")
 
 
 def _listen(engine: LiveEngine, *, is_quiet: bool) -> None:

@@ -35,7 +35,8 @@ PORTS = {"bybit": "BYBIT", "binance": "BINANCE"}
 @dataclass(frozen=True)
 class Place:
     """Where a process trades. *folder*: of its configuration and data; *given*: parameters of the
-    strategy; *options*: more of the command line; *environment*: more variables.
+    strategy; *options*: more of the command line; *environment*: more variables; *program*: what
+    Python is given to be the command.
     """
 
     twin: TwinProcess
@@ -46,6 +47,7 @@ class Place:
     given: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "hean")
 
     @property
     def data_dir(self) -> Path:
@@ -87,9 +89,14 @@ class Place:
         path.write_text(value)
         return path
 
+    @property
+    def config(self) -> Path:
+        """The configuration, once there was a command."""
+        return self.folder / "hean.toml"
+
     def command(self) -> list[str]:
         """The command line; writes the configuration."""
-        config = self.folder / "hean.toml"
+        config = self.config
         is_told = (self.twin.exchange, self.market) != ("binance", "linear")
         account = "" if is_told else f'account_id = "{self.account.name}"\n'
         config.write_text(
@@ -97,7 +104,7 @@ class Place:
             f"symbols = {json.dumps(SYMBOLS)}\ndry_run = false\nwaive_key_addresses = true\n"
             f'fraction = 0.004\n{account}[strategy]\nname = "{self.strategy}"\n'
         )
-        command = [sys.executable, "-m", "hean", "live", "--config", str(config), "--no-watchdog"]
+        command = [sys.executable, *self.program, "live", "--config", str(config), "--no-watchdog"]
         command += self.options
         for name, value in self.given.items():
             command += ["--param", f"{name}={value}"]

@@ -106,6 +106,7 @@ def test_the_journal_of_another_account_is_refused(traded: Place) -> None:
     assert "a data directory of its own" in said
 
 
+@pytest.mark.control("C-14")
 def test_a_key_of_another_account_than_configured_is_refused(place: Place) -> None:
     said = refused(replace(place, environment={"HEAN_ACCOUNT_ID": "42"}), INPUT)
     assert "configured is 42" in said

@@ -222,7 +222,7 @@ class Examination:
         for symbol in sorted({*held, *(self._books.instruments if self._books else ())}):
             ours = self._ours(symbol)
             theirs = held[symbol].qty if symbol in held else Decimal(0)
-            if self._settings.market == "linear" and ours != theirs:
+            if not self._is_coin(symbol) and ours != theirs:
                 differing.append(f"{symbol}: venue {theirs:f}, journal {ours:f}")
         if differing and self._books is not None:
             what = "hean live will halt on it: close or explain the difference first"
@@ -231,6 +231,11 @@ class Examination:
             what = "HEAN would not count them as its own: close them, or use another account"
             return [warn("positions", "; ".join(differing), "none before the first start", what)]
         return [*self._leverage(held), ok("positions", self._words(held) or "none")]
+
+    def _is_coin(self, symbol: str) -> bool:
+        """Whether it is no position at the venue, but part of the wallet."""
+        rules = self._books.instruments.get(symbol) if self._books is not None else None
+        return rules is not None and rules.kind == "spot"
 
     def _ours(self, symbol: str) -> Decimal:
         books = self._books

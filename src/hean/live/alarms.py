@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hean.core.bus import EventBus
+from hean.core.one_line import one_line
 from hean.core.types import Error, Event, EventType, KillswitchReleased, KillswitchTriggered
 from hean.data.fingerprint import iso_utc
 
@@ -58,8 +59,7 @@ def sentence_of(fact: object) -> str:
 
 def say_on(descriptor: int, line: str) -> None:
     """Write a line, if that can be done without waiting."""
-    shown = "".join(each if each.isprintable() else "?" for each in line[:LINE_BYTES_MAX])
-    content = shown.encode("ascii", "backslashreplace")[:LINE_BYTES_MAX]
+    content = one_line(line, LINE_BYTES_MAX).encode("ascii", "backslashreplace")[:LINE_BYTES_MAX]
     with suppress(OSError, ValueError):
         _, ready, _ = select.select([], [descriptor], [], 0)
         if ready:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`control.py`: what a person or the watchdog can ask of a running process, one JSON object for
-each line: `kill`, `release`, `confirm`, `resolve`, `quarantine`, `status`, `heartbeat`. A stop
-closes the door at once and is answered when it is on the disk; it can be asked for from the first
-moment of the process on, and then lies in the latch file until there are books. Nothing else is
-taken here, and no order.
+each line: `kill`, `release`, `confirm`, `resolve`, `quarantine`, `say`, `status`, `look`,
+`heartbeat`. A stop closes the door at once and is answered when it is on the disk; it can be asked
+for from the first moment of the process on, and then lies in the latch file until there are books.
+What is said by hand goes onto the bus as a fact like any other and is judged there. Nothing else is
+taken here.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any
 
 import msgspec
 
-from hean.core.types import Command, Health, Payload
+from hean.core.one_line import one_line
+from hean.core.types import Command, Health, OrderRequest, Payload
 from hean.errors import HeanError
+from hean.live.by_hand import facts_of
 from hean.live.claims import Claim, Claims, Word
 from hean.live.latch import Latch
 from hean.risk.killswitch import KillSwitch
@@ -26,7 +29,9 @@ from hean.risk.live_gate import LiveGate
 TEXT_MAX = 500  # characters of a reason, phrase or name
 SETTLE_S = 5.0  # until the bus has delivered a command; by then the latch file alone has to do
 
-VERBS = ("kill", "release", "confirm", "resolve", "quarantine", "status", "heartbeat")
+VERBS = (
+    "kill", "release", "confirm", "resolve", "quarantine", "say", "status", "look", "heartbeat",
+)  # fmt: skip
 Document = dict[str, Any]
 
 
@@ -38,7 +43,8 @@ class Refused(Exception):
 class Running:
     """What a process has once its books are there. *emit*: onto the bus; *settle*: returns when all
     that was emitted before is delivered and on the disk; *status*: more for whoever asks how it is;
-    *claims*: hears what became of orders, where there is a venue to ask.
+    *claims*: hears what became of orders, where there is a venue to ask; *name*: the next id of an
+    order; *seq*: number of the journal's last row; *shape*: what there is, for whoever looks.
     """
 
     killswitch: KillSwitch
@@ -47,6 +53,9 @@ class Running:
     settle: Callable[[], Awaitable[None]]
     status: Callable[[], Document]
     claims: Claims | None = None
+    name: Callable[[str], str] | None = None
+    seq: Callable[[], int] = lambda: 0
+    shape: Callable[[], Document] = dict
 
 
 class Commands:
@@ -85,8 +94,12 @@ class Commands:
                 return await self._resolve(asked, f"risk:{name}")
             case "quarantine":
                 return {"ok": True, "orders": self._need_claims().held()}
+            case "say":
+                return await self._say(asked)
             case "status":
                 return {"ok": True, **self._status()}
+            case "look":
+                return {"ok": True, **self._look()}
             case "heartbeat":
                 return self._heartbeat()
         raise Refused(f"no such verb; known: {', '.join(VERBS)}")
@@ -95,7 +108,7 @@ class Commands:
         level = _text(asked, "level") or HALT_NEW
         if level not in LEVELS[1:]:
             raise Refused(f"no such level; known: {', '.join(LEVELS[1:])}")
-        reason = _text(asked, "reason") or "no reason given"
+        reason = _reason(asked)
         running = self.running
         if running is not None:
             running.killswitch.hold(level, reason)
@@ -107,7 +120,7 @@ class Commands:
                 "nothing new leaves this process, but neither journal nor latch file took the "
                 "stop; end the process"
             )
-        return {"ok": True, **self._latched()}
+        return {"ok": True, **self._latched(), **self._seq()}
 
     async def _release(self, asked: Document, actor: str) -> Document:
         running = self._need()
@@ -118,14 +131,14 @@ class Commands:
         command = Command("release", {"phrase": phrase, "reason": reason}, actor)
         if not await self._said(running, command):
             raise Refused("the release could not be written; still latched")
-        return {"ok": running.killswitch.level == RUN, **self._latched()}
+        return {"ok": running.killswitch.level == RUN, **self._latched(), **self._seq()}
 
     async def _confirm(self, asked: Document, actor: str) -> Document:
         running = self._need()
         if not await self._said(running, Command("confirm", {}, actor)):
             raise Refused("the confirmation could not be written; it does not count")
         is_right = running.gate.confirm(_text(asked, "phrase"))
-        return {"ok": is_right, "missing": list(running.gate.missing)}
+        return {"ok": is_right, "missing": list(running.gate.missing), **self._seq()}
 
     async def _resolve(self, asked: Document, actor: str) -> Document:
         claims, word = self._need_claims(), _text(asked, "claim")
@@ -137,7 +150,21 @@ class Commands:
         decided = await claims.hear(claim)
         if not await self._settled(self._need()):
             raise Refused("decided, but nobody knows whether it is on the disk; ask hean why")
-        return {"ok": True, "order_id": claim.order_id, "claim": word, "done": decided}
+        done = {"order_id": claim.order_id, "claim": word, "done": decided}
+        return {"ok": True, **done, **self._seq()}
+
+    async def _say(self, asked: Document) -> Document:
+        """Facts by hand. Answered when they were judged and stand in the journal."""
+        running = self._need()
+        if running.name is None:
+            raise Refused("this process takes no orders by hand")
+        facts = facts_of(asked.get("facts"), running.name)
+        for fact in facts:
+            running.emit(fact)
+        if not await self._settled(running):
+            raise Refused("said, but nobody knows whether it is on the disk; ask hean why")
+        orders = [fact.order_id for fact in facts if isinstance(fact, OrderRequest)]
+        return {"ok": True, "orders": orders, **self._seq()}
 
     def _heartbeat(self) -> Document:
         """The watchdog lives; it is told how far this process has come."""
@@ -194,12 +221,23 @@ class Commands:
             "since_ns": latched.since_ns,
         }
 
+    def _seq(self) -> Document:
+        """Up to which row the journal has to be read to see what was done."""
+        return {"seq": self.running.seq() if self.running is not None else 0}
+
     def _status(self) -> Document:
         running = self.running
         if running is None:
             return {"state": "starting", **self._latched()}
         missing = list(running.gate.missing)
         return {"state": "running", "missing": missing, **running.status(), **self._latched()}
+
+    def _look(self) -> Document:
+        """The part of the status that costs nothing and that no journal holds."""
+        running = self.running
+        if running is None:
+            return {"state": "starting"}
+        return {"state": "running", "missing": list(running.gate.missing), **running.shape()}
 
 
 def _document(line: bytes) -> Document:
@@ -208,6 +246,12 @@ def _document(line: bytes) -> Document:
     except (msgspec.MsgspecError, RecursionError):
         raise Refused("not a JSON object in one line") from None
     return document
+
+
+def _reason(asked: Document) -> str:
+    """Why to stop. A stop is never refused for the looks of its reason."""
+    said = asked.get("reason")
+    return one_line(said if isinstance(said, str) else "", TEXT_MAX) or "no reason given"
 
 
 def _text(asked: Document, name: str) -> str:

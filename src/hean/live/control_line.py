@@ -14,10 +14,9 @@ from typing import Any
 
 import msgspec
 
-from hean.live.socket import LINE_BYTES_MAX, address_of
+from hean.live.socket import ANSWER_BYTES_MAX, LINE_BYTES_MAX, address_of
 
 RETRY_S = 0.5  # between two attempts to connect
-ANSWER_BYTES_MAX = 1 << 20  # of a status with everything in it
 
 
 class ControlLine:
@@ -28,6 +27,11 @@ class ControlLine:
         self._on_answer = on_answer
         self._writer: asyncio.StreamWriter | None = None
         self._asked: deque[str] = deque()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a process at the other end; it may stand still."""
+        return self._writer is not None
 
     def ask(self, document: dict[str, Any]) -> None:
         """Write a command, unless one of its verb is still unanswered or nobody is there."""

@@ -26,8 +26,7 @@ from hean.core.module import IdSequence
 from hean.core.types import Event, EventType
 from hean.errors import ParameterInvalid
 from hean.feeds.arriving import terms_of
-from hean.feeds.listing import Listed, load_listing
-from hean.feeds.live import LiveFeed
+from hean.feeds.listing import Listed
 from hean.live.account import opening_cash
 from hean.live.claims import Claims
 from hean.live.control import Commands, Running
@@ -45,7 +44,8 @@ from hean.live.safety import LOOK_S, Safety
 from hean.live.settings import LiveSettings
 from hean.live.socket import ControlSocket
 from hean.live.stall import LoopWatch
-from hean.live.streams import Rest, feed_at, rest_at
+from hean.live.streams import Feeds, PublicSide
+from hean.live.summary import shape_of, summary_of
 from hean.live.witness import Witness
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
@@ -108,13 +108,14 @@ class LiveEngine:
         self.system: TradingSystem
         self.gateway: Gateway
         self.reach: Reach
-        self.feed: LiveFeed
+        self.feed: Feeds
         self.recorder: Recorder
         self._signer = signer
         self._configured = configured or Configured()
         self._clock: LiveClock
         self._market: LiveMarket
         self._failed: asyncio.Future[None]
+        self._public: PublicSide
         self._tasks: set[asyncio.Task[None]] = set()
         self._governor = ConnectGovernor()
         self._budget = budget_for(endpoints, scale=parts.budget_scale)
@@ -129,14 +130,14 @@ class LiveEngine:
         async with AsyncExitStack() as stack:
             known = await self._open(stack)
             client = await stack.enter_async_context(self.parts.http(self.endpoints.rest))
-            rest = rest_at(self.endpoints, client, self.parts, self._budget)
-            listed = await load_listing(rest, self.settings.symbols)
+            public = self._public = PublicSide(self.endpoints, client, self.parts, self._budget)
+            listed = await public.listing(self.settings.symbols)
             self.epoch = self._next_epoch(known)
             self._connect(client)
             start = await self._start_row(known, listed)
             self.books = known or Books(start)
             self.books.admit(start.terms)
-            self._build(rest, listed, start)
+            self._build(public, listed, start)
             self._go_on(start)
             stack.push_async_callback(self._end_tasks)
             if self.parts.serves:
@@ -151,28 +152,7 @@ class LiveEngine:
 
     def summary(self) -> dict[str, Any]:
         """What this life came to, as JSON has it."""
-        ledger = self.system.portfolio.ledger
-        return {
-            "venue": self.settings.venue,
-            "market": self.settings.market,
-            "role": self.settings.role,
-            "account": self.account_id,
-            "epoch": self.epoch,
-            "seq": self.journal.head_seq,
-            "ticks": self.bus.seq,
-            "unreached_s": round(self.reach.unreached_s, 3),
-            "state_hash": self.state_hash(),
-            "level": self.safety.killswitch.level,
-            "missing": list(self.safety.gate.missing),
-            "is_ready": self.is_ready,
-            "open_orders": len(self.system.engine.open_orders()),
-            "positions": {
-                symbol: str(self.system.engine.position(symbol)) for symbol in self.settings.symbols
-            },
-            "fees": str(ledger.fees),
-            "equity": str(ledger.equity),
-            "slowest_commit_ms": round(self.recorder.slowest_s * 1e3, 3),
-        }
+        return summary_of(self)
 
     # ------------------------------------------------------------ before it begins
 
@@ -268,7 +248,7 @@ class LiveEngine:
         """Higher than every epoch before, and, by the clock, than one a restored backup forgot."""
         return max(self.parts.now() // S_NS, known.start.epoch + 1 if known else 0)
 
-    def _build(self, rest: Rest, listed: Mapping[str, Listed], start: Start) -> None:
+    def _build(self, public: PublicSide, listed: Mapping[str, Listed], start: Start) -> None:
         """The modules, the same as in every mode."""
         settings, books = self.settings, self.books
         self._market = LiveMarket(self.bus, settings.symbols, self.strategy)
@@ -295,25 +275,17 @@ class LiveEngine:
             state_hash=self.state_hash,
             witness=Witness(self.bus, self.system.governor, settings.symbols, door=self._objection),
         )
-        self.rules = Rules(rest, instruments, books.instruments, self.gateway.halts)
+        self.rules = Rules(public.listing, instruments, books.instruments, self.gateway.halts)
         self.rules.learn(listed)
         self._guard(instruments, listed)
         self.bus.tap(self.recorder.tap)
         self.bus.tap(self.safety.follow)
-        self.feed = feed_at(
-            self.endpoints,
-            rest,
-            listed,
-            bus=self.bus,
-            parts=self.parts,
-            governor=self._governor,
-            depth=settings.depth,
-        )
+        self.feed = public.feed(listed, bus=self.bus, governor=self._governor, depth=settings.depth)
 
     def _guard(self, instruments: Mapping[str, Instrument], listed: Mapping[str, Listed]) -> None:
         """Everything that compares, stops and takes back."""
         settings, gateway = self.settings, self.gateway
-        is_linear = settings.market == "linear"
+        is_margined = settings.market != "spot"
         quote = next(iter(listed.values())).quote
         ledger = self.system.portfolio.ledger
         self.reconciler = Reconciler(
@@ -323,7 +295,7 @@ class LiveEngine:
             reference=self._market.last_price,
             is_fresh=not self.books.is_compared,
             quote=quote,
-            cash=(lambda: ledger.cash) if is_linear else None,
+            cash=(lambda: ledger.cash) if is_margined else None,
             account=self.account_id,
         )
         self.system.add(self.reconciler)
@@ -338,7 +310,7 @@ class LiveEngine:
                 for symbol, row in listed.items()
                 if row.market_quantity_max is not None
             },
-            settle_asset=quote if is_linear else "",
+            settle_asset=quote if is_margined else "",
         )
         self.mishaps = Mishaps(
             self.system,
@@ -373,9 +345,18 @@ class LiveEngine:
             position_problem=self.reconciler.position_problem,
         )
         self.commands.running = Running(
-            safety.killswitch, safety.gate, self.bus.emit, self._settle, self.summary, claims
+            safety.killswitch,
+            safety.gate,
+            self.bus.emit,
+            self._settle,
+            self.summary,
+            claims,
+            name=self.system.ids.next_id,
+            seq=lambda: self.journal.head_seq,
+            shape=lambda: shape_of(self),
         )
         safety.restore(books.latched, books.baseline)
+        safety.directives.restore(books.wishes)
         self.gateway.restore(
             books.tracked(),
             books.seen,
@@ -414,6 +395,7 @@ class LiveEngine:
         facts = await key_facts(self.gateway.codec, self.gateway.questions, self.parts.http)
         verdict = KeyVerdict(facts.may_trade, facts.may_withdraw, facts.is_bound)
         self.safety.gate.know_key(verdict)
+        self.safety.directives.resume()
         if rank(self.safety.killswitch.level) >= rank(CANCEL_ALL):
             self.sweep.start()
 
@@ -432,6 +414,8 @@ class LiveEngine:
         """Return at *stop*. *Raises*: what ended the process before."""
         self._keep(self.recorder.flush_regularly())
         self._keep(self._look())
+        if EventType.FUNDING in self.strategy.consumed():
+            self._keep(self._public.tell_settled(self.settings.symbols, self.bus.emit))
         if self.parts.serves:
             watch = LoopWatch(
                 self.safety.killswitch,

@@ -55,7 +55,7 @@ class Job(msgspec.Struct, frozen=True):
 
     def check(self) -> None:
         """*Raises*: `ParameterInvalid` for what cannot be done."""
-        if self.policy == "flatten" and self.endpoints.market == "spot":
+        if self.policy == "flatten" and self.endpoints.market != "linear":
             raise ParameterInvalid(
                 "spot has no positions that an order could only reduce: a watchdog cannot tell "
                 "HEAN's coins from yours. Choose the policy cancel."

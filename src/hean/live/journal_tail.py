@@ -18,28 +18,34 @@ from hean.live.monitor import KINDS
 
 PAGE_ROWS = 2_000  # of one statement: a few milliseconds
 _HEAD = "SELECT max(seq) FROM record"
-_ROWS = (
-    "SELECT * FROM record WHERE seq > ? AND seq <= ?"
-    f" AND kind IN ({', '.join('?' * len(KINDS))}) ORDER BY seq"
-)
+_ROWS = "SELECT * FROM record WHERE seq > ? AND seq <= ?"
 
 
 class Look(NamedTuple):
     """*is_new*: the file is another one than at the last look, its rows begin anew; *is_gone*: the
-    folder is not the one of the first look any more.
+    folder is not the one of the first look any more; *has_more*: there are rows yet to be read.
     """
 
     head_seq: int
     records: list[Record]
     is_new: bool
     is_gone: bool = False
+    has_more: bool = False
 
 
 class JournalTail:
-    """The journal at *path*, there or not. Used from any thread, by one at a time."""
+    """The journal at *path*, there or not. Used from any thread, by one at a time. *kinds*: rows
+    that are read, all where none is named; *pages_max*: how many pages a look reads.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, kinds: tuple[str, ...] = KINDS, *, pages_max: int | None = None
+    ) -> None:
         self.path = path
+        self._kinds = kinds
+        self._pages_max = pages_max
+        wanted = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+        self._rows = f"{_ROWS}{wanted} ORDER BY seq"
         self._disk: SqliteDisk | None = None
         self._file: tuple[int, int] | None = None
         self._folder: tuple[int, int] | None = None
@@ -78,12 +84,15 @@ class JournalTail:
     def _read(self, disk: SqliteDisk, is_new: bool) -> Look:
         head_seq = int(str(disk.execute(_HEAD)[0][0] or 0))
         records: list[Record] = []
-        while self._seq < head_seq:
-            end_seq = min(self._seq + PAGE_ROWS, head_seq)
-            rows = disk.execute(_ROWS, (self._seq, end_seq, *KINDS))
+        seq, pages = self._seq, 0
+        while seq < head_seq and pages != self._pages_max:
+            end_seq = min(seq + PAGE_ROWS, head_seq)
+            rows = disk.execute(self._rows, (seq, end_seq, *self._kinds))
             records += [Record(*row) for row in rows]  # type: ignore[arg-type]  # column types
-            self._seq = end_seq
-        return Look(head_seq, records, is_new)
+            seq = end_seq
+            pages += 1
+        self._seq = seq  # not before all of it was read: what a failed look saw is seen again
+        return Look(head_seq, records, is_new, has_more=seq < head_seq)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from hean.core.types import OrderUnknown, Payload
 from hean.risk.killswitch import KillSwitch
+from hean.risk.levels import LOCKED
 from hean.strategies.base import Strategy
 from hean.venues.gateway import Gateway
 
@@ -48,6 +49,7 @@ class Ready:
     async def start(self) -> None:
         """The account is read and the market is there: go on trading."""
         await self._prepare()
+        self._strategy.is_locked = self._killswitch.level == LOCKED
         self._strategy.protect()
         for order in self._gateway.tracker.open_orders():
             if order.is_unknown and not order.is_quarantined:

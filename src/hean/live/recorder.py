@@ -24,6 +24,7 @@ COMPONENT = "journal"
 AT_ONCE = frozenset(
     {
         EventType.ORDER_FILLED,
+        EventType.FUNDING,
         EventType.KILLSWITCH_TRIGGERED,
         EventType.KILLSWITCH_RELEASED,
         EventType.COMMAND,
@@ -69,8 +70,8 @@ class Recorder:
         if fact.delivery is not Delivery.NEVER_DROPPED:
             if witness is None or not witness.is_news(fact):
                 return
-        elif is_forecast(fact):
-            return
+        elif isinstance(fact, Funding) and fact.is_forecast:
+            return  # told every second, moves no money
         journal = self.journal
         if journal.head_seq - self._hashed_seq >= STATE_HASH_EVERY:
             journal.append(
@@ -132,8 +133,3 @@ class Recorder:
         while True:
             await asyncio.sleep(FLUSH_S)
             self.commit()
-
-
-def is_forecast(fact: Payload) -> bool:
-    """A funding rate to come, told every second, moves no money."""
-    return isinstance(fact, Funding) and fact.mark_price is None

@@ -65,6 +65,7 @@ from hean.live.rows import (
     row_of,
 )
 from hean.portfolio.portfolio import book_fill, book_funding
+from hean.risk.directives import VERBS, Wishes
 from hean.risk.drawdown import Baseline
 from hean.risk.levels import Latched
 from hean.risk.triggers import BASELINE
@@ -108,12 +109,15 @@ class Books:
         self.wanted: dict[str, dict[str, Protection]] = {}
         """Of the last entry, by strategy and symbol."""
         self.seen: OrderedDict[str, None] = OrderedDict()
+        """Ids of executions and of funding payments that are booked."""
         self.cancels: set[str] = set()
         """Orders that somebody wanted cancelled."""
         self.claimed: dict[str, int] = {}
         """When a person said of an order what became of it, by the venue's clock."""
         self.latched = Latched()
         """The kill switch, as the journal has it."""
+        self.wishes = Wishes()
+        """Strategies that are off, and limits that people have set."""
         self.baseline: Baseline | None = None
         """What losses are measured from."""
         self.is_compared = False
@@ -338,12 +342,16 @@ class Books:
                 manager.on_absent(event)
             case EventType.ORDER_QUARANTINED:
                 manager.on_quarantined(event)
-            case EventType.FUNDING:
+            case EventType.FUNDING if fact.exec_id not in self.seen:
                 book_funding(self.ledger, fact)
+                if fact.exec_id:
+                    self._see(fact.exec_id)
             case EventType.KILLSWITCH_TRIGGERED:
                 self._halt(fact)
             case EventType.COMMAND if fact.verb == BASELINE:
                 self.baseline = msgspec.convert(fact.arguments, Baseline)
+            case EventType.COMMAND if fact.verb in VERBS:
+                self.wishes.hear(fact)
             case EventType.COMMAND if fact.verb == RESOLVE:
                 claimed = msgspec.convert(fact.arguments, Claimed)
                 self.claimed[claimed.order_id] = claimed.at_ns
@@ -386,14 +394,17 @@ class Books:
 
     def _book(self, fill: OrderFilled) -> None:
         book_fill(self.ledger, fill)
-        self.seen[fill.exec_id] = None
-        if len(self.seen) > SEEN_MAX:
-            self.seen.popitem(last=False)
+        self._see(fill.exec_id)
         owners = [fill.strategy_id] if not fill.is_forced else list(self.positions)
         for owner in owners:
             held = self.positions.setdefault(owner, {})
             before = held.get(fill.symbol, ZERO)
             held[fill.symbol] = before + part_of(fill, before, is_own=not fill.is_forced)
+
+    def _see(self, exec_id: str) -> None:
+        self.seen[exec_id] = None
+        if len(self.seen) > SEEN_MAX:
+            self.seen.popitem(last=False)
 
     def _rejected(self, rejected: OrderRejected, event: StampedEvent) -> None:
         order_id = rejected.order_id

@@ -6,12 +6,10 @@ grid finer than the books count in cannot be used: the symbol opens nothing new 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from hean._core import Instrument
-from hean.feeds.listing import Listed, load_listing
-from hean.feeds.rest_binance import BinanceRest
-from hean.feeds.rest_bybit import BybitRest
+from hean.feeds.listing import Listed
 from hean.live.recovery import is_grid_of
 from hean.venues.halts import Halts
 
@@ -19,25 +17,25 @@ REASON = "trading rules"
 
 
 class Rules:
-    """*instruments*: what governor and others size by, changed here; *counted*: the rules the books
-    count in.
+    """*load*: asks the venue; *instruments*: what governor and others size by, changed here;
+    *counted*: the rules the books count in.
     """
 
     def __init__(
         self,
-        rest: BybitRest | BinanceRest,
+        load: Callable[[Sequence[str]], Awaitable[dict[str, Listed]]],
         instruments: dict[str, Instrument],
         counted: Mapping[str, Instrument],
         halts: Halts,
     ) -> None:
-        self._rest = rest
+        self._load = load
         self._instruments = instruments
         self._counted = counted
         self._halts = halts
 
     async def reload(self) -> None:
         """Read them. *Raises*: `HeanError` when the venue does not tell; the old ones hold then."""
-        self.learn(await load_listing(self._rest, tuple(self._instruments)))
+        self.learn(await self._load(tuple(self._instruments)))
 
     def learn(self, listed: Mapping[str, Listed]) -> None:
         """Go by these from now on. What does not trade, or not by our grid, opens nothing new."""

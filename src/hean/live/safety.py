@@ -12,6 +12,7 @@ from decimal import Decimal
 from hean.core.types import Error, Event, KillswitchReleased, KillswitchTriggered
 from hean.live.latch import Latch
 from hean.live.settings import LiveSettings
+from hean.risk.directives import Directives
 from hean.risk.drawdown import Baseline
 from hean.risk.flatten import Flatten
 from hean.risk.killswitch import KillSwitch
@@ -53,11 +54,15 @@ class Safety:
             governor.instruments,
             reference=governor.reference,
             largest=largest,
-            strategy_id=system.strategy.name,
+            owners=system.owners,
         )
         self.protection = Protection(engine, strategy_id=system.strategy.name)
         self.gate = LiveGate(role=settings.role, account_id=account_id)
-        parts = (self.killswitch, self.triggers, self.flatten, self.protection, self.gate)
+        self.directives = Directives(governor, settings.account.hard_limits)
+        parts = (
+            self.killswitch, self.triggers, self.flatten, self.protection, self.gate,
+            self.directives,
+        )  # fmt: skip
         for module in parts:
             system.add(module)
         self.drawdown = system.drawdown

@@ -9,11 +9,11 @@ import msgspec
 
 from hean.core.module import Module
 from hean.core.parameters import Value
-from hean.feeds.rest import Market
 from hean.ml.serving import serving
 from hean.risk.live_gate import Role
 from hean.risk.triggers import KillLimits
 from hean.system import AccountSettings
+from hean.venues.endpoints import Markets
 
 
 class LiveSettings(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     """
 
     venue: str
-    market: Market
+    market: Markets
     role: Role
     symbols: tuple[str, ...]
     strategy: str

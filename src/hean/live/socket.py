@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`socket.py`: the door to the commands, a Unix socket of this machine that only its owner may
 open. Lines are short, connections few, silence ends them: whoever is at the other end cannot fill
-the memory of a trading process nor keep others out for long. It understands no command.
+the memory of a trading process, and who only waits keeps nobody out. It understands no command.
 """
 
 from __future__ import annotations
@@ -24,8 +24,15 @@ CONNECTIONS_MAX = 16  # watchdog, monitor, API, and people who press more than o
 IDLE_S = 60.0  # of a connection that asks nothing
 ASK_S = 10.0  # twice what a command may take
 PATH_BYTES_MAX = 107  # of the operating system
+ANSWER_BYTES_MAX = 1 << 20  # of a status with everything in it
 BY_NUMBER = "/proc/self/fd"  # where Linux shows open folders under short names
 PRIVATE_MASK = 0o177
+
+GONE = (FileNotFoundError, ConnectionRefusedError)
+"""Nobody listens there: no process, or one that ended. One that hangs up without an answer is not
+gone: it may serve too many at the moment, and it trades on.
+"""
+AGAIN_S = 0.1  # until such a one is asked once more, about what may be done twice
 
 Answer = Callable[[bytes, str], Awaitable[bytes]]
 
@@ -40,6 +47,7 @@ class ControlSocket:
         self._answer = answer
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._waiting: dict[asyncio.Task[Any], None] = {}  # who was silent for longest comes first
 
     async def start(self) -> None:
         """Listen. *Raises*: `EnvironmentFault` when no socket can be made there."""
@@ -74,23 +82,46 @@ class ControlSocket:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._tasks) >= CONNECTIONS_MAX:
+        if task is None or not self._has_place():
             writer.close()
             return
         self._tasks.add(task)
         try:
-            # Only `stop` cancels it; a stream's task that ends as cancelled is told as a failure.
+            # `stop`, or one who needs its place, cancels it; a stream's task that ends as cancelled
+            # is told as a failure.
             with suppress(OSError, EOFError, ValueError, asyncio.CancelledError):
-                await self._converse(reader, writer)
+                await self._converse(task, reader, writer)
         finally:
-            self._tasks.discard(task)
+            self._let_go(task)
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _has_place(self) -> bool:
+        """Whether there is one for one more: whoever only waits gives way."""
+        if len(self._tasks) < CONNECTIONS_MAX:
+            return True
+        longest = next(iter(self._waiting), None)
+        if longest is None:
+            return False
+        self._let_go(longest)
+        longest.cancel()
+        return True
+
+    def _let_go(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._waiting.pop(task, None)
+
+    async def _converse(
+        self,
+        task: asyncio.Task[Any],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         peer = _peer(writer)
         while True:
+            self._waiting[task] = None
             async with asyncio.timeout(IDLE_S):
                 line = await reader.readline()  # ValueError for a longer one
+            del self._waiting[task]
             if not line.endswith(b"\n"):
                 return
             writer.write(await self._answer(line, peer))
@@ -123,11 +154,25 @@ def address_of(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+async def ask_soon(
+    path: Path, document: dict[str, Any], *, timeout_s: float = ASK_S
+) -> dict[str, Any]:
+    """The same for one who does other things meanwhile. *Raises*: as `ask`."""
+    async with asyncio.timeout(timeout_s):
+        with address_of(path) as address:
+            reader, writer = await asyncio.open_unix_connection(address, limit=ANSWER_BYTES_MAX)
+        try:
+            writer.write(msgspec.json.encode(document) + b"\n")
+            answer = await reader.readline()
+        finally:
+            writer.close()
+    return _answer(path, answer)
+
+
 def ask(path: Path, document: dict[str, Any], *, timeout_s: float = ASK_S) -> dict[str, Any]:
     """Ask the process behind a control socket, and wait for its answer.
 
-    *Raises*: `OSError` when nobody answers there, `ConnectionRefusedError` and `FileNotFoundError`
-    when there is no process.
+    *Raises*: one of `GONE` when there is no process, another `OSError` when it does not answer.
     """
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
         line.settimeout(timeout_s)
@@ -136,6 +181,10 @@ def ask(path: Path, document: dict[str, Any], *, timeout_s: float = ASK_S) -> di
         line.sendall(msgspec.json.encode(document) + b"\n")
         with line.makefile("rb") as answers:
             answer = answers.readline()
+    return _answer(path, answer)
+
+
+def _answer(path: Path, answer: bytes) -> dict[str, Any]:
     try:
         found: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
     except msgspec.MsgspecError:

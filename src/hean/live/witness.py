@@ -102,7 +102,7 @@ class Witness:
         door = self._door(request.reduce_only)
         order_id = request.order_id or NAMELESS
         try:
-            rules = governor.report(request, order_id)
+            rules = governor.report(request, order_id, governor.context.clock.now_ns)
         except HeanError as error:
             return Judged(request.order_id, reference, equity.decimal, door, error=error.message)
         return Judged(request.order_id, reference, equity.decimal, door, rules)

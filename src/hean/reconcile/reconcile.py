@@ -8,7 +8,7 @@ and never clean.
 
 Compared are: positions of perpetuals by symbol, exactly; on spot the coins, as what the account
 held at the first reading and every execution since; open orders both ways; and, as a note only, the
-wallet of the quote coin against the ledger, whose rounding and funding are not the venue's.
+wallet of the quote coin against the ledger, whose rounding is not the venue's.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hean._core import Instrument, OrderEngine
+from hean.core.listing import pair_of
 from hean.core.module import Module, on
 from hean.core.types import (
     AccountRead,
     Command,
     Event,
     EventType,
+    Funding,
     OrderFilled,
     Position,
     Reconcile,
@@ -98,7 +100,7 @@ class Reconciler(Module):
         self._reference = reference
         self._account = account
         self._spot = {
-            symbol: symbol.removesuffix(quote)
+            symbol: pair_of(symbol).removesuffix(quote)
             for symbol, rules in instruments.items()
             if rules.kind == "spot"
         }
@@ -106,6 +108,7 @@ class Reconciler(Module):
         self._quarantined: set[str] = set()
         self._coins: dict[str, Decimal] | None = None  # what the account should hold of each
         self._unpaid = ZERO  # wallet minus ledger, as of the last reading
+        self._gap = ZERO  # what the last reading did not explain of it
         self._adopting: dict[str, Decimal] = {}  # emitted in this reading, not yet in the engine
         self._external: list[str] = []
         self._changes: list[Change] = []
@@ -153,6 +156,13 @@ class Reconciler(Module):
             if fill.fee:
                 self._change(fill.fee_asset or self._quote, -fill.fee, at_ns)
         del self._changes[:-CHANGES_MAX]
+
+    @on(EventType.FUNDING)
+    def on_funding(self, event: Event) -> None:
+        """A payment that a reading begun before it may show, or not."""
+        funding: Funding = event.data
+        if funding.amount is not None and funding.is_in_quote:
+            self._change(self._quote, funding.amount, funding.settled_ns or event.ts_ns)
 
     def _change(self, coin: str, amount: Decimal, at_ns: int) -> None:
         self._changes.append(Change(coin, amount, at_ns))
@@ -272,7 +282,7 @@ class Reconciler(Module):
                 text = "executions came in during the first reading: it cannot be compared with"
                 return [Difference(FIRST, Weight.OPEN, text)]
             venue = _venue(read)
-            names = sorted({*self._spot.values(), self._quote}) if self._spot else []
+            names = sorted({*self._spot.values()} | self._paid_from_wallet())
             self._coins = {name: venue.get(name, ZERO) for name in names}
             self._unpaid = venue.get(self._quote, ZERO) - self._ledger_cash()
         if not self._is_fresh:
@@ -366,17 +376,25 @@ class Reconciler(Module):
             return
         wallet = _venue(read).get(self._quote, ZERO)
         ours = self._coins.get(self._quote, self._ledger_cash() + self._unpaid)
-        if abs(wallet - ours) <= QUOTE_TOLERANCE:
+        gap, before = wallet - ours, self._gap
+        self._gap = gap
+        # Money is moved before it is told: funding and fees may be on their way.
+        if abs(gap) <= QUOTE_TOLERANCE or abs(gap - before) > QUOTE_TOLERANCE:
             return
+        self._gap = ZERO
         yield Difference(
             "wallet",
             Weight.NOTE,
             f"wallet {self._quote}: the venue has {wallet:f}, our executions explain {ours:f}; "
-            "a transfer, funding or a fee that was not told, taken as it is",
+            "a transfer, a fee or funding that was not told, taken as it is",
         )
         self._unpaid = wallet - self._ledger_cash()
-        if self._spot:
+        if self._quote in self._coins:
             self._coins[self._quote] = wallet
+
+    def _paid_from_wallet(self) -> set[str]:
+        """The quote coin where only spot is traded: with perpetuals the ledger knows better."""
+        return {self._quote} if self._spot and self._cash is None else set()
 
     def _ledger_cash(self) -> Decimal:
         return self._cash() if self._cash is not None else ZERO

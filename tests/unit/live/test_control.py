@@ -8,17 +8,26 @@ import json
 import os
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hean.core.module import IdSequence
 from hean.core.types import Event, EventType, KillswitchReleased, KillswitchTriggered
 from hean.errors import EnvironmentFault, QueueFull
 from hean.live.control import TEXT_MAX, Commands, Running
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
-from hean.live.socket import CONNECTIONS_MAX, LINE_BYTES_MAX, ControlSocket, address_of, ask
+from hean.live.socket import (
+    CONNECTIONS_MAX,
+    GONE,
+    LINE_BYTES_MAX,
+    ControlSocket,
+    address_of,
+    ask,
+)
 from hean.risk.killswitch import COOL_DOWN_S
 from hean.risk.live_gate import Configured, KeyVerdict, LiveGate, phrase_of
 from kill_desk import ACCOUNT, PHRASE, REASON, KillDesk
@@ -154,6 +163,29 @@ async def test_a_level_nobody_knows_is_refused_with_the_known_ones(
     assert office.desk.switch.level == "RUN"
 
 
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [
+        ("two\nlines\r\n", "two lines"),
+        ("\x1b[2Jgone \u202eesrever\u200b", "?[2Jgone ?esrever?"),
+        ("x" * 10_000, "x" * TEXT_MAX),
+        ("", "no reason given"),
+        ("\n", "no reason given"),
+        (None, "no reason given"),
+        (["a"], "no reason given"),
+    ],
+    ids=ascii,
+)
+async def test_a_stop_is_not_refused_for_the_looks_of_its_reason(
+    office: Office, reason: Any, kept: str
+) -> None:
+    office.open()
+    answer = await office.ask("kill", reason=reason)
+    assert (answer["ok"], answer["reason"]) == (True, kept)
+    assert office.latch.load().reason == kept
+    assert office.desk.switch.latched.reason == kept
+
+
 async def test_what_lacks_for_a_release_is_told_and_a_wrong_phrase_written_nowhere(
     office: Office,
 ) -> None:
@@ -190,9 +222,61 @@ async def test_the_phrase_of_this_boot_opens_the_gate_and_only_the_right_one(
         ["the phrase of this boot, typed by a person"],
     )
     right = await office.ask("confirm", phrase=phrase_of(ACCOUNT, "mainnet"))
-    assert right == {"ok": True, "missing": []}
+    assert right == {"ok": True, "missing": [], "seq": 0}
     assert office.gate.why == ""
     assert all("live " not in str(c.arguments) for c in office.desk.of(EventType.COMMAND))
+
+
+async def test_what_is_said_by_hand_becomes_facts_that_are_named_and_judged(
+    office: Office,
+) -> None:
+    office.open()
+    office.commands.running = replace(
+        office.commands.running, name=IdSequence(7).next_id, seq=lambda: 41
+    )
+    order = {"symbol": "BTC/USDT", "side": "BUY", "size": "0.01", "strategy_id": "mean"}
+    off = {"verb": "disable", "arguments": {"strategy": "mean"}, "actor": "operator:ann"}
+    said = [["ORDER_REQUEST", order], ["CANCEL_REQUEST", {"order_id": "h1"}], ["COMMAND", off]]
+    answer = await office.ask("say", facts=said)
+    assert answer == {"ok": True, "orders": ["h7-manu-1"], "seq": 41}
+    (request,) = office.desk.of(EventType.ORDER_REQUEST)
+    assert (request.symbol, request.strategy_id) == ("BTCUSDT", "manual"), "nobody else's name"
+    assert office.settled == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        None,
+        [],
+        [["ORDER_REQUEST"]],
+        ["ORDER_REQUEST"],
+        [["CANCEL_REQUEST", {"order_id": "h1"}]] * 51,
+        [["ORDER_FILLED", {"order_id": "h1", "fill_price": "1", "filled_qty": "1"}]],
+        [["ORDER_REQUEST", {"symbol": "BTCUSDT", "side": "BUY", "size": "lots"}]],
+        [["ORDER_REQUEST", {"symbol": "BTCUSDT", "side": "BUY", "size": "1", "order_id": "h1"}]],
+        [["ORDER_REQUEST", {"symbol": "BTCUSDT", "side": "BUY", "size": "1", "type": "STOP"}]],
+        [["COMMAND", {"verb": "release", "arguments": {}, "actor": "risk:ann"}]],
+        [["COMMAND", {"verb": "disable", "arguments": {"strategy": "mean"}, "actor": ""}]],
+        [["COMMAND", {"verb": "limits", "arguments": {"no_such": "1"}, "actor": "risk:ann"}]],
+    ],
+)
+async def test_nothing_else_can_be_said_and_nothing_of_it_enters(
+    office: Office, facts: Any
+) -> None:
+    office.open()
+    office.commands.running = replace(office.commands.running, name=IdSequence(7).next_id)
+    assert (await office.ask("say", facts=facts))["ok"] is False
+    office.desk.say()
+    for kind in (EventType.ORDER_REQUEST, EventType.CANCEL_REQUEST, EventType.COMMAND):
+        assert not office.desk.of(kind)
+
+
+async def test_a_look_tells_what_the_gate_lacks_and_costs_no_hash(office: Office) -> None:
+    assert await office.ask("look") == {"ok": True, "state": "starting"}
+    office.open()
+    answer = await office.ask("look")
+    assert (answer["state"], answer["missing"]) == ("running", list(office.gate.missing))
 
 
 async def test_heartbeats_are_told_to_the_triggers_and_answered_with_progress(
@@ -226,9 +310,7 @@ async def test_what_needs_books_is_refused_while_there_are_none(office: Office) 
         b'{"verb": 7}',
         b'{"verb": "KILL"}',
         b'{"verb": "kill", "level": ["LOCKED"]}',
-        b'{"verb": "kill", "reason": "two\\nlines"}',
         b'{"verb": "kill", "by": "\\ud800"}',
-        b'{"verb": "kill", "reason": "' + b"x" * (TEXT_MAX + 1) + b'"}',
         b'{"verb": "submit", "symbol": "BTCUSDT"}',
     ],
 )
@@ -290,25 +372,47 @@ async def test_a_line_without_end_is_cut_off(door: ControlSocket) -> None:
     writer.close()
 
 
-async def test_too_many_connections_keep_nobody_out_for_good(door: ControlSocket) -> None:
+async def test_connections_that_only_wait_keep_nobody_out(door: ControlSocket) -> None:
     lines = [await opened(door.path) for _ in range(CONNECTIONS_MAX)]
-    for _, writer in lines:
+    for _, writer in (*lines[1:], lines[0]):
         writer.write(b'{"verb": "status"}\n')
     for reader, _ in lines:
         assert json.loads(await reader.readline())["ok"]
-    reader, writer = await opened(door.path)
-    assert await reader.read() == b""
-    writer.close()
-    lines[0][1].close()
-    await lines[0][1].wait_closed()
-    while True:
-        try:
-            assert (await asyncio.to_thread(ask, door.path, {"verb": "status"}))["ok"]
-            break
-        except ConnectionError:
-            continue
-    for _, writer in lines[1:]:
+    for number in range(3):  # each takes the place of who waits longest
+        assert (await asyncio.to_thread(ask, door.path, {"verb": "kill"}))["ok"]
+        assert await lines[number + 1][0].read() == b"", "the longest silent is let go"
+        lines.append(await opened(door.path))
+        lines[-1][1].write(b'{"verb": "status"}\n')
+        assert json.loads(await lines[-1][0].readline())["ok"]
+    lines[0][1].write(b'{"verb": "status"}\n')
+    assert json.loads(await lines[0][0].readline())["ok"], "who spoke later stays"
+    for _, writer in lines:
         writer.close()
+
+
+async def test_with_all_at_work_one_more_is_hung_up_on(office: Office, tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(line: bytes, peer: str) -> bytes:
+        await go_on.wait()
+        return await office.commands.answer(line, peer)
+
+    control = ControlSocket(tmp_path / "control.sock", slow)
+    await control.start()
+    lines = [await opened(control.path) for _ in range(CONNECTIONS_MAX)]
+    for _, writer in lines:
+        writer.write(b'{"verb": "kill"}\n')
+    await asyncio.sleep(0.1)
+    with pytest.raises(ConnectionError) as hung_up:
+        await asyncio.to_thread(ask, control.path, {"verb": "kill"})
+    assert not isinstance(hung_up.value, GONE)
+    go_on.set()
+    for reader, writer in lines:
+        assert json.loads(await reader.readline())["ok"]
+        writer.close()
+    await control.stop()
+    with pytest.raises(GONE):
+        await asyncio.to_thread(ask, control.path, {"verb": "kill"})
 
 
 async def test_the_socket_of_a_dead_process_is_replaced(office: Office, tmp_path: Path) -> None:

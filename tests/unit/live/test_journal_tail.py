@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,47 @@ def test_each_row_of_interest_is_told_once_and_the_rest_only_counts(path: Path) 
     second = tail.look()
     assert (second.head_seq, seqs(second), second.is_new) == (4, [3], False)
     assert tail.look() == Look(4, [], False)
+    journal.close()
+
+
+def test_every_kind_is_told_to_who_asks_for_all_and_a_long_journal_bit_by_bit(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_tail, "PAGE_ROWS", 7)
+    journal, tail = written(path), JournalTail(path, (), pages_max=2)
+    for _ in range(29):
+        journal.append("POSITION", b"", ts_ns=2)
+    journal.commit()
+    looks = [tail.look() for _ in range(3)]
+    assert [(seqs(look)[0], seqs(look)[-1], look.has_more) for look in looks] == [
+        (1, 14, True),
+        (15, 28, True),
+        (29, 30, False),
+    ]
+    journal.close()
+
+
+def test_what_a_look_that_failed_has_seen_is_seen_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_tail, "PAGE_ROWS", 7)
+    journal, tail = written(path), JournalTail(path, ())
+    assert seqs(tail.look()) == [1]
+    for _ in range(20):
+        journal.append("POSITION", b"", ts_ns=2)
+    journal.commit()
+    execute, asked = SqliteDisk.execute, []
+
+    def once(self: SqliteDisk, sql: str, given: tuple[object, ...] = ()) -> object:
+        asked.append(sql)
+        if len(asked) == 3:  # the second page
+            raise sqlite3.OperationalError("disk I/O error")
+        return execute(self, sql, given)
+
+    monkeypatch.setattr(SqliteDisk, "execute", once)
+    with pytest.raises(sqlite3.OperationalError):
+        tail.look()
+    assert seqs(tail.look()) == list(range(2, 22))
     journal.close()
 
 

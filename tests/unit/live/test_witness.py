@@ -80,7 +80,7 @@ def test_writing_it_down_reserves_nothing(desk: JournalDesk) -> None:
     desk.signal("h1-hand-1", size=Decimal("0.01"))
     request = OrderRequest(BTC, Side.BUY, Decimal("0.1"), order_id="h1-hand-2", strategy_id="hand")
     before = desk.engine.canonical_bytes()
-    rules = desk.system.governor.report(request, "h1-hand-2")
+    rules = desk.system.governor.report(request, "h1-hand-2", desk.clock.now_ns)
     assert desk.engine.canonical_bytes() == before
     assert rules[0] == ("data", "fresh", "fresh", False)
 

@@ -17,6 +17,7 @@ from hean.core.types import (
     AccountRead,
     Command,
     EventType,
+    Funding,
     OpenOrder,
     OrderFilled,
     OrderQuarantined,
@@ -64,6 +65,11 @@ class Books:
         balances = (("USDT", Decimal(wallet)),)
         began_ns = self.desk.clock.now_ns
         self.desk.say(AccountRead(began_ns, is_complete, orders, positions, balances))
+
+    def pay(self, amount: str, exec_id: str, *, settled_s: float = 0.0) -> None:
+        settled_ns = self.desk.clock.now_ns + int(settled_s * SECOND_NS)
+        paid = Decimal(amount)
+        self.desk.say(Funding(BTC, 0.0001, 0, 60_000.0, exec_id, paid, "USDT", settled_ns))
 
     def verdicts(self) -> list[bool]:
         return [told.clean for told in self.desk.of(EventType.RECONCILE)]
@@ -270,8 +276,11 @@ def test_an_order_the_venue_does_not_list_is_not_clean_until_it_is_in_quarantine
 
 
 def test_money_that_comes_or_goes_is_noted_once_and_taken_as_it_is():
+    """By the second reading that shows it: money moves before it is told."""
     books = Books()
     books.read()
+    books.read(wallet="12000", after_s=30)
+    assert books.last().differences == ()
     books.read(wallet="12000", after_s=30)
     assert books.last().clean
     assert "12000" in books.last().differences[0]
@@ -290,6 +299,27 @@ def test_what_our_own_trading_earned_is_no_difference_of_the_wallet():
     books.read(wallet="10097")
     assert books.last().differences == ()
     assert first in {fill.order_id for fill in books.desk.of(EventType.ORDER_FILLED)}
+
+
+def test_a_funding_payment_explains_the_wallet_whichever_is_told_first():
+    books = Books()
+    books.read()
+    books.pay("-1.25", "e1")
+    books.read(wallet="9998.75", after_s=30)
+    assert books.last().differences == ()
+    books.read(wallet="10000.25", after_s=30)  # received, and not told yet
+    books.pay("1.5", "e2")
+    books.read(wallet="10000.25", after_s=30)
+    assert books.last().differences == ()
+
+
+def test_a_reading_in_which_funding_is_paid_says_nothing_of_the_wallet():
+    books = Books()
+    books.read()
+    for number in range(3):  # each time told, and not shown by the reading begun before
+        books.pay("-1.25", f"e{number}", settled_s=60)
+        books.read(after_s=30)
+        assert books.last().differences == ()
 
 
 def test_a_position_is_shown_to_agree_only_by_a_reading_that_is_late_enough():
