@@ -115,7 +115,7 @@ BANK = [
     ),
     Bug(
         order_bugs.executions_are_forgotten_at_restart,
-        ("I-06", "I-10", *MAYBE_HERE),
+        ("I-01", "I-06", "I-10", *MAYBE_HERE),
         busy("maker", **deaths(6, 300, 2.0), **dials({**BY_HAND, "at_s": 3.0})),
     ),
     Bug(record_bugs.bytes_leave_before_their_row, ("I-05",), busy("takers")),
@@ -219,6 +219,12 @@ BANK = [
         ("I-16",),
         busy("takers", venue="bybit", limits=HASTY),
     ),
+    Bug(
+        record_bugs.funding_is_reckoned_here,
+        ("I-01",),
+        busy("takers", net=NetFaults(cut_every_s=6.0)),
+    ),
+    Bug(record_bugs.payment_in_a_hole_is_lost, ("I-21",), busy("takers", venue="binance")),
     Bug(record_bugs.fees_in_coins_stay_in_the_books, ("I-13", "I-14"), on_spot("brackets")),
     *AMENDMENTS,
     *FOUND,

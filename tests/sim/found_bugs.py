@@ -155,7 +155,7 @@ CLOCK_JUMPS = {
     "match": {"op": "cancel"},
 }
 CANCELS_LOST = {"dial": "timeout_lost", "probability": 0.3, "match": {"op": "cancel"}}
-ORDERS_LOST = {"dial": "timeout_lost", "probability": 0.3}
+ORDERS_LOST = {"dial": "timeout_lost", "probability": 0.6}
 LATE = {"dial": "timeout_late", "probability": 0.3, "delay_s": 8.0, "held": "engine"}
 NAMELESS = {"dial": "garbage_body", "probability": 0.3, "accepted": False, "form": "missing_id"}
 POOR = {"dial": "balance_short", "at_s": 6.0, "for_s": 5.0, "match": {"market": "linear"}}
@@ -164,7 +164,7 @@ LOGIN_STALLS = (
     {"dial": "private_cut", "at_s": 6.0},
     {"dial": "stall", "at_s": 6.2, "for_s": 20.0, "pongs": False},
 )
-FRAMES_LOST = {"dial": "frame_lost", "probability": 0.3}
+FILLS_LOST = {"dial": "frame_lost", "probability": 0.5, "match": {"topic": "execution"}}
 EARLY_STOP = (Order(0.03, "kill", {"level": "HALT_NEW", "reason": "an exercise"}),)
 
 FOUND = (
@@ -183,7 +183,7 @@ FOUND = (
     Bug(
         order_ends_before_its_fill_is_told,
         ("I-14",),
-        busy("monkey", venue="bybit", **dials(FRAMES_LOST)),
+        busy("monkey", venue="bybit", **dials(FILLS_LOST)),
     ),
     Bug(fees_are_left_out, ("I-01",), busy("takers")),
     Bug(old_data_is_good_enough, ("I-12",), busy("takers", venue="bybit", **dials(BOOK_STALLS))),

@@ -11,22 +11,27 @@ from functools import wraps
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from hean._core import Ledger
 from hean.core.journal import Journal
 from hean.core.module import IdSequence
-from hean.core.types import Event, EventType
+from hean.core.types import Event, EventType, Funding
 from hean.errors import JournalWriteFailed
 from hean.execution.coin_fees import CoinFees
-from hean.live import recorder
+from hean.live import recorder, recovery
 from hean.live.engine import LiveEngine
 from hean.live.recorder import Recorder
 from hean.live.recovery import Books
 from hean.live.rows import SENT, Sent, row_bytes
+from hean.portfolio import portfolio
 from hean.portfolio.portfolio import Portfolio
 from hean.reconcile.reconcile import Reconciler
 from hean.risk.risk_governor import RiskGovernor
 from hean.secret import Secret
 from hean.strategies.base import Strategy
+from hean.venues.reports import Listing, Settlement
+from hean.venues.settlements import Settlements
 from hean.venues.signing import Signer
 
 Patch = pytest.MonkeyPatch
@@ -212,6 +217,27 @@ def fill_is_booked_twice(patch: Patch) -> None:
         self.ledger.book(event.data)
 
     patch.setattr(Portfolio, "on_filled", twice)
+
+
+def funding_is_reckoned_here(patch: Patch) -> None:
+    """Funding is booked by rate and mark price on what is held when it is told, not as paid."""
+    book = portfolio.book_funding
+
+    def reckoned(ledger: Ledger, funding: Funding) -> bool:
+        return book(ledger, replace(funding, amount=None))
+
+    for module in (portfolio, recovery):
+        patch.setattr(module, "book_funding", reckoned)
+
+
+def payment_in_a_hole_is_lost(patch: Patch) -> None:
+    """Funding is believed to the stream alone; nobody asks for what it left out."""
+
+    async def nothing(self: Settlements, began_ns: int) -> Listing[Settlement]:
+        self._first_ns = self._first_ns or began_ns
+        return Listing(())
+
+    patch.setattr(Settlements, "read", nothing)
 
 
 def fees_in_coins_stay_in_the_books(patch: Patch) -> None:

@@ -49,7 +49,7 @@ def test_a_desk_that_counts_wrong_cannot_make_the_engine_send_too_much(monkeypat
         return replace(seen, free=job.lots)
 
     monkeypatch.setattr(AlgoDesk, "_view", greedy)
-    outcome = Trial(busy("slices")(3)).run()
+    outcome = Trial(busy("slices", safety_steps=4_000)(3)).run()
     assert outcome.broken is None
     assert outcome.fills > 10
 

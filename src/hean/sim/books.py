@@ -6,15 +6,17 @@ disk. Both know only what an auditor would: ids, quantities, money, order of eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
+from operator import attrgetter
 from typing import Any
 
 from hean.core.journal import Record
 from hean.core.types import (
     AmendApproved,
     EventType,
+    Funding,
     KillswitchTriggered,
     OrderApproved,
     OrderFilled,
@@ -23,6 +25,7 @@ from hean.core.types import (
 from hean.live import rows
 from hean.live.rows import Sent, Start, row_of
 from hean.sim.audit import Audit
+from hean.twin.market import TwinMarket
 from hean.twin.orders import (
     Event,
     Execution,
@@ -53,14 +56,18 @@ def signed(side: str, quantity: Decimal) -> Decimal:
 
 @dataclass(slots=True)
 class VenueBooks:
-    """What happened at the exchange. *orders*: by client id, those that our requests made; *taken*:
-    ids of our form that orders of somebody else bear.
+    """What happened at the exchange. *name*: of a market, by which it is kept here; *orders*: by
+    client id, those that our requests made; *taken*: ids of our form that orders of somebody else
+    bear.
     """
 
+    name: Callable[[TwinMarket], str] = attrgetter("symbol")
     orders: dict[str, Order] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     times_made: dict[str, int] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
+    payments: list[Execution] = field(default_factory=list)
+    """Funding that was settled."""
     position: dict[str, Decimal] = field(default_factory=dict)
     """By symbol: everything that traded in the account, less the fees taken of it."""
     own_position: dict[str, Decimal] = field(default_factory=dict)
@@ -73,6 +80,8 @@ class VenueBooks:
         match event:
             case OrderEvent():
                 self._order(event, is_asked)
+            case ExecutionEvent() if event.execution.kind == "funding":
+                self.payments.append(event.execution)
             case ExecutionEvent():
                 self._execution(event.execution)
 
@@ -109,12 +118,13 @@ class VenueBooks:
         by then: coins that are there are no position.
         """
         for execution in self.executions.values():
-            if execution.ts_ns < began_ns and not self.has_made(execution.order):
-                self.position[execution.market.symbol] -= _change(execution)
+            is_coins = execution.market.listing.market == "spot"
+            if is_coins and execution.ts_ns < began_ns and not self.has_made(execution.order):
+                self.position[self.name(execution.market)] -= _change(execution)
 
     def _execution(self, execution: Execution) -> None:
         self.executions[str(execution.number)] = execution
-        symbol, change = execution.market.symbol, _change(execution)
+        symbol, change = self.name(execution.market), _change(execution)
         self.lots.setdefault(symbol, execution.market.listing.lot)
         self.position[symbol] = self.position.get(symbol, ZERO) + change
         if execution.kind in FORCED or self.has_made(execution.order):
@@ -127,7 +137,7 @@ class VenueBooks:
                 order.left
                 for order in self.orders.values()
                 if order.is_open
-                and order.market.symbol == symbol
+                and self.name(order.market) == symbol
                 and order.side == side
                 and not (order.reduce_only or order.close_all)
             ),
@@ -154,6 +164,7 @@ class JournalBooks:
     sent: dict[tuple[str, str], int] = field(default_factory=dict)
     fills: dict[str, OrderFilled] = field(default_factory=dict)
     filled: dict[str, Decimal] = field(default_factory=dict)
+    payments: dict[str, Funding] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)
     placed: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
@@ -217,6 +228,8 @@ class JournalBooks:
                 self.amends.setdefault(fact.order_id, []).append(fact)
             case EventType.ORDER_FILLED:
                 self._fill(fact)
+            case EventType.FUNDING if fact.exec_id:
+                self._payment(fact)
             case EventType.ORDER_PLACED:
                 self.placed.add(fact.order_id)
             case EventType.ORDER_CANCELLED:
@@ -248,6 +261,11 @@ class JournalBooks:
         self.position[fill.symbol] = self.position.get(fill.symbol, ZERO) + change
         key = (fill.strategy_id, fill.symbol)
         self.by_strategy[key] = self.by_strategy.get(key, ZERO) + change
+
+    def _payment(self, fact: Funding) -> None:
+        if fact.exec_id in self.payments:
+            self.problems.append(("I-01", f"payment {fact.exec_id} was told twice"))
+        self.payments[fact.exec_id] = fact
 
     def _kill(self, fact: KillswitchTriggered) -> None:
         self.kills += 1

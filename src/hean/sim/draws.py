@@ -17,11 +17,16 @@ from hean.sim.net import NetFaults
 from hean.sim.recipes import DIALS, SERIOUS, set_at
 from hean.sim.scenario import PATHS, PLACES, SAFETY_STEPS, WORKLOADS, Kill, Order, Scenario
 from hean.sim.world import stream
+from hean.venues.endpoints import BOTH
 
 KILLS_MAX = 8
 STRICT_FRACTION = 0.25  # one rejection too many ends the trading of such a run
 BUSY_FRACTION = 2 / 3  # of the seeds; the rest trade as often as they like, many of them hardly
 FOCUS_FRACTION = 0.35  # of the seeds are about one kind of fault and one state of orders
+BOTH_FRACTION = 0.05  # of the seeds trade both markets of one account
+PAIR = ("BTCUSDT@spot", "BTCUSDT@perp")
+PAIRED = ("legs", "legs", "funding", "basis")
+PAIRED_STEPS = 3  # times the usual: a strategy on bars must have seen some
 STEPS_PER_S = 140.0  # of virtual time, about: faults that begin once begin within the run
 
 
@@ -47,8 +52,10 @@ def calm(seed: int) -> Scenario:
 def draw(seed: int, *, safety_steps: int = SAFETY_STEPS) -> Scenario:
     """The scenario of a seed."""
     base = msgspec.structs.replace(calm(seed), safety_steps=safety_steps)
-    horizon_s = safety_steps / STEPS_PER_S
-    if stream(seed, "is focused").random() < FOCUS_FRACTION:
+    if stream(seed, "two markets").random() < BOTH_FRACTION:
+        base = _in_both(base, stream(seed, "pair"))
+    horizon_s = base.safety_steps / STEPS_PER_S
+    if base.market != BOTH and stream(seed, "is focused").random() < FOCUS_FRACTION:
         return focused(base, stream(seed, "focus"))
     rng = stream(seed, "begins")
     begins_s = 0.0 if rng.random() < 0.25 else rng.uniform(1.5, 0.4 * horizon_s)
@@ -59,9 +66,23 @@ def draw(seed: int, *, safety_steps: int = SAFETY_STEPS) -> Scenario:
         net=_net(stream(seed, "net faults")),
         disk=_disk(stream(seed, "disk faults")),
         dials=_dials(stream(seed, "dials"), base.venue, base.market, horizon_s),
-        kills=_kills(stream(seed, "kills"), safety_steps),
+        kills=_kills(stream(seed, "kills"), base.safety_steps),
         orders=_orders(stream(seed, "people"), horizon_s),
         skews=_skews(stream(seed, "clock"), horizon_s),
+    )
+
+
+def _in_both(base: Scenario, rng: random.Random) -> Scenario:
+    """The same with coins against a perpetual. What trades one symbol may sell what it does not
+    hold, so only what has two legs is drawn.
+    """
+    return msgspec.structs.replace(
+        base,
+        venue="bybit",
+        market=BOTH,
+        symbols=PAIR,
+        workload=rng.choice(PAIRED),
+        safety_steps=PAIRED_STEPS * base.safety_steps,
     )
 
 
@@ -142,5 +163,6 @@ def _dials(
     for name, recipe in DIALS.items():
         chance, fields = rng.random(), recipe(rng, venue)
         if chance < (0.02 if name in SERIOUS else 0.08):
-            found.append(set_at(name, fields, market, horizon_s))
+            where = market if market != BOTH else rng.choice(("linear", "spot"))
+            found.append(set_at(name, fields, where, horizon_s))
     return tuple(found)

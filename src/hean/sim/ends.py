@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ends.py`: when everything has been honest for a while. `unsettled` says what is not explained
-yet; `check` compares the three sets of books, to the last unit: orders, fills, fees, positions.
+yet; `check` compares the three sets of books, to the last unit: orders, fills, fees, funding,
+positions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from hean.twin.orders import Execution, Order
 if TYPE_CHECKING:
     from hean.sim.run import Trial
 
-TOLD = frozenset({"ORDER_PLACED", "ORDER_FILLED", "ORDER_CANCELLED", "ORDER_ABSENT"})
+TOLD = frozenset({"ORDER_PLACED", "ORDER_FILLED", "ORDER_CANCELLED", "ORDER_ABSENT", "FUNDING"})
+MS_NS = 1_000_000
 FEE_GRAIN = Decimal("0.00000001")  # venues print fees so finely
 DOUBTFUL = frozenset({"SENT", "INTENT", "UNKNOWN", "QUARANTINE"})
 
@@ -54,6 +56,7 @@ class Ends:
             reasons.append(why)
         if not self._trial.checks.journal.is_clean and not lost:
             reasons.append("not reconciled")
+        reasons += [f"payment {name} is not told" for name in self._untold()]
         return reasons or self._differences(engine) or self._alone(engine)
 
     def _lost(self) -> set[str]:
@@ -74,6 +77,7 @@ class Ends:
         for difference in self._differences(engine):
             checks.fail("I-22", difference)
         self._executions()
+        self._payments(engine)
         self._fold(engine)
         self._attribution()
         self._ledger(engine)
@@ -96,7 +100,7 @@ class Ends:
             if name not in checks.venue.orders and name not in lost and not is_here_alone:
                 found.append(f"{name} is {order['status']} here and was never at the venue")
         for market in self._trial.exchange.markets:
-            symbol = market.symbol
+            symbol = self._trial.exchange.name(market)
             there = checks.venue.held(symbol)
             here = engine.system.engine.position(symbol)
             if here != there:
@@ -142,6 +146,46 @@ class Ends:
         extra = here.keys() - there.keys() - others
         checks.require("I-01", not extra, lambda: f"booked and not at the venue: {sorted(extra)}")
 
+    def _settled(self) -> dict[str, Execution]:
+        """Funding that the exchange settled since the account was first read, by its id."""
+        checks, name_of = self._trial.checks, self._trial.exchange.name_of
+        return {
+            name_of(each): each
+            for each in checks.venue.payments
+            if each.ts_ns // MS_NS * MS_NS >= checks.journal.first_ns
+        }
+
+    def _untold(self) -> list[str]:
+        """Payments that are not in the journal."""
+        return sorted(self._settled().keys() - self._trial.checks.journal.payments.keys())
+
+    def _payments(self, engine: Any) -> None:
+        """Each payment is in the journal with its amount, no other is, and the ledger has received
+        their sum.
+        """
+        checks, there = self._trial.checks, self._settled()
+        here = checks.journal.payments
+        for name, payment in there.items():
+            fact = here.get(name)
+            is_booked = (
+                fact is not None
+                and fact.amount is not None
+                and abs(fact.amount + payment.fee) <= FEE_GRAIN
+                and fact.symbol == self._trial.exchange.name(payment.market)
+            )
+            checks.require(
+                "I-01", is_booked, partial("{} at the venue, {} in the journal".format, name, fact)
+            )
+        extra = here.keys() - there.keys()
+        checks.require("I-01", not extra, lambda: f"never settled: {sorted(extra)}")
+        booked = engine.system.portfolio.ledger.funding_total
+        paid = sum((each.fee for each in there.values()), ZERO)
+        checks.require(
+            "I-01",
+            abs(booked + paid) <= FEE_GRAIN * len(there),
+            lambda: f"funding {booked} in the ledger, {-paid} at the venue",
+        )
+
     def _fold(self, engine: Any) -> None:
         """The rows on the disk give the state of the engine, also when the venue's facts come
         twice.
@@ -178,7 +222,7 @@ class Ends:
             what, here, there = "fees", ledger.fees, sum((each.fee for each in trades), ZERO)
         else:
             there = sum(map(_cash_of, trades), checks.journal.starts[0].account.cash)
-            what, here = "cash", ledger.cash
+            what, here = "cash", ledger.cash - ledger.funding_total
         checks.require(
             "I-01",
             abs(here - there) <= FEE_GRAIN * len(trades) or checks.has_others,
@@ -220,7 +264,8 @@ class Ends:
             order["status"] == "QUARANTINE" or order["client_order_id"] in lost
             for order in orders.open_orders()
         )
-        if is_doubtful or strategy.is_open or strategy.is_flat:
+        is_refused = not any(strategy.position.values())  # it wants a pair, and gets nothing of it
+        if is_doubtful or strategy.is_open or strategy.is_flat or is_refused:
             return []
         held = {symbol: str(qty) for symbol, qty in strategy.position.items()}
         return [f"the pair is neither whole nor flat: {held}"]
@@ -243,9 +288,11 @@ class Ends:
 
 
 def _cash_of(execution: Execution) -> Decimal:
-    """What a piece that traded on spot brought in quote coins; a fee in others cost none."""
+    """What a piece that traded brought in quote coins; a fee in others cost none."""
     listing = execution.market.listing
     fee = execution.fee if execution.fee_coin == listing.quote else ZERO
+    if listing.market == "linear":
+        return execution.realized - fee
     return -signed(execution.side, execution.quantity * execution.price) - fee
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hean.core.parameters import Value
 from hean.live.engine import LiveEngine
@@ -24,13 +24,14 @@ from hean.sim.exchange import CASH, KEY, SECRET
 from hean.sim.process import Process
 from hean.sim.workloads import WORKLOADS
 from hean.system import AccountSettings
-from hean.venues.endpoints import endpoints_for
+from hean.venues.endpoints import Markets, endpoints_for
 from hean.venues.signing import Signer
 
 if TYPE_CHECKING:
     from hean.sim.run import Trial
 
 FOLDER = Path("/sim")
+BAR = "1s"  # as many decisions as a run has seconds
 NAMELESS = "sim"  # Binance's futures do not say whose account it is
 LENIENT = KillLimits(
     rejects=None,
@@ -50,11 +51,11 @@ Main = Callable[[], Coroutine[Any, Any, None]]
 def engine_of(trial: Trial, process: Process) -> tuple[LiveEngine, Main]:
     """An engine for one life, and its life."""
     scenario = trial.scenario
-    given: dict[str, Value] = {"pace": scenario.pace, "spot": scenario.market == "spot"}
-    symbols = tuple(market.symbol for market in trial.exchange.markets)
+    given: dict[str, Value] = {"pace": scenario.pace, "spot": scenario.market != "linear"}
+    symbols = tuple(map(trial.exchange.name, trial.exchange.markets))
     settings = LiveSettings(
         scenario.venue,
-        "spot" if scenario.market == "spot" else "linear",
+        cast(Markets, scenario.market),
         "testnet",
         symbols,
         scenario.workload,
@@ -63,6 +64,7 @@ def engine_of(trial: Trial, process: Process) -> tuple[LiveEngine, Main]:
         given=given,
         account=AccountSettings(cash=CASH, limits=scenario.limits),
         seed=scenario.seed,
+        bar=BAR,
         kill_limits=KillLimits() if scenario.is_strict else LENIENT,
     )
     engine = LiveEngine(

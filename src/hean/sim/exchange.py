@@ -18,10 +18,12 @@ from hean.twin.faults.board import Faults
 from hean.twin.faults.settings import Setting
 from hean.twin.ledger import TwinLedger
 from hean.twin.listing import listing_for
-from hean.twin.market import TwinMarket
+from hean.twin.market import Settlement, TwinMarket
 from hean.twin.orders import Execution
 from hean.twin.venue import TwinVenue
 from hean.twin.wire import Dialect, Reply, Request
+from hean.venues.bybit_both import name_of, place_of
+from hean.venues.endpoints import BOTH
 
 KEY, SECRET = "sim-canary-key-4f1c", "sim-canary-secret-9a27"
 CASH = Decimal(100_000)
@@ -30,7 +32,12 @@ TICK_S = 0.25  # how often streams with a rhythm speak; a real venue does ten ti
 STEP_S = 0.5  # how often the market moves
 LEVELS = 25
 MILLI = Decimal("0.001")
-MINUTE_NS = 60_000_000_000
+S_NS = 1_000_000_000
+FIRST_FUNDING_S = (2.0, 12.0)  # most runs are longer, and see several settlements
+RATE_MAX = 0.0005  # settled, either way
+PAST_RATES = 60  # before the run, for whoever judges by them
+PAST_STEP_S = 28_800.0
+PAST_END_S = 600.0  # the last of them, so long before
 START_PRICES = {"BTCUSDT": 60_000, "ETHUSDT": 3_000}
 
 
@@ -48,7 +55,9 @@ class MarketPath:
 
 
 class SimExchange:
-    """An exchange of one venue and one market. *limits_scale*: multiplies its rate limits."""
+    """An exchange of one venue. *market*: the one it has, or both; *symbols*: by HEAN's names;
+    *limits_scale*: multiplies its rate limits.
+    """
 
     tick_s, step_s, levels = TICK_S, STEP_S, LEVELS
 
@@ -69,7 +78,7 @@ class SimExchange:
         self.ledger = TwinLedger()
         self.venue = TwinVenue(venue, now=self.now, rng=world.rng("ids"), ledger=self.ledger)
         for symbol in symbols:
-            self._list(venue, market, symbol)
+            self._list(venue, *(place_of(symbol) if market == BOTH else (market, symbol)))
         self.account = self._account(venue, market)
         self.key = Key(KEY, SECRET, self.account, frozenset({"read", "trade"}))
         keys = {KEY: self.key}
@@ -115,13 +124,26 @@ class SimExchange:
         with self._asked():
             self.dialect.received(session, text)
 
+    def name(self, market: TwinMarket) -> str:
+        """What HEAN calls it."""
+        if self.kind != BOTH:
+            return market.symbol
+        return name_of("spot" if market.listing.market == "spot" else "linear", market.symbol)
+
     def name_of(self, execution: Execution) -> str:
-        """The id under which the engine books a piece that traded."""
+        """The id under which the engine books a piece that traded, or funding."""
+        number, symbol = str(execution.trade_number), self.name(execution.market)
         if self.venue.exchange == "bybit":
             from hean.twin.bybit.words import execution_id
 
-            return f"{execution.market.symbol}-{execution_id(execution)}"
-        return f"{execution.market.symbol}-{execution.trade_number}"
+            number = execution_id(execution)
+        if execution.kind != "funding":
+            return f"{symbol}-{number}-{execution.side}"
+        if self.venue.exchange == "bybit":
+            return f"{symbol}-{number}"
+        from hean.twin.binance.usdm_records import FIRST_ID
+
+        return f"{symbol}-funding-{FIRST_ID + execution.number}"
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
@@ -155,7 +177,7 @@ class SimExchange:
         self.venue.market_depth(market, bids, asks, is_snapshot=True, is_event=True)
         mark = market.price(middle)
         market.marked(self.now(), mark, mark)
-        self.on_price(market.symbol, market.mark)
+        self.on_price(self.name(market), market.mark)
         for _ in range(min(int(rng.expovariate(1.0 / path.trades)) if path.trades else 0, 5)):
             is_buy = rng.random() < 0.5
             ticks = (asks if is_buy else bids)[rng.randrange(3)][0]
@@ -181,9 +203,23 @@ class SimExchange:
         market = TwinMarket(listing_for(venue, kind, symbol), seed=self.world.seed)
         price = Decimal(START_PRICES[symbol])
         market.last = market.mark = market.index = price
-        span_ns = market.listing.funding_minutes * MINUTE_NS
-        market.next_funding_ns = (self.now() // span_ns + 1) * span_ns
+        rng = self.world.rng(f"funding {symbol}")
+        market.listing.funding_minutes = 1
+        market.funding_rate = Decimal(f"{rng.uniform(-RATE_MAX, RATE_MAX):.8f}")
+        market.next_funding_ns = self.now() + int(rng.uniform(*FIRST_FUNDING_S) * S_NS)
+        if kind == "linear":
+            self._past_rates(market)
         self.venue.markets[kind, symbol] = market
+
+    def _past_rates(self, market: TwinMarket) -> None:
+        """Longs have paid, more or less: funding is worth collecting."""
+        rng = self.world.rng(f"past funding {market.symbol}")
+        usual = rng.uniform(0.0, RATE_MAX)
+        last_ns = self.now() - int(PAST_END_S * S_NS)
+        for back in range(PAST_RATES - 1, -1, -1):
+            at_ns = last_ns - int(back * PAST_STEP_S * S_NS)
+            rate = Decimal(f"{rng.gauss(usual, RATE_MAX / 10):.8f}")
+            market.settlements.append(Settlement(at_ns, rate, market.mark))
 
     def _account(self, venue: str, kind: str) -> Account:
         coins = {"USDT": CASH}

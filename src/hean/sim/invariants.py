@@ -60,7 +60,7 @@ class Checks:
         engine: Callable[[], Any | None],
         heard_s: Callable[[], float],
     ) -> None:
-        self.venue = VenueBooks()
+        self.venue = VenueBooks(exchange.name)
         self.journal = JournalBooks()
         self.broken: Broken | None = None
         self.checked = 0
@@ -207,7 +207,7 @@ class Checks:
         kills, releases = self.journal.kills, self.journal.releases
         self.journal.read(rows)
         self.checked += len(rows)
-        if is_first and self.journal.first_ns and self._exchange.kind == "spot":
+        if is_first and self.journal.first_ns and self._exchange.kind != "linear":
             self.venue.coins_before(self.journal.first_ns)
         for name, what in self.journal.problems:
             self.fail(name, what)
@@ -272,13 +272,14 @@ class Checks:
         approval = self.journal.approvals.get(name)
         if approval is None:
             return
+        is_spot = order.market.listing.market == "spot"
         same = (
-            approval.symbol == order.market.symbol
+            approval.symbol == self._exchange.name(order.market)
             and approval.side.value == order.side
             and (approval.price == order.price or approval.price is None)
             and (order.quantity == approval.size or approval.reduce_only)
             and order.quantity <= approval.size
-            and (order.reduce_only or not approval.reduce_only or self._exchange.kind == "spot")
+            and (order.reduce_only or not approval.reduce_only or is_spot)
         )
         self.require(
             "I-04",
@@ -307,9 +308,12 @@ class Checks:
             self._within_limits(order)
 
     def _within_limits(self, order: Order) -> None:
-        """By the exchange's own books: what may be held after everything open has traded."""
-        symbol, side = order.market.symbol, order.side
-        held = signed(side, self.venue.own_held(symbol))
+        """By the exchange's own books: what may be held after everything open has traded. An exit
+        that was approved after the order is never refused, so it may take away what the order was
+        judged against.
+        """
+        symbol, side = self._exchange.name(order.market), order.side
+        held = signed(side, self.venue.own_held(symbol)) - self._reduced_since(order)
         worst = held + self.venue.open_orders(symbol, side)
         least = min((price for _, where, price in self._prices if where == symbol), default=ZERO)
         limits = self._scenario.limits
@@ -329,6 +333,22 @@ class Checks:
             "I-07", count <= most, lambda: f"{order.client_id}: {count} open orders of {most}"
         )
 
+    def _reduced_since(self, order: Order) -> Decimal:
+        """What exits on its side have traded that were approved after it."""
+        approved_ns = self.journal.approved_ns
+        since_ns = approved_ns[order.client_id]
+        return sum(
+            (
+                trade.quantity
+                for trade in self.venue.executions.values()
+                if trade.order is not None
+                and (trade.market, trade.side) == (order.market, order.side)
+                and approved_ns.get(trade.order.client_id, 0) > since_ns
+                and self._reduces(trade.order)
+            ),
+            ZERO,
+        )
+
     def _reduces(self, order: Order) -> bool:
         """By its approval: spot orders reduce without saying so to the venue."""
         approval = self.journal.approvals.get(order.client_id)
@@ -340,7 +360,7 @@ class Checks:
             self.has_others = True  # the venue acts on its own from here on
         if order is None or not order.reduce_only or not self.venue.has_made(order):
             return
-        after = self.venue.position[execution.market.symbol]
+        after = self.venue.position[self._exchange.name(execution.market)]
         before = after - signed(execution.side, execution.quantity)
         is_less = abs(after) <= abs(before) and after * before >= 0
         self.require(
@@ -358,8 +378,9 @@ class Checks:
     # ------------------------------------------------------------ the engine acts
 
     def follow(self, engine: Any) -> None:
-        """An engine was built: nobody in it sees a fill that is not on the disk."""
+        """An engine was built: nobody in it sees a fill or payment that is not on the disk."""
         engine.bus.subscribe(EventType.ORDER_FILLED, self._fill_was_told)
+        engine.bus.subscribe(EventType.FUNDING, self._payment_was_told)
 
     def _fill_was_told(self, event: CoreEvent) -> None:
         fill = event.data
@@ -367,6 +388,14 @@ class Checks:
             "R-03",
             fill.exec_id in self.journal.fills,
             lambda: f"fill {fill.exec_id} was told before it was on the disk",
+        )
+
+    def _payment_was_told(self, event: CoreEvent) -> None:
+        name = event.data.exec_id
+        self.require(
+            "R-03",
+            not name or name in self.journal.payments,
+            lambda: f"payment {name} was told before it was on the disk",
         )
 
     # ------------------------------------------------------------ after each step

@@ -18,6 +18,7 @@ Require = Callable[[str, bool, Callable[[], str]], None]
 ORDERS_MAX = {
     ("bybit", "linear"): (10, 1.0),
     ("bybit", "spot"): (20, 1.0),
+    ("bybit", "spot+linear"): (30, 1.0),
     ("binance", "linear"): (300, 10.0),
     ("binance", "spot"): (100, 10.0),
 }

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from hean.errors import HeanError, StateError
+from hean.net.budget import Priority
 from hean.sim.coverage import Coverage
 from hean.sim.disk import DiskFaults, SimDisk
 from hean.sim.ends import Ends
@@ -39,6 +40,7 @@ LOOK_S = 0.93  # between two looks whether all is settled; not in step with the 
 # with it, and what leaves at this very moment has no answer yet
 LIVENESS_S = 120.0  # RELIABILITY 4.4
 SILENCE_S = 600.0  # more, where a ban made us silent for that long
+LIMITED_S = 60.0  # more, where the venue's limit on questions was used up
 SILENT = frozenset({"ip_banned", "maintenance", "key_refused", "rate_limited"})
 RESTART_S = 5.0  # after a process that ended by itself: a supervisor does not hurry
 EXITS_MAX = 40  # a process that ends by itself so often does not start any more
@@ -96,7 +98,8 @@ class Trial:
         self.ends = Ends(self)
         self.calm_s = 0.0
         """Since when nothing goes wrong and a process is there."""
-        self._has_waited = False
+        self._has_waited = self._was_limited = False
+        self._exits_in_calm = 0
         self._settled = 0
         self._is_over = False
         self.net.on_fault = self.disk.on_fault = self.coverage.met
@@ -222,9 +225,10 @@ class Trial:
             self.world.later(down_s, self._live)
 
     def _exited(self, why: str) -> None:
-        """It ended by itself."""
+        """It ended by itself: while things go wrong it may, as often as its start meets one."""
         self.exits.append(why or "stopped")
-        if len(self.exits) > EXITS_MAX:
+        self._exits_in_calm += self.is_calm
+        if self._exits_in_calm > EXITS_MAX:
             self.checks.fail("I-21", f"ended by itself {EXITS_MAX} times, at last: {why}")
 
     # ------------------------------------------------------------ liveness
@@ -245,7 +249,18 @@ class Trial:
         """How much longer the venue's wishes and our own manners may keep us from acting."""
         if SILENT.intersection(self.scenario.kinds()):
             return SILENCE_S
-        return CONNECTS_S if self._has_waited else 0.0
+        if self._has_waited:
+            return CONNECTS_S
+        return LIMITED_S if self._was_limited else 0.0
+
+    def _is_limited(self) -> bool:
+        """Whether earlier lives have used up what the venue lets us ask in a minute."""
+        engine = self.engine
+        if engine is None or not engine.is_ready:
+            return False
+        gateway = engine.gateway
+        left = gateway._budget.headroom_fraction(gateway.questions.ticks_ns())
+        return bool(left * 100 <= 100 - Priority.QUERY)
 
     def _look(self) -> None:
         """Is everything explained?"""
@@ -253,6 +268,7 @@ class Trial:
             self.calm_s = self.world.now_s()  # it is not there yet
         elif self.checks.manners.must_wait(self.process):
             self._has_waited = True
+        self._was_limited = self._was_limited or self._is_limited()
         reasons = self.ends.unsettled()
         self._settled = 0 if reasons else self._settled + 1
         allowed_s = LIVENESS_S + self._silence_s()

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from hean.core.listing import pair_of
 from hean.sim.disk import DiskFaults
 from hean.sim.exchange import START_PRICES, MarketPath
 from hean.sim.net import NetFaults
 from hean.twin.faults.dials import DIALS as DIAL_TABLE
 from hean.twin.faults.settings import read_setting
+from hean.venues.endpoints import BOTH
 
 SAFETY_STEPS = 2_500
 STEPS_MAX = 50_000
@@ -23,6 +25,7 @@ PLACES = (
     ("binance", "linear", 3),
     ("bybit", "spot", 1),
     ("binance", "spot", 1),
+    ("bybit", BOTH, 0),  # drawn apart, for coins against a perpetual
 )
 PATHS = {
     "quiet": MarketPath(0.00005, trades=0.5),
@@ -33,7 +36,9 @@ PATHS = {
     "silent": MarketPath(0.0001, trades=0.0),
 }
 WORKLOADS = ("takers", "maker", "brackets", "desk", "monkey")
-"""What is drawn; two legs need two symbols, and with slices are asked for by name."""
+"""What is drawn."""
+BY_NAME = ("legs", "basis", "funding", "slices")
+"""What is asked for by name: two legs need two symbols."""
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -83,7 +88,7 @@ class Scenario(msgspec.Struct, frozen=True):
         """What cannot be played, in words."""
         known = {
             "path": (self.path, list(PATHS)),
-            "workload": (self.workload, [*WORKLOADS, "legs", "slices"]),
+            "workload": (self.workload, [*WORKLOADS, *BY_NAME]),
             "venue and market": (f"{self.venue} {self.market}", [f"{v} {m}" for v, m, _ in PLACES]),
         }
         found = [
@@ -91,7 +96,7 @@ class Scenario(msgspec.Struct, frozen=True):
             for name, (given, names) in known.items()
             if given not in names
         ]
-        if not self.symbols or not set(self.symbols) <= START_PRICES.keys():
+        if not self.symbols or not set(map(pair_of, self.symbols)) <= START_PRICES.keys():
             found.append(f"symbols {self.symbols}; known: {', '.join(START_PRICES)}")
         if not 0 < self.safety_steps <= STEPS_MAX:
             found.append(f"safety_steps {self.safety_steps}; allowed: 1 to {STEPS_MAX}")

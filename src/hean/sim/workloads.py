@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`workloads.py`: strategies that keep the engine busy. None of them wants to earn anything: they
 make orders of every kind in every state, cancel them at bad moments, and one of them asks for what
-no sane strategy would. Their chance comes from their context, as that of any strategy.
+no sane strategy would. Their chance comes from their context, as that of any strategy. Two of the
+product's own strategies are here as they are, with parameters at which noise is worth a trade.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from hean.core.module import on
 from hean.core.parameters import Parameter
 from hean.core.types import CancelRequest, Event, EventType, OrderRequest, OrderType, Side, Signal
 from hean.strategies.base import Strategy
+from hean.strategies.basis import BasisArbitrage
+from hean.strategies.funding import FundingHarvester
 from hean.strategies.legs import TwoLegs
 
 AMOUNT = 300.0  # quote money of one order: a few of them fit into every limit
@@ -244,7 +247,7 @@ class Legs(TwoLegs, Workload):
         if len(self._prices) < 2:
             return
         if self.is_flat:
-            sign = self.chance.choice((1, -1))
+            sign = 1 if self.p.spot else self.chance.choice((1, -1))
             first, second = (AMOUNT / self._prices[each] for each in self.symbols)
             self.open_legs(
                 self.own_lot(self.symbols[0], sign * first),
@@ -253,6 +256,43 @@ class Legs(TwoLegs, Workload):
             )
         elif self.is_open or self.chance.random() < 0.1:
             self.close_legs(as_of_seq=seq)
+
+
+NOISE = {"notional": AMOUNT, "cost": 0.0}
+BASIS = {"window": 20, "entry": 0.5, "exit": 0.4, "stop": 200.0, "hold": 4, "margin": 0.0}
+HARVEST = {"certainty": 0.0, "basis_stop": 0.0005}
+
+
+class Basis(BasisArbitrage, Workload):
+    """Coins against a perpetual, as the product trades the distance of their prices."""
+
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        *BasisArbitrage.parameters,
+        *Workload.parameters,
+    )
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, {**NOISE, **BASIS, **(given or {})})
+
+    def _decide(self, away: float, sigma: float, *, price: float, event: Event) -> None:
+        if not self.is_resting:
+            super()._decide(away, sigma, price=price, event=event)
+
+
+class Funding(FundingHarvester, Workload):
+    """Coins against a perpetual, as the product collects funding."""
+
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        *FundingHarvester.parameters,
+        *Workload.parameters,
+    )
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, {**NOISE, **HARVEST, **(given or {})})
+
+    def _decide(self, coins: float, perpetual: float, *, seq: int) -> None:
+        if not self.is_resting:
+            super()._decide(coins, perpetual, seq=seq)
 
 
 class Slices(Workload):
@@ -280,5 +320,6 @@ class Slices(Workload):
 
 
 WORKLOADS: dict[str, type[Workload]] = {
-    each.name: each for each in (Takers, Maker, Brackets, Desk, Monkey, Legs, Slices)
+    each.name: each
+    for each in (Takers, Maker, Brackets, Desk, Monkey, Legs, Basis, Funding, Slices)
 }

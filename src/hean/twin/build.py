@@ -16,13 +16,13 @@ from typing import Any, Literal
 import msgspec
 
 from hean.errors import EnvironmentFault, ParameterInvalid
-from hean.feeds.generated import DEFAULT, GeneratedMarket
+from hean.feeds.generated import DEFAULT, KNOWN, GeneratedMarket
 from hean.feeds.history import load_history
 from hean.twin.account import Account, Key
 from hean.twin.control import Control
 from hean.twin.faults.board import Faults
 from hean.twin.ledger import TwinLedger
-from hean.twin.listing import listing_for
+from hean.twin.listing import is_listed, listing_for
 from hean.twin.market import TwinMarket
 from hean.twin.player import GeneratedScript, RecordedScript, Script, play
 from hean.twin.server import TwinServer
@@ -165,16 +165,17 @@ class Twin:
         settings = self.settings
         if settings.files:
             return self._recorded()
-        known = [model.symbol for model in DEFAULT]
+        known = {model.symbol: model for model in KNOWN}
         for symbol in settings.symbols:
             if symbol not in known:
                 raise ParameterInvalid(
                     f"--symbols: got {symbol!r}; the generated market has {', '.join(known)}."
                 )
-        models = [m for m in DEFAULT if not settings.symbols or m.symbol in settings.symbols]
+        models = [known[symbol] for symbol in settings.symbols] or list(DEFAULT)
         for kind in MARKETS:
             for model in models:
-                self._list(kind, model.symbol)
+                if is_listed(settings.exchange, kind, model.symbol):
+                    self._list(kind, model.symbol)
         market = GeneratedMarket(seed=settings.seed, symbols=models, start_ns=START_NS)
         return GeneratedScript(self.venue, market)
 

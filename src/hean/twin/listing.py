@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hean._core import Instrument
-from hean.data.instruments import fees_for, instrument_for, tiers_of
+from hean.data.instruments import fees_for, instrument_for, is_known, tiers_of
 
 COINS = ("USDT", "USDC", "BTC", "ETH", "BNB", "EUR", "USD")  # quote coins, longest match first
 BANDS = {"bybit": Decimal("0.05"), "binance": Decimal("0.05")}  # of the mark price, linear
@@ -32,6 +32,7 @@ PRICES_MAX = {  # in ticks
 }
 LIQUIDATION_FEE = Decimal("0.0125")
 FUNDING_MINUTES = 480
+KINDS = {"linear": "perp", "spot": "spot"}  # as the table of instruments calls them
 
 
 @dataclass(slots=True)
@@ -98,6 +99,11 @@ class Listing:
         return f"{quantity:.{self.quantity_decimals}f}"
 
 
+def is_listed(exchange: str, market: str, symbol: str) -> bool:
+    """Whether its rules are known."""
+    return is_known(exchange, KINDS[market], symbol)
+
+
 def listing_for(
     exchange: str, market: str, symbol: str, *, tick: str | None = None, lot: str | None = None
 ) -> Listing:
@@ -109,11 +115,11 @@ def listing_for(
     tiers = tiers_of(f"{exchange}.perp.{symbol}") if market == "linear" else []
     rules = None
     if tick is None or lot is None:
-        rules = instrument_for(exchange, "perp" if market == "linear" else "spot", symbol)
+        rules = instrument_for(exchange, KINDS[market], symbol)
         step, size = Decimal(str(rules.tick_size)), Decimal(str(rules.lot_size))
     else:
         step, size = Decimal(tick), Decimal(lot)
-    fees = fees_for(exchange, "perp" if market == "linear" else "spot")
+    fees = fees_for(exchange, KINDS[market])
     largest = LOTS_MAX[exchange, market] * size
     prints_eight = exchange == "binance" and market == "spot"
     return Listing(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILLS_KEPT = 20_000  # per account, as many as its orders
 INCOMES_KEPT = 20_000
+FIRST_ID = 9_000_000_000
 
 
 @dataclass(slots=True)
@@ -29,7 +30,6 @@ class Records:
     incomes: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=INCOMES_KEPT))
     is_multi: bool = False
     """Multi-assets mode; the twin's accounts hold one coin, so it changes nothing else."""
-    _last: int = 9_000_000_000
 
     def note(self, execution: Execution) -> None:
         """Keep an execution and what it earned or cost."""
@@ -44,7 +44,6 @@ class Records:
             self._income("COMMISSION", -execution.fee, execution, trade=trade)
 
     def _income(self, kind: str, amount: Decimal, execution: Execution, *, trade: str) -> None:
-        self._last += 1
         row = {
             "symbol": execution.market.symbol,
             "incomeType": kind,
@@ -52,7 +51,7 @@ class Records:
             "asset": execution.fee_coin,
             "info": trade or kind,
             "time": ms(execution.ts_ns),
-            "tranId": self._last,
+            "tranId": FIRST_ID + execution.number,  # unique among incomes of a kind
             "tradeId": trade,
         }
         self.incomes.append(row)

@@ -409,6 +409,5 @@ class FillStorm(Storm):
 
     def _reduces(self, order: Order) -> bool:
         """A reduction that was forgotten while its position went has nothing to fill."""
-        side, where = order.side, order.position_side
-        has_part = bool(reducible(order.account, order.market, side, where))
-        return has_part or not order.reduce_only
+        side, where = order.side, order.position_side  # coins are no position to look at
+        return not order.reduce_only or bool(reducible(order.account, order.market, side, where))
