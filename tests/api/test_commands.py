@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from hean.demo import SEATS, SYMBOLS
+
 PATIENCE_S = 120.0
 pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
 
@@ -91,7 +93,8 @@ def test_the_demo_trades_and_ends_with_a_report(tmp_path: Path) -> None:
     with started(*words, folder=folder) as (process, _):
         assert process.wait(PATIENCE_S) == 0
     found = json.loads(summary.read_text())
-    assert found["events"] > 100 and found["symbols"] == ["BTCUSDT", "ETHUSDT"]
+    assert found["events"] > 100 and found["symbols"] == list(SYMBOLS)
+    assert [each["name"] for each in found["strategies"][:-1]] == [seat.name for seat in SEATS]
     assert "<svg" in (folder / "demo-report.html").read_text()
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)  # nothing of its group is left

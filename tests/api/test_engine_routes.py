@@ -137,6 +137,7 @@ async def test_an_order_that_makes_no_sense_names_its_field(tmp_path: Path) -> N
         assert (await desk.ask("GET", "/orders"))[1] == []
 
 
+@pytest.mark.control("C-07")
 async def test_the_stream_tells_whoever_says_who_they_are(tmp_path: Path) -> None:
     async with face_desk(tmp_path) as desk:
         await desk.engine.start()
@@ -170,6 +171,7 @@ async def test_the_stream_tells_whoever_says_who_they_are(tmp_path: Path) -> Non
             assert (again["snapshot"], again["seq"]) == (False, frame["seq"] + 1)
 
 
+@pytest.mark.control("C-07")
 async def test_who_is_revoked_or_too_many_is_let_go(tmp_path: Path) -> None:
     async with face_desk(tmp_path) as desk:
         tokens = desk.face.api.access.tokens
@@ -199,3 +201,19 @@ async def _closing(socket: Any) -> Any:
         yield message
         if message.type.name in ("CLOSE", "CLOSED", "CLOSING"):
             return
+
+
+async def test_on_paper_there_is_no_gate_to_open_and_no_venue_to_disagree(tmp_path: Path) -> None:
+    async with face_desk(tmp_path) as desk:
+        assert (await desk.ask("GET", "/live"))[1]["missing"] == ["no engine runs"]
+        assert (await desk.ask("GET", "/reconcile"))[0] == 409
+        await desk.engine.start()
+        gate = (await desk.ask("GET", "/live"))[1]
+        assert (gate["mode"], gate["is_open"], gate["live_trading"]) == ("PAPER", False, False)
+        status, refused = await desk.ask("POST", "/live/confirm", {"confirm_phrase": "live 1"})
+        assert (status, refused["code"]) == (409, "StateError")
+        compared = (await desk.ask("GET", "/reconcile"))[1]
+        assert (compared["is_clean"], compared["differences"]) == (True, [])
+        claim = {"order_id": "h1-x-1", "claim": "ended", "phrase": "x", "reason": "y"}
+        assert (await desk.ask("POST", "/reconcile/resolve", claim))[0] == 404
+        assert (await desk.ask("GET", "/engine/status"))[1]["is_followed"] is False

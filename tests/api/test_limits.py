@@ -16,6 +16,8 @@ from hean.api.limits import KEYS_MAX as BUCKETS_MAX
 from hean.api.permissions import Limit, Role
 from hean.api.problems import Refused
 
+pytestmark = pytest.mark.control("C-15")
+
 
 @pytest.fixture
 def desk(lasting_desk: Desk) -> Desk:
@@ -80,6 +82,7 @@ def test_guessing_locks_out_for_longer_each_time(desk: Desk):
     assert codes(desk, "GET", "/positions", guess, 1) == [401]
 
 
+@pytest.mark.control("C-39")
 def test_a_locked_address_may_not_pair_and_its_owner_gets_in(desk: Desk):
     code = desk.api.access.pairings.issue(Role.ADMIN)
     wrong = [desk.client.post("/pair", json={"code": "x"}).status_code for _ in range(6)]
@@ -88,6 +91,7 @@ def test_a_locked_address_may_not_pair_and_its_owner_gets_in(desk: Desk):
     assert codes(desk, "GET", "/positions", desk.as_role(Role.VIEWER), 1) == [200]
 
 
+@pytest.mark.control("C-39")
 def test_a_pairing_code_counts_once_and_for_five_minutes(desk: Desk):
     code = desk.api.access.pairings.issue(Role.TRADER)
     answer = desk.client.post("/pair", json={"code": code})
@@ -143,6 +147,7 @@ def order(desk: Desk, key: str | None, body: dict, role: Role = Role.TRADER):
     return desk.client.post("/orders", json=body, headers=headers)
 
 
+@pytest.mark.control("C-18")
 def test_the_same_order_twice_is_one_order_and_one_answer(desk: Desk):
     first, second = (order(desk, "a", {"qty": "1"}) for _ in range(2))
     assert first.content == second.content and first.status_code == second.status_code
@@ -152,6 +157,7 @@ def test_the_same_order_twice_is_one_order_and_one_answer(desk: Desk):
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
+@pytest.mark.control("C-18")
 def test_the_same_key_with_another_body_is_refused(desk: Desk):
     order(desk, "b", {"qty": "1"})
     answer = order(desk, "b", {"qty": "2"})
@@ -164,6 +170,7 @@ def test_the_same_key_with_another_body_is_refused(desk: Desk):
     assert desk.engine.reached == ["POST /orders"]
 
 
+@pytest.mark.control("C-18")
 def test_a_key_is_required_for_orders_and_belongs_to_its_token(desk: Desk):
     answer = order(desk, None, {"qty": "1"})
     assert (answer.status_code, answer.json()["code"]) == (400, "IdempotencyKeyMissing")

@@ -41,6 +41,7 @@ def stop(desk: Desk, headers: dict[str, str], **rest):
     )  # fmt: skip
 
 
+@pytest.mark.control("C-05")
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "127.0.0.1.nip.io", "localhost.evil.example", "localhost:8000:1", "",
@@ -61,6 +62,7 @@ def test_our_own_hosts_are_answered(desk: Desk, host: str):
     assert desk.client.get("/health/live", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.control("C-04")
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_a_page_of_another_origin_is_refused(desk: Desk, origin: str):
     headers = {"Origin": origin, "X-HEAN-Request": "1", "Sec-Fetch-Site": "same-origin"}
@@ -73,6 +75,7 @@ def test_a_page_of_another_origin_is_refused(desk: Desk, origin: str):
     assert desk.engine.reached == []
 
 
+@pytest.mark.control("C-04")
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
 def test_what_a_browser_calls_foreign_is_refused(desk: Desk, site: str):
     answer = stop(desk, {"Sec-Fetch-Site": site, "X-HEAN-Request": "1"})
@@ -87,6 +90,7 @@ def test_a_link_from_elsewhere_opens_and_a_hidden_read_does_not(desk: Desk):
     assert stop(desk, headers | {"X-HEAN-Request": "1"}).status_code == 403
 
 
+@pytest.mark.control("C-04")
 def test_a_browser_names_itself_and_a_program_need_not(desk: Desk):
     own = {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin"}
     answer = stop(desk, own)
@@ -107,6 +111,7 @@ def preflight(desk: Desk, origin: str, method: str = "POST"):
     )
 
 
+@pytest.mark.control("C-06")
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_a_preflight_of_another_origin_is_refused(desk: Desk, origin: str):
     answer = preflight(desk, origin)
@@ -114,6 +119,7 @@ def test_a_preflight_of_another_origin_is_refused(desk: Desk, origin: str):
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.control("C-06")
 def test_a_listed_origin_is_let_in_by_name_and_without_cookies(desk: Desk):
     answer = preflight(desk, LISTED)
     assert answer.status_code == 204
@@ -130,6 +136,7 @@ def test_a_listed_origin_is_let_in_by_name_and_without_cookies(desk: Desk):
     assert refused.headers["access-control-allow-origin"] == LISTED  # its page may read why
 
 
+@pytest.mark.control("C-06")
 def test_no_origin_is_listed_by_default(tmp_path: Path):
     desk = Desk(tmp_path)
     for origin in (LISTED, "null", "https://sub.localhost", "http://localhost.evil", "*"):
@@ -137,6 +144,7 @@ def test_no_origin_is_listed_by_default(tmp_path: Path):
     assert preflight(desk, "http://localhost:8000").status_code == 405  # its own, which needs none
 
 
+@pytest.mark.control("C-06")
 @pytest.mark.parametrize("origin", ["*", "https://*.example", "desk.example", "null",
                                     "https://desk.example/", "https://desk.example/x"])  # fmt: skip
 def test_only_whole_origins_can_be_listed(tmp_path: Path, origin: str):
@@ -144,12 +152,14 @@ def test_only_whole_origins_can_be_listed(tmp_path: Path, origin: str):
         Desk(tmp_path, origins=[origin])
 
 
+@pytest.mark.control("C-05")
 @pytest.mark.parametrize("host", ["*", "*.example", "desk:8000", "http://desk"])
 def test_only_plain_names_can_be_hosts(tmp_path: Path, host: str):
     with pytest.raises(ParameterInvalid, match="allowed host"):
         Desk(tmp_path, hosts=[host])
 
 
+@pytest.mark.control("C-04")
 @pytest.mark.parametrize(
     "kind",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",

@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +89,43 @@ async def test_nothing_else_is_given(page: Page, path: str) -> None:
     assert refused.value.status == 404
     _, body = await asked(page, path, accept="text/html")
     assert b"secret" not in body and b"style-nonce" in body
+
+
+def test_an_installed_package_finds_the_page_that_came_with_it(tmp_path: Path, root: Path) -> None:
+    """A folder as the wheel makes it: the package, the page inside it, no source tree beside it."""
+    source, package = root / "src" / "hean", tmp_path / "site-packages" / "hean"
+    (package / "api").mkdir(parents=True)
+    for path in (*source.iterdir(), *(source / "api").iterdir()):
+        target = package / path.relative_to(source)
+        if path.name == "page.py":
+            shutil.copy(path, target)
+        elif path != source / "api" and path.name != "page":
+            target.symlink_to(path)
+    (package / "page").mkdir()
+    (package / "page" / "index.html").write_text("it came with the wheel")
+    told = subprocess.run(
+        [sys.executable, "-c", "from hean.api.page import *; print(built_page()._index)"],
+        env=dict(os.environ, PYTHONPATH=str(package.parent)), cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "it came with the wheel" in told.stdout
+
+
+def test_the_wheel_is_built_with_the_page_in_it(root: Path) -> None:
+    """maturin takes every file of the package that git does not ignore; the page is copied there
+    for as long as the wheel is made, so that it never hides a newer one of the source tree.
+    """
+    made = re.search(r"^build:.*\n\t(.*)$", (root / "Makefile").read_text(), re.MULTILINE)
+    assert made is not None and made[1].endswith("scripts/build_wheel.sh")
+    script = (root / "scripts" / "build_wheel.sh").read_text()
+    assert "PAGE=src/hean/page" in script
+    assert script.index("trap 'rm -rf \"$PAGE\"'") < script.index('cp -R ui/dist "$PAGE"')
+    assert script.index('cp -R ui/dist "$PAGE"') < script.index("maturin build")
+    built_with = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["maturin"]
+    assert built_with["python-source"] == "src" and "hean" in built_with["python-packages"]
+    assert "exclude" not in built_with
+    ignored = subprocess.run(
+        ["git", "check-ignore", "src/hean/page/index.html", "src/hean/page/assets/index-a1.js"],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ignored.stdout == ""

@@ -53,6 +53,7 @@ def ask(desk: Desk, row: Row, headers: dict[str, str]):
     return desk.client.request(row.method, example(row.path), headers=headers)
 
 
+@pytest.mark.control("C-02")
 @pytest.mark.parametrize("row", GUARDED, ids=named)
 def test_nobody_reaches_a_route_without_a_good_token_of_its_role(
     desk: Desk, strangers: list[dict[str, str]], row: Row
@@ -70,6 +71,7 @@ def test_nobody_reaches_a_route_without_a_good_token_of_its_role(
     assert desk.engine.reached == []
 
 
+@pytest.mark.control("C-02")
 @pytest.mark.parametrize("row", GUARDED, ids=named)
 def test_garbage_is_no_token(desk: Desk, row: Row):
     for given in GARBAGE:
@@ -95,6 +97,7 @@ def test_a_prefix_changes_nothing(desk: Desk, row: Row, prefix: str):
     assert desk.client.request(row.method, path, headers=headers).status_code < 300
 
 
+@pytest.mark.control("C-02")
 @pytest.mark.parametrize(
     "path",
     ["//settings", "/settings/", "/SETTINGS", "/api/api/settings", "/%2e%2e/settings",
@@ -111,11 +114,13 @@ def test_life_is_told_to_everybody_and_nothing_else_is(desk: Desk):
     assert desk.client.get("/health/live").json() == {"status": "up"}
 
 
+@pytest.mark.control("C-03")
 def test_safe_methods_have_no_route_that_changes_something():
     assert all(row.method in ("GET", "POST", "PATCH", "DELETE", SOCKET) for row in ROWS)
     assert not any(row.is_mutating for row in ROWS if row.method == "GET")
 
 
+@pytest.mark.control("C-01")
 def test_the_table_has_each_route_once():
     assert len({(row.method, row.path) for row in ROWS}) == len(ROWS)
     assert [named(row) for row in ROWS if row.limit is Limit.KILL] == [
@@ -123,6 +128,7 @@ def test_the_table_has_each_route_once():
     ]  # fmt: skip
 
 
+@pytest.mark.control("C-01")
 def test_a_route_without_a_row_does_not_start(tmp_path):
     router = APIRouter()
     router.add_api_route("/backdoor", lambda: None, methods=["POST"])

@@ -6,6 +6,7 @@ and the limits that hold before there is a request (C-08, C-16).
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from hean.api.server import ApiServer, Bind, is_loopback
 from hean.errors import EnvironmentFault, ParameterInvalid
 
 HEAD = b"Host: localhost\r\n"
+MEMORY_MB_MAX = 16  # a third of a gigabyte was sent
 
 
 @pytest.fixture
@@ -87,6 +89,7 @@ async def test_a_taken_port_is_told(server: ApiServer, desk: Desk):
         await ApiServer(desk.api, Bind(port=server.port)).start()
 
 
+@pytest.mark.control("C-08")
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
 def test_beyond_loopback_needs_tls_and_a_word(host: str, tmp_path: Path):
     pair = {"certificate": tmp_path / "c", "key": tmp_path / "k"}
@@ -103,6 +106,7 @@ def test_loopback_needs_nothing(host: str):
     assert is_loopback(host) and Bind(host)
 
 
+@pytest.mark.control("C-16")
 @pytest.mark.parametrize(
     "bytes_sent",
     [b"\x16\x03\x01\x02\x00\x01\x00", b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
@@ -127,6 +131,7 @@ async def test_a_request_needs_a_host(server: ApiServer):
     assert old.startswith(b"HTTP/1.1 421")
 
 
+@pytest.mark.control("C-16")
 async def test_a_head_without_end_is_cut_off(server: ApiServer):
     endless = [b"GET / HTTP/1.1\r\n", *(b"X-%d: " % n + b"y" * 1_000 + b"\r\n" for n in range(30))]
     answer = await ask(server, *endless)
@@ -134,6 +139,7 @@ async def test_a_head_without_end_is_cut_off(server: ApiServer):
     assert sum(map(len, endless)) > HEAD_BYTES_MAX
 
 
+@pytest.mark.control("C-16")
 async def test_a_head_that_trickles_is_cut_off(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Line, "head_s_max", 0.1)
     server = ApiServer(desk.api, Bind(port=0))
@@ -159,12 +165,39 @@ async def test_who_is_refused_and_goes_on_sending_is_not_listened_to(
     assert answer.startswith(b"HTTP/1.1 421")  # and it was closed: `ask` reads to the end
 
 
+@pytest.mark.control("C-16")
 async def test_a_body_too_large_is_refused_before_it_has_come(server: ApiServer):
     head = b"POST /pair HTTP/1.1\r\n" + HEAD + b"Content-Type: application/json\r\n"
     answer = await ask(server, head + b"Content-Length: 10000000000\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+def resident_mb() -> float:
+    """What this process holds in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+@pytest.mark.control("C-16")
+async def test_bodies_that_are_refused_leave_nothing_in_memory(server: ApiServer):
+    head = b"POST /pair HTTP/1.1\r\n" + HEAD + b"Content-Type: application/json\r\n"
+    piece = b"%x\r\n" % 2**20 + b"[" * 2**20 + b"\r\n"
+    deep = head + b"Content-Length: 60000\r\nConnection: close\r\n\r\n" + b"[" * 60_000
+
+    async def abuse(times: int) -> None:
+        for _ in range(times):
+            sent = (head + b"Transfer-Encoding: chunked\r\n\r\n", *[piece] * 8)
+            told = await ask(server, *sent)  # nothing, if it was closed while it was sent
+            assert told[:12] in (b"", b"HTTP/1.1 413")
+            assert (await ask(server, deep)).startswith(b"HTTP/1.1 400")
+
+    await abuse(10)  # what is allocated once stays
+    before_mb = resident_mb()
+    await abuse(40)
+    assert resident_mb() - before_mb < MEMORY_MB_MAX
+
+
+@pytest.mark.control("C-16")
 async def test_who_only_sits_there_makes_room(server: ApiServer):
     idle = []
     for _ in range(CONNECTIONS_MAX + 20):

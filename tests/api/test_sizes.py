@@ -17,6 +17,8 @@ from hean.api.permissions import Role
 from hean.api.shapes import ARRAY_MAX, BODY_BYTES_MAX, DEPTH_MAX, check_json
 from hean.api.shield import AT_WORK_MAX
 
+pytestmark = pytest.mark.control("C-16")
+
 
 @pytest.fixture
 def desk(lasting_desk: Desk) -> Desk:

@@ -19,6 +19,8 @@ from hean.api.permissions import Role
 from hean.api.problems import Refused
 from hean.api.shield import AT_WORK_MAX
 
+pytestmark = pytest.mark.control("C-07")
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:

@@ -36,6 +36,7 @@ def mode(path: Path) -> int:
     return S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.control("C-39")
 def test_of_a_token_only_its_fingerprint_is_kept(tokens: Tokens, tmp_path: Path):
     text, made = tokens.create(Role.TRADER, "alice", days=30)
     assert text.startswith("hean_trader_") and len(text) == len("hean_trader_") + 43
@@ -93,6 +94,7 @@ def test_what_is_no_token_finds_nobody(tokens: Tokens, text: str):
     assert tokens.find(text) is None
 
 
+@pytest.mark.control("C-11")
 def test_a_file_that_others_may_read_lets_nobody_in(tokens: Tokens, tmp_path: Path, clock, caplog):
     text, _ = tokens.create(Role.ADMIN)
     for wrong in (0o640, 0o604, 0o660):
@@ -131,6 +133,7 @@ def test_a_link_is_not_followed(tmp_path: Path):
         Tokens(tmp_path).all()
 
 
+@pytest.mark.control("C-02")
 def test_a_role_nobody_knows_lets_nobody_in(tmp_path: Path):
     desk = Desk(tmp_path)
     text, _ = desk.api.access.tokens.create(Role.ADMIN)
@@ -160,6 +163,7 @@ def test_there_is_a_most_of_them(tokens: Tokens, tmp_path: Path):
     assert isinstance(made, Token)
 
 
+@pytest.mark.control("C-10")
 def test_the_first_start_makes_the_owner_a_token(tmp_path: Path, capfd):
     tokens = Tokens(tmp_path / "new")
     path = tokens.ensure_admin()

@@ -7,7 +7,7 @@ methods and nothing behind them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,9 +23,11 @@ from hean.api.document import complete, docs_router, queries_of
 from hean.api.gate import Gate
 from hean.api.health import Examined, health_router
 from hean.api.idempotency import Idempotency
+from hean.api.kept_answers import KeptAnswers
 from hean.api.limits import Limits
 from hean.api.origins import Origins
 from hean.api.permissions import SOCKET, Permissions
+from hean.api.reads import Reads
 from hean.api.session import session_router, settings_router
 from hean.api.shield import REQUEST_S_MAX, Asgi, Receive, Scope, Send, Shield
 from hean.api.tokens import Tokens
@@ -45,6 +47,10 @@ class Facade(Examined, Protocol):
 
     def jobs_running(self, token_id: str) -> int:
         """How many jobs that this token has started run now."""
+        ...
+
+    def moment(self) -> Hashable:
+        """Another one whenever something has happened since."""
         ...
 
 
@@ -81,14 +87,16 @@ def build_app(
     now: Callable[[], int] = time.time_ns,
     ticks: Callable[[], float] = time.monotonic,
     request_s: float = REQUEST_S_MAX,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> Api:
     """Put it together. *routers*: of the engine; *page*: the files of the page, for everybody;
-    *hosts*, *origins*: beside loopback; *now*: UTC nanoseconds; *ticks*: steady seconds.
+    *hosts*, *origins*: beside loopback; *now*: UTC nanoseconds; *ticks*: steady seconds;
+    *is_late*: whether the loop is stuck.
 
     *Raises*: `TopologyInvalid` for a route without permission, `ParameterInvalid`.
     """
     permissions = permissions or Permissions()
-    access = Access(Tokens(data_dir, now), Limits(ticks), ticks)
+    access = Access(Tokens(data_dir, now, key=settings.secret_key), Limits(ticks), ticks)
     framework = FastAPI(
         title="HEAN",
         version=__version__,
@@ -106,13 +114,14 @@ def build_app(
         settings_router(settings),
         docs_router(),
         *routers,
-        health_router(facade),
+        health_router(facade, is_late),
     ):
         framework.include_router(router)
     permissions.check(routes_of(framework))
     document = _document(framework, permissions)
     gate = Gate(
-        framework, permissions, access, Idempotency(ticks),
+        Reads(framework, moment=facade.moment, ticks=ticks), permissions, access,
+        Idempotency(ticks, lasting=KeptAnswers(data_dir, now)),
         jobs_running=facade.jobs_running, queries=queries_of(document, permissions), page=page,
     )  # fmt: skip
     shield = Shield(gate, permissions, Origins(hosts, origins), request_s=request_s)

@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from hean.api.gate import DOCS, TICKET
+from hean.api.gate import BY_ADDRESS, DOCS, TICKET
 from hean.api.idempotency import HEADER
 from hean.api.permissions import Limit, Permissions, Row
 from hean.api.problems import MEDIA_TYPE, Problem, title_of
@@ -71,9 +71,21 @@ def queries_of(document: dict[str, Any], permissions: Permissions) -> dict[Row, 
             row = permissions.find(method.upper(), path)
             assert row is not None  # as above
             given = operation.get("parameters", ())
-            found[row] = frozenset(each["name"] for each in given if each["in"] == "query")
+            names = {each["name"] for each in given if each["in"] == "query"}
+            found[row] = frozenset(names | {TICKET} if path in BY_ADDRESS else names)
     docs = permissions.find("GET", DOCS)
     return found if docs is None else found | {docs: frozenset({TICKET})}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route that refuses with more than what all do: the descriptions of these."""
+    return {
+        status: {
+            "description": title_of(status),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE}}},
+        }
+        for status in statuses
+    }
 
 
 def _complete(operation: dict[str, Any], row: Row) -> None:
@@ -99,11 +111,8 @@ def _complete(operation: dict[str, Any], row: Row) -> None:
         statuses.add(404)
     if "422" in operation["responses"]:
         statuses.add(422)
-    for status in sorted(statuses):
-        operation["responses"][str(status)] = {
-            "description": title_of(status),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE}}},
-        }
+    for status, described in refusals(*sorted(statuses)).items():
+        operation["responses"][str(status)] = described
 
 
 def page(document: dict[str, Any]) -> str:

@@ -11,15 +11,34 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
 
+from hean.api.document import refusals
 from hean.api.models import Symbol, Word
-from hean.api.problems import Refused
+from hean.api.problems import Refused, about
 from hean.engine import EngineFacade
 from hean.engine import documents as doc
+from hean.engine.indicating import KINDS
+from hean.errors import ParameterInvalid
 from hean.observe.metrics import CONTENT_TYPE
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many, the newest first.")]
-BarSeconds = Annotated[Literal["5", "60"], Query(description="Length of a bar.")]
+BarSeconds = Annotated[
+    Literal["5", "30", "60", "300", "900"], Query(description="Length of a bar.")
+]
+_KINDS = "|".join(KINDS)
+_ONE = rf"({_KINDS})(:([2-9]|[1-9][0-9]|[1-4][0-9]{{2}}|500))?"
+Shown = Annotated[
+    str,
+    Query(
+        alias="show",
+        pattern=rf"^{_ONE}(,{_ONE}){{0,7}}$",
+        description="Indicators with their periods, a comma between two.",
+        examples=["ema:20,bollinger:20,rsi:14"],
+    ),
+]
+ORDER_ID = "/path/client_order_id"
 STATUSES = "INTENT|SENT|WORKING|PARTIAL|FILLED|CANCELLED|EXPIRED|REJECTED|UNKNOWN|QUARANTINE|ABSENT"
+NOT_STARTED = refusals(409)
+"""Before an engine was started there is nothing to tell of."""
 OrderStatus = Annotated[str | None, Query(alias="status", pattern=f"^({STATUSES})$")]
 
 
@@ -35,14 +54,14 @@ def engine_router(facade: EngineFacade, told: Callable[[], bytes]) -> APIRouter:
     @router.post("/engine/stop")
     async def engine_stop() -> doc.Status:
         """Stop the engine and wait until it has ended; one that is stopped stays so."""
-        return await facade.stop()
+        return await facade.ask_to_stop()
 
     @router.get("/engine/status")
     async def engine_status() -> doc.Status:
         """How the engine is."""
         return facade.status()
 
-    @router.get("/state/digest")
+    @router.get("/state/digest", responses=NOT_STARTED)
     async def state_digest() -> doc.Digest:
         """Sequence number and state hash: two engines of one past have the same."""
         return facade.digest()
@@ -54,17 +73,16 @@ def engine_router(facade: EngineFacade, told: Callable[[], bytes]) -> APIRouter:
 
     @router.get("/live")
     async def live() -> doc.Live:
-        """Which factor of live trading is missing."""
-        mode = facade.status().mode
-        return doc.Live(mode=mode, live_trading=False, missing=["this engine trades on paper"])
+        """Which factor of live trading is missing; never the phrase."""
+        return facade.live()
 
-    @router.get("/logs")
+    @router.get("/logs", responses=NOT_STARTED)
     async def logs(limit: Limit = 100) -> list[doc.Told]:
         """Errors and changes of health."""
         found: list[doc.Told] = facade.latest("logs", limit)
         return found
 
-    @router.get("/events")
+    @router.get("/events", responses=NOT_STARTED)
     async def events(limit: Limit = 100) -> list[doc.Decision]:
         """What the governor decided."""
         found: list[doc.Decision] = facade.latest("order_decisions", limit)
@@ -75,7 +93,7 @@ def engine_router(facade: EngineFacade, told: Callable[[], bytes]) -> APIRouter:
 
 def data_router(facade: EngineFacade) -> APIRouter:
     """Account, orders and risk, as they are."""
-    router = APIRouter(tags=["account"])
+    router = APIRouter(tags=["account"], responses=NOT_STARTED)
 
     @router.get("/portfolio/summary")
     async def portfolio_summary() -> doc.Portfolio:
@@ -106,12 +124,14 @@ def data_router(facade: EngineFacade) -> APIRouter:
     @router.get("/orders/{client_order_id}")
     async def order(client_order_id: Word) -> doc.Order:
         """One order."""
-        return facade.order(client_order_id)
+        with about(ORDER_ID):
+            return facade.order(client_order_id)
 
     @router.get("/orders/{client_order_id}/why")
     async def order_why(client_order_id: Word) -> doc.Why:
         """How it came to be and what became of it."""
-        return facade.why(client_order_id)
+        with about(ORDER_ID):
+            return await facade.why(client_order_id)
 
     @router.get("/strategies")
     async def strategies() -> list[doc.Strategy]:
@@ -133,7 +153,7 @@ def data_router(facade: EngineFacade) -> APIRouter:
 
 def market_router(facade: EngineFacade) -> APIRouter:
     """The market, as the engine sees it."""
-    router = APIRouter(tags=["market"])
+    router = APIRouter(tags=["market"], responses=NOT_STARTED)
 
     @router.get("/market")
     async def market() -> list[doc.Quote]:
@@ -154,6 +174,16 @@ def market_router(facade: EngineFacade) -> APIRouter:
     async def market_bars(symbol: Symbol, seconds: BarSeconds = "60") -> list[doc.Bar]:
         """Bars since the session began."""
         return facade.bars(_traded(facade, symbol), int(seconds))
+
+    @router.get("/market/{symbol}/indicators")
+    async def market_indicators(
+        symbol: Symbol, shown: Shown, seconds: BarSeconds = "60"
+    ) -> doc.Indicators:
+        """Indicators over those bars, computed by the core that strategies use."""
+        try:
+            return facade.indicators(_traded(facade, symbol), int(seconds), shown)
+        except ParameterInvalid as error:
+            raise Refused(422, "ParameterInvalid", error.message, field="/query/show") from None
 
     return router
 

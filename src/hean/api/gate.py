@@ -15,13 +15,16 @@ from starlette.requests import HTTPConnection
 
 from hean.api.access import Access, Who, not_known
 from hean.api.headers import Header
-from hean.api.idempotency import HEADER, Answer, Idempotency
+from hean.api.idempotency import HEADER, Idempotency
+from hean.api.kept_answers import Answer
 from hean.api.limits import JOBS_MAX, retry_after
 from hean.api.permissions import Limit, Permissions, Row
 from hean.api.problems import Refused
-from hean.api.shield import Asgi, Message, Receive, Scope, Send
+from hean.api.shield import AGAIN, Again, Asgi, Message, Receive, Scope, Send
 
-DOCS, TICKET = "/docs", "ticket"  # a browser opens it by address alone, so a ticket may stand there
+DOCS, REPORT = "/docs", "/jobs/{job_id}/report"
+BY_ADDRESS, TICKET = (DOCS, REPORT), "ticket"
+"""Paths that a browser opens by address alone, so a ticket may stand there."""
 KEY = HEADER.lower().encode()
 REPLAYED: Header = (b"idempotent-replayed", b"true")
 
@@ -62,14 +65,7 @@ class Gate:
         headers: dict[bytes, bytes] = scope["state"]["headers"]
         address = address_of(scope)
         who = self._who(row, scope, headers, address)
-        token = who.token_id if who is not None else None
-        if wait := self._access.limits.wait_s(row.limit, token, address):
-            raise Refused(
-                429, "RateLimited", f"Too many requests of class {row.limit}; again in {wait:.2f} "
-                "s.", headers=retry_after(wait),
-            )  # fmt: skip
-        if row.role is not None:
-            self._check(row, who)
+        self._admit(row, who, address)
         if scope["query_string"]:
             self._check_query(row, scope["query_string"])
         scope["state"]["who"] = who
@@ -78,7 +74,7 @@ class Gate:
             if row.limit is Limit.JOB:
                 self._check_jobs(who, key)
             if key is not None:
-                await self._once(who, key, scope, receive, send)
+                await self._once(who, row, key, scope, receive, send)
                 return
             if row.needs_idempotency_key:
                 raise Refused(
@@ -86,6 +82,29 @@ class Gate:
                     "request from being done twice.", field=f"/header/{HEADER}",
                 )  # fmt: skip
         await self._inner(scope, receive, send)
+        if (inner := scope["state"].get(AGAIN)) is not None:
+            scope["state"][AGAIN] = self._again(inner, row, headers.get(b"authorization"), address)
+
+    def _again(self, inner: Again, row: Row, shown: bytes | None, address: str) -> Again:
+        """Tokens end and buckets empty, so that is asked each time."""
+
+        def let_in() -> Answer:
+            who = self._access.by_header(shown, address)
+            self._admit(row, who, address)
+            return inner()
+
+        return let_in
+
+    def _admit(self, row: Row, who: Who | None, address: str) -> None:
+        """Whether they may ask this, and as often. *Raises*: `Refused`."""
+        token = who.token_id if who is not None else None
+        if wait := self._access.limits.wait_s(row.limit, token, address):
+            raise Refused(
+                429, "RateLimited", f"Too many requests of class {row.limit}; again in {wait:.2f} "
+                "s.", headers=retry_after(wait),
+            )  # fmt: skip
+        if row.role is not None:
+            self._check(row, who)
 
     async def _without_row(self, scope: Scope, receive: Receive, send: Send) -> None:
         if methods := self._permissions.methods(scope["path"]):
@@ -100,7 +119,7 @@ class Gate:
     def _who(self, row: Row, scope: Scope, headers: dict[bytes, bytes], address: str) -> Who | None:
         if row.role is None:
             return None
-        if row.path == DOCS and b"authorization" not in headers:
+        if row.path in BY_ADDRESS and b"authorization" not in headers:
             words = parse_qs(scope["query_string"].decode("latin-1")).get(TICKET, [])
             if words:
                 return self._access.by_ticket(words[0], address)
@@ -137,12 +156,15 @@ class Gate:
                 headers=retry_after(1),
             )  # fmt: skip
 
-    async def _once(self, who: Who, key: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _once(
+        self, who: Who, row: Row, key: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         parts = (scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
         request = "\n".join(parts).encode() + b"\n" + scope["state"]["body"]
         answer, is_older = await self._idempotency.once(
-            who.token_id, key, request, lambda: _whole(self._inner, scope, receive)
-        )
+            who.token_id, key, request, lambda: _whole(self._inner, scope, receive),
+            is_lasting=row.needs_idempotency_key or row.limit is Limit.JOB,
+        )  # fmt: skip
         headers = [*answer.headers, REPLAYED] if is_older else list(answer.headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})

@@ -6,7 +6,7 @@ used yet is not ready, and a halted one is both live and ready, because nobody s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from fastapi import APIRouter
@@ -74,13 +74,15 @@ class Examined(Protocol):
         ...
 
 
-def health_router(examined: Examined) -> APIRouter:
-    """The routes below `/health`."""
+def health_router(examined: Examined, is_late: Callable[[], bool]) -> APIRouter:
+    """The routes below `/health`. *is_late*: whether the loop is stuck, or was a moment ago."""
     router = APIRouter(tags=["health"])
 
     @router.get("/health/live")
     async def health_live() -> Alive:
-        """Answers as long as the process turns."""
+        """Answers as long as the process turns; 503 when it stood still for over five seconds."""
+        if is_late():
+            raise stuck()
         return Alive(status="up")
 
     @router.get("/health/ready")
@@ -112,3 +114,8 @@ def health_router(examined: Examined) -> APIRouter:
         return part
 
     return router
+
+
+def stuck() -> Refused:
+    """What is said of a loop that does not turn."""
+    return Refused(503, "LoopStuck", "down")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from hean.api.shield import Asgi, Message, Receive, Scope, Send
+from hean.api.kept_answers import Answer
+from hean.api.permissions import Row
+from hean.api.shield import AGAIN, Again, Asgi, Message, Receive, Scope, Send
 from hean.observe.metrics import Histogram, Labels, Samples
 
 OTHER = "other"
@@ -41,7 +43,19 @@ class Meter:
             await self._inner(scope, receive, watched)
         finally:
             self._in_flight -= 1
-            self._count(scope, status, time.perf_counter() - began_s)
+            row = scope.get("state", {}).get("row")
+            self._count(row, status, time.perf_counter() - began_s)
+        if (inner := scope.get("state", {}).get(AGAIN)) is not None:
+            scope[AGAIN] = self._again(inner, row)
+
+    def _again(self, inner: Again, row: Row | None) -> Again:
+        def counted() -> Answer:
+            began_s = time.perf_counter()
+            answer = inner()
+            self._count(row, answer.status, time.perf_counter() - began_s)
+            return answer
+
+        return counted
 
     def tell(self, samples: Samples) -> None:
         """Put what was counted among the samples."""
@@ -52,8 +66,7 @@ class Meter:
         samples.put_histograms("hean_http_request_duration_seconds", self._seconds)
         samples.put("hean_http_requests_in_flight", self._in_flight)
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        row = scope.get("state", {}).get("row")
+    def _count(self, row: Row | None, status: int, seconds: float) -> None:
         method, route = (row.method, row.path) if row else (OTHER, OTHER)
         self._requests[method, route, str(status)] += 1
         labels = (("method", method), ("route", route))

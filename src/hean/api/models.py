@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     WithJsonSchema,
 )
@@ -56,6 +57,13 @@ Money = Annotated[
     WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN, "examples": ["0.015"]}),
 ]
 """A decimal string, in and out."""
+
+LINE_PATTERN = (
+    r"^[^\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb]*$"
+)
+Line = Annotated[str, Field(pattern=LINE_PATTERN)]
+"""Words of a person: one line, without marks that hide or that turn the direction of writing."""
 
 Word = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """A name or id in a path."""

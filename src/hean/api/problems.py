@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -145,6 +146,19 @@ def refused(error: Exception, request_id: str) -> Refused:
             return Refused(status, type(error).__name__, "This machine cannot do it now; see log.")
     log.error("request %s failed", request_id, exc_info=error)
     return Refused(500, INTERNAL, "Something unforeseen happened; the log has it by request_id.")
+
+
+@contextmanager
+def about(field: str) -> Iterator[None]:
+    """Say which field of the request an input that is refused in here stands in, such as
+    `/body/symbol`. *Raises*: `Refused`.
+    """
+    try:
+        yield
+    except (InputError, OrderUnknown) as error:
+        refusal = refused(error, "")
+        refusal.field = field
+        raise refusal from None
 
 
 def install(app: FastAPI) -> None:

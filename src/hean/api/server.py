@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
-from hean.api.line import Line
+from hean.api.health import stuck
+from hean.api.line import Line, Stream, bytes_of
+from hean.api.pulse import Pulse
 from hean.api.shapes import BODY_BYTES_MAX
 from hean.api.shield import Asgi
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -69,14 +72,16 @@ def is_loopback(host: str) -> bool:
 class ApiServer:
     """The API on a port. `start` returns when it listens, `stop` when nothing of it is left."""
 
-    def __init__(self, app: Asgi, bind: Bind) -> None:
+    def __init__(self, app: Asgi, bind: Bind, pulse: Pulse | None = None) -> None:
         self._bind = bind
+        self._pulse = pulse or Pulse()
         self._server = _Quiet(
             uvicorn.Config(
                 app,
                 host=bind.host,
                 port=bind.port,
                 http=Line,
+                ws=Stream,
                 loop="none",
                 lifespan="off",
                 log_config=None,
@@ -92,6 +97,7 @@ class ApiServer:
             )
         )
         self._task: asyncio.Task[None] | None = None
+        self._adopting: set[asyncio.Task[Any]] = set()
         self.port = bind.port
         """Where it listens: the port that was free, if 0 was asked for."""
 
@@ -115,14 +121,35 @@ class ApiServer:
                 self._task.result()
                 raise EnvironmentFault(f"{self.url}: the server ended while it started.")
             await asyncio.sleep(0.005)
+        is_tls = self._bind.certificate is not None
+        refusal = bytes_of(stuck(), is_tls=is_tls)
+        self._pulse.start(listener, refusal, self._adopt, peeks=not is_tls)
 
     async def stop(self) -> None:
         """Stop listening, let answers end, close what is left. Safe to call twice."""
+        self._pulse.stop()
         self._server.should_exit = True
         if self._task is not None:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+
+    def _adopt(self, caller: socket.socket) -> None:
+        """Serve a connection that was accepted elsewhere."""
+        config, state = self._server.config, self._server.server_state
+
+        def line() -> Line:
+            return Line(config=config, server_state=state, app_state=self._server.lifespan.state)
+
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(line, caller, ssl=config.ssl))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopted)
+
+    def _adopted(self, task: asyncio.Task[Any]) -> None:
+        self._adopting.discard(task)
+        if not task.cancelled():
+            task.exception()  # of a caller that is gone: nobody misses it
 
 
 class _Quiet(uvicorn.Server):

@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
 
 from hean.api.headers import Header, secured
+from hean.api.kept_answers import Answer
 from hean.api.origins import SAFE, Origins, preflight, shared_with
 from hean.api.permissions import SOCKET, Limit, Permissions, Row
 from hean.api.problems import Refused, log, refused
@@ -29,6 +30,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+AGAIN = "again"
+"""In the state of a request that was answered: a function by which each layer, the inner ones
+first, says how the same words are answered once more (ADR 0030).
+"""
+Again = Callable[[], Answer]
 
 HEADER_BYTES_MAX = 16_384
 ADDRESS_BYTES_MAX = 8_192
@@ -120,6 +127,9 @@ class Shield:
         _check_head(scope, headers)
         if scope["method"] in SAFE:
             await self._inner(scope, receive, answer.send)
+            if AGAIN in state:
+                given = _request_id(headers, "")
+                state[AGAIN] = _once_more(state[AGAIN], given, answer.is_tls, answer.shared)
             return
         answer.is_reading = True
         body = state["body"] = await _body(headers, receive)
@@ -167,23 +177,23 @@ class _Answer:
     """The answer of one request: whatever is sent gets its headers on the way."""
 
     __slots__ = (
-        "_is_tls", "_send", "is_reading", "is_started", "is_whole", "request_id", "shared"
+        "_send", "is_reading", "is_started", "is_tls", "is_whole", "request_id", "shared"
     )  # fmt: skip
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
-        self._is_tls = scope["scheme"] == "https"
+        self.is_tls = scope["scheme"] == "https"
         self.is_started = self.is_whole = False
         self.is_reading = False
         self.request_id = secrets.token_hex(8)
-        self.shared: list[Header] = []
+        self.shared: Sequence[Header] = ()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.is_started = True
-            headers = secured(message.get("headers", ()), is_tls=self._is_tls)
+            headers = secured(message.get("headers", ()), is_tls=self.is_tls)
             headers.append((b"x-request-id", self.request_id.encode()))
-            message = {**message, "headers": headers + self.shared}
+            message = {**message, "headers": [*headers, *self.shared]}
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_whole = True
@@ -198,6 +208,29 @@ class _Answer:
         start = {"type": "http.response.start", "status": response.status_code}
         await self.send({**start, "headers": response.raw_headers})
         await self.send({"type": "http.response.body", "body": response.body})
+
+
+def _once_more(inner: Again, given_id: str, is_tls: bool, shared: Sequence[Header]) -> Again:
+    """What was looked at is in the words; only the id of the request is another one, unless it was
+    given.
+    """
+    seen: tuple[Header, ...] = ()
+    dressed: Sequence[Header] = ()
+
+    def whole() -> Answer:
+        nonlocal seen, dressed
+        request_id = given_id or secrets.token_hex(8)
+        try:
+            found = inner()
+        except Exception as error:  # noqa: BLE001  # reason: as for every other request
+            response = refused(error, request_id).response(request_id)
+            found = Answer(response.status_code, tuple(response.raw_headers), bytes(response.body))
+        if found.headers is not seen:
+            seen, dressed = found.headers, secured(found.headers, is_tls=is_tls)
+        headers = (*dressed, (b"x-request-id", request_id.encode()), *shared)
+        return Answer(found.status, headers, found.body)
+
+    return whole
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:

@@ -3,6 +3,9 @@
 SHA-256 is kept, in `tokens.json` of the data directory, which nobody else may read. What the token
 says of its role is for people; what counts is what the file says.
 
+With a `SECRET_KEY` it is an HMAC under that key: whoever can write the file, but does not know the
+key, cannot make a token that counts, and another key ends all tokens at once (ADR 0028).
+
 Several processes share the file: each change is made under a lock on the whole of it, and who only
 reads looks once a second whether it has changed, so that a revoked token is gone within that time.
 """
@@ -27,6 +30,7 @@ import msgspec
 from hean.api.permissions import Role
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.parts import PRIVATE, write_file
+from hean.secret import Secret
 
 FILE, LOCK, ADMIN_FILE = "tokens.json", "tokens.lock", "admin.token"
 OTHERS = 0o077  # rights that group and others must not have
@@ -53,6 +57,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_ns: int | None = None
     used_ns: int | None = None
     revoked_ns: int | None = None
+    key: str = ""
+    """Which `SECRET_KEY` signed it, as a fingerprint; none for one that no key did."""
 
     def is_good(self, now_ns: int) -> bool:
         """Whether it lets somebody in."""
@@ -65,9 +71,13 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tokens:
-    """The tokens of one data directory. *now*: UTC nanoseconds."""
+    """The tokens of one data directory. *now*: UTC nanoseconds; *key*: that signs them."""
 
-    def __init__(self, folder: Path, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, folder: Path, now: Callable[[], int] = time.time_ns, *, key: Secret | None = None
+    ) -> None:
+        self._key = key
+        self._key_id = _key_id(key)
         self._folder = folder.expanduser()
         self._path = self._folder / FILE
         self._now = now
@@ -85,9 +95,9 @@ class Tokens:
         if self._looked_ns is None or not 0 <= now - self._looked_ns < LOOK_AGAIN_NS:
             self._refresh()
             self._looked_ns = now
-        digest = _digest(text)
+        digest = self._digest(text)
         token = self._by_digest.get(digest)
-        if token is None or not hmac.compare_digest(token.sha256, digest):
+        if token is None or not self.counts(token) or not hmac.compare_digest(token.sha256, digest):
             return None
         if not token.is_good(now):
             return None
@@ -99,7 +109,12 @@ class Tokens:
         """Whether a token that was let in earlier still is one: for open sockets."""
         self._refresh()
         now = self._now()
-        return any(t.id == token_id and t.is_good(now) for t in self._by_digest.values())
+        found = (t for t in self._by_digest.values() if t.id == token_id)
+        return any(self.counts(t) and t.is_good(now) for t in found)
+
+    def counts(self, token: Token) -> bool:
+        """Whether it was signed by the key of today, or by none where there is none."""
+        return token.key == self._key_id
 
     # ---------------------------------------------------------------- asked by people
 
@@ -118,7 +133,8 @@ class Tokens:
             id=secrets.token_hex(4),
             name=name or role.word,
             role=role.word,
-            sha256=_digest(text),
+            sha256=self._digest(text),
+            key=self._key_id,
             created_ns=now,
             expires_ns=None if days is None else now + days * DAY_NS,
         )
@@ -159,6 +175,11 @@ class Tokens:
         return path
 
     # ---------------------------------------------------------------- the file
+
+    def _digest(self, text: str) -> str:
+        if self._key is None:
+            return hashlib.sha256(text.encode()).hexdigest()
+        return hmac.new(self._key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
 
     def _refresh(self) -> None:
         try:
@@ -241,5 +262,7 @@ class Tokens:
             raise EnvironmentFault(f"{self._path}: {error.strerror or error}.") from None
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _key_id(key: Secret | None) -> str:
+    if key is None:
+        return ""
+    return hmac.new(key.reveal().encode(), b"hean: which key", hashlib.sha256).hexdigest()[:8]

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ws.py`: the live stream. A client says who it is in its first frame, names topics, and is told
-each: a snapshot, then every update with its number. It reads; nothing can be commanded here. Each
-client has a queue of its own: of a state it gets the newest, of facts each, up to a bound; whoever
-does not take them is let go, and may come back and go on from the last number it has.
+each: a snapshot, then every update with its number. It reads; nothing can be commanded here. An
+update becomes a frame once, however many listen, and whoever has taken all before it is handed it
+at once (ADR 0030). Who is behind has a queue: of a state it gets the newest, of facts each, up to a
+bound. Whoever does not take them is let go, and may come back and go on from the last number of
+each topic.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,16 +20,19 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from hean.api.access import Access, Who
+from hean.api.fanout import FanOut, Listener, Stuck, framed
+from hean.api.line import WIRE
 from hean.api.permissions import Role
 from hean.api.problems import Refused
-from hean.engine.topics import STATES, TOPICS, Topics
+from hean.engine.topics import TOPICS, Topics
 
 FIRST_FRAME_S = 10.0  # to say who it is
+STRANGERS_MAX = 20  # who have not said it yet; one more, and the one who waits longest goes
 LOOK_S = 2.0  # whether the token still counts
 CONNECTIONS_MAX = 5  # of one token
 FRAMES_PER_S = 20
-FACTS_MAX = 1_000  # updates that wait for a slow client
-SEND_S = 10.0  # for one frame to leave; longer is a client that is stuck
+END_S = 1.0  # for the last word to leave
+GONE = 1006  # whoever left without a word
 BAD_FRAME, NOT_KNOWN, TOO_MANY, TOO_SLOW = 4400, 4401, 4429, 4408
 ROLES: dict[str, Role] = {"logs": Role.OPERATOR}
 """Topics that need more than the least role."""
@@ -41,7 +46,9 @@ class Streams:
         self._topics = topics
         self._ticks = ticks
         self._clients: set[_Client] = set()
+        self._fan_out = FanOut()
         self._by_token: Counter[str] = Counter()
+        self._strangers: dict[asyncio.Task[str | None], None] = {}
         topics.listeners.append(self._tell)
 
     def __len__(self) -> int:
@@ -68,6 +75,7 @@ class Streams:
             client = _Client(socket, who)
             self._by_token[who.token_id] += 1
             self._clients.add(client)
+            client.say({"type": "auth", "ok": True, "role": who.role.word})
             try:
                 await self._converse(client)
             finally:
@@ -79,14 +87,13 @@ class Streams:
     # ------------------------------------------------------------ inside
 
     def _tell(self, topic: str, _seq: int, update: bytes) -> None:
-        for client in self._clients:
-            client.put(topic, update)
+        self._fan_out.tell(topic, update)
 
     async def _greet(self, socket: WebSocket) -> Who | None:
         address = socket.client.host if socket.client else ""
         try:
             async with asyncio.timeout(FIRST_FRAME_S):
-                asked = _frame(await socket.receive_text())
+                asked = _frame(await self._first_text(socket))
         except TimeoutError:
             asked = {}
         try:
@@ -97,8 +104,24 @@ class Streams:
         if self._by_token[who.token_id] >= CONNECTIONS_MAX:
             await _end(socket, TOO_MANY, f"{CONNECTIONS_MAX} connections of this token at once")
             return None
-        await socket.send_text(_text({"type": "auth", "ok": True, "role": who.role.word}))
         return who
+
+    async def _first_text(self, socket: WebSocket) -> str | None:
+        """The first frame; nothing for a stranger who has to make room for a newer one: who only
+        sits there must not keep others out.
+        """
+        waiting = asyncio.ensure_future(_text_of(socket))
+        if len(self._strangers) >= STRANGERS_MAX:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.cancel()
+        self._strangers[waiting] = None
+        try:
+            await asyncio.wait([waiting])
+            return None if waiting.cancelled() else waiting.result()
+        finally:
+            waiting.cancel()
+            self._strangers.pop(waiting, None)
 
     def _who(self, asked: dict[str, Any], address: str) -> Who:
         if asked.get("action") == "auth":
@@ -119,6 +142,7 @@ class Streams:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._fan_out.listen(client.listener, frozenset())  # no frame follows the last word
         for task in done:
             end = task.result()
             if end is not None:
@@ -132,7 +156,10 @@ class Streams:
     async def _hear(self, client: _Client) -> tuple[int, str]:
         heard: deque[float] = deque(maxlen=FRAMES_PER_S)
         while True:
-            asked = _frame(await client.socket.receive_text())
+            text = await _text_of(client.socket)
+            if text is None:
+                return BAD_FRAME, "frames are text, JSON objects"
+            asked = _frame(text)
             now_s = self._ticks()
             if len(heard) == FRAMES_PER_S and now_s - heard[0] < 1.0:
                 return TOO_MANY, f"more than {FRAMES_PER_S} frames in a second"
@@ -153,7 +180,7 @@ class Streams:
         if client.who.role < (role := ROLES.get(topic, Role.VIEWER)):
             return "RoleTooLow", f"{topic} needs role {role.word}"
         if action == "unsubscribe":
-            client.topics.discard(topic)
+            self._fan_out.listen(client.listener, client.listener.topics - {topic})
             return None
         self._subscribe(client, topic, asked.get("since"))
         return None
@@ -162,71 +189,53 @@ class Streams:
         missed = self._topics.since(topic, since) if isinstance(since, int) else None
         if missed is None:
             missed = [self._topics.snapshot(topic)]
-        client.topics.add(topic)
+        self._fan_out.listen(client.listener, client.listener.topics | {topic})
         for _, update in missed:
-            client.put_fact(update)
+            client.listener.put(framed(update))
 
 
 class _Client:
-    """One connection. States wait by topic, facts in a row."""
+    """One connection."""
 
     def __init__(self, socket: WebSocket, who: Who) -> None:
         self.socket = socket
         self.who = who
-        self.topics: set[str] = set()
-        self._facts: deque[bytes] = deque()
-        self._states: OrderedDict[str, bytes] = OrderedDict()
-        self._has_news = asyncio.Event()
-
-    def put(self, topic: str, update: bytes) -> None:
-        """An update, if it listens to the topic."""
-        if topic not in self.topics:
-            return
-        if topic in STATES:
-            self._states[topic] = update
-            self._has_news.set()
-        else:
-            self.put_fact(update)
-
-    def put_fact(self, update: bytes) -> None:
-        """Something that is not replaced by what comes later."""
-        self._facts.append(update)
-        self._has_news.set()
+        self.listener = Listener(socket.scope["state"][WIRE])
 
     def say(self, document: dict[str, Any]) -> None:
         """An answer."""
-        self.put_fact(msgspec.json.encode(document))
+        self.listener.put(framed(msgspec.json.encode(document)))
 
     async def send(self) -> tuple[int, str]:
         """Send what waits, until it does not leave any more."""
-        while True:
-            await self._has_news.wait()
-            self._has_news.clear()
-            if len(self._facts) > FACTS_MAX:
-                return TOO_SLOW, f"more than {FACTS_MAX} updates were not taken"
-            facts, self._facts = self._facts, deque()
-            states, self._states = self._states, OrderedDict()
-            try:
-                async with asyncio.timeout(SEND_S):
-                    for update in (*facts, *states.values()):
-                        await self.socket.send_text(update.decode())
-            except TimeoutError:
-                return TOO_SLOW, "the frames are not taken"
+        try:
+            await self.listener.send()
+        except Stuck as error:
+            return TOO_SLOW, str(error)
 
 
 async def _end(socket: WebSocket, code: int, reason: str) -> None:
-    with suppress(RuntimeError, OSError, WebSocketDisconnect):
-        await socket.close(code, reason[:100])
+    """Say why, to whoever takes it: a client that is stuck does not even take that."""
+    with suppress(RuntimeError, OSError, WebSocketDisconnect, TimeoutError):
+        async with asyncio.timeout(END_S):
+            await socket.close(code, reason[:100])
 
 
-def _frame(text: str) -> dict[str, Any]:
+async def _text_of(socket: WebSocket) -> str | None:
+    """The next frame; `None` for one that is no text. *Raises*: `WebSocketDisconnect`."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", GONE))
+    text: str | None = message.get("text")
+    return text
+
+
+def _frame(text: str | None) -> dict[str, Any]:
     """What a client says; nothing that makes sense is an empty one."""
+    if text is None:
+        return {}
     try:
         found = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
         return {}
     return found
-
-
-def _text(document: dict[str, Any]) -> str:
-    return msgspec.json.encode(document).decode()

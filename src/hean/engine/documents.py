@@ -169,15 +169,21 @@ class KillSwitch(Document):
 
 
 class Live(Document):
-    """Which factor of live trading is missing; never the right phrase."""
+    """Which factor of live trading is missing; never the right phrase. *is_open*: whether new
+    orders may leave; *live_trading*: and with money.
+    """
 
     mode: str
     live_trading: bool
     missing: list[str]
+    is_open: bool = False
 
 
 class Status(Document):
-    """The engine. *state*: STOPPED STARTING RUNNING HALTED STOPPING FAILED."""
+    """The engine. *state*: STOPPED STARTING RUNNING HALTED STOPPING FAILED, or UNKNOWN where there
+    is one that says nothing; *mode*: PAPER LIVE TESTNET, NONE without an engine, or UNKNOWN;
+    *is_followed*: it is another process, which begins and ends elsewhere.
+    """
 
     state: str
     mode: str
@@ -188,6 +194,7 @@ class Status(Document):
     uptime_seconds: float
     events: int
     error: str | None
+    is_followed: bool = False
 
 
 class Digest(Document):
@@ -225,12 +232,103 @@ class Decision(Document):
     reason: str
 
 
+class Step(Document):
+    """A link of a chain: a row of the journal in words. *after_ms*: since the signal."""
+
+    seq: int
+    ts: Moment
+    after_ms: float | None
+    what: str
+    says: str
+
+
+class Rule(Document):
+    """What a rule saw in a request, and whether it said no."""
+
+    rule: str
+    observed: str
+    allowed: str
+    is_breach: bool
+
+
+class Chain(Document):
+    """The causal chain of an order, as `hean why` tells it. *cost*: of all fills against the price
+    that was seen, quote currency, positive when worse; *notes*: what the journal cannot tell.
+    """
+
+    reference: float | None
+    cost: Money | None
+    steps: list[Step]
+    rules: list[Rule]
+    notes: list[str]
+
+
 class Why(Document):
-    """The causes of an order and what came of it, the oldest first."""
+    """The causes of an order and what came of it, the oldest first. *chain*: where there is a
+    journal to be read.
+    """
 
     order: Order
     decisions: list[Decision]
     fills: list[Fill]
+    chain: Chain | None = None
+
+
+class Holding(Document):
+    """A position, or a coin, as our fills explain it and as the venue last showed it. *difference*:
+    the venue's less ours; `None` where one of both is not told.
+    """
+
+    name: str
+    expected: Money | None
+    actual: Money | None
+    difference: Money | None
+
+
+class ListedOrder(Document):
+    """An order that the venue and we do not show alike. *open_qty*: at the venue; *status*: ours,
+    empty for one that we do not know.
+    """
+
+    order_id: str
+    symbol: str
+    open_qty: Money | None
+    status: str
+
+
+class Reconciled(Document):
+    """Our books beside the venue's. *is_clean*: by the engine's last verdict, `None` before the
+    first; *compared_at*: when that was; *lag_seconds*: since books last agreed; *differences*: of
+    the last reading, each with what explains it; *orders*: in which both differ at this moment, so
+    one may only be on its way; *undecided*: orders in quarantine, which need a person.
+    """
+
+    is_clean: bool | None
+    compared_at: Moment | None
+    lag_seconds: float | None
+    read_at: Moment | None = None
+    is_complete: bool | None = None
+    holdings: list[Holding] = []
+    orders: list[ListedOrder] = []
+    differences: list[str] = []
+    undecided: list[Order] = []
+    note: str = ""
+
+
+class Claimed(Document):
+    """What a person says became of an order in quarantine. *claim*: never-made, ended."""
+
+    order_id: str
+    claim: str
+    phrase: str
+    reason: str
+
+
+class Decided(Document):
+    """What came of a claim, in words."""
+
+    order_id: str
+    done: str
 
 
 class Opinion(Document):
@@ -273,7 +371,7 @@ class Trade(Document):
 
 
 class Bar(Document):
-    """Trades of five seconds or of a minute. *ts*: its beginning."""
+    """Trades of some seconds. *ts*: its beginning."""
 
     ts: Moment
     open: float
@@ -281,3 +379,51 @@ class Bar(Document):
     low: float
     close: float
     volume: float
+
+
+class Line(Document):
+    """An indicator over bars; `None` where it has no value yet. *name*: as it was asked for, with
+    the output's name where there are several; *pane*: `price` beside the candles, else its own.
+    """
+
+    name: str
+    pane: str
+    values: list[float | None]
+
+
+class Check(Document):
+    """What a rule sees in an order and what it allows."""
+
+    rule: str
+    observed: str
+    allowed: str
+    refuses: bool
+
+
+class Preview(Document):
+    """What an order would be judged like and what it would mean now. *verdict*: APPROVED, REJECTED;
+    *price*: average, as the book stands; *slippage_bps*: of a market order, against the middle;
+    *adverse_loss*: if the price goes that fraction against it, fee included.
+    """
+
+    verdict: str
+    reason: str
+    checks: list[Check]
+    price: Money | None
+    value: Money | None
+    slippage_bps: float | None
+    is_deep_enough: bool
+    fee: Money | None
+    position_after: Money
+    leverage_after: float | None
+    adverse_fraction: float
+    adverse_loss: Money | None
+
+
+class Indicators(Document):
+    """Lines over the bars that begin at *ts*, each as long as that."""
+
+    symbol: str
+    seconds: int
+    ts: list[Moment]
+    lines: list[Line]

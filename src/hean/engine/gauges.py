@@ -5,15 +5,17 @@ names is in `observe/metrics.py`.
 
 from __future__ import annotations
 
+import math
+
 from hean import __version__
 from hean.core.types import Health
-from hean.engine.documents import Risk, Status
+from hean.engine.documents import Live, Reconciled, Risk, Status
+from hean.engine.port import Seen
 from hean.engine.watch import Watch
 from hean.feeds.freshness import STALE
 from hean.observe.metrics import Samples
 from hean.risk.changepoint_breaker import ChangepointBreaker, ChangeState
 from hean.risk.levels import RUN
-from hean.system import TradingSystem
 
 CODES = {"RUNNING": 1, "HALTED": 2}
 
@@ -27,16 +29,26 @@ def stopped(status: Status) -> Samples:
     return samples
 
 
-def samples_of(status: Status, risk: Risk, system: TradingSystem, watch: Watch) -> Samples:
+def samples_of(
+    status: Status,
+    risk: Risk,
+    live: Live,
+    reconciled: Reconciled,
+    system: Seen,
+    watch: Watch,
+) -> Samples:
     """Everything. *risk*: at the last prices."""
     samples = stopped(status)
+    samples.put("hean_live_gate_open", live.live_trading)
+    if reconciled.lag_seconds is not None:
+        samples.put("hean_reconcile_lag_seconds", reconciled.lag_seconds)
     _account(samples, risk, system, watch)
     _orders(samples, risk, system, watch)
     _machine(samples, status, system, watch)
     return samples
 
 
-def _account(samples: Samples, risk: Risk, system: TradingSystem, watch: Watch) -> None:
+def _account(samples: Samples, risk: Risk, system: Seen, watch: Watch) -> None:
     ledger, put = system.portfolio.ledger, samples.put
     equity = ledger.equity
     total = equity - ledger.deposits
@@ -51,6 +63,10 @@ def _account(samples: Samples, risk: Risk, system: TradingSystem, watch: Watch) 
         put("hean_strategy_pnl", float(profit), strategy=each.name)
     put("hean_drawdown_ratio", risk.drawdown_fraction)
     put("hean_max_drawdown_ratio", ledger.max_drawdown_fraction)
+    for name, ratio in (
+        ("hean_win_ratio", watch.track.win_ratio), ("hean_sharpe_ratio", watch.track.sharpe)
+    ):  # fmt: skip
+        put(name, math.nan if ratio is None else ratio)
     put("hean_exposure_used_ratio", risk.leverage / float(system.leverage))
     for symbol in system.portfolio.symbols:
         qty = ledger.position(symbol)[0]
@@ -59,7 +75,7 @@ def _account(samples: Samples, risk: Risk, system: TradingSystem, watch: Watch) 
     samples.values.setdefault("hean_positions_open", {})
 
 
-def _orders(samples: Samples, risk: Risk, system: TradingSystem, watch: Watch) -> None:
+def _orders(samples: Samples, risk: Risk, system: Seen, watch: Watch) -> None:
     put = samples.put
     for (what, whose), count in watch.counts.items():
         name, _, symbol = what.partition(":")
@@ -80,7 +96,7 @@ def _orders(samples: Samples, risk: Risk, system: TradingSystem, watch: Watch) -
     samples.put_histograms("hean_latency_seconds", watch.latency)
 
 
-def _machine(samples: Samples, status: Status, system: TradingSystem, watch: Watch) -> None:
+def _machine(samples: Samples, status: Status, system: Seen, watch: Watch) -> None:
     put, bus = samples.put, system.bus
     put("hean_events_total", bus.seq)
     put("hean_eventbus_queue_size", len(bus))
@@ -93,12 +109,11 @@ def _machine(samples: Samples, status: Status, system: TradingSystem, watch: Wat
         is_stale = health.state == STALE
         stale += is_stale
         put("hean_stream_stale", is_stale, stream=component)
-    parts = len(system.modules) + len(watch.health)
+    parts = len(system.parts) + len(watch.health)
     put("hean_components_total", parts)
     put("hean_components_healthy", parts - stale if status.state in CODES else 0)
     put("hean_circuit_breakers_open", sum(_is_open(*each) for each in watch.health.items()))
     put("hean_killswitch_active", system.engine.halt_level != RUN)
-    put("hean_live_gate_open", 0)
 
 
 def _is_open(component: str, health: Health) -> bool:

@@ -10,21 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 from hean.data.fingerprint import iso_utc
-from hean.engine.documents import Status
+from hean.engine.documents import Live, Status
+from hean.engine.port import UP, Seen
 from hean.engine.watch import TOLD, Watch
 from hean.feeds.freshness import STALE
-from hean.system import TradingSystem
 
 NAMES = {"router": "execution_router", "ml": "ml_engine"}
 """What documents call some of our parts."""
 OFF = {"state": "disabled", "last_check": None}
-UP = frozenset({"RUNNING", "HALTED"})
 
 
 def health_of(
-    status: Status, now_ns: int, parts: tuple[TradingSystem, Watch] | None
+    status: Status, live: Live | None, now_ns: int, parts: tuple[Seen, Watch] | None
 ) -> dict[str, Any]:
-    """The document of `/health`. *parts*: of the engine, once there is one."""
+    """The document of `/health`. *live*, *parts*: of the engine, once there is one."""
     components = {"ml_engine": dict(OFF)}
     if parts is not None and status.state in UP:
         components |= _components(now_ns, *parts)
@@ -41,7 +40,7 @@ def health_of(
         },
         "timestamp": iso_utc(now_ns),
         "mode": status.mode,
-        "live_trading": False,
+        "live_trading": live is not None and live.live_trading,
         "dry_run": status.mode in ("PAPER", "NONE"),
         "orchestrator": {
             "running": is_up,
@@ -52,7 +51,7 @@ def health_of(
     }
 
 
-def not_ready(status: Status, parts: tuple[TradingSystem, Watch] | None) -> list[str]:
+def not_ready(status: Status, parts: tuple[Seen, Watch] | None) -> list[str]:
     """Why nobody should rely on it yet, in words."""
     if parts is None or status.state not in UP:
         return [f"the engine is {status.state}"]
@@ -61,15 +60,14 @@ def not_ready(status: Status, parts: tuple[TradingSystem, Watch] | None) -> list
     return [each for each in why if each]
 
 
-def _components(now_ns: int, system: TradingSystem, watch: Watch) -> dict[str, dict[str, Any]]:
+def _components(now_ns: int, system: Seen, watch: Watch) -> dict[str, dict[str, Any]]:
     errors: dict[str, list[str]] = {}
     for row in watch.rows[TOLD]:
         if row.level == "ERROR":
             errors.setdefault(row.component, []).append(row.text)
     now, seq = iso_utc(now_ns), str(system.bus.seq)
     found = {}
-    for module in system.modules:
-        name = module.name or type(module).__name__
+    for name in system.parts:
         told = errors.get(name, [])
         found[NAMES.get(name, name)] = {
             "state": "running",

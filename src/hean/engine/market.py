@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import groupby
 
 from hean.core.types import Book, Funding, Payload, Tick
 from hean.engine.documents import Bar, Ladder, Quote, Trade
 
-BARS_S = (5, 60)
+BARS_S = {5: (5, 30), 60: (60, 300, 900)}  # lengths that are kept, and what is made of each
 NS = 1_000_000_000
 KEPT_BARS, KEPT_TRADES, LEVELS = 1_500, 200, 50
 
@@ -47,10 +48,12 @@ class MarketView:
         return list(self._symbols[symbol].trades)
 
     def bars(self, symbol: str, seconds: int) -> list[Bar]:
-        """One for each five or sixty *seconds* with a trade, the oldest first; the last one still
-        grows. *Raises*: `KeyError`.
+        """One for each 5, 30, 60, 300 or 900 *seconds* with a trade, the oldest first; the last one
+        still grows. *Raises*: `KeyError`.
         """
-        return list(self._symbols[symbol].bars[seconds])
+        kept_s = next(kept_s for kept_s, made in BARS_S.items() if seconds in made)
+        kept = self._symbols[symbol].bars[kept_s]
+        return list(kept) if kept_s == seconds else _gathered(kept, seconds * NS)
 
 
 class _Symbol:
@@ -107,6 +110,24 @@ class _Symbol:
             next_funding=self.funding.next_ts or None if self.funding else None,
             ts=self._at_ns or None,
         )
+
+
+def _gathered(bars: Iterable[Bar], length_ns: int) -> list[Bar]:
+    """Longer bars made of shorter ones."""
+    found: list[Bar] = []
+    for begun_ns, group in groupby(bars, lambda bar: bar.ts - bar.ts % length_ns):
+        parts = list(group)
+        found.append(
+            Bar(
+                ts=begun_ns,
+                open=parts[0].open,
+                high=max(bar.high for bar in parts),
+                low=min(bar.low for bar in parts),
+                close=parts[-1].close,
+                volume=sum(bar.volume for bar in parts),
+            )
+        )
+    return found
 
 
 def _grow(bars: deque[Bar], begun_ns: int, price: float, volume: float) -> None:

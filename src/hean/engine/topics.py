@@ -2,15 +2,17 @@
 """`topics.py`: what goes on, as updates for whoever listens. A tap notes what has changed; a moment
 later each topic that has says it once, encoded once however many listen. A topic of facts (orders,
 fills, decisions, logs) says each; a topic of a state says the newest. Every update has the next
-number of its topic; the last ones are kept, so that a listener who was away can go on.
+number of its topic; the last ones are kept, so that a listener who was away can go on. Numbers
+begin where the clock stands: who was away while the server restarted has one of another life, which
+is far below all of this one, and gets the whole again instead of silence.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import pydantic_core
 
@@ -20,12 +22,14 @@ from hean.engine.documents import Document
 from hean.engine.facade import EngineFacade
 from hean.engine.watch import OPINIONS, ROWS
 
-FACTS = ("orders", *ROWS)
+JOBS = "jobs"
+FACTS = ("orders", *ROWS, JOBS)
 STATES = ("system_status", "positions", "pnl", "market", "strategies", "risk")
 TOPICS = (*FACTS, *STATES)
 PAUSE_S = 0.025  # between two updates of a topic: what an eye may wait for
 MARKET_S = 0.1
 STATUS_S = 1.0  # a page that hears no status for three of these says so
+MS = 1_000_000  # a topic says forty updates in a thousand of these: a later life begins above
 KEPT_UPDATES = 500  # of each topic
 _SHOWN = 100  # rows of a snapshot
 
@@ -53,15 +57,27 @@ _TOUCHED: dict[EventType, tuple[str, ...]] = {
 Listener = Callable[[str, int, bytes], None]
 
 
+class Jobs(Protocol):
+    """Long work beside the engine. `on_change` is told name and state of each that changes."""
+
+    on_change: list[Callable[[str, Document], None]]
+
+    def list(self) -> Sequence[Document]:
+        """All of it, the newest first."""
+        ...
+
+
 class Topics:
-    """*facade*: asked for the state. Its loop is the engine's. `listeners` are told topic, number
-    and the encoded update; none may wait.
+    """*facade*, *jobs*: asked for the state. Its loop is the engine's. `listeners` are told topic,
+    number and the encoded update; none may wait.
     """
 
-    def __init__(self, facade: EngineFacade) -> None:
+    def __init__(self, facade: EngineFacade, jobs: Jobs) -> None:
         self.listeners: list[Listener] = []
         self._facade = facade
-        self._seq = dict.fromkeys(TOPICS, 0)
+        self._jobs = jobs
+        self._changed: dict[str, Document] = {}
+        self._seq = dict.fromkeys(TOPICS, facade.now_ns // MS)
         self._kept: dict[str, deque[tuple[int, bytes]]] = {
             topic: deque(maxlen=KEPT_UPDATES) for topic in TOPICS
         }
@@ -70,6 +86,7 @@ class Topics:
         self._said = dict.fromkeys(ROWS, 0)
         self._is_due = False
         facade.on_ready.append(self._begin)
+        jobs.on_change.append(self._see_job)
 
     def snapshot(self, topic: str) -> tuple[int, bytes]:
         """Number and encoded state of a topic, as of its last update."""
@@ -111,6 +128,10 @@ class Topics:
         if topics is not None:
             self._touch(*topics)
 
+    def _see_job(self, job_id: str, job: Document) -> None:
+        self._changed[job_id] = job
+        self._touch(JOBS)
+
     def _touch(self, *topics: str) -> None:
         self._dirty.update(topics)
         if not self._is_due:
@@ -138,12 +159,17 @@ class Topics:
             ids, self._orders = self._orders, {}
             known = (self._facade.find_order(order_id) for order_id in ids)
             return [order for order in known if order is not None]
+        if topic == JOBS:
+            changed, self._changed = self._changed, {}
+            return list(changed.values())
         total = self._facade.totals()[topic]
         new, self._said[topic] = total - self._said[topic], total
         return list(reversed(self._facade.latest(topic, new))) if new else []
 
     def _whole(self, topic: str) -> Any:
         facade = self._facade
+        if topic == JOBS:
+            return list(self._jobs.list())
         if topic in FACTS and not facade.is_ready:
             return []
         if topic == "orders":

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from hean.engine import documents as doc
+from hean.engine.port import Seen
 from hean.engine.watch import Watch
-from hean.system import TradingSystem
 
 UNKNOWN = frozenset({"UNKNOWN", "QUARANTINE"})
 ZERO = Decimal(0)
 
 
-def portfolio_of(system: TradingSystem, watch: Watch, *, mode: str) -> doc.Portfolio:
+def portfolio_of(system: Seen, watch: Watch, *, mode: str) -> doc.Portfolio:
     """The account at the last prices."""
     system.portfolio.value()
     ledger = system.portfolio.ledger
@@ -42,16 +42,14 @@ def portfolio_of(system: TradingSystem, watch: Watch, *, mode: str) -> doc.Portf
     )
 
 
-def positions_of(system: TradingSystem) -> list[doc.Position]:
+def positions_of(system: Seen) -> list[doc.Position]:
     """What is held, flat symbols left out."""
     system.portfolio.value()
     held = system.portfolio.ledger.is_held
     return [_position(system, symbol) for symbol in system.portfolio.symbols if held(symbol)]
 
 
-def strategies_of(
-    system: TradingSystem, watch: Watch, *, disabled: Mapping[str, str]
-) -> list[doc.Strategy]:
+def strategies_of(system: Seen, watch: Watch, *, disabled: Mapping[str, str]) -> list[doc.Strategy]:
     """Every strategy with what it earned. *disabled*: who switched one off."""
     ledger, books = system.portfolio.ledger, system.sub_books
     whole = ledger.equity - ledger.deposits
@@ -71,7 +69,7 @@ def strategies_of(
     ]
 
 
-def risk_of(system: TradingSystem, limits: Mapping[str, str | None]) -> doc.Risk:
+def risk_of(system: Seen, limits: Mapping[str, str | None]) -> doc.Risk:
     """Limits and what counts against them."""
     system.portfolio.value()
     ledger, engine, governor = system.portfolio.ledger, system.engine, system.governor
@@ -99,25 +97,25 @@ def risk_of(system: TradingSystem, limits: Mapping[str, str | None]) -> doc.Risk
     )
 
 
-def gross(system: TradingSystem) -> Decimal:
+def gross(system: Seen) -> Decimal:
     """Value of all positions, whatever their side, at the last prices."""
     total = ZERO
     for symbol in system.portfolio.symbols:
         qty = abs(system.portfolio.ledger.position(symbol)[0])
         price = system.portfolio.reference(symbol)
         if qty and price is not None:
-            total += qty * _exact(price)
+            total += qty * exact(price)
     return total
 
 
-def _position(system: TradingSystem, symbol: str) -> doc.Position:
+def _position(system: Seen, symbol: str) -> doc.Position:
     qty, average, unrealized, realized, liquidation = system.portfolio.ledger.position(symbol)
     price = system.portfolio.reference(symbol)
     return doc.Position(
         symbol=symbol,
         qty=qty,
         avg_price=average,
-        mark_price=None if price is None else _exact(price),
+        mark_price=None if price is None else exact(price),
         unrealized_pnl=unrealized,
         realized_pnl=realized,
         leverage=system.leverage,
@@ -125,6 +123,6 @@ def _position(system: TradingSystem, symbol: str) -> doc.Position:
     )
 
 
-def _exact(price: float) -> Decimal:
+def exact(price: float) -> Decimal:
     """A price of the market as people write it: no instrument has more than twelve digits."""
     return Decimal(f"{price:.12g}")

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
+
 from hean._core import OrderEngine
-from hean.core.bus import EventBus
 from hean.core.types import (
+    Command,
     Error,
     Event,
     EventType,
@@ -26,7 +28,12 @@ from hean.core.types import (
 )
 from hean.engine.curve import EquityCurve
 from hean.engine.documents import Decision, Document, Fill, Opinion, Order, Told
+from hean.engine.port import SeenBus
+from hean.engine.track import TrackRecord
+from hean.errors import OrderUnknown
 from hean.observe.metrics import Histogram, Labels
+from hean.risk.drawdown import Baseline
+from hean.risk.triggers import BASELINE
 
 KEPT_ORDERS, KEPT_ROWS = 10_000, 2_000
 FILLS, DECISIONS, OPINIONS, TOLD = ROWS = ("fills", "order_decisions", "ai_catalyst", "logs")
@@ -41,7 +48,7 @@ class Watch:
     the tap off.
     """
 
-    def __init__(self, bus: EventBus, engine: OrderEngine, *, equity: Decimal) -> None:
+    def __init__(self, bus: SeenBus, engine: OrderEngine, *, equity: Decimal) -> None:
         self.rows: dict[str, deque[Any]] = {name: deque(maxlen=KEPT_ROWS) for name in ROWS}
         """`Fill`, `Decision`, `Opinion` and `Told`, the newest last."""
         self.totals: Counter[str] = Counter()
@@ -57,11 +64,13 @@ class Watch:
         self.opening_equity = equity
         """As of the last midnight UTC, or of the start."""
         self.curve = EquityCurve(bus.clock.now_ns, equity)
+        self.track = TrackRecord()
         self._equity = equity
         self._day = bus.clock.now_ns // DAY_NS
         self._engine = engine
         self._orders: OrderedDict[str, Order | None] = OrderedDict()  # refused ones as they were
         self._asked: OrderedDict[str, OrderRequest] = OrderedDict()
+        self._reasons: OrderedDict[str, str] = OrderedDict()  # of an end, where one was told
         self._approved_ns: OrderedDict[str, int] = OrderedDict()
         self.end = bus.tap(self._tap)
 
@@ -77,7 +86,14 @@ class Watch:
         """An order by its name, as it is now; `None` for one that nobody knows."""
         if order_id not in self._orders:
             return None
-        return self._orders[order_id] or order_of(self._engine.get(order_id))
+        if (refused := self._orders[order_id]) is not None:
+            return refused
+        try:
+            order = order_of(self._engine.get(order_id))
+        except OrderUnknown:
+            return None  # archived, or approved by nobody who may
+        reason = self._reasons.get(order_id)
+        return order.model_copy(update={"reason": reason}) if reason and not order.reason else order
 
     def orders(self, limit: int, status: str | None = None) -> list[Order]:
         """The newest orders first, of one *status* or of all."""
@@ -110,6 +126,7 @@ class Watch:
         self._decided(event, "APPROVED", "")
 
     def _placed(self, event: Event) -> None:
+        self._reasons.pop(event.data.order_id, None)  # it was in doubt, and is there
         approved_ns = self._approved_ns.pop(event.data.order_id, None)
         if approved_ns is not None:
             self.latency[ORDER_ACK].observe((event.ts_ns - approved_ns) / 1e9)
@@ -117,12 +134,17 @@ class Watch:
     def _rejected(self, event: Event) -> None:
         order: OrderRejected = event.data
         if order.source != "risk":
-            return  # the venue's word on an order the engine knows
+            self._ended(event)  # the venue's word on an order the engine knows
+            return
         self.counts["refused", order.strategy_id] += 1
         request = self._request(order)
         if request is not None:
             _bounded(self._orders, order.order_id, _refused(request, order, event.ts_ns))
         self._decided(event, "REJECTED", order.reason)
+
+    def _ended(self, event: Event) -> None:
+        if event.data.reason:
+            _bounded(self._reasons, event.data.order_id, event.data.reason)
 
     def _request(self, order: OrderApproved | OrderRejected) -> OrderRequest | None:
         named = self._asked.pop(order.order_id, None)
@@ -130,6 +152,7 @@ class Watch:
 
     def _filled(self, event: Event) -> None:
         fill = event.data
+        self.track.fill(fill)
         self.counts["fills", fill.strategy_id] += 1
         self.counts[f"trades:{fill.symbol}", fill.side.value if fill.side else ""] += 1
         self._add(
@@ -170,6 +193,17 @@ class Watch:
             self._day, self.opening_equity = day, self._equity
         self._equity = event.data.equity
         self.curve.add(event.ts_ns, event.data.equity)
+        self.track.equity(day, float(event.data.equity))
+
+    def _commanded(self, event: Event) -> None:
+        """What losses are measured from says what a day began with, also one before this start."""
+        command: Command = event.data
+        if command.verb != BASELINE:
+            return
+        baseline = msgspec.convert(command.arguments, Baseline)
+        self._day, self.opening_equity = baseline.day, Decimal(str(baseline.opening))
+        self._equity = self.opening_equity  # until the next valuation, which is a second away
+        self.track.opened(baseline.day, baseline.opening)
 
     def _error(self, event: Event) -> None:
         error: Error = event.data
@@ -204,7 +238,11 @@ _KEEP: dict[EventType, Callable[[Watch, Event], None]] = {
     EventType.ORDER_REJECTED: Watch._rejected,
     EventType.ORDER_PLACED: Watch._placed,
     EventType.ORDER_FILLED: Watch._filled,
+    EventType.ORDER_CANCELLED: Watch._ended,
+    EventType.ORDER_ABSENT: Watch._ended,
+    EventType.ORDER_QUARANTINED: Watch._ended,
     EventType.PNL_UPDATE: Watch._valued,
+    EventType.COMMAND: Watch._commanded,
     EventType.ERROR: Watch._error,
     EventType.HEALTH: Watch._health,
     **dict.fromkeys(

@@ -24,7 +24,7 @@ async def test_what_a_person_does_is_traded_and_repeated(tmp_path: Path) -> None
     async with engine_desk(tmp_path) as desk:
         await desk.start()
         facade = desk.facade
-        bought = facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)
+        bought = await facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)
         assert bought.strategy_id == "manual"
         await desk.until(lambda: desk.filled(bought.client_order_id))
         position = facade.positions()[0]
@@ -35,11 +35,11 @@ async def test_what_a_person_does_is_traded_and_repeated(tmp_path: Path) -> None
 
         price = (position.mark_price or Decimal(0)) * Decimal("0.97")
         price = price.quantize(Decimal("0.1"))
-        resting = facade.place("BTCUSDT", Side.BUY, OrderType.LIMIT, QTY, price=price)
+        resting = await facade.place("BTCUSDT", Side.BUY, OrderType.LIMIT, QTY, price=price)
         order_id = resting.client_order_id
         await desk.until(lambda: facade.order(order_id).status == "WORKING")
         assert [order.client_order_id for order in facade.orders(status="WORKING")] == [order_id]
-        facade.cancel(order_id)
+        await facade.cancel(order_id)
         await desk.until(lambda: facade.order(order_id).status == "CANCELLED")
         ladder, quote = facade.ladder("BTCUSDT"), facade.quotes()[0]
         assert (ladder.bids[0][0], ladder.asks[0][0]) == (quote.bid, quote.ask)
@@ -59,23 +59,23 @@ async def test_the_kill_switch_closes_everything_and_a_person_lets_it_go_on(tmp_
     async with engine_desk(tmp_path) as desk:
         await desk.start()
         facade = desk.facade
-        bought = facade.place("ETHUSDT", Side.BUY, OrderType.MARKET, Decimal("0.5"))
+        bought = await facade.place("ETHUSDT", Side.BUY, OrderType.MARKET, Decimal("0.5"))
         await desk.until(lambda: desk.filled(bought.client_order_id))
-        latched = facade.kill("FLATTEN", "the feed looks wrong", "operator:ann")
+        latched = await facade.kill("FLATTEN", "the feed looks wrong", "operator:ann")
         assert (latched.latched, latched.level) == (True, "FLATTEN")
         await desk.until(lambda: not facade.positions())
         assert facade.state == "HALTED"
-        refused = facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)
+        refused = await facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)
         assert refused.status == "REJECTED" and "FLATTEN" in refused.reason
 
-        early = facade.release("release paper", "looked at the feed", "risk:bob")
+        early = await facade.release("release paper", "looked at the feed", "risk:bob")
         assert isinstance(early, Refusal) and "at the earliest" in early.missing[0]
         desk.ahead_ns += 61 * S_NS
-        wrong = facade.release("release mine", "looked at the feed", "risk:bob")
+        wrong = await facade.release("release mine", "looked at the feed", "risk:bob")
         assert isinstance(wrong, Refusal) and wrong.missing == ["the phrase is another one"]
-        same = facade.release("release paper", "looked at the feed", "operator:ann")
+        same = await facade.release("release paper", "looked at the feed", "operator:ann")
         assert isinstance(same, Refusal) and "somebody else" in same.missing[0]
-        going_on = facade.release("release paper", "looked at the feed", "risk:bob")
+        going_on = await facade.release("release paper", "looked at the feed", "risk:bob")
         assert isinstance(going_on, KillSwitch) and not going_on.latched
         assert facade.state == "RUNNING"
         await desk.stop()
@@ -87,14 +87,14 @@ async def test_a_strategy_that_is_switched_off_only_reduces(tmp_path: Path) -> N
         await desk.start()
         facade = desk.facade
         await desk.until(lambda: facade.strategies()[0].orders >= 2)
-        off = facade.switch("steady", on=False, actor="operator:ann")
+        off = await facade.switch("steady", on=False, actor="operator:ann")
         assert (off.enabled, off.disabled_by) == (False, "operator:ann")
         refused = facade.strategies()[0].refused
         await desk.until(lambda: not facade.positions())
         await desk.until(lambda: facade.strategies()[0].refused > refused)
         reasons = [row.reason for row in facade.latest("order_decisions")]
         assert any("switched off by operator:ann" in reason for reason in reasons)
-        assert facade.switch("steady", on=True, actor="operator:ann").enabled
+        assert (await facade.switch("steady", on=True, actor="operator:ann")).enabled
         fills = facade.strategies()[0].fills
         await desk.until(lambda: facade.strategies()[0].fills > fills)
         await desk.stop()
@@ -105,20 +105,24 @@ async def test_before_it_runs_there_is_nothing_to_ask(tmp_path: Path) -> None:
     async with engine_desk(tmp_path) as desk:
         facade = desk.facade
         assert (facade.status().state, facade.status().mode) == ("STOPPED", "NONE")
-        for ask in (facade.portfolio, facade.positions, facade.risk, facade.cancel_all):
+        for ask in (facade.portfolio, facade.positions, facade.risk, facade.reconciled):
             with pytest.raises(StateError, match="not running"):
                 ask()
+        with pytest.raises(StateError, match="not running"):
+            await facade.cancel_all()
         await desk.start()
         assert facade.start().state == "RUNNING", "starting twice is starting once"
         with pytest.raises(UnknownSymbol, match="BTCUSDT, ETHUSDT"):
-            facade.place("DOGEUSDT", Side.BUY, OrderType.MARKET, QTY)
+            await facade.place("DOGEUSDT", Side.BUY, OrderType.MARKET, QTY)
         with pytest.raises(OrderUnknown, match="no order"):
-            facade.cancel("h0-none-1")
+            await facade.cancel("h0-none-1")
         with pytest.raises(StateError, match="HALT_NEW"):
-            facade.kill("PANIC", "why not", "operator:ann")
+            await facade.kill("PANIC", "why not", "operator:ann")
         await desk.stop()
         with pytest.raises(StateError, match="has ended"):
-            facade.cancel_all() or facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)
+            await facade.cancel_all() or await facade.place(
+                "BTCUSDT", Side.BUY, OrderType.MARKET, QTY
+            )
 
 
 async def test_limits_change_for_the_next_order(tmp_path: Path) -> None:
@@ -132,10 +136,10 @@ async def test_limits_change_for_the_next_order(tmp_path: Path) -> None:
         with pytest.raises(UnknownField, match="order_value_max"):
             facade.is_looser({"order_vale_max": "100"})
         with pytest.raises(HeanError, match="lots"):
-            facade.change_limits({"order_value_max": "lots"}, "risk:bob")
-        risk = facade.change_limits({"order_value_max": "100"}, "risk:bob")
+            await facade.change_limits({"order_value_max": "lots"}, "risk:bob")
+        risk = await facade.change_limits({"order_value_max": "100"}, "risk:bob")
         assert {limit.name: limit.value for limit in risk.limits}["order_value_max"] == "100"
-        refused = facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)
+        refused = await facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)
         assert refused.status == "REJECTED" and "100" in refused.reason
         await desk.stop()
     assert replay_session(desk.journal)["state_hash"] == facade.digest().state_hash

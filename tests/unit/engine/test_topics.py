@@ -21,10 +21,20 @@ from hean.engine.topics import KEPT_UPDATES, TOPICS, Topics
 QTY = Decimal("0.01")
 
 
+class NoJobs:
+    """Nobody asks for long work here."""
+
+    def __init__(self) -> None:
+        self.on_change: list[Any] = []
+
+    def list(self) -> list[Any]:
+        return []
+
+
 @asynccontextmanager
 async def heard_topics(desk: EngineDesk) -> AsyncIterator[Topics]:
     """Topics that say what goes on."""
-    topics = Topics(desk.facade)
+    topics = Topics(desk.facade, NoJobs())
     keeping = asyncio.get_running_loop().create_task(topics.keep())
     try:
         yield topics
@@ -56,7 +66,7 @@ async def test_facts_are_said_once_and_states_as_they_are(tmp_path: Path) -> Non
         ear = Ear(topics)
         await desk.start()
         orders = [
-            desk.facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY).client_order_id
+            (await desk.facade.place("BTCUSDT", Side.BUY, OrderType.MARKET, QTY)).client_order_id
             for _ in range(3)
         ]
         await desk.until(lambda: len(ear.rows("fills")) == 3)
@@ -67,7 +77,7 @@ async def test_facts_are_said_once_and_states_as_they_are(tmp_path: Path) -> Non
         assert last == dict.fromkeys(orders, "FILLED")
         assert ear.heard["positions"][-1]["data"][0]["qty"] == "0.03"
         assert {row["symbol"] for row in ear.heard["market"][-1]["data"]} == {"BTCUSDT", "ETHUSDT"}
-        desk.facade.kill("HALT_NEW", "enough of this", "operator:ann")
+        await desk.facade.kill("HALT_NEW", "enough of this", "operator:ann")
         await desk.until(lambda: ear.heard["risk"][-1]["data"]["level"] == "HALT_NEW")
         await desk.until(lambda: ear.heard["system_status"][-1]["data"]["state"] == "HALTED")
         await desk.stop()
@@ -88,7 +98,7 @@ async def test_whoever_was_away_goes_on_or_begins_anew(tmp_path: Path) -> None:
         assert json.loads(missed[-1][1]) == ear.heard["market"][-1]
         assert topics.since("market", 10**9) is None, "a number of another life"
         assert topics.since("market", -KEPT_UPDATES) is None
-        placed = desk.facade.place("ETHUSDT", Side.BUY, OrderType.MARKET, Decimal("0.1"))
+        placed = await desk.facade.place("ETHUSDT", Side.BUY, OrderType.MARKET, Decimal("0.1"))
         seq, frame = topics.snapshot("orders")
         rows = json.loads(frame)["data"]
         assert [row["client_order_id"] for row in rows] == [placed.client_order_id]
