@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 import write_openapi
 
 UI = write_openapi.TARGET.parent

@@ -9,7 +9,7 @@ import * as numbers from "../src/format/numbers";
 import { clock, clockMs, span } from "../src/format/times";
 import { sorted } from "../src/parts/Table";
 import { takePairingCode } from "../src/session/session";
-import { feeRate, previewOf, problems, taken } from "../src/ticket/preview";
+import { askedOf, problems } from "../src/ticket/draft";
 
 describe("numbers", () => {
   it.each([
@@ -55,6 +55,8 @@ describe("files", () => {
     ["-2+3", "'-2+3"],
     ["@SUM(A1)", "'@SUM(A1)"],
     ["\t=1", "'\t=1"],
+    ["\n=1", '"\'\n=1"'],
+    ["＝1+1", "'＝1+1"],
     ["-12.5", "-12.5"],
     ["+1e5", "+1e5"],
     ['say "no", twice', '"say ""no"", twice"'],
@@ -120,36 +122,21 @@ describe("a table", () => {
 });
 
 describe("an order before it is sent", () => {
-  const draft = { side: "BUY", type: "MARKET", qty: "3", price: "", reduceOnly: false } as const;
-  const around = {
-    quote: { bid: 99, ask: 100 },
-    ladder: {
-      asks: [
-        [100, 1],
-        [110, 1],
-      ],
-      bids: [],
-    },
-    portfolio: { equity: "1000", exposure: "0" },
-    fills: [{ fee: "0.05", price: "100", qty: "1" }],
-    held: 0,
-  } as never; // prettier-ignore
+  const draft = {
+    side: "BUY",
+    type: "LIMIT",
+    qty: "3",
+    price: "9",
+    reduceOnly: false,
+    force: "IOC",
+  } as const;
 
-  it("is priced against the book", () => {
-    expect(
-      taken(
-        [
-          [100, 1],
-          [110, 1],
-        ],
-        2,
-      ),
-    ).toEqual({ price: 105, isDeepEnough: true }); // prettier-ignore
-    const preview = previewOf(draft, around);
-    expect(preview).toMatchObject({ price: 105, value: 315, isDeepEnough: false });
-    expect(preview?.fee).toBeCloseTo(0.1575);
-    expect(preview?.leverageAfter).toBeCloseTo(0.315);
-    expect(feeRate([])).toBeNull();
+  it("is asked about as it will be sent", () => {
+    expect(askedOf(draft, "X")).toMatchObject({ price: "9", time_in_force: "IOC", qty: "3" });
+    const market = askedOf({ ...draft, type: "MARKET" }, "X");
+    expect(market).toMatchObject({ price: null, time_in_force: "GTC" });
+    expect(askedOf(draft, null)).toBeNull();
+    expect(askedOf({ ...draft, price: "" }, "X")).toBeNull();
   });
 
   it.each(["", "0", "-1", "1e3", "NaN", "1,5", "0x10"])("is not sent with quantity %j", (qty) => {

@@ -5,10 +5,20 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type Alert = Schemas["Alert"];
+export type BacktestAsked = Schemas["BacktestAsked"];
 export type Bar = Schemas["Bar"];
+export type Chain = Schemas["Chain"];
+export type Curve = Schemas["Curve"];
+export type DataSet = Schemas["DataSet"];
 export type Decision = Schemas["Decision"];
+export type DeclaredParameter = Schemas["DeclaredParameter"];
+export type DeclaredStrategy = Schemas["DeclaredStrategy"];
+export type EvaluateAsked = Schemas["EvaluateAsked"];
 export type Fill = Schemas["Fill"];
 export type Health = Schemas["Health"];
+export type Job = Schemas["Job"];
+export type JobReport = Schemas["Report"];
 export type KillAsked = Schemas["KillAsked"];
 export type KillSwitch = Schemas["KillSwitch"];
 /** Levels as they come off the line: the pairs of the document, read as plain lists. */
@@ -16,14 +26,19 @@ export type Ladder = Omit<Schemas["Ladder"], "bids" | "asks"> & {
   bids: number[][];
   asks: number[][];
 };
+export type Line = Schemas["Line"];
 export type Limit = Schemas["Limit"];
 export type Order = Schemas["Order"];
 export type OrderAsked = Schemas["OrderAsked"];
 export type Portfolio = Schemas["Portfolio"];
+export type Holding = Schemas["Holding"];
 export type Position = Schemas["Position"];
+export type Preview = Schemas["Preview"];
 export type Problem = Schemas["Problem"];
 export type Quote = Schemas["Quote"];
 export type Risk = Schemas["Risk"];
+export type Reconciled = Schemas["Reconciled"];
+export type ResolveAsked = Schemas["ResolveAsked"];
 export type Setting = Schemas["Setting"];
 export type Status = Schemas["Status"];
 export type Strategy = Schemas["Strategy"];

@@ -4,7 +4,7 @@
 import { QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { notify } from "../app/notices";
 import { api, freshKey, Refusal, told, wordsOf } from "./client";
-import type { KillAsked, OrderAsked } from "./documents";
+import type { KillAsked, OrderAsked, ResolveAsked } from "./documents";
 
 export const queries = new QueryClient({
   defaultOptions: {
@@ -19,11 +19,11 @@ export const queries = new QueryClient({
 const symbolPath = (symbol: string) => ({ params: { path: { symbol } } });
 
 /** The book of a symbol, as of half a second ago at most. */
-export function useLadder(symbol: string | null, everyMs = 500) {
+export function useLadder(symbol: string | null) {
   return useQuery({
     queryKey: ["book", symbol],
     enabled: symbol !== null,
-    refetchInterval: everyMs,
+    refetchInterval: 500,
     queryFn: () => told(api.GET("/market/{symbol}/book", symbolPath(symbol ?? ""))),
   });
 }
@@ -38,14 +38,33 @@ export function useTrades(symbol: string | null) {
   });
 }
 
+/** Lengths of bars that the engine has. */
+export const LENGTHS_S = [5, 30, 60, 300, 900] as const;
+export type Length = (typeof LENGTHS_S)[number];
+
 /** Bars of a symbol; between two questions the chart grows them by the stream's prices. */
-export function useBars(symbol: string, seconds: "5" | "60") {
+export function useBars(symbol: string, seconds: Length) {
   return useQuery({
     queryKey: ["bars", symbol, seconds],
     refetchInterval: 5_000,
     queryFn: () => {
-      const params = { path: { symbol }, query: { seconds } };
+      const params = { path: { symbol }, query: { seconds: `${seconds}` as const } };
       return told(api.GET("/market/{symbol}/bars", { params }));
+    },
+  });
+}
+
+/** Indicators over those bars, computed by the engine. */
+export function useIndicators(symbol: string, seconds: Length, shown: readonly string[]) {
+  const show = shown.join(",");
+  return useQuery({
+    queryKey: ["indicators", symbol, seconds, show],
+    enabled: show !== "",
+    refetchInterval: 2_000,
+    placeholderData: (before) => (before?.symbol === symbol ? before : undefined),
+    queryFn: () => {
+      const params = { path: { symbol }, query: { seconds: `${seconds}` as const, show } };
+      return told(api.GET("/market/{symbol}/indicators", { params }));
     },
   });
 }
@@ -75,6 +94,19 @@ export function useHealth() {
     queryKey: ["health"],
     refetchInterval: 3_000,
     queryFn: () => told(api.GET("/health")),
+  });
+}
+
+/** What people were called for. *isMissed*: what did not reach them all, alone. */
+export function useAlerts(isMissed: boolean, isEnabled: boolean) {
+  return useQuery({
+    queryKey: ["alerts", isMissed],
+    enabled: isEnabled,
+    refetchInterval: 5_000,
+    queryFn: () => {
+      const query = { limit: 500, missed: isMissed ? ("true" as const) : ("false" as const) };
+      return told(api.GET("/alerts", { params: { query } }));
+    },
   });
 }
 
@@ -108,6 +140,18 @@ export function useRelease() {
     mutationFn: (body: { phrase: string; reason: string }) =>
       told(api.POST("/killswitch/release", { body })),
     onSuccess: (latch) => client.setQueryData(["killswitch"], latch),
+  });
+}
+
+/** What such an order would be judged like now; `null`: none is asked about. */
+export function usePreview(body: OrderAsked | null) {
+  return useQuery({
+    queryKey: ["preview", body],
+    enabled: body !== null,
+    refetchInterval: 1_500,
+    gcTime: 10_000,
+    retry: false,
+    queryFn: () => told(api.POST("/orders/preview", { body: body as OrderAsked })),
   });
 }
 
@@ -160,6 +204,44 @@ export function useEngine() {
     mutationFn: (verb: "start" | "stop") =>
       told(verb === "start" ? api.POST("/engine/start") : api.POST("/engine/stop")),
     onError: (error) => notify(wordsOf(error), "bad"),
+  });
+}
+
+/** What the live gate lacks, where there is one. */
+export function useGate(isFollowed: boolean) {
+  return useQuery({
+    queryKey: ["gate"],
+    enabled: isFollowed,
+    refetchInterval: 2_000,
+    queryFn: () => told(api.GET("/live")),
+  });
+}
+
+/** Type the phrase of this boot. */
+export function useConfirm() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (phrase: string) =>
+      told(api.POST("/live/confirm", { body: { confirm_phrase: phrase } })),
+    onSuccess: (gate) => client.setQueryData(["gate"], gate),
+  });
+}
+
+/** Our books beside the venue's. */
+export function useReconcile() {
+  return useQuery({
+    queryKey: ["reconcile"],
+    refetchInterval: 3_000,
+    queryFn: () => told(api.GET("/reconcile")),
+  });
+}
+
+/** Say what became of an order in quarantine. */
+export function useResolve() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: ResolveAsked) => told(api.POST("/reconcile/resolve", { body })),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["reconcile"] }),
   });
 }
 

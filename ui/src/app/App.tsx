@@ -2,11 +2,15 @@
 // The page: who is there, what they look at, and what lies over it.
 import { type ReactNode, useEffect } from "react";
 import { KillDialog } from "../kill/KillDialog";
+import { Alerts } from "../pages/Alerts";
+import { Backtests } from "../pages/Backtests";
 import { Dashboard } from "../pages/Dashboard";
+import { Jobs } from "../pages/Jobs";
 import { Logs } from "../pages/Logs";
 import { Market } from "../pages/Market";
 import { Orders } from "../pages/Orders";
 import { Positions } from "../pages/Positions";
+import { Reconcile } from "../pages/Reconcile";
 import { Risk } from "../pages/Risk";
 import { Settings } from "../pages/Settings";
 import { Strategies } from "../pages/Strategies";
@@ -17,6 +21,7 @@ import { begin, end, useSession } from "../session/session";
 import { connect, disconnect } from "../stream/live";
 import { CloseDialog } from "../ticket/CloseDialog";
 import { TicketDrawer } from "../ticket/TicketDrawer";
+import { Tour } from "../tour/Tour";
 import { Boundary } from "./Boundary";
 import { Frame } from "./Frame";
 import { HelpDialog } from "./HelpDialog";
@@ -33,6 +38,10 @@ const SCREENS: Record<Path, () => ReactNode> = {
   positions: Positions,
   strategies: Strategies,
   risk: Risk,
+  backtests: Backtests,
+  jobs: Jobs,
+  reconcile: Reconcile,
+  alerts: Alerts,
   logs: Logs,
   settings: Settings,
 };
@@ -68,6 +77,7 @@ function Inside({ token }: { token: string }) {
         </Boundary>
       </Frame>
       <Over />
+      <Tour />
     </>
   );
 }

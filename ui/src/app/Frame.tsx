@@ -2,15 +2,17 @@
 // What stands around every screen: the mode of the engine, what the account is worth, the way to
 // the other screens, and the red button, which is always there.
 import { type CSSProperties, type ReactNode, useEffect } from "react";
+import { useGate } from "../api/queries";
 import { money, percent } from "../format/numbers";
 import { clock } from "../format/times";
 import { Gain } from "../parts/Amount";
+import { useIsFollowed } from "../parts/LiveGate";
 import { end } from "../session/session";
 import { hurry, useLive } from "../stream/live";
 import { useNow } from "./clock";
 import { Icon } from "./icons";
 import { colourOf, useMode } from "./mode";
-import { PAGES, usePath } from "./route";
+import { go, PAGES, usePath } from "./route";
 import { toggleScheme, useScheme } from "./theme";
 import { open } from "./view";
 
@@ -174,6 +176,7 @@ function Notices({ mode }: { mode: string }) {
           Silent.<span>The engine says nothing, so its mode is not known.</span>
         </p>
       )}
+      <GateNotice />
       {level !== "RUN" && (
         <p className="notice bad" role="alert">
           Trading is stopped: {level.replace("_", " ").toLowerCase()}.
@@ -185,11 +188,29 @@ function Notices({ mode }: { mode: string }) {
       )}
       {status && ["STOPPED", "FAILED", "STARTING", "STOPPING"].includes(status.state) && (
         <p className={status.state === "FAILED" ? "notice bad" : "notice"} role="status">
-          The engine is {status.state.toLowerCase()}.
+          The engine {status.state === "FAILED" ? "has" : "is"} {status.state.toLowerCase()}.
           <span>{status.error ?? "Settings has its switch."}</span>
         </p>
       )}
     </>
+  );
+}
+
+/** A gate that is closed while its engine runs: said wherever the person is. */
+function GateNotice() {
+  const isFollowed = useIsFollowed();
+  const state = useLive((live) => live.status?.state);
+  const gate = useGate(isFollowed);
+  if (!isFollowed || state !== "RUNNING" || gate.data === undefined || gate.data.is_open) {
+    return null;
+  }
+  return (
+    <p className="notice" role="status">
+      Nothing new leaves.<span className="grow">Missing: {gate.data.missing.join("; ")}.</span>
+      <button type="button" className="mini" onClick={() => go("settings")}>
+        Live gate
+      </button>
+    </p>
   );
 }
 

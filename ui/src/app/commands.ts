@@ -2,6 +2,7 @@
 // What the command palette offers, and how it finds it.
 import { end } from "../session/session";
 import { useLive } from "../stream/live";
+import { beginTour } from "../tour/steps";
 import { go, PAGES } from "./route";
 import { toggleScheme } from "./theme";
 import { choose, open } from "./view";
@@ -26,6 +27,7 @@ export function commands(): Command[] {
     ...symbols.map((symbol) => ({ name: `Look at ${symbol}`, run: () => choose(symbol) })),
     { name: "Other colours", keys: "t", run: toggleScheme },
     { name: "Keys", keys: "?", run: () => open({ kind: "help" }) },
+    { name: "Show the tour", run: beginTour },
     { name: "Log out", run: end },
   ];
 }

@@ -60,6 +60,8 @@ export function useKeys(): void {
       const deed = deedOf(event, isTyping, event.timeStamp - gMs < G_MS);
       gMs = deed?.does === "wait" ? event.timeStamp : Number.NEGATIVE_INFINITY;
       const isBusy = useView.getState().open !== null;
+      // What had the focus is gone, so the drawer itself would not hear it.
+      if (isBusy && event.key === "Escape" && event.target === document.body) open(null);
       if (deed === null || (isBusy && deed.does !== "kill")) return;
       event.preventDefault();
       carryOut(deed);

@@ -10,6 +10,10 @@ export const PAGES = [
   { path: "positions", name: "Positions", key: "p", icon: "positions" },
   { path: "strategies", name: "Strategies", key: "s", icon: "strategies" },
   { path: "risk", name: "Risk", key: "r", icon: "risk" },
+  { path: "backtests", name: "Backtests", key: "b", icon: "backtests" },
+  { path: "jobs", name: "Jobs", key: "j", icon: "jobs" },
+  { path: "reconcile", name: "Reconcile", key: "c", icon: "reconcile" },
+  { path: "alerts", name: "Alerts", key: "a", icon: "alerts" },
   { path: "logs", name: "Logs", key: "l", icon: "logs" },
   { path: "settings", name: "Settings", key: "e", icon: "settings" },
 ] as const;

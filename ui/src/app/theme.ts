@@ -8,12 +8,23 @@ import { paint, type Scheme, TOKENS } from "./tokens";
 const KEY = "hean.scheme";
 const FONT = '"Inter Variable", Inter, system-ui, -apple-system, "Segoe UI", sans-serif';
 
+const machineLight = window.matchMedia("(prefers-color-scheme: light)");
+
 export const useScheme = create<{ scheme: Scheme }>(() => ({ scheme: first() }));
+
+// A machine may go dark in the evening while the page stays open.
+machineLight.addEventListener("change", () => {
+  if (chosen() === null) put(first());
+});
 
 /** The other scheme from now on. */
 export function toggleScheme(): void {
   const scheme = useScheme.getState().scheme === "dark" ? "light" : "dark";
   localStorage.setItem(KEY, scheme);
+  put(scheme);
+}
+
+function put(scheme: Scheme): void {
   paint(scheme);
   useScheme.setState({ scheme });
 }
@@ -52,7 +63,10 @@ export function themeOf(scheme: Scheme): Theme {
 }
 
 function first(): Scheme {
+  return chosen() ?? (machineLight.matches ? "light" : "dark");
+}
+
+function chosen(): Scheme | null {
   const kept = localStorage.getItem(KEY);
-  if (kept === "dark" || kept === "light") return kept;
-  return window.matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+  return kept === "dark" || kept === "light" ? kept : null;
 }

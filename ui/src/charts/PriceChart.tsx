@@ -12,9 +12,13 @@ import {
   type Time,
 } from "lightweight-charts";
 import { useEffect, useRef } from "react";
-import { useBars } from "../api/queries";
+import type { Line } from "../api/documents";
+import { type Length, useBars } from "../api/queries";
+import type { Tokens } from "../app/tokens";
 import { digits } from "../app/view";
+import { price } from "../format/numbers";
 import { useLive } from "../stream/live";
+import { colourOf, type Kind, useIndicatorLines, wordOf } from "./indicators";
 import { type Candle, candles, fillMarkers, grown, isOpen, second } from "./series";
 import { useChart } from "./useChart";
 
@@ -24,13 +28,22 @@ interface Series {
   markers: ISeriesMarkersPluginApi<Time>;
 }
 
-export function PriceChart({ symbol, seconds }: { symbol: string; seconds: number }) {
+interface PriceChartProps {
+  symbol: string;
+  seconds: Length;
+  /** Indicators beside the candles. */
+  shown?: readonly Kind[];
+}
+
+const NONE: readonly Kind[] = [];
+
+export function PriceChart({ symbol, seconds, shown: kinds = NONE }: PriceChartProps) {
   const { frame, chart, tokens } = useChart();
   const series = useRef<Series | null>(null);
   const last = useRef<Candle | null>(null);
   const lines = useRef<IPriceLine[]>([]);
   const shown = useRef("");
-  const bars = useBars(symbol, seconds < 60 ? "5" : "60");
+  const bars = useBars(symbol, seconds);
   const quote = useLive((live) => live.quotes?.find((each) => each.symbol === symbol));
   const fills = useLive((live) => live.fills);
   const orders = useLive((live) => live.orders);
@@ -62,7 +75,7 @@ export function PriceChart({ symbol, seconds }: { symbol: string; seconds: numbe
 
   useEffect(() => {
     if (chart === null || series.current === null || bars.data === undefined) return;
-    const made = candles(bars.data, seconds);
+    const made = candles(bars.data);
     const precision = digits.of(symbol);
     series.current.candle.applyOptions({
       priceFormat: { type: "price", precision, minMove: 10 ** -precision },
@@ -112,12 +125,37 @@ export function PriceChart({ symbol, seconds }: { symbol: string; seconds: numbe
     if (held) draw(held.avg_price, "average", tokens.accent);
   }, [chart, orders, held, symbol, tokens]);
 
+  const indicators = useIndicatorLines(chart, tokens, symbol, seconds, kinds);
+
   return (
     <>
+      {indicators.length > 0 && (
+        <Legend lines={indicators} places={digits.of(symbol)} tokens={tokens} />
+      )}
       <div className="chart" ref={frame} role="img" aria-label={`Price of ${symbol} over time`} />
       <a className="credit" href="https://www.tradingview.com" target="_blank" rel="noreferrer">
         Charts by TradingView
       </a>
     </>
+  );
+}
+
+interface LegendProps {
+  lines: readonly Line[];
+  places: number;
+  tokens: Tokens;
+}
+
+/** What the lines are, with their last values. */
+function Legend({ lines, places, tokens }: LegendProps) {
+  return (
+    <ul className="legend" aria-label="Indicators">
+      {lines.map(({ name, values }) => (
+        <li key={name}>
+          <i style={{ background: colourOf(name, tokens) }} aria-hidden="true" />
+          {wordOf(name)} <b>{price(values.at(-1), name.startsWith("rsi") ? 1 : places)}</b>
+        </li>
+      ))}
+    </ul>
   );
 }

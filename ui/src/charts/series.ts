@@ -20,24 +20,9 @@ export interface Candle extends CandlestickData<UTCTimestamp> {
   volume: number;
 }
 
-/** Bars gathered into candles of `seconds`, the oldest first. */
-export function candles(bars: readonly Bar[], seconds: number): Candle[] {
-  const found: Candle[] = [];
-  for (const bar of bars) {
-    const begun = second(bar.ts);
-    const time = (begun - (begun % seconds)) as UTCTimestamp;
-    const last = found.at(-1);
-    if (last === undefined || last.time !== time) {
-      const { open, high, low, close, volume } = bar;
-      found.push({ time, open, high, low, close, volume });
-      continue;
-    }
-    last.high = Math.max(last.high, bar.high);
-    last.low = Math.min(last.low, bar.low);
-    last.close = bar.close;
-    last.volume += bar.volume;
-  }
-  return found;
+/** Bars as candles, the oldest first. */
+export function candles(bars: readonly Bar[]): Candle[] {
+  return bars.map(({ ts, ...bar }) => ({ time: second(ts), ...bar }));
 }
 
 /** The last candle with a price of `at` in it: the same one grown, or the next one opened. */

@@ -3,7 +3,7 @@
 // front: the reason of an order may be text that somebody else wrote. Plain numbers stay numbers,
 // the negative ones too.
 
-const FORMULA = /^[=+\-@\t\r]/;
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/; // full width counts in some locales
 const NUMBER = /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i;
 
 /** One cell. */

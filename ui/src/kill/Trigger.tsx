@@ -19,8 +19,8 @@ export function Trigger() {
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
   const trigger = useTrigger();
-  const orders = useLive((live) => (live.orders ?? []).filter(isOpen).length);
-  const positions = useLive((live) => live.positions?.length ?? 0);
+  const orders = useLive((live) => live.orders);
+  const positions = useLive((live) => live.positions);
   const mayStop = isAllowed(
     useSession((session) => session.role),
     "operator",
@@ -52,7 +52,7 @@ export function Trigger() {
         ))}
       </fieldset>
       <p className="notice bad" role="status">
-        <span>{consequence(level, orders, positions)}</span>
+        <span>{consequence(level, (orders ?? []).filter(isOpen), positions ?? [])}</span>
       </p>
       <TextField
         label="Reason (goes into the journal)"

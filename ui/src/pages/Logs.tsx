@@ -20,9 +20,15 @@ const COLUMNS: readonly Column<Told>[] = [
     key: "level",
     label: "Level",
     value: (t) => t.level,
+    isWideOnly: true,
     cell: (t) => <span className={t.level === "ERROR" ? "down" : "quiet"}>{t.level}</span>,
   },
-  { key: "component", label: "Part", value: (t) => t.component },
+  {
+    key: "component",
+    label: "Part",
+    value: (t) => t.component,
+    cell: (t) => <div className="cut">{t.component}</div>,
+  },
   { key: "text", label: "Text", value: (t) => t.text },
 ];
 

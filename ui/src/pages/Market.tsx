@@ -11,12 +11,14 @@ import { Empty, Failed, Loading, Panel } from "../parts/Panel";
 import { type Column, Table } from "../parts/Table";
 import { useLive } from "../stream/live";
 import { Ticket } from "../ticket/Ticket";
+import { CostsPanel } from "./CostsPanel";
 import { LadderPanel } from "./LadderPanel";
 
 const QUOTES: readonly Column<Quote>[] = [
   { key: "symbol", label: "Symbol", value: (q) => q.symbol, cell: (q) => <b>{q.symbol}</b> },
   ...(["price", "bid", "ask"] as const).map(
     (name): Column<Quote> => ({
+      isWideOnly: name !== "price",
       key: name,
       label: `${name.charAt(0).toUpperCase()}${name.slice(1)}, USDT`,
       value: (q) => q[name],
@@ -46,7 +48,14 @@ const QUOTES: readonly Column<Quote>[] = [
     isNumber: true,
     isWideOnly: true,
   },
-  { key: "ts", label: "Heard, UTC", value: (q) => q.ts, cell: (q) => clock(q.ts), isNumber: true },
+  {
+    key: "ts",
+    label: "Heard, UTC",
+    value: (q) => q.ts,
+    cell: (q) => clock(q.ts),
+    isNumber: true,
+    isWideOnly: true,
+  },
 ];
 
 export function Market() {
@@ -70,14 +79,13 @@ export function Market() {
         )}
       </Panel>
       <div className="cols">
-        <ChartPanel className="c6" height={520} isShort />
+        <ChartPanel className="c6" height={520} isShort hasIndicators />
         <LadderPanel symbol={symbol} className="c3" height={520} />
         <TradesPanel symbol={symbol} />
-        <Panel title="Order by hand" className="c12">
-          <div style={{ maxWidth: 460 }}>
-            <Ticket />
-          </div>
+        <Panel title="Order by hand" className="c6">
+          <Ticket />
         </Panel>
+        <CostsPanel symbol={symbol} className="c6" />
       </div>
     </>
   );

@@ -31,10 +31,8 @@ export function Orders() {
   const live = useLive((state) => state.orders);
   const [shows, setShows] = useState<Shows>("all");
   const [text, setText] = useState("");
-  const mayTrade = isAllowed(
-    useSession((session) => session.role),
-    "trader",
-  );
+  const role = useSession((session) => session.role);
+  const mayTrade = isAllowed(role, "trader");
   const cancel = useCancel().mutate;
   const cancelAll = useCancelAll();
   const rows = useMemo(() => {
@@ -86,7 +84,7 @@ export function Orders() {
       <button
         type="button"
         className="mini"
-        disabled={!mayTrade || cancelAll.isPending}
+        disabled={!isAllowed(role, "operator") || cancelAll.isPending}
         onClick={() => cancelAll.mutate()}
       >
         Cancel all open

@@ -7,6 +7,7 @@ import { open } from "../app/view";
 import { money, numberOf, percent, times } from "../format/numbers";
 import { HealthLamps } from "../parts/Health";
 import { Empty, Loading, Panel } from "../parts/Panel";
+import { isAllowed, useSession } from "../session/session";
 import { useLive } from "../stream/live";
 import { LimitDialog } from "./LimitDialog";
 
@@ -20,10 +21,7 @@ export function Risk() {
   return (
     <>
       <Panel title="State" isStale={!isLive}>
-        <dl
-          className="strip"
-          style={{ gridTemplateColumns: "repeat(auto-fit, minmax(150px, 1fr))" }}
-        >
+        <dl className="strip even">
           <div>
             <dt>Kill switch</dt>
             <dd className={isHalted ? "down" : "up"}>
@@ -119,6 +117,10 @@ function LimitRow({ limit, change }: { limit: Limit; change: () => void }) {
   const share = shareOf(limit);
   const tone = share === null || share < 0.6 ? "" : share < 0.9 ? "odd" : "bad";
   const name = limit.name.replaceAll("_", " ");
+  const mayChange = isAllowed(
+    useSession((session) => session.role),
+    "trader",
+  );
   return (
     <li style={{ padding: "8px 0", borderBottom: "1px solid var(--grid)" }}>
       <div className="row">
@@ -131,7 +133,13 @@ function LimitRow({ limit, change }: { limit: Limit; change: () => void }) {
           )}
           {limit.value ?? "off"}
         </span>
-        <button type="button" className="mini" aria-label={`Change ${name}`} onClick={change}>
+        <button
+          type="button"
+          className="mini"
+          aria-label={`Change ${name}`}
+          disabled={!mayChange}
+          onClick={change}
+        >
           Change
         </button>
       </div>

@@ -4,6 +4,7 @@ import { useMemo, useState } from "react";
 import type { Setting } from "../api/documents";
 import { useEngine, useSettings } from "../api/queries";
 import { span } from "../format/times";
+import { LiveGate, useIsFollowed } from "../parts/LiveGate";
 import { Empty, Failed, Loading, Panel } from "../parts/Panel";
 import { type Column, Table } from "../parts/Table";
 import { isAllowed, useSession } from "../session/session";
@@ -45,6 +46,7 @@ const COLUMNS: readonly Column<Row>[] = [
 
 export function Settings() {
   const settings = useSettings();
+  const isFollowed = useIsFollowed();
   const [text, setText] = useState("");
   const [isOwn, setIsOwn] = useState(false);
   const rows = useMemo(
@@ -73,6 +75,7 @@ export function Settings() {
   return (
     <>
       <Engine />
+      {isFollowed && <LiveGate />}
       {settings.data?.problems.map((problem) => (
         <p className="notice" key={problem}>
           <span>{problem}</span>
@@ -103,7 +106,8 @@ function Engine() {
     "operator",
   );
   const isOn = status !== null && !["STOPPED", "FAILED"].includes(status.state);
-  const tools = (
+  const isFollowed = useIsFollowed();
+  const tools = !isFollowed && (
     <button
       type="button"
       className="mini"
@@ -125,6 +129,12 @@ function Engine() {
           <dd>{span(status.uptime_seconds)}</dd>
           <dt>Events</dt>
           <dd>{status.events.toLocaleString("en-GB")}</dd>
+          {isFollowed && (
+            <>
+              <dt>Process</dt>
+              <dd>Another one; it is started and ended with hean live.</dd>
+            </>
+          )}
           {status.error && (
             <>
               <dt>Error</dt>

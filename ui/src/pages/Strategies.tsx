@@ -2,6 +2,7 @@
 // The strategies: what each earned and did, its parameters, and its switch. One that is off opens
 // nothing more; its exits and protective stops go on.
 import Switch from "@mui/material/Switch";
+import type { CSSProperties } from "react";
 import type { Decision, Strategy } from "../api/documents";
 import { useSwitch } from "../api/queries";
 import { open } from "../app/view";
@@ -48,7 +49,7 @@ function Card({ strategy }: { strategy: Strategy }) {
   );
   return (
     <Panel title={strategy.id} note={strategy.symbols.join(", ")} tools={tools} className="c4">
-      <dl className="strip" style={{ gridTemplateColumns: "repeat(4, 1fr)" }}>
+      <dl className="strip even" style={{ "--least": "70px" } as CSSProperties}>
         <div>
           <dt>PnL, USDT</dt>
           <dd>

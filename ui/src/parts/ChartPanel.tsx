@@ -1,36 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 // The price chart with what chooses its symbol and the length of its candles.
 import { useState } from "react";
+import { LENGTHS_S, type Length } from "../api/queries";
 import { choose, digits, useSymbol } from "../app/view";
+import { KINDS, NAMES, toggle, useShown } from "../charts/indicators";
 import { PriceChart } from "../charts/PriceChart";
 import { percent, price } from "../format/numbers";
 import { useLive } from "../stream/live";
 import { Loading, Panel } from "./Panel";
 
-const LENGTHS = [
-  { seconds: 5, word: "5s" },
-  { seconds: 30, word: "30s" },
-  { seconds: 60, word: "1m" },
-  { seconds: 300, word: "5m" },
-  { seconds: 900, word: "15m" },
-] as const;
+const BUTTONS_MAX = 3; // more symbols than that are a list, so that the head stays one line
 
 interface ChartPanelProps {
   className?: string;
   height: number | string;
   /** Whether spread and funding stand elsewhere on the screen. */
   isShort?: boolean;
+  hasIndicators?: boolean;
 }
 
-export function ChartPanel({ className, height, isShort = false }: ChartPanelProps) {
-  const [seconds, setSeconds] = useState<number>(5);
+export function ChartPanel(props: ChartPanelProps) {
+  const { className, height, isShort = false, hasIndicators = false } = props;
+  const [seconds, setSeconds] = useState<Length>(5);
+  const shown = useShown((state) => state.shown);
   const symbol = useSymbol();
   const symbols = useLive((live) => live.status?.symbols) ?? [];
   const quote = useLive((live) => live.quotes?.find((each) => each.symbol === symbol));
   const isOpen = useLive((live) => live.connection === "open");
   const tools = (
     <>
-      {symbols.map((each) => (
+      {symbols.length > BUTTONS_MAX && (
+        <select
+          className="field"
+          aria-label="Symbol of the chart"
+          value={symbol ?? ""}
+          onChange={(event) => choose(event.target.value)}
+        >
+          {symbols.map((each) => (
+            <option key={each}>{each}</option>
+          ))}
+        </select>
+      )}
+      {(symbols.length > BUTTONS_MAX ? [] : symbols).map((each) => (
         <button
           key={each}
           type="button"
@@ -41,16 +52,28 @@ export function ChartPanel({ className, height, isShort = false }: ChartPanelPro
           {each}
         </button>
       ))}
+      {hasIndicators &&
+        KINDS.map((each) => (
+          <button
+            key={each}
+            type="button"
+            className="mini"
+            aria-pressed={shown.includes(each)}
+            onClick={() => toggle(each)}
+          >
+            {NAMES[each]}
+          </button>
+        ))}
       <span className="wide-only" style={{ width: 8 }} />
-      {LENGTHS.map((each) => (
+      {LENGTHS_S.map((each) => (
         <button
-          key={each.word}
+          key={each}
           type="button"
           className="mini"
-          aria-pressed={each.seconds === seconds}
-          onClick={() => setSeconds(each.seconds)}
+          aria-pressed={each === seconds}
+          onClick={() => setSeconds(each)}
         >
-          {each.word}
+          {each < 60 ? `${each}s` : `${each / 60}m`}
         </button>
       ))}
     </>
@@ -77,7 +100,12 @@ export function ChartPanel({ className, height, isShort = false }: ChartPanelPro
       {symbol === null ? (
         <Loading lines={8} />
       ) : (
-        <PriceChart symbol={symbol} seconds={seconds} key={symbol} />
+        <PriceChart
+          symbol={symbol}
+          seconds={seconds}
+          shown={hasIndicators ? shown : undefined}
+          key={symbol}
+        />
       )}
     </Panel>
   );

@@ -141,7 +141,8 @@ function next(key: string, now: Sorting | null): Sorting | null {
 }
 
 function classOf<Row>(column: Column<Row>): string {
-  return [column.isNumber ? "num" : "", column.isWideOnly ? "wide-only" : ""].join(" ").trim();
+  const words = [column.isNumber && "num", column.isWideOnly && "wide-only"];
+  return [...words, column.label === "" && "act"].filter(Boolean).join(" ");
 }
 
 function opens(event: KeyboardEvent): boolean {

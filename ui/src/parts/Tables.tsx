@@ -13,6 +13,7 @@ import { Table } from "./Table";
 
 // Beside another panel there is no room for all of them; the screen of positions has the rest.
 const SHORT = POSITION_COLUMNS.filter(({ key }) => !["realized", "leverage"].includes(key));
+const SHORT_ORDERS = ORDER_COLUMNS.filter(({ key }) => !["filled", "average"].includes(key));
 
 interface Place {
   className?: string;
@@ -49,15 +50,13 @@ export function PositionsPanel({ className, height }: Place) {
 export function OpenOrdersPanel({ className, height }: Place) {
   const orders = useLive((live) => live.orders);
   const isLive = useLive((live) => live.connection === "open");
-  const mayTrade = isAllowed(
-    useSession((session) => session.role),
-    "trader",
-  );
+  const role = useSession((session) => session.role);
+  const mayTrade = isAllowed(role, "trader");
   const cancel = useCancel().mutate;
   const cancelAll = useCancelAll();
   const shown = useMemo(() => orders?.filter(isOpen) ?? null, [orders]);
   const columns = useMemo(
-    () => [...ORDER_COLUMNS.filter((c) => c.key !== "average"), cancelColumn(cancel, mayTrade)],
+    () => [...SHORT_ORDERS, cancelColumn(cancel, mayTrade)],
     [cancel, mayTrade],
   );
   const tools = (
@@ -68,7 +67,7 @@ export function OpenOrdersPanel({ className, height }: Place) {
       <button
         type="button"
         className="mini"
-        disabled={!mayTrade || !shown?.length || cancelAll.isPending}
+        disabled={!isAllowed(role, "operator") || !shown?.length || cancelAll.isPending}
         onClick={() => cancelAll.mutate()}
       >
         Cancel all

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why there is an order: who wanted it, what the governor said, how it was filled, how it ended.
 import Drawer from "@mui/material/Drawer";
-import type { Why } from "../api/documents";
+import type { Chain, Why } from "../api/documents";
 import { useCancel, useWhy } from "../api/queries";
 import { digits, open } from "../app/view";
 import { isOpen } from "../charts/series";
@@ -45,7 +45,7 @@ export function WhyDrawer({ orderId }: { orderId: string }) {
 }
 
 function Trail({ why }: { why: Why }) {
-  const { order, decisions, fills } = why;
+  const { order } = why;
   const places = digits.of(order.symbol);
   const cancel = useCancel();
   const mayTrade = isAllowed(
@@ -87,36 +87,96 @@ function Trail({ why }: { why: Why }) {
           Cancel this order
         </button>
       )}
-      <ol className="trail" aria-label="What led to it and what came of it">
-        <li>
-          <b>{order.strategy_id}</b> asked for it
-          <div className="quiet">{dateClock(order.created_at)} UTC</div>
-          {order.parent_id && <div className="quiet mono">part of {order.parent_id}</div>}
+      {why.chain ? <Links chain={why.chain} /> : <Story why={why} hasEnded={hasEnded} />}
+    </>
+  );
+}
+
+/** What is remembered of it, where there is no journal to be read. */
+function Story({ why, hasEnded }: { why: Why; hasEnded: boolean }) {
+  const { order, decisions, fills } = why;
+  const places = digits.of(order.symbol);
+  return (
+    <ol className="trail" aria-label="What led to it and what came of it">
+      <li>
+        <b>{order.strategy_id}</b> asked for it
+        <div className="quiet">{dateClock(order.created_at)} UTC</div>
+        {order.parent_id && <div className="quiet mono">part of {order.parent_id}</div>}
+      </li>
+      {decisions.map((each) => (
+        <li key={each.seq} className={each.verdict === "APPROVED" ? "good" : "bad"}>
+          The governor {each.verdict === "APPROVED" ? "let it pass" : "refused it"}
+          {each.reason && <div>{each.reason}</div>}
+          <div className="quiet">
+            {clockMs(each.ts)} · event {each.seq}
+          </div>
         </li>
-        {decisions.map((each) => (
-          <li key={each.seq} className={each.verdict === "APPROVED" ? "good" : "bad"}>
-            The governor {each.verdict === "APPROVED" ? "let it pass" : "refused it"}
-            {each.reason && <div>{each.reason}</div>}
+      ))}
+      {fills.map((fill) => (
+        <li key={fill.exec_id} className="good">
+          Filled {quantity(fill.qty)} at {price(fill.price, places)}, as{" "}
+          {fill.liquidity.toLowerCase()}, fee {price(fill.fee, 4)} {fill.fee_asset}
+          <div className="quiet">{clockMs(fill.ts)}</div>
+        </li>
+      ))}
+      {hasEnded && (
+        <li className={order.status === "REJECTED" ? "bad" : ""}>
+          It ended: <StatusWord status={order.status} />
+          {order.reason && <div>{order.reason}</div>}
+          <div className="quiet">{clockMs(order.updated_at)}</div>
+        </li>
+      )}
+    </ol>
+  );
+}
+
+const BAD_LINKS = new Set(["REJECTED", "UNKNOWN", "QUARANTINED", "ERROR", "KILL"]);
+
+/** The chain by the journal, as `hean why` tells it: every row, and every rule that said no. */
+function Links({ chain }: { chain: Chain }) {
+  const broken = chain.rules.filter((rule) => rule.is_breach);
+  return (
+    <>
+      {broken.map((rule) => (
+        <p key={rule.rule} className="down">
+          {rule.rule}: observed {rule.observed}, allowed {rule.allowed}
+        </p>
+      ))}
+      <ol className="trail" aria-label="What led to it and what came of it">
+        {chain.steps.map((step) => (
+          <li
+            key={`${step.seq} ${step.what}`}
+            className={step.what === "FILLED" ? "good" : BAD_LINKS.has(step.what) ? "bad" : ""}
+          >
+            <b>{step.what.charAt(0) + step.what.slice(1).toLowerCase()}</b>
+            <div>{step.says}</div>
             <div className="quiet">
-              {clockMs(each.ts)} · event {each.seq}
+              {clockMs(step.ts)} · row {step.seq}
+              {step.after_ms !== null && ` · ${step.after_ms.toFixed(3)} ms`}
             </div>
           </li>
         ))}
-        {fills.map((fill) => (
-          <li key={fill.exec_id} className="good">
-            Filled {quantity(fill.qty)} at {price(fill.price, places)}, as{" "}
-            {fill.liquidity.toLowerCase()}, fee {price(fill.fee, 4)} {fill.fee_asset}
-            <div className="quiet">{clockMs(fill.ts)}</div>
-          </li>
-        ))}
-        {hasEnded && (
-          <li className={order.status === "REJECTED" ? "bad" : ""}>
-            It ended: <StatusWord status={order.status} />
-            {order.reason && <div>{order.reason}</div>}
-            <div className="quiet">{clockMs(order.updated_at)}</div>
-          </li>
-        )}
       </ol>
+      {chain.rules.length > 0 && (
+        <details>
+          <summary>{chain.rules.length} rules were asked</summary>
+          <dl className="facts" style={{ padding: "8px 0" }}>
+            {chain.rules.map((rule) => (
+              <div key={rule.rule} style={{ display: "contents" }}>
+                <dt>{rule.rule}</dt>
+                <dd className={rule.is_breach ? "down" : ""}>
+                  {rule.observed} <span className="quiet">of {rule.allowed}</span>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+      )}
+      {chain.notes.map((note) => (
+        <p key={note} className="quiet">
+          {note}
+        </p>
+      ))}
     </>
   );
 }

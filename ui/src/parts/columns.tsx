@@ -38,6 +38,7 @@ export const ORDER_COLUMNS: readonly Column<Order>[] = [
     value: (o) => Number(o.filled_qty),
     cell: (o) => quantity(o.filled_qty),
     isNumber: true,
+    isWideOnly: true,
   },
   {
     key: "average",

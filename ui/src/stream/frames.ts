@@ -4,6 +4,7 @@
 import type {
   Decision,
   Fill,
+  Job,
   Order,
   Portfolio,
   Position,
@@ -19,6 +20,7 @@ export interface Facts {
   fills: Fill[];
   order_decisions: Decision[];
   logs: Told[];
+  jobs: Job[];
 }
 
 export interface States {
@@ -32,7 +34,7 @@ export interface States {
 
 export type Topic = keyof (Facts & States);
 
-export const FACTS: readonly Topic[] = ["orders", "fills", "order_decisions", "logs"];
+export const FACTS: readonly Topic[] = ["orders", "fills", "order_decisions", "logs", "jobs"];
 export const TOPICS: readonly Topic[] = [
   "system_status",
   "pnl",

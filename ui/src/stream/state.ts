@@ -5,6 +5,7 @@
 import type {
   Decision,
   Fill,
+  Job,
   Order,
   Portfolio,
   Position,
@@ -33,6 +34,7 @@ export interface LiveState {
   fills: Fill[] | null;
   decisions: Decision[] | null;
   logs: Told[] | null;
+  jobs: Job[] | null;
   equity: EquityPoint[];
   heardMs: Partial<Record<Topic, number>>;
 }
@@ -48,6 +50,7 @@ export const EMPTY: LiveState = {
   fills: null,
   decisions: null,
   logs: null,
+  jobs: null,
   equity: [],
   heardMs: {},
 };
@@ -97,6 +100,9 @@ function apply(next: LiveState, frame: Frame): void {
       return;
     case "logs":
       next.logs = rows(next.logs, frame.data as Told[], frame.snapshot);
+      return;
+    case "jobs":
+      next.jobs = mergedJobs(next.jobs, frame.data as Job[], frame.snapshot);
   }
 }
 
@@ -108,12 +114,27 @@ function rows<Row>(known: Row[] | null, said: Row[], isSnapshot: boolean): Row[]
 
 /** Orders by name: one that is known changes where it stands, a new one goes on top. */
 export function mergedOrders(known: Order[] | null, said: Order[], isSnapshot: boolean): Order[] {
+  return merged(known, said, isSnapshot, (order) => order.client_order_id);
+}
+
+/** Jobs by name, in the same way; one that was forgotten goes. */
+export function mergedJobs(known: Job[] | null, said: Job[], isSnapshot: boolean): Job[] {
+  const all = merged(known, said, isSnapshot, (job) => job.job_id);
+  return all.filter((job) => job.state !== "FORGOTTEN");
+}
+
+function merged<Row>(
+  known: Row[] | null,
+  said: Row[],
+  isSnapshot: boolean,
+  nameOf: (row: Row) => string,
+): Row[] {
   if (isSnapshot || known === null) return isSnapshot ? said : [...said].reverse();
-  const news = new Map(said.map((order) => [order.client_order_id, order]));
-  const kept = known.map((order) => {
-    const changed = news.get(order.client_order_id);
-    if (changed === undefined) return order;
-    news.delete(order.client_order_id);
+  const news = new Map(said.map((row) => [nameOf(row), row]));
+  const kept = known.map((row) => {
+    const changed = news.get(nameOf(row));
+    if (changed === undefined) return row;
+    news.delete(nameOf(row));
     return changed;
   });
   return [...[...news.values()].reverse(), ...kept].slice(0, ROWS_MAX);

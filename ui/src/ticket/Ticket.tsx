@@ -3,7 +3,6 @@
 // the same keys mean money there.
 import { type FormEvent, useId, useState } from "react";
 import { wordsOf } from "../api/client";
-import type { OrderAsked } from "../api/documents";
 import { usePlace } from "../api/queries";
 import { useMode } from "../app/mode";
 import { notify } from "../app/notices";
@@ -11,9 +10,8 @@ import { choose, useSymbol } from "../app/view";
 import { isAllowed, useSession } from "../session/session";
 import { useLive } from "../stream/live";
 import { Checks } from "./Checks";
-import { type Draft, problems } from "./preview";
+import { askedOf, type Draft, type Force, problems } from "./draft";
 
-type Force = NonNullable<OrderAsked["time_in_force"]>;
 const FORCES: readonly Force[] = ["GTC", "IOC", "FOK", "POST_ONLY"];
 
 export function Ticket() {
@@ -25,8 +23,8 @@ export function Ticket() {
     qty: "",
     price: "",
     reduceOnly: false,
+    force: "GTC",
   });
-  const [force, setForce] = useState<Force>("GTC");
   const [typed, setTyped] = useState("");
   const place = usePlace();
   const mode = useMode();
@@ -34,30 +32,20 @@ export function Ticket() {
   const id = useId();
   const change = (part: Partial<Draft>) => setDraft((before) => ({ ...before, ...part }));
   const isLocked = mode === "LIVE" && typed !== "LIVE";
-  const isReady =
-    problems(draft).length === 0 && symbol !== null && !isLocked && isAllowed(role, "trader");
+  const missing = problems(draft);
+  const asked = askedOf(draft, symbol);
+  const isReady = asked !== null && !isLocked && isAllowed(role, "trader");
   const send = (event: FormEvent) => {
     event.preventDefault();
-    if (!isReady || symbol === null) return;
-    const { side, type, qty, price, reduceOnly } = draft;
-    place.mutate(
-      {
-        symbol,
-        side,
-        type,
-        qty,
-        price: type === "LIMIT" ? price : null,
-        reduce_only: reduceOnly,
-        time_in_force: type === "LIMIT" ? force : "GTC",
+    if (!isReady || place.isPending) return;
+    const { side, qty } = draft;
+    place.mutate(asked, {
+      onSuccess: (order) => {
+        setTyped("");
+        if (order.status === "REJECTED") notify(`Refused: ${order.reason}`, "bad");
+        else notify(`${side === "BUY" ? "Buy" : "Sell"} ${qty} ${symbol} sent.`, "good");
       },
-      {
-        onSuccess: (order) => {
-          setTyped("");
-          if (order.status === "REJECTED") notify(`Refused: ${order.reason}`, "bad");
-          else notify(`${side === "BUY" ? "Buy" : "Sell"} ${qty} ${symbol} sent.`, "good");
-        },
-      },
-    );
+    });
   };
   return (
     <form className="ticket" onSubmit={send} aria-label="Order by hand">
@@ -124,9 +112,9 @@ export function Ticket() {
         In force
         <select
           className="field wide"
-          value={draft.type === "MARKET" ? "GTC" : force}
+          value={draft.type === "MARKET" ? "GTC" : draft.force}
           disabled={draft.type === "MARKET"}
-          onChange={(event) => setForce(event.target.value as Force)}
+          onChange={(event) => change({ force: event.target.value as Force })}
         >
           {FORCES.map((each) => (
             <option key={each} value={each}>
@@ -144,7 +132,7 @@ export function Ticket() {
         />
         Reduce only
       </label>
-      <Checks draft={draft} symbol={symbol} />
+      <Checks asked={asked} symbol={symbol} missing={missing} />
       {mode === "LIVE" && (
         <label className="label all">
           This is real money. Type LIVE
@@ -164,7 +152,8 @@ export function Ticket() {
       <button
         type="submit"
         className={`send all ${draft.side.toLowerCase()}`}
-        disabled={!isReady || place.isPending}
+        disabled={!isReady}
+        aria-busy={place.isPending}
       >
         {draft.side === "BUY" ? "Buy" : "Sell"} {draft.qty} {symbol}
       </button>
