@@ -30,6 +30,7 @@ RESULTS = BENCH / "results"
 PEER_PACKAGES = (
     *("nautilus_trader", "hftbacktest", "backtesting", "vectorbt"),
     *("TA-Lib", "talipp", "numba", "numpy", "statsmodels"),
+    *("fastapi", "uvicorn", "picows", "uvloop", "playwright"),
 )
 
 
