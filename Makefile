@@ -10,8 +10,8 @@ test:   ## run every test: Rust, Python, integration
 	@./hean test
 setup:  ## install packages and build the native core, nothing else
 	@./hean setup
-build:  ## build the release wheel into dist/
-	@./hean setup && .venv/bin/maturin build --release --locked --out dist
+build:  ## build the release wheel into dist/, with the page in it
+	@./hean setup && scripts/build_wheel.sh
 check:  ## format, lint, types, import contracts, tidy; under a minute
 	@./hean setup dev && .venv/bin/python scripts/check.py
 sim:    ## trade in a world where everything goes wrong; SEEDS=300

@@ -12,17 +12,40 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30
+"""Where a disk in memory is, and the bytes that a run may need of it; ten times what was seen."""
+RUST_SEED = "20260930"
+"""Of the property tests, so that each run tries the same; set `PROPTEST_RNG_SEED` to try others."""
 
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
 CARGO_IGNORED = re.compile(r"^test (?P<name>.+) \.\.\. ignored(?:, (?P<reason>.+))?$")
+
+
+class Program(NamedTuple):
+    """*package*: the one of Debian that has it."""
+
+    name: str
+    package: str
+    used_for: str
+
+
+PROGRAMS = (
+    Program("chromium", "chromium", "the tests of the page"),
+    Program("redis-server", "redis-server", "the tests of processes that Redis joins"),
+    Program("pg_ctlcluster", "postgresql", "the tests of tables on PostgreSQL"),
+    Program("java", "openjdk-17-jre-headless", "the tests of processes that Kafka joins"),
+    Program("mvn", "maven", "fetching Kafka's broker"),
+)
 
 
 @dataclass(slots=True)
@@ -69,12 +92,18 @@ def count_junit(report: Path) -> Totals:
     return totals
 
 
-def stream(command: list[str]) -> tuple[int, list[str]]:
-    """Run a command at the root, pass its output on as it comes, and keep it."""
+def stream(command: list[str], **variables: str) -> tuple[int, list[str]]:
+    """Run a command at the root, pass its output on as it comes, and keep it. *variables*: of its
+    environment, unless they are set."""
     print(f"$ {' '.join(command)}", flush=True)
     lines: list[str] = []
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace"
+        command,
+        cwd=ROOT,
+        env=variables | os.environ,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -86,8 +115,17 @@ def stream(command: list[str]) -> tuple[int, list[str]]:
 def run_rust() -> Totals:
     """Every Rust test but those of the Python face, which pytest tests from the other side."""
     command = ["cargo", "test", "--workspace", "--exclude", "hean-py", "--no-fail-fast", "--locked"]
-    exit_code, lines = stream(command)
+    exit_code, lines = stream(command, PROPTEST_RNG_SEED=RUST_SEED)
     return count_cargo(lines).close(exit_code)
+
+
+def place_for_files() -> Path | None:
+    """A disk in memory, where there is room: a trading process stops when a commit takes more than
+    a second, as a busy disk's may, and what is tested is the process. None: the system's own.
+    """
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        return None
+    return MEMORY
 
 
 def run_python(*, quick: bool, extra: list[str]) -> Totals:
@@ -95,7 +133,8 @@ def run_python(*, quick: bool, extra: list[str]) -> Totals:
     much of what is tested is waiting.
     """
     workers = max(1, len(os.sched_getaffinity(0)) * 3 // 2)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="hean", dir=place_for_files()) as folder:
+        os.environ["TMPDIR"] = folder  # of every process that the tests start, too
         report = Path(folder) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile"]
         command += ["--durations", "25"]
@@ -118,12 +157,41 @@ def run_page() -> Totals:
         return count_junit(report).close(exit_code)
 
 
+def find_programs() -> None:
+    """Programs of others that tests run: fetched by whoever may, else named. Without one its tests
+    skip.
+    """
+    missing = [each for each in PROGRAMS if not shutil.which(each.name)]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        packages = [each.package for each in missing]
+        stream(["apt-get", "update", "-qq"])
+        stream(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages])
+    for each in missing:
+        if not shutil.which(each.name):
+            print(
+                f"hean: no {each.name} for {each.used_for}: apt-get install {each.package}",
+                flush=True,
+            )
+
+
+def find_valkey() -> None:
+    """Debian 12 has it in its backports alone, which are unpacked, not installed."""
+    unpacked = ROOT / ".cache/apt/bookworm-backports/root/usr/bin/valkey-server"
+    if shutil.which("valkey-server") or unpacked.exists() or not shutil.which("apt-get"):
+        return
+    suite = ["bookworm-backports", "valkey-server", "valkey-tools"]
+    stream(["sh", str(ROOT / "scripts/ci/apt_suite.sh"), *suite])
+
+
 def main(arguments: list[str]) -> int:
     """Run all runners; 0 when no test failed, else 1."""
     parser = argparse.ArgumentParser(prog="./hean test", description="Run every test.")
     parser.add_argument("--quick", action="store_true", help="only what needs no server")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     options = parser.parse_args(arguments)
+    if not options.quick:
+        find_programs()
+        find_valkey()
     results = [run_rust(), run_page(), run_python(quick=options.quick, extra=options.pytest)]
     skips = [skip for result in results for skip in result.skips]
     for skip in skips:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hean.backtest.run import BacktestSettings
-from hean.core.types import EventType
+from hean.core.types import Event, EventType
 from hean.engine import EngineFacade
+from hean.engine.on_paper import OnPaper
 from hean.paper import Paper
 from hean.paper_journal import finish_session_journal, start_session_journal
 from hean.twin.build import Twin, TwinSettings
@@ -42,7 +43,7 @@ class EngineDesk:
         """UTC nanoseconds."""
         return time.time_ns() + self.ahead_ns
 
-    def _make(self) -> Paper:
+    def _make(self) -> OnPaper:
         base = f"http://127.0.0.1:{self.twin.port}"
         socket = base.replace("http", "ws")
         given = {
@@ -61,7 +62,7 @@ class EngineDesk:
         )
         paper.on_ready.append(self._record)
         self.papers.append(paper)
-        return paper
+        return OnPaper(paper, now=self.now)
 
     def _record(self, paper: Paper) -> None:
         self._books.append(start_session_journal(self.journal, paper.session, paper.terms))
@@ -73,6 +74,12 @@ class EngineDesk:
         paper = self.papers[-1]
         venue = paper.session.run.venue
         await self.until(lambda: all(venue.last_price(symbol) for symbol in SYMBOLS))
+
+    def facts(self) -> list[Event]:
+        """A list that gets everything the bus delivers from now on."""
+        heard: list[Event] = []
+        self.papers[-1].system.bus.tap(heard.append)
+        return heard
 
     async def stop(self) -> None:
         """Stop it and close its journal."""

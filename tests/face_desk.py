@@ -18,16 +18,22 @@ from hean.api.face import Face
 from hean.api.permissions import Role
 from hean.api.server import Bind
 from hean.config import load
+from hean.data.catalog import Catalog
+from hean.data.reader import read_columns
+from hean.jobs.runner import JobLimits
+from small_market import write_candles
 
 
 class FaceDesk:
     """A client of each role. *engine*: what is behind it."""
 
-    def __init__(self, engine: EngineDesk, folder: Path, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, engine: EngineDesk, folder: Path, http: aiohttp.ClientSession, **rest: Any
+    ) -> None:
         self.engine = engine
         self.asked = 0
         settings = load({}, {})
-        self.face = Face(engine.facade, folder, settings, Bind(port=0), ticks=self.ticks)
+        self.face = Face(engine.facade, folder, settings, Bind(port=0), ticks=self.ticks, **rest)
         tokens = self.face.api.access.tokens
         self.tokens = {role: tokens.create(role, role.word)[0] for role in Role}
         self.http = http
@@ -57,12 +63,22 @@ class FaceDesk:
 
 
 @asynccontextmanager
-async def face_desk(folder: Path, strategy: str = IDLE) -> AsyncIterator[FaceDesk]:
-    """Port open, engine stopped."""
+async def face_desk(folder: Path, strategy: str = IDLE, **rest: Any) -> AsyncIterator[FaceDesk]:
+    """Port open, engine stopped. *rest*: of the face."""
     async with engine_desk(folder, strategy) as engine, aiohttp.ClientSession() as http:
-        desk = FaceDesk(engine, folder / "data", http)
+        desk = FaceDesk(engine, folder / "data", http, **rest)
         await desk.face.start()
         try:
             yield desk
         finally:
             await desk.face.stop()
+
+
+@asynccontextmanager
+async def recorded_desk(folder: Path, *, bars: int = 600, **limits: Any) -> AsyncIterator[FaceDesk]:
+    """A face with one recorded market. *limits*: of jobs."""
+    source = write_candles(folder, 3, bars)
+    columns = read_columns(source, symbol="BTCUSDT", venue="binance", market="perp", timeframe="5m")
+    Catalog(folder / "data").add(columns)
+    async with face_desk(folder, job_limits=JobLimits(**limits)) as desk:
+        yield desk

@@ -22,7 +22,7 @@ from hean.net.http import HttpClient
 from hean.net.offset import ClockOffset
 from hean.venues.halts import Halts
 from hean.venues.questions import Questions
-from hean.venues.reports import Execution, Listing, OrderReport, Status
+from hean.venues.reports import Execution, Listing, OrderReport, Settlement, Status
 from hean.venues.resolution import Resolution
 from hean.venues.search import Patience
 from hean.venues.tracking import OrderTracker
@@ -54,7 +54,8 @@ class Lists:
     """What the venue answers. *behind_s*: its clock; *names*: client ids by its own order ids,
     `None` of one that it denies;
     *silence*: why nobody may ask; *looks_s*: when orders were asked for;
-    *listings*, *readings*: lists given of orders, of executions.
+    *listings*, *readings*: lists given of orders, of executions; *paid*: funding, *rates*: the same
+    with its rate, by id.
     """
 
     name = "venue"
@@ -63,6 +64,8 @@ class Lists:
         self.by_id: list[OrderReport] = []
         self.open: list[OrderReport] = []
         self.traded: list[Execution] = []
+        self.paid: list[Settlement] = []
+        self.rates: dict[str, Settlement] = {}
         self.names: dict[str, str | None] = {}
         self.is_complete = True
         self.is_down = False
@@ -88,6 +91,15 @@ class Lists:
         self._answer()
         self.readings += 1
         return Listing(tuple(self.traded), self.is_complete)
+
+    async def settlements(self, ask: Any, since_ns: int, symbols: Any) -> Listing[Settlement]:
+        self._answer()
+        rows = tuple(each for each in self.paid if each.ts_ns >= since_ns)
+        return Listing(rows, self.is_complete)
+
+    async def priced(self, ask: Any, settlement: Settlement) -> Settlement:
+        self._answer()
+        return self.rates.get(settlement.exec_id, settlement)
 
     async def client_id_of(self, ask: Any, execution: Execution) -> str | None:
         self._answer()

@@ -188,6 +188,9 @@ class OrderEngine:
         *,
         unlimited: bool = False,
     ) -> None: ...
+    def copy(self) -> OrderEngine:
+        """All of it once more, for who asks what would be."""
+
     def set_limits(self, limits: Mapping[str, object]) -> None: ...
     def instrument_index(self, symbol: str) -> int: ...
     def strategy_index(self, name: str) -> int: ...
@@ -1183,6 +1186,7 @@ def parse_bybit(frame: bytes) -> dict[str, Any] | None:
     `execution`: `executions`. An execution: market, symbol, client_order_id, exchange_order_id,
         exec_id, side, cause (`TRADE`, `FUNDING`, `LIQUIDATION`, `DELEVERAGING`, `SETTLEMENT`),
         venue_cause, price_text, quantity_text, fee_text (positive when paid), fee_asset (or None),
+        fee_rate_text (of `FUNDING` the settled rate; None where not said),
         is_maker (or None), is_early (no fee yet; the full one follows with the same exec_id),
         realized_pnl_text, position_side, ts_ns, sequence (Bybit `seq`), unknown.
     `position`, `balance`, `account`, `margin_call`: `balances`, `positions`, `totals` (or None),

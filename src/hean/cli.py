@@ -18,6 +18,8 @@ from hean.cli_common import leave_broken_pipe
 from hean.watchdog import end_on_second_interrupt
 
 COMMANDS = {
+    "alerts": "alerts",
+    "analytics": "analytics",
     "data": "data",
     "backtest": "backtest",
     "replay": "backtest",
@@ -33,17 +35,20 @@ COMMANDS = {
     "parity": "parity",
     "quant": "quant",
     "resolve": "resolve",
+    "run": "run",
     "serve": "serve",
     "settings": "settings",
     "sim": "sim",
+    "store": "store",
     "token": "token",
+    "topology": "topology",
     "twin": "twin",
     "watchdog": "watchdog",
     "why": "why",
 }
 """The file of each, without its `cli_`."""
 
-GROUPS = ("data", "ml", "quant", "token")  # commands with commands of their own
+GROUPS = ("alerts", "data", "ml", "quant", "store", "token")  # commands with commands of their own
 
 
 def asked(words: list[str]) -> Iterable[str]:

@@ -71,6 +71,8 @@ DataDirOption = Annotated[
     ),
 ]
 DATA_DIR_DEFAULT = Path("~/.hean")
+progress_listeners: list[Callable[[float], None]] = []
+"""Told the part that is done, 0 to 1, instead of a terminal; for whoever plays a command."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
@@ -268,6 +270,9 @@ def progress(
     description: str, total: int, *, is_shown: bool = True
 ) -> Iterator[Callable[[int], None]]:
     """Yields `advance(steps)`: a bar with remaining time on a terminal, silent otherwise."""
+    if progress_listeners:
+        yield _told(total)
+        return
     if not is_shown or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -280,6 +285,19 @@ def progress(
     with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
+
+
+def _told(total: int) -> Callable[[int], None]:
+    """Tells the listeners which part is done."""
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        for listener in progress_listeners:
+            listener(done / total if total else 1.0)
+
+    return advance
 
 
 def percent_steps(advance: Callable[[int], None]) -> Callable[[float], None]:

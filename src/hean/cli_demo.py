@@ -5,6 +5,7 @@ report at its end.
 
 from __future__ import annotations
 
+import logging
 import random
 import webbrowser
 from contextlib import ExitStack
@@ -13,6 +14,10 @@ from typing import Annotated
 
 import typer
 
+from hean.api.face import Face
+from hean.api.job_requests import BacktestAsked
+from hean.api.jobs import begin_backtest
+from hean.api.problems import Refused
 from hean.api.server import Bind
 from hean.backtest.report import render_report
 from hean.cli_common import (
@@ -33,9 +38,25 @@ from hean.cli_settings import settings_from
 from hean.cli_table import summary_table
 from hean.demo import DemoEngine, DemoSettings
 from hean.engine import EngineFacade
+from hean.engine.on_paper import OnPaper
+from hean.errors import HeanError
+from hean.jobs.sample import made
 from hean.net.loop import run as run_loop
 
 REPORT = "demo-report.html"
+FIRST = "a first backtest, on a made-up market"
+PARAMETERS = {
+    "horizon": 10,
+    "window": 60,
+    "threshold": 1.5,
+    "volume_z": 0.0,
+    "calm_max": 10.0,
+    "atr": 30,
+    "hold": 90,
+}
+"""Of the first backtest: fit for three days of minutes, and chosen for nothing else."""
+
+log = logging.getLogger("hean.demo")
 
 
 def mount(app: typer.Typer) -> None:
@@ -71,7 +92,7 @@ def demo(
             engine.show = show
             return engine
 
-        facade = EngineFacade(make, now=now)
+        facade = EngineFacade(lambda: OnPaper(make(), now=now), now=now)
         say(f"PAPER trading on {make().origin}. Ctrl-C ends it with a report.", json_to=json_to)
         run_loop(
             serve(
@@ -82,6 +103,7 @@ def demo(
                 starts=True,
                 duration_s=duration,
                 tell=lambda words: say(words, json_to=json_to),
+                beside=lambda face: _first_backtest(face, folder, seed),
             )
         )
     summary, record = facade.result
@@ -92,3 +114,18 @@ def demo(
     say(f"report: {target}", json_to=json_to)
     if browser and is_watched():
         webbrowser.open(target.as_uri())
+
+
+async def _first_backtest(face: Face, folder: Path, seed: int) -> None:
+    """So that there is a report to open: one backtest on a made-up market, as anybody's job."""
+    if any(job.title == FIRST for job in face.jobs.list()):
+        return
+    try:
+        market = await made(folder, seed)
+        asked = BacktestAsked(
+            strategy="impulse", symbols=[market.symbol], data=[market.id], params=PARAMETERS,
+            title=FIRST,
+        )  # fmt: skip
+        await begin_backtest(face.jobs, asked, folder)
+    except (HeanError, OSError, Refused) as error:  # the demo does without
+        log.warning("no first backtest: %s", error)

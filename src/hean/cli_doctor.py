@@ -24,7 +24,7 @@ from hean.cli_common import (
 )
 from hean.cli_live import live_settings
 from hean.cli_session import VenueOptions, joined, with_options
-from hean.config import Settings, endpoints_of, signer_of
+from hean.config import Settings, live_endpoints_of, live_market, signer_of
 from hean.doctor import machine
 from hean.doctor.account import ASKED, Examination
 from hean.doctor.findings import Finding, Verdict, fail, ok, unasked, warn, worst
@@ -60,6 +60,7 @@ def doctor(
     findings = machine.versions()
     try:
         known = venue.settings(symbols=joined(symbols))
+        live_market(known)
     except ParameterInvalid as error:
         what = "correct it; nothing else was looked at"
         findings.append(fail("configuration", error.message, "readable, no conflict", what))
@@ -103,7 +104,7 @@ def _examined(known: Settings) -> list[Finding]:
 
 def _configuration(known: Settings) -> Finding:
     role = "testnet" if known.testnet else "mainnet"
-    text = f"{known.exchange} {known.market} {role}, {len(known.origins)} settings given"
+    text = f"{known.exchange} {live_market(known)} {role}, {len(known.origins)} settings given"
     if known.warnings:
         text += f"; {' '.join(known.warnings)}"
         return warn("configuration", text, "nothing to warn about", "see hean settings")
@@ -111,7 +112,7 @@ def _configuration(known: Settings) -> Finding:
 
 
 def _venue(known: Settings, settings: LiveSettings, books: Books | None) -> list[Finding]:
-    endpoints = endpoints_of(known)
+    endpoints = live_endpoints_of(known)
     found = [_addresses(endpoints)]
     if not any((known.api_key, known.bybit_api_key, known.binance_api_key)):
         return [*found, *unasked(ASKED, "no key")]
@@ -132,7 +133,7 @@ def _venue(known: Settings, settings: LiveSettings, books: Books | None) -> list
 
 
 def _addresses(endpoints: Endpoints) -> Finding:
-    """Whose network all of them are in; `endpoints_of` has refused mixed and unencrypted ones."""
+    """Whose network all of them are in; mixed and unencrypted ones have been refused."""
     urls = (endpoints.rest, endpoints.public, endpoints.private, endpoints.trade)
     hosts = ", ".join(dict.fromkeys(urls))
     if endpoints.network == "local":

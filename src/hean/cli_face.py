@@ -6,7 +6,9 @@ clean end, whoever or whatever ends it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +17,10 @@ import typer
 from hean.api.face import Face
 from hean.api.permissions import Role
 from hean.api.server import Bind
+from hean.cli_alert_line import AlertLine, alerting
 from hean.config import Settings
 from hean.engine import EngineFacade
-from hean.engine.facade import FAILED
+from hean.engine.port import FAILED, Seen
 from hean.errors import EnvironmentFault
 from hean.watchdog import end_on_signals
 
@@ -35,12 +38,66 @@ async def serve(
     starts: bool,
     duration_s: float | None,
     tell: Callable[[str], None],
+    is_attended: bool = False,
+    rings: bool = True,
+    beside: Callable[[Face], Coroutine[None, None, None]] | None = None,
 ) -> None:
     """Serve until Ctrl-C, TERM or the end of *duration_s*, or, where it *starts* the engine itself,
-    until that fails. *tell*: words for people. *Raises*: `EnvironmentFault`.
+    until that fails, or, where it *is_attended*, until the standard input ends. *tell*: words for
+    people; *rings*: alerts leave from here, which an engine of another process does by itself;
+    *beside*: what goes on meanwhile, and never ends the server. *Raises*: `EnvironmentFault`.
     """
     face = Face(facade, data_dir, settings, bind)
-    new = face.api.access.tokens.ensure_admin()
+    tokens = face.api.access.tokens
+    new = tokens.ensure_admin()
+    if others := [each.id for each in tokens.all() if not tokens.counts(each)]:
+        tell(
+            f"{len(others)} tokens were made under another SECRET_KEY, or under none, and do not "
+            "count: hean token create."
+        )
+    line = alerting(settings, "paper", folder=data_dir) if rings else nullcontext()
+    async with line as alerts:
+        if alerts is not None:
+            _join(facade, alerts)
+        await _serve(
+            face,
+            new,
+            starts=starts,
+            duration_s=duration_s,
+            tell=tell,
+            is_attended=is_attended,
+            beside=beside,
+        )
+    if facade.state == FAILED:
+        raise EnvironmentFault(f"the engine ended: {facade.status().error}")
+
+
+def _join(facade: EngineFacade, alerts: AlertLine) -> None:
+    """Every engine that the facade starts is listened to."""
+
+    def begun(system: Seen) -> None:
+        alerts.listen(system.bus)
+        alerts.say("started", f"{facade.status().mode} on {facade.status().origin}")
+
+    def ended(error: str | None) -> None:
+        rule = "ended" if error is None else "engine_failed"
+        alerts.say(rule, error or "stopped in order")
+
+    facade.on_ready.append(begun)
+    facade.on_end.append(ended)
+
+
+async def _serve(
+    face: Face,
+    new: Path | None,
+    *,
+    starts: bool,
+    duration_s: float | None,
+    tell: Callable[[str], None],
+    is_attended: bool,
+    beside: Callable[[Face], Coroutine[None, None, None]] | None,
+) -> None:
+    facade = face.facade
     await face.start()
     try:
         tell(f"API on {face.server.url} (what it offers: {face.server.url}/docs).")
@@ -48,21 +105,23 @@ async def serve(
         if face.has_page:
             tell(f"page, for five minutes and once: {face.link(Role.ADMIN)}")
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        going = None if beside is None else loop.create_task(beside(face))
         end_on_signals(ended)
         if duration_s is not None:
             loop.call_later(duration_s, ended.set)
+        if is_attended:
+            loop.add_reader(sys.stdin.fileno(), ended.set)  # nobody ever writes there
         watching = None
         if starts:
             facade.start()
             watching = loop.create_task(_tell_failure(facade, ended))
         await ended.wait()
-        if watching is not None:
-            watching.cancel()
+        for task in (watching, going):
+            if task is not None:
+                task.cancel()
         await facade.stop()
     finally:
         await face.stop()
-    if facade.state == FAILED:
-        raise EnvironmentFault(f"the engine ended: {facade.status().error}")
 
 
 async def _tell_failure(facade: EngineFacade, ended: asyncio.Event) -> None:

@@ -37,9 +37,12 @@ from hean.cli_places import (
     places_in,
     typed,
 )
+from hean.core.one_line import one_line
 from hean.errors import EnvironmentFault, Halted, ParameterInvalid
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
+from hean.live.socket import ASK_S
+from hean.risk.killswitch import REASON_LENGTH_MAX
 from hean.risk.levels import CANCEL_ALL, LEVELS, RUN, Latched
 
 LevelOption = Annotated[
@@ -93,7 +96,7 @@ def kill(
     if release:
         found = {"released": [_released(only_one(places), phrase, reason)]}
     else:
-        reason = reason or "hean kill"
+        reason = one_line(reason, REASON_LENGTH_MAX) or "hean kill"
         found = {"stopped": [_stopped(place, level, reason) for place in places]}
     done = next(iter(found.values()))
     for each in done:
@@ -160,11 +163,11 @@ def _stopped(place: Path, level: str, reason: str) -> dict[str, Any]:
     wanted = {"verb": "kill", "level": level, "reason": reason, "by": me()}
     found = {"place": place.name, "level": level, "is_running": True, "is_stopped": True}
     try:
-        answer = asked_if_alive(place, wanted)
+        answer = asked_if_alive(place, wanted, again_s=ASK_S)
         if answer is None:
             held = _latched(place, level, reason)
             # A process that began meanwhile may have read the file before; its socket is there now.
-            answer = asked_if_alive(place, wanted)
+            answer = asked_if_alive(place, wanted, again_s=ASK_S)
         if answer is None:
             done = f"no process runs; its next start is stopped at {held}"
             return found | {"level": held, "is_running": False, "done": done}

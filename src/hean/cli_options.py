@@ -34,7 +34,6 @@ STRATEGY = typer.Option(
     "--strategy", metavar="NAME", help="A name, or path.py:Class.", rich_help_panel=MARKET
 )
 StrategyOption = Annotated[str, STRATEGY]
-GivenStrategy = Annotated[str | None, STRATEGY]
 StrategiesOption = Annotated[
     list[str] | None,
     typer.Option(

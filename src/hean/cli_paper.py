@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec import UNSET
 
 from hean import cli_options as options
 from hean import cli_values as values
 from hean.backtest.assumptions import Assumptions
 from hean.backtest.result import RunRecord
 from hean.backtest.run import BacktestSettings
+from hean.backtest.sharing import Sharing
+from hean.cli_alert_line import alerting
 from hean.cli_common import (
     STANDARD_OUTPUT,
     DebugOption,
@@ -35,7 +38,8 @@ from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_screen import shower
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of
-from hean.cli_strategy import Refusals, blamed, build_strategy
+from hean.cli_several import DivisionOptions, blame_all, build_all
+from hean.cli_strategy import Refusals
 from hean.cli_table import summary_table
 from hean.config import Settings, Source, places_of
 from hean.core.journal import Journal
@@ -83,6 +87,7 @@ def mount(app: typer.Typer) -> None:
 def paper(
     session: SessionOptions,
     judges: JudgeOptions,
+    division: DivisionOptions,
     *,
     fees: options.FeesOption = None,
     latency: options.GivenLatency = None,
@@ -98,16 +103,17 @@ def paper(
 ) -> None:
     """Trade on paper on a live feed: real prices, simulated fills, no key."""
     more = {"fees": fees, "latency": latency, "queue": queue}
-    known = session.settings(**judges.given(), **more)
+    sharing = session.sharing(division.settings())
+    known = session.settings(sharing, **judges.given(), **more)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
-    _trade(known, outputs, record, is_quiet=session.quiet)
+    _trade(known, session_settings(known, sharing), outputs, record, is_quiet=session.quiet)
 
 
-def session_settings(known: Settings) -> BacktestSettings:
-    """What the run wants to know."""
+def session_settings(known: Settings, sharing: Sharing | None = None) -> BacktestSettings:
+    """What the run wants to know. *sharing*: of several strategies."""
     account, exact = account_of(known), _assumptions(known)
-    params = dict(known.strategy.params)
+    params = dict(known.strategy.params if sharing is None else sharing.seats[0].given)
     name = known.strategy.name or ""
     return BacktestSettings(
         name,
@@ -119,6 +125,7 @@ def session_settings(known: Settings) -> BacktestSettings:
         known.bar,
         model=str(known.ml_model_path.resolve()) if known.ml_model_path else "",
         model_timeout_ms=known.ml_inference_timeout,
+        sharing=UNSET if sharing is None else sharing,
     )
 
 
@@ -135,31 +142,39 @@ def _assumptions(known: Settings) -> Assumptions:
         raise ParameterInvalid(": ".join([*places, error.message])) from None
 
 
-def _trade(known: Settings, outputs: Outputs, record_to: Path | None, *, is_quiet: bool) -> None:
+def _trade(
+    known: Settings,
+    settings: BacktestSettings,
+    outputs: Outputs,
+    record_to: Path | None,
+    *,
+    is_quiet: bool,
+) -> None:
     """Build, connect, trade, write, show."""
-    settings, places = session_settings(known), places_of(known)
+    places = places_of(known)
     recording = None if record_to is None else recording_in(record_to, places, time.time_ns())
-    duration_s = None if known.duration is None else float(known.duration)
-    json_to, spec = outputs.json_to, settings.strategy
+    json_to = outputs.json_to
     with ExitStack() as stack:
         if json_to == STANDARD_OUTPUT:
             stack.enter_context(redirect_stdout(sys.stderr))
         watchdog = stack.enter_context(Watchdog(TIMEOUT_S))
-        built = build_strategy(spec, settings.symbols, settings.given, watchdog=watchdog)
+        built, *beside = every = build_all(settings, watchdog)
         session = Paper(
             places,
             settings,
             now=steady_now(),
             rng=random.Random(),
             strategy=built,
+            beside=beside,
             depth=known.depth,
+            market_data=known.market_data_url,
             show=None if is_quiet else shower(stack),
         )
         if not is_quiet:
             words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
             say(words, json_to=json_to)
-        with blamed(built, watchdog, spec=spec):
-            summary, record, refusals = _run(session, outputs.journal, recording, duration_s)
+        with blame_all(settings, every, watchdog):
+            summary, record, refusals = _run(session, known, outputs.journal, recording)
     summary["refusals"] = refusals.document()
     summary["command"] = _again(outputs.journal)
     outputs.write(summary, record)
@@ -205,9 +220,9 @@ def recording_in(out: Path, places: Sequence[Place], now_ns: int) -> Path:
 
 
 def _run(
-    session: Paper, journal: Path | None, recording: Path | None, duration_s: float | None
+    session: Paper, known: Settings, journal: Path | None, recording: Path | None
 ) -> tuple[dict[str, Any], RunRecord, Refusals]:
-    """Trade until Ctrl-C, TERM or the end of *duration_s*, with journal and recording beside it."""
+    """Trade until Ctrl-C, TERM or the end of the duration, with journal and recording beside it."""
     refusals = Refusals()
     with ExitStack() as stack:
         books: list[Journal] = []
@@ -224,7 +239,7 @@ def _run(
                 stack.callback(tapes[0].close, None)
 
         session.on_ready.append(ready)
-        summary, record = run_loop(_until_ended(session, duration_s))
+        summary, record = run_loop(_until_ended(session, known))
         if books:
             head = finish_session_journal(books[0], session.session, session.ended_ns)
             summary["journal_hash"] = head
@@ -234,14 +249,19 @@ def _run(
     return summary, record, refusals
 
 
-async def _until_ended(
-    session: Paper, duration_s: float | None
-) -> tuple[dict[str, Any], RunRecord]:
+async def _until_ended(session: Paper, known: Settings) -> tuple[dict[str, Any], RunRecord]:
     ended = asyncio.Event()
     end_on_signals(ended)
-    if duration_s is not None:
-        asyncio.get_running_loop().call_later(duration_s, ended.set)
-    return await session.run(ended)
+    if known.duration is not None:
+        asyncio.get_running_loop().call_later(float(known.duration), ended.set)
+    async with alerting(known, f"paper on {session.origin}") as alerts:
+        if alerts is None:
+            return await session.run(ended)
+        session.on_ready.append(lambda paper: alerts.listen(paper.system.bus))
+        alerts.say("started", "connecting")
+        result = await session.run(ended)
+        alerts.say("ended", "stopped in order")
+        return result
 
 
 def _feed_line(feed: dict[str, Any]) -> str:

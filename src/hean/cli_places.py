@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import getpass
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from hean.errors import EnvironmentFault, ParameterInvalid
-from hean.live.socket import ASK_S, ask
+from hean.live.socket import AGAIN_S, ASK_S, GONE, ask
 
 CONTROL, LATCH, JOURNAL = "control.sock", "kill.latch", "journal.db"
 PLACES = "live"  # the folder of the data directory with one folder for each account
-GONE = (FileNotFoundError, ConnectionError)
-"""Nobody listens there: no process, or one that just ended."""
 
 PhraseOption = Annotated[
     str | None, typer.Option("--phrase", help="What is typed to confirm; asked for without it.")
@@ -68,20 +67,25 @@ def asked(place: Path, document: dict[str, Any], *, timeout_s: float = ASK_S) ->
 
 
 def asked_if_alive(
-    place: Path, document: dict[str, Any], *, timeout_s: float = ASK_S
+    place: Path, document: dict[str, Any], *, timeout_s: float = ASK_S, again_s: float = 0.0
 ) -> dict[str, Any] | None:
-    """The answer of the process; `None` if there is none. *Raises*: `EnvironmentFault` when there
-    is one that does not answer.
+    """The answer of the process; `None` if there is none. *again_s*: how long one that hangs up is
+    asked once more, about what does no harm twice. *Raises*: `EnvironmentFault` when there is one
+    that does not answer.
     """
-    try:
-        return ask(place / CONTROL, document, timeout_s=timeout_s)
-    except GONE:
-        return None
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{place / CONTROL}: the process does not answer ({error}). Stop it: its watchdog, or "
-            "kill -9; the stops at the venue stay."
-        ) from None
+    until_s = time.monotonic() + again_s
+    while True:
+        try:
+            return ask(place / CONTROL, document, timeout_s=timeout_s)
+        except GONE:
+            return None
+        except OSError as error:
+            if not isinstance(error, ConnectionError) or time.monotonic() >= until_s:
+                raise EnvironmentFault(
+                    f"{place / CONTROL}: the process does not answer ({error}). Stop it: its "
+                    "watchdog, or kill -9; the stops at the venue stay."
+                ) from None
+        time.sleep(AGAIN_S)
 
 
 def typed(what: str) -> str:

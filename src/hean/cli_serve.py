@@ -5,6 +5,7 @@ said by the options of `hean paper`; without a strategy it is that of the demo.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,25 +15,42 @@ from typing import Annotated
 import typer
 
 from hean.api.server import Bind
+from hean.backtest.sharing import Sharing
+from hean.cli_beside import ATTENDED
 from hean.cli_common import DATA_DIR_DEFAULT, DataDirOption, DebugOption, run_command, say
 from hean.cli_face import PORT, PortOption, serve
 from hean.cli_judges import JudgeOptions
+from hean.cli_live import live_directory
 from hean.cli_paper import TIMEOUT_S, session_settings, steady_now
 from hean.cli_session import SessionOptions, with_options
-from hean.cli_strategy import build_strategy
-from hean.config import Settings, places_of, require
+from hean.cli_several import DivisionOptions, build_all
+from hean.config import Settings, endpoints_of, places_of, require
 from hean.demo import DemoEngine, DemoSettings
 from hean.engine import EngineFacade
-from hean.engine.facade import Engine
+from hean.engine.on_paper import OnPaper
+from hean.engine.port import Engine
+from hean.follow.following import Following
 from hean.net.loop import run as run_loop
 from hean.paper import Paper
+from hean.risk.live_gate import Role
 from hean.watchdog import Watchdog
+
+NICE = 5  # of an API beside a trading process
 
 HostOption = Annotated[
     str, typer.Option(help="Where it listens; beyond loopback only with TLS and --public.")
 ]
 CertificateOption = Annotated[Path | None, typer.Option(metavar="FILE", help="TLS, PEM.")]
 KeyOption = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="Its key, PEM.")]
+LiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--live", help="Show and command the hean live of --exchange, --market and --testnet."
+    ),
+]
+AttendedOption = Annotated[
+    bool, typer.Option(ATTENDED, hidden=True, help="End when the standard input does.")
+]
 PublicOption = Annotated[bool, typer.Option("--public", help="Allow an address beyond loopback.")]
 
 
@@ -41,7 +59,8 @@ def mount(app: typer.Typer) -> None:
     app.command(
         "serve",
         epilog="Example: hean serve --port 8000 --exchange bybit --strategy impulse "
-        "--symbols BTCUSDT; then POST /engine/start with a token of hean token create. Exit "
+        "--symbols BTCUSDT; then POST /engine/start with a token of hean token create. Beside a "
+        "hean live: hean serve --live --config hean.toml, with the same file. Exit "
         "codes: 0 ended by Ctrl-C or --duration; 2 a bad option; 3 port taken.",
     )(serve_command)
 
@@ -51,48 +70,76 @@ def mount(app: typer.Typer) -> None:
 def serve_command(
     session: SessionOptions,
     judges: JudgeOptions,
+    division: DivisionOptions,
     *,
     host: HostOption = "127.0.0.1",
     port: PortOption = PORT,
     certificate: CertificateOption = None,
     key: KeyOption = None,
     public: PublicOption = False,
+    live: LiveOption = False,
+    attended: AttendedOption = False,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
     debug: DebugOption = False,
 ) -> None:
-    """The API of an engine that is started and stopped over it."""
-    known = session.any_settings(**judges.given())
+    """The API of an engine that is started and stopped over it, or of a hean live beside it."""
+    sharing = session.sharing(division.settings())
+    known = session.any_settings(sharing, **judges.given())
     now = steady_now()
     with ExitStack() as stack:
         watchdog = stack.enter_context(Watchdog(TIMEOUT_S))
-        facade = EngineFacade(_maker(known, watchdog, now), now=now)
+        make = _follower(known, now) if live else _maker(known, sharing, watchdog, now)
+        facade = EngineFacade(make, now=now)
         run_loop(
             serve(
                 facade,
                 data_dir.expanduser(),
                 known,
                 Bind(host, port, certificate, key, public),
-                starts=False,
+                starts=live,
+                rings=not live,
+                is_attended=attended,
                 duration_s=None if known.duration is None else float(known.duration),
                 tell=lambda words: say(words, json_to=None),
             )
         )
 
 
-def _maker(known: Settings, watchdog: Watchdog, now: Callable[[], int]) -> Callable[[], Engine]:
+def _follower(known: Settings, now: Callable[[], int]) -> Callable[[], Engine]:
+    """Follows the trading process of this market, whether it runs already or not. The processor is
+    its before it is ours.
+    """
+    os.nice(NICE)
+    folder, ends = live_directory(known), endpoints_of(known)
+    role: Role = "testnet" if known.testnet else "mainnet"
+    rng = random.Random()
+    return lambda: Following(folder, ends, role=role, now=now, rng=rng, depth=known.depth)
+
+
+def _maker(
+    known: Settings, sharing: Sharing | None, watchdog: Watchdog, now: Callable[[], int]
+) -> Callable[[], Engine]:
     """Makes the engine that is meant. What is wrong with it is told now. *Raises*: as `paper`."""
     if not known.strategy.name and not known.symbols:
-        return lambda: DemoEngine(DemoSettings(), now=now, rng=random.SystemRandom())
+        return lambda: OnPaper(
+            DemoEngine(DemoSettings(), now=now, rng=random.SystemRandom()), now=now
+        )
     require(known, "strategy.name", "symbols")
-    settings, places = session_settings(known), places_of(known)
+    settings, places = session_settings(known, sharing), places_of(known)
 
-    def make() -> Engine:
-        built = build_strategy(
-            settings.strategy, settings.symbols, settings.given, watchdog=watchdog
+    def make() -> OnPaper:
+        built, *beside = build_all(settings, watchdog)
+        paper = Paper(
+            places,
+            settings,
+            now=now,
+            rng=random.Random(),
+            strategy=built,
+            beside=beside,
+            depth=known.depth,
+            market_data=known.market_data_url,
         )
-        return Paper(
-            places, settings, now=now, rng=random.Random(), strategy=built, depth=known.depth
-        )
+        return OnPaper(paper, now=now)
 
     make()
     return make

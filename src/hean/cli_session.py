@@ -15,8 +15,12 @@ from typing import Any, get_type_hints
 from hean import cli_options as options
 from hean import cli_values as values
 from hean.backtest.assumptions import Assumptions
+from hean.backtest.sharing import Sharing
 from hean.cli_settings import limits_given, settings_from
+from hean.cli_several import sharing_of
 from hean.config import Settings, require
+from hean.errors import ParameterInvalid
+from hean.portfolio.allocation import AllocationSettings
 from hean.risk.sizing import SizingMethod
 from hean.system import AccountSettings
 
@@ -42,7 +46,7 @@ class VenueOptions:
 class SessionOptions(VenueOptions):
     """What trades there, with what, and for how long: on paper or with money."""
 
-    strategy: options.GivenStrategy = None
+    strategy: options.StrategiesOption = None
     symbols: options.SymbolsOption = None
     param: options.ParamOption = None
     bar: options.GivenBar = None
@@ -57,18 +61,33 @@ class SessionOptions(VenueOptions):
     duration: options.DurationOption = None
     quiet: options.QuietOption = False
 
-    def settings(self, **more: object) -> Settings:
-        """The same, with a strategy and symbols, or it is refused."""
-        known = self.any_settings(**more)
+    def sharing(self, allocation: AllocationSettings | None) -> Sharing | None:
+        """Several strategies on one account, `None` for one alone. *Raises*: `ParameterInvalid`."""
+        strategies = self.strategy or []
+        if len(strategies) > 1:
+            return sharing_of(strategies, self.symbols or [], self.param or [], allocation)
+        if allocation is not None:
+            raise ParameterInvalid("--allocation is between several strategies; there is one.")
+        return None
+
+    def settings(self, sharing: Sharing | None = None, /, **more: object) -> Settings:
+        """The same, with a strategy and symbols, or it is refused. *sharing*: of several, whose
+        first the settings name, with the symbols of all.
+        """
+        known = self.any_settings(sharing, **more)
         require(known, "strategy.name", "symbols")
+        if sharing is not None and known.strategy.params:
+            place = known.origins["strategy.params"].place
+            raise ParameterInvalid(
+                f"{place}: strategy.params with several strategies: say whose they are, as --param "
+                f"{sharing.seats[0].name}.NAME=VALUE."
+            )
         return known
 
-    def any_settings(self, **more: object) -> Settings:
+    def any_settings(self, sharing: Sharing | None = None, /, **more: object) -> Settings:
         """The same, perhaps without a strategy and symbols."""
         given: dict[str, object] = {
-            "symbols": joined(self.symbols),
-            "strategy.name": self.strategy,
-            "strategy.params": values.params_of(self.param) if self.param else None,
+            **self._players(sharing),
             "bar": self.bar,
             "depth": self.depth,
             "cash": self.cash,
@@ -79,6 +98,23 @@ class SessionOptions(VenueOptions):
             "duration": self.duration,
         }
         return super().settings(**given, **limits_given(self.limit, self.leverage), **more)
+
+    def _players(self, sharing: Sharing | None) -> dict[str, object]:
+        """Who trades what, as settings."""
+        if sharing is not None:
+            symbols = [symbol for seat in sharing.seats for symbol in seat.symbols]
+            return {"symbols": joined(symbols), "strategy.name": sharing.seats[0].strategy}
+        strategies = self.strategy or []
+        if len(strategies) > 1:
+            raise ParameterInvalid(
+                f"--strategy {strategies[1]}: one strategy trades here; several on one account: "
+                "hean paper, hean serve, hean backtest."
+            )
+        return {
+            "symbols": joined(self.symbols),
+            "strategy.name": next(iter(strategies), None),
+            "strategy.params": values.params_of(self.param) if self.param else None,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ second.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from hean.cli_common import (
     table_console,
     write_json,
 )
+from hean.cli_settings import settings_from
 from hean.cli_table import UNKNOWN
 from hean.errors import ParameterInvalid
 
@@ -65,7 +67,7 @@ def create(
     wanted = Role.of(role)
     if wanted is None:
         raise ParameterInvalid(f"--role {role[:40]}: allowed: {', '.join(WORDS.split('|'))}.")
-    text, made = Tokens(data_dir).create(wanted, name, days)
+    text, made = _tokens(data_dir).create(wanted, name, days)
     if json_to is not None:
         write_json({"token": text} | _shown(made), json_to)
     else:
@@ -84,7 +86,8 @@ def list_tokens(
     debug: DebugOption = False,
 ) -> None:
     """Every token with its role, its end and its last use; never what it says."""
-    found = [_shown(each) for each in Tokens(data_dir).all()]
+    tokens = _tokens(data_dir)
+    found = [_shown(each, counts=tokens.counts(each)) for each in tokens.all()]
     if json_to is not None:
         write_json({"tokens": found, "problems": []}, json_to)
         return
@@ -113,10 +116,17 @@ def revoke(
         write_json(_shown(ended) | {"exit_code": 0}, json_to)
 
 
-def _shown(token: Token) -> dict[str, Any]:
+def _tokens(data_dir: Path) -> Tokens:
+    """Those of the folder, signed by the `SECRET_KEY` of the settings, if there is one."""
+    return Tokens(data_dir, key=settings_from({}, None).secret_key)
+
+
+def _shown(token: Token, *, counts: bool = True) -> dict[str, Any]:
     """What anybody at this machine may know of a token."""
     now = datetime.now(UTC).timestamp() * 1e9
     state = "good" if token.is_good(int(now)) else "expired"
+    if not counts:
+        state = "of another SECRET_KEY"
     return {
         "id": token.id,
         "name": token.name,

@@ -15,7 +15,7 @@ import typer
 from hean.cli_common import DebugOption, run_command
 from hean.cli_live import Policy, live_settings
 from hean.cli_session import VenueOptions, with_options
-from hean.config import endpoints_of, signer_of
+from hean.config import live_endpoints_of, signer_of
 from hean.errors import EnvironmentFault
 from hean.live.diary import Diary
 from hean.live.guard import INHERITED, KEY_BYTES_MAX, Job, inherited_job, job_of
@@ -68,7 +68,7 @@ def watchdog(
     else:
         known = venue.settings()
         settings = live_settings(known)
-        job = job_of(settings, endpoints_of(known), policy=policy.value, after_s=after)
+        job = job_of(settings, live_endpoints_of(known), policy=policy.value, after_s=after)
         signer = signer_of(known)
     job.check()
     if not job.data_dir.is_dir():

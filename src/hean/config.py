@@ -35,11 +35,12 @@ from hean.config_views import (
     endpoints_of,
     engine_limits,
     keys_of,
+    live_endpoints_of,
+    live_market,
     masked,
     option_of,
     places_of,
     require,
-    require_one_market,
     scrub,
     signer_of,
 )
@@ -47,8 +48,8 @@ from hean.data.problems import PROBLEMS_SHOWN, shown
 from hean.errors import HeanError, ParameterInvalid
 
 __all__ = [
-    "Origin", "Settings", "Source", "endpoints_of", "engine_limits", "keys_of", "load", "masked",
-    "places_of", "require", "require_one_market", "scrub", "signer_of",
+    "Origin", "Settings", "Source", "endpoints_of", "engine_limits", "keys_of", "live_endpoints_of",
+    "live_market", "load", "masked", "places_of", "require", "scrub", "signer_of",
 ]  # fmt: skip
 
 FOREIGN = ("HEAN_TWIN_", "HEAN_SHARED", "HEAN_FREQTRADE_S")
@@ -117,10 +118,11 @@ class _Loading:
         self._refuse_if_wrong()
         _follow_testnet(values, origins)
         self._follow_grafana(values, origins)
+        why = "it is for an SQL server, and the store is SQLite"
+        if "store_url" in origins:
+            why = "the store is written over one connection, and nothing else reads it"
         self.warnings.extend(
-            f"{origins[key].place}: no effect; it is for an SQL server, and the store is SQLite."
-            for key in POOL
-            if key in origins
+            f"{origins[key].place}: no effect; {why}." for key in POOL if key in origins
         )
         settings: Settings = _built(
             Settings, values, origins=origins, warnings=tuple(self.warnings)

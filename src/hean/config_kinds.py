@@ -322,6 +322,31 @@ class Symbols:
         return names
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A list of words that each fit a pattern, none twice; *words* says what one is."""
+
+    words: str
+    pattern: str
+    most: int = 20
+
+    def of_text(self, text: str) -> tuple[str, ...]:
+        """From a variable or an option: with commas."""
+        return self.of_value([each.strip() for each in text.split(",")])
+
+    def of_value(self, value: object) -> tuple[str, ...]:
+        """From TOML: a list."""
+        allowed = f"up to {self.most}, each {self.words}"
+        if not isinstance(value, list | tuple) or not 1 <= len(value) <= self.most:
+            raise Unfit(allowed)
+        for each in value:
+            if not isinstance(each, str) or not re.fullmatch(self.pattern, each, re.ASCII):
+                raise Unfit(allowed)
+        if len(set(value)) < len(value):
+            raise Unfit(f"{allowed}, none twice")
+        return tuple(value)
+
+
 def _symbol(given: str) -> str:
     pair, mark, market = given.partition(MARK)
     name = pair.replace("/", "").upper()

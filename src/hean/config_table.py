@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hean.config_alerts import AlertSection
 from hean.config_judges import (
     BreakerSection,
     ChangepointSection,
@@ -40,6 +41,7 @@ from hean.config_kinds import (
     Text,
     Truth,
     Whole,
+    Words,
 )
 from hean.config_rows import Origin, Row, hidden, shown
 from hean.feeds.bybit import DEPTHS
@@ -56,6 +58,7 @@ _NS = OrOff(Whole(1, _DAY_NS))
 _PORT = Whole(1, 65_535)
 _REST = Address(("https", "http"))
 _SOCKET = Address(("wss", "ws"))
+_HOST = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\]"
 _SECRET_KEY_LENGTH_MIN = 32  # what `openssl rand -hex 32` gives has twice as many
 
 
@@ -269,10 +272,36 @@ class Settings:
         Text("a filter such as info or hean=debug", r"[\w=,:\[\]{}/ .*-]+"), "info",
         "Logs of the market-data service.", variable="RUST_LOG",
     )  # fmt: skip
+    market_data_url: str | None = shown(
+        _REST, None, "Paper hears this market-data service instead of the venue's streams.",
+        variable="MARKET_DATA_URL",
+    )  # fmt: skip
+    market_data_listen: str = shown(
+        Text("a host and a port", r"[\w.:\[\]-]+"), "127.0.0.1:8080",
+        "Where the market-data service listens.", variable="MARKET_DATA_LISTEN",
+    )  # fmt: skip
+    market_data_timeframes: str = shown(
+        Text("such as 1m,1h", r"[0-9smhd, ]+"), "1m,5m,15m,1h",
+        "Lengths of candles of the market-data service.", variable="MARKET_DATA_TIMEFRAMES",
+    )  # fmt: skip
+    market_data_depth: int = shown(
+        OneOf(*DEPTHS), 50, "Depth of Bybit's books in the market-data service.", unit="levels",
+        variable="MARKET_DATA_DEPTH",
+    )  # fmt: skip
     hean_api_port: int = shown(_PORT, 8000, "API and page.", variable="HEAN_API_PORT")
     secret_key: Secret | None = _secret(
         "SECRET_KEY", "Signs the tokens of the API; required outside loopback.",
         length_min=_SECRET_KEY_LENGTH_MIN,
+    )  # fmt: skip
+    allowed_hosts: tuple[str, ...] = shown(
+        Words("a lower-case name without port, such as desk.example", _HOST), (),
+        "Names by which the API is called, beside those of loopback and the one it listens on.",
+        variable="HEAN_ALLOWED_HOSTS",
+    )  # fmt: skip
+    allowed_origins: tuple[str, ...] = shown(
+        Words("an origin such as https://desk.example:3000", rf"https?://({_HOST})(:\d{{1,5}})?"),
+        (), "Pages of other origins that may call the API; none by default, never all.",
+        variable="HEAN_ALLOWED_ORIGINS",
     )  # fmt: skip
 
     # The event bus
@@ -294,6 +323,11 @@ class Settings:
         "Redis or KeyDB, such as redis://localhost:6379, which carries copies of events; "
         "without it they stay on this machine.",
         variable="REDIS_URL",
+    )  # fmt: skip
+    kafka_servers: str | None = shown(
+        Text("host:port,host:port", r"[A-Za-z0-9.:\[\],_-]{3,1000}"), None,
+        "Kafka's brokers, such as localhost:9092, for processes that it joins.",
+        variable="KAFKA_SERVERS",
     )  # fmt: skip
 
     # Learning
@@ -318,6 +352,12 @@ class Settings:
     )  # fmt: skip
 
     # Store and monitoring
+    store_url: Secret | None = hidden(
+        Hidden(schemes=("postgresql", "postgres")), None,
+        "PostgreSQL for the tables of hean store, such as postgresql://hean@localhost/hean; "
+        "without it they are in trading.db of the data directory.",
+        variable="HEAN_STORE_URL",
+    )  # fmt: skip
     db_pool_size: int = shown(
         Whole(1, 1_000), 20, "Connections to an SQL server; SQLite has no pool.",
         variable="DB_POOL_SIZE", unit="connections",
@@ -326,6 +366,7 @@ class Settings:
         Whole(0, 1_000), 10, "Connections beyond the pool; SQLite has none.",
         variable="DB_MAX_OVERFLOW", unit="connections",
     )  # fmt: skip
+    alerts: AlertSection = field(default_factory=AlertSection)
     prometheus_port: int = shown(_PORT, 9090, "Prometheus.", variable="PROMETHEUS_PORT")
     grafana_port: int = shown(_PORT, 3001, "Grafana.", variable="GRAFANA_PORT")
     grafana_password: Secret | None = _secret(

@@ -18,7 +18,7 @@ from hean.config_table import JUDGES, ROWS, LimitSettings, Settings, walk
 from hean.core.listing import MARK, listing_of, pair_of
 from hean.errors import ParameterInvalid
 from hean.secret import MASK, Secret
-from hean.venues.endpoints import Endpoints, Market, Place, endpoints_for
+from hean.venues.endpoints import BOTH, Endpoints, Market, Markets, Place, endpoints_for
 from hean.venues.signing import Signer
 
 KINDS = {"spot": "spot", "perp": "linear"}  # a symbol's word for its market, and a venue's
@@ -44,17 +44,29 @@ def places_of(settings: Settings) -> list[Place]:
     return [Place(_endpoints(settings, *where), names) for where, names in found.items()]
 
 
-def require_one_market(settings: Settings) -> None:
-    """*Raises*: `ParameterInvalid` if a symbol names its market: orders go to one account."""
-    for symbol in settings.symbols:
-        if MARK in symbol:
-            raise ParameterInvalid(
-                f"symbols: {symbol}: live trading is in one market, that of --exchange and "
-                f"--market; write {pair_of(symbol)}. Several markets: hean paper, hean backtest."
-            )
+def live_market(settings: Settings) -> Markets:
+    """Where live trading is: the chosen market, or both where symbols name them and they are one
+    account. *Raises*: `ParameterInvalid` for anything else: orders go to one account.
+    """
+    named = [symbol for symbol in settings.symbols if MARK in symbol]
+    if not named:
+        return cast(Market, settings.market)
+    places = {listing_of(symbol)[1:] for symbol in settings.symbols}
+    if settings.exchange == "bybit" and places == {("spot", None), ("perp", None)}:
+        return BOTH
+    raise ParameterInvalid(
+        f"symbols: {named[0]}: live trading is in one market, that of --exchange and --market; "
+        f"write {pair_of(named[0])}. Or in both of bybit, each symbol with its own, as in "
+        "BTCUSDT@spot and BTCUSDT@perp. Others: hean paper, hean backtest."
+    )
 
 
-def _endpoints(settings: Settings, exchange: str, market: Market) -> Endpoints:
+def live_endpoints_of(settings: Settings) -> Endpoints:
+    """The addresses of `live_market`. *Raises*: `ParameterInvalid`."""
+    return _endpoints(settings, settings.exchange, live_market(settings))
+
+
+def _endpoints(settings: Settings, exchange: str, market: Markets) -> Endpoints:
     given = {
         row.variable: value
         for key, row, value in walk(settings)

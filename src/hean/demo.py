@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,31 +16,68 @@ import msgspec
 from hean.backtest.assumptions import Assumptions, LatencyModel
 from hean.backtest.result import RunRecord
 from hean.backtest.run import BacktestSettings
-from hean.core.parameters import Value
+from hean.backtest.sharing import Seat, Sharing
 from hean.core.types import Payload
+from hean.data.instruments import Fees
 from hean.paper import Paper
 from hean.risk.hand import Hand
 from hean.system import TradingSystem
 from hean.twin.build import Twin, TwinSettings
-from hean.venues.endpoints import Place, endpoints_for
+from hean.venues.endpoints import Market, Place, endpoints_for
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT")
 LATENCY = LatencyModel("normal", (40_000_000.0, 10_000_000.0))
 BAR = "250ms"
 
-# A newcomer should see trades within seconds: short windows, small thresholds.
-PARAMETERS: dict[str, Value] = {
-    "horizon": 4,
-    "window": 20,
-    "threshold": 0.8,
-    "volume_z": -1.0,
-    "calm_min": 0.2,
-    "calm_max": 10.0,
-    "atr": 12,
-    "stop": 4.0,
-    "target": 6.0,
-    "hold": 60,
-}
+# A newcomer should see trades within seconds: short windows, small thresholds, costs left out of
+# account. None of it is meant to earn, and in a made-up market there is nothing to be earned.
+SEATS = (
+    Seat(
+        "impulse",
+        "impulse",
+        ("BTCUSDT@perp",),
+        {
+            "horizon": 4,
+            "window": 20,
+            "threshold": 0.8,
+            "volume_z": -1.0,
+            "calm_min": 0.2,
+            "calm_max": 10.0,
+            "atr": 12,
+            "stop": 4.0,
+            "target": 6.0,
+            "hold": 60,
+        },
+    ),
+    Seat(
+        "basis",
+        "basis",
+        ("ETHUSDT@spot", "ETHUSDT@perp"),
+        {"notional": 1_500.0, "window": 30, "entry": 1.5, "cost": 0.0, "hold": 80},
+    ),
+    Seat(
+        "pairs",
+        "pairs",
+        ("BNBUSDT@perp", "XRPUSDT@perp"),
+        {
+            "notional": 1_500.0,
+            "window": 100,
+            "refit": 50,
+            "significance": 1.0,
+            "theta": 1.0,
+            "cost": 0.0,
+            "hold": 60,
+        },
+    ),
+    Seat(
+        "funding",
+        "funding",
+        ("SOLUSDT@spot", "SOLUSDT@perp"),
+        {"notional": 1_500.0, "memory": 30, "horizon": 3, "cost": 0.0, "certainty": 0.0},
+    ),
+)
+SYMBOLS = tuple(symbol for seat in SEATS for symbol in seat.symbols)
+COINS = tuple(dict.fromkeys(symbol.partition("@")[0] for symbol in SYMBOLS))
+KINDS: dict[str, Market] = {"perp": "linear", "spot": "spot"}
 
 
 class DemoSettings(msgspec.Struct, frozen=True):
@@ -84,6 +121,10 @@ class DemoEngine:
         """What a person can do to it."""
         return self.paper.hand
 
+    def fees(self, symbol: str) -> Fees:
+        """As of `Paper`."""
+        return self.paper.fees(symbol)
+
     def watch_market(self, see: Callable[[int, tuple[Payload, ...]], None]) -> None:
         """As of `Paper`."""
         self.paper.watch_market(see)
@@ -98,7 +139,9 @@ class DemoEngine:
         """
         keys = {"main": (self._rng.randbytes(9).hex(), self._rng.randbytes(18).hex())}
         settings = self.settings
-        twin = Twin(TwinSettings("bybit", keys, seed=settings.seed, speed=settings.speed))
+        twin = Twin(
+            TwinSettings("bybit", keys, seed=settings.seed, speed=settings.speed, symbols=COINS)
+        )
         await twin.start()
         try:
             self.paper = self._session(twin.port)
@@ -112,21 +155,27 @@ class DemoEngine:
         given |= {
             name: f"ws://{address}" for name in ("BYBIT_WS_PRIVATE_URL", "BYBIT_WS_TRADE_URL")
         }
-        ends = endpoints_for("bybit", "linear", testnet=True, environment=given)
-        assumed = Assumptions(entry=LATENCY, response=LATENCY)
+        places = [_place(kind, given) for kind in KINDS]
         run = BacktestSettings(
-            "impulse", SYMBOLS, PARAMETERS, assumptions=assumed, seed=self.settings.seed, bar=BAR
+            SEATS[0].strategy,
+            SYMBOLS,
+            SEATS[0].given,
+            assumptions=Assumptions(entry=LATENCY, response=LATENCY),
+            seed=self.settings.seed,
+            bar=BAR,
+            sharing=Sharing(SEATS),
         )
-        paper = Paper(
-            [Place(ends, {symbol: symbol for symbol in SYMBOLS})],
-            run,
-            now=self._now,
-            rng=self._rng,
-            show=self.show,
-        )
+        paper = Paper(places, run, now=self._now, rng=self._rng, show=self.show)
         paper.on_ready.append(self._tell_ready)
         return paper
 
     def _tell_ready(self, _paper: Paper) -> None:
         for told in self.on_ready:
             told(self)
+
+
+def _place(kind: str, addresses: Mapping[str, str]) -> Place:
+    """One of the twin's markets, with the symbols that name it."""
+    ends = endpoints_for("bybit", KINDS[kind], testnet=True, environment=addresses)
+    named = [symbol.partition("@") for symbol in SYMBOLS]
+    return Place(ends, {pair: f"{pair}@{where}" for pair, _, where in named if where == kind})

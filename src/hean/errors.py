@@ -341,6 +341,12 @@ class EnvironmentFault(HeanError):
     code = 7000
 
 
+class BrokerLost(EnvironmentFault):
+    """A message broker cannot be reached. Reaction: keep what was to be said, try again."""
+
+    code = 7101
+
+
 class FatalError(HeanError):
     """Going on could lose money. Reaction: stop at once, stay stopped until a person looks."""
 

@@ -24,6 +24,7 @@ from hean.backtest.result import RunRecord
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.core.driver import run_simulated
 from hean.core.types import EventType, Health, Payload
+from hean.data.instruments import Fees
 from hean.feeds.arriving import ArrivingMarket, Terms
 from hean.feeds.freshness import STALE
 from hean.feeds.places import Feeds
@@ -57,17 +58,20 @@ class PaperSession:
         start_ns: int,
         origin: str,
         strategy: Strategy | None = None,
+        beside: Sequence[Strategy] = (),
     ) -> None:
         self.origin = origin
         self.market = ArrivingMarket(terms, start_ns=start_ns, origin=origin)
-        self.run = Backtest(settings, self.market, strategy=strategy)
+        self.run = Backtest(
+            settings, self.market, strategy=strategy, beside=beside, is_attended=True
+        )
         system = self.run.system
         self.hand = Hand(
             system.governor,
             system.portfolio.ledger,
             limits=settings.account.hard_limits,
             account_id=ACCOUNT,
-            strategy_id=system.strategy.name,
+            owners=system.owners,
         )
         for module in self.hand.modules:
             system.add(module)
@@ -118,7 +122,7 @@ class Paper:
     """A session on a live feed, from connecting to the result.
 
     *places*: the markets, with the symbols of each. *now*: UTC nanoseconds that never go back.
-    *rng*: of waiting times. *transport*, *dial*: as of `Feeds`.
+    *rng*: of waiting times. *market_data*, *transport*, *dial*: as of `Feeds`.
     """
 
     def __init__(
@@ -129,7 +133,9 @@ class Paper:
         now: Callable[[], int],
         rng: random.Random,
         strategy: Strategy | None = None,
+        beside: Sequence[Strategy] = (),
         depth: int = 50,
+        market_data: str | None = None,
         show: Callable[[Paper], None] | None = None,
         transport: Callable[[float], HttpTransport] | None = None,
         dial: Dial = picows_dial,
@@ -137,13 +143,21 @@ class Paper:
         self.places = places
         self.settings = settings
         self.session: PaperSession
-        self.feeds = Feeds(places, now=now, rng=rng, depth=depth, transport=transport, dial=dial)
+        self.feeds = Feeds(
+            places,
+            now=now,
+            rng=rng,
+            depth=depth,
+            market_data=market_data,
+            transport=transport,
+            dial=dial,
+        )
         self.terms: list[Terms]
         self.ended_ns = 0
         """Up to when it was played."""
         self.mode = "PAPER"
         self._now = now
-        self._strategy = strategy
+        self._strategies = strategy, beside
         self.on_ready: list[Callable[[Paper], None]] = []
         """Told once the feed delivers, before the first fact is played."""
         self._show = show
@@ -165,6 +179,10 @@ class Paper:
         """What a person can do to it."""
         return self.session.hand
 
+    def fees(self, symbol: str) -> Fees:
+        """As of `OnPaper`."""
+        return self.session.run.fees(symbol)
+
     def watch_market(self, see: Callable[[int, tuple[Payload, ...]], None]) -> None:
         """Have *see* told the moment and facts of each frame of the feed."""
         self.session.on_frame.append(see)
@@ -182,12 +200,14 @@ class Paper:
         self._failed = loop.create_future()
         async with AsyncExitStack() as stack:
             self.terms = await self.feeds.load(stack)
+            strategy, beside = self._strategies
             self.session = PaperSession(
                 self.settings,
                 self.terms,
                 start_ns=self._now(),
                 origin=self.origin,
-                strategy=self._strategy,
+                strategy=strategy,
+                beside=beside,
             )
             for told in self.on_ready:
                 told(self)

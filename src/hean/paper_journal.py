@@ -7,25 +7,29 @@ the simulated venue included, and compares every event byte for byte and every s
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from hean import __version__
 from hean.backtest.journaling import code_of
 from hean.backtest.run import BacktestSettings
 from hean.core.journal import STATE_HASH, Journal, Record, open_journal
+from hean.core.message import Message, unpack
 from hean.core.types import Delivery, Event, EventType, Payload, decode, encode
 from hean.data.fingerprint import iso_utc
 from hean.errors import InputError, ReplayDiverged
 from hean.feeds.arriving import Terms
-from hean.feeds.recording import Frame, Opening, SessionRecorder
+from hean.feeds.recording import Frame, Opening, SessionRecorder, Sight
 from hean.paper import PaperSession
 
 MARKET = "MARKET"  # kind of a frame's row
+INPUT = "INPUT"  # kind of the row of a message that another process sent, as it came
 END = "END"  # kind of the row that says up to when was played
 FINAL = "FINAL_STATE_HASH"
 PLAY_ROWS = 1_000  # frames of a replay that are played at once
@@ -56,6 +60,23 @@ class JournalFrames:
             if row.kind == MARKET:
                 number += 1
                 yield number, row.ts_ns, _facts(row)
+
+
+class Inputs:
+    """Messages as frames of a session on *symbols*. *last*: the last number of each source."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self.last: dict[str, int] = {}
+        self.is_over = False
+        """Whether nothing will come any more."""
+        self._sight = Sight(symbols)
+
+    def facts(self, message: Message) -> tuple[Payload, ...]:
+        """What may be known of a message whose turn it is."""
+        is_cut = message.prev != self.last.get(message.source, 0)
+        self.last[message.source] = message.seq
+        self.is_over = self.is_over or message.is_last
+        return self._sight.of(message.payloads(), is_cut=is_cut)
 
 
 class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +129,62 @@ def start_session_journal(path: Path, session: PaperSession, terms: list[Terms])
     return journal
 
 
+def resume_session(path: Path, header: SessionHeader) -> tuple[PaperSession, Journal, Inputs, bool]:
+    """Go on with the session of a journal, or begin one: its messages are played again, what
+    follows from them is compared, and appended where the journal ends before it.
+
+    *Returns*: session, open journal, what was taken of each source, and whether the journal has its
+    end. *Raises*: `ReplayDiverged`; `InputError` where the journal is another's.
+    """
+    session = PaperSession(
+        header.settings, header.terms, start_ns=header.start_ns, origin=header.origin
+    )
+    header = replace(header, code=code_of(*session.run.system.strategies))
+    journal = open_journal(
+        path,
+        holder=str(os.getpid()),
+        meta=msgspec.to_builtins(header),
+        state_hash=lambda: session.run.system.state_hash().encode(),
+    )
+    if header_of(journal) != header:
+        journal.close()
+        raise InputError(
+            f"{path}: the journal of another session; settings, strategy and version stay the same "
+            "until it has ended. Choose another --data-dir."
+        )
+    old = journal.head_seq
+    comparison = Comparison(_up_to(journal, old), session)
+
+    def record(event: Event) -> None:
+        if event.data.delivery is not Delivery.NEVER_DROPPED:
+            return
+        if comparison.is_over:
+            journal.append_event(event)
+        else:
+            comparison.compare(event)
+
+    session.run.system.bus.tap(record)
+    inputs, is_ended = Inputs(header.settings.symbols), False
+    for row in _up_to(journal, old):
+        if row.kind == INPUT:
+            take_input(session, inputs, unpack(row.payload))
+        is_ended = is_ended or row.kind == END
+    journal.commit()
+    return session, journal, inputs, is_ended
+
+
+def take_input(session: PaperSession, inputs: Inputs, message: Message) -> None:
+    """Play one message."""
+    facts = inputs.facts(message)
+    if facts:
+        session.take(message.ts_ns, facts)
+    session.play(message.ts_ns + (not message.is_last))
+
+
+def _up_to(journal: Journal, seq: int) -> Iterator[Record]:
+    return itertools.takewhile(lambda row: row.seq <= seq, journal.records())
+
+
 def start_recording(path: Path, session: PaperSession, terms: list[Terms]) -> SessionRecorder:
     """Keep the session's market in a file as well, for backtests. *Raises*: `InputError` if it
     exists."""
@@ -119,14 +196,19 @@ def start_recording(path: Path, session: PaperSession, terms: list[Terms]) -> Se
 
 def finish_session_journal(journal: Journal, session: PaperSession, ended_ns: int) -> str:
     """Write the end and close. *Returns*: the hash of the chain's head, in hex."""
+    end_session_journal(journal, session, ended_ns)
+    head = journal.head_hash.hex()
+    journal.close()
+    return head
+
+
+def end_session_journal(journal: Journal, session: PaperSession, ended_ns: int) -> None:
+    """Write the end."""
     seq = session.run.bus.seq
     journal.append(END, b"", ts_ns=ended_ns, event_seq=seq)
     state = session.run.system.state_hash().encode()
     journal.append(FINAL, state, ts_ns=session.run.clock.now_ns, event_seq=seq)
     journal.commit()
-    head = journal.head_hash.hex()
-    journal.close()
-    return head
 
 
 def is_session(path: Path) -> bool:
@@ -147,11 +229,15 @@ def replay_session(path: Path) -> dict[str, Any]:
         session = PaperSession(
             header.settings, header.terms, start_ns=header.start_ns, origin=header.origin
         )
-        comparison = _Comparison(journal.records(), session)
+        comparison = Comparison(journal.records(), session)
+        inputs = Inputs(header.settings.symbols)
         session.run.system.bus.tap(comparison.compare)
         for number, record in enumerate(journal.records()):
-            if record.kind == MARKET:
-                session.take(record.ts_ns, _facts(record))
+            if record.kind in (MARKET, INPUT):
+                is_frame = record.kind == MARKET
+                facts = _facts(record) if is_frame else inputs.facts(unpack(record.payload))
+                if facts:
+                    session.take(record.ts_ns, facts)
                 if number % PLAY_ROWS == 0:
                     session.play(record.ts_ns)
             elif record.kind == END:
@@ -178,11 +264,11 @@ def _facts(record: Record) -> tuple[Payload, ...]:
     return tuple([decode(kind, data) for kind, data in _FACTS.decode(record.payload)])
 
 
-class _Comparison:
+class Comparison:
     """Holds what happens now against the rows that are no frames."""
 
     def __init__(self, records: Iterator[Record], session: PaperSession) -> None:
-        self._rows = (row for row in records if row.kind not in (MARKET, END))
+        self._rows = (row for row in records if row.kind not in (MARKET, INPUT, END))
         self._session = session
         self._next: Record | None = next(self._rows, None)
         self.events = 0
@@ -206,6 +292,12 @@ class _Comparison:
         # A hash in the very next row was taken before the event was handled, as now.
         if record is not None and self._next is not None and self._next.seq == record.seq + 1:
             self._compare_states()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the journal has been followed to the end of what happened."""
+        self._compare_states()
+        return self._next is None or self._next.kind == FINAL
 
     def finish(self) -> None:
         """Nothing may be left but state hashes, and the last must be the final one."""

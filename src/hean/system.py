@@ -92,7 +92,7 @@ class TradingSystem:
     on the same account, each with its own name and symbols; then each has a book of its own.
     *models*: whose opinions the strategies may listen to. *allocation*: how several strategies
     divide the capital; without it each sizes by all of it. *factory*: processes beside the
-    strategies, each with a book and symbols of its own.
+    strategies, each with a book and symbols of its own. `owners`: who trades a symbol.
 
     *Raises*: `TopologyInvalid` for two strategies of one name or one symbol.
     """
@@ -121,7 +121,7 @@ class TradingSystem:
         self.strategy = strategy
         self.strategies = (strategy, *beside)
         self.factory = factory
-        self._owners = _owners((*self.strategies, *(factory.processes if factory else ())))
+        self.owners = _owners((*self.strategies, *(factory.processes if factory else ())))
         self.sizing = settings.sizing
         self.judging = settings.judging()
         """Names of the judges that are chosen."""
@@ -161,7 +161,7 @@ class TradingSystem:
     def _add_strategies(self, instruments: Mapping[str, Instrument]) -> None:
         for each in self.strategies:
             each.instruments = instruments
-            others = self._owners.items()
+            others = self.owners.items()
             each.foreign = frozenset(symbol for symbol, owner in others if owner != each.name)
             self.add(each)
             each.context.emit = checked(each.context.emit)
@@ -257,6 +257,11 @@ class TradingSystem:
         """Names of all that trade, strategies first."""
         names = [each.name for each in self.strategies if not isinstance(each, Idle)]
         return [*names, *(self.factory.works if self.factory else ())]
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of all modules, in the order in which they are told."""
+        return [module.name or type(module).__name__ for module in self.modules]
 
     def _desk(self, instruments: Mapping[str, Instrument]) -> AlgoDesk:
         from hean.execution.desk import AlgoDesk  # its schedules load NumPy

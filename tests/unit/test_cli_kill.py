@@ -10,14 +10,15 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from hean import cli_places
+from hean import cli_kill, cli_places
 from hean.cli import app
-from hean.live.control import Commands, Running
+from hean.live.control import TEXT_MAX, Commands, Running
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
 from hean.live.settings import LiveSettings
@@ -94,6 +95,16 @@ def test_a_running_process_is_stopped_and_says_so(process: Process, tmp_path: Pa
     assert stop.actor.startswith("operator:")
 
 
+def test_a_stop_counts_however_its_reason_is_written(process: Process, tmp_path: Path) -> None:
+    place = asleep(tmp_path, "binance-spot-testnet")
+    reason = "the feed\nis wrong \x1b[2J\u202e" + "x" * 20_000
+    result = run(tmp_path, "kill", "--level", "HALT_NEW", "--reason", reason)
+    assert result.exit_code == 0, result.output
+    for stop in (process.desk.switch.latched, latched(place)):
+        assert stop.level == "HALT_NEW"
+        assert stop.reason == f"the feed is wrong ?[2J?{'x' * 500}"[:TEXT_MAX]
+
+
 def test_without_a_level_open_orders_are_taken_back_too(process: Process, tmp_path: Path) -> None:
     assert run(tmp_path, "kill").exit_code == 0
     assert process.desk.switch.level == "CANCEL_ALL"
@@ -134,6 +145,52 @@ def test_a_process_that_does_not_answer_keeps_no_other_from_being_stopped(
     assert "a-stuck-one: NOT STOPPED" in result.stdout
     assert f"{NAME}: stopped at CANCEL_ALL" in result.stdout
     assert latched(place).level == "CANCEL_ALL"
+
+
+@contextmanager
+def hanging_up(path: Path, times: int) -> Iterator[list[bytes]]:
+    """A process that closes so many connections without a word, and then answers."""
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as door:
+        with address_of(path) as address:
+            door.bind(address)
+        door.listen()
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    line, _ = door.accept()
+                    with line:
+                        heard.append(line.recv(4_096))
+                        if len(heard) > times:
+                            line.sendall(b'{"ok": true, "level": "CANCEL_ALL"}\n')
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield heard
+        door.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_process_that_hangs_up_is_asked_again_and_not_taken_for_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may serve too many at the moment, and it trades on meanwhile."""
+    path = asleep(tmp_path, NAME) / cli_places.CONTROL
+    with hanging_up(path, 3) as heard:
+        result = run(tmp_path, "kill")
+        assert (result.exit_code, result.stdout) == (0, f"{NAME}: stopped at CANCEL_ALL\n")
+        assert len(heard) == 4
+    path.unlink()
+    monkeypatch.setattr(cli_kill, "ASK_S", 0.5)
+    with hanging_up(path, 1_000) as heard:
+        result = run(tmp_path, "kill")
+        assert result.exit_code == 3 and f"{NAME}: NOT STOPPED" in result.stdout
+        assert latched(path.parent).level == "CANCEL_ALL"
+        heard.clear()
+        result = run(tmp_path, "kill", "--release", "--phrase", "x", "--reason", "looked at it")
+        assert result.exit_code == 3 and "does not answer" in result.stderr
+        assert len(heard) == 1, "what might be done twice is asked once"
 
 
 def test_one_of_several_can_be_named(process: Process, tmp_path: Path) -> None:

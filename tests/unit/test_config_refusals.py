@@ -246,9 +246,18 @@ VARIABLES = [
 ]
 
 
+@pytest.mark.control("C-10")
 @pytest.mark.parametrize(("environ", "said"), VARIABLES)
 def test_a_wrong_variable_is_refused(environ: dict[str, str], said: str):
     assert said in refusal(environ=environ)
+
+
+@pytest.mark.control("C-10")
+@pytest.mark.parametrize("name", ["API_SECRET", "SECRET_KEY", "GRAFANA_PASSWORD"])
+@pytest.mark.parametrize("text", ["admin", "admin123", "password", "changeme", "Admin123"])
+def test_no_known_default_is_taken_for_a_secret(name: str, text: str):
+    said = refusal(environ={name: text})
+    assert name in said and ("known default" in said or "at least 32 characters" in said)
 
 
 def test_variables_of_other_programs_are_nobody_s_business():
@@ -261,6 +270,7 @@ def test_variables_of_other_programs_are_nobody_s_business():
 # ---------------------------------------------------------------- secrets in files
 
 
+@pytest.mark.control("C-11")
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
     [
@@ -282,6 +292,7 @@ def test_a_secret_s_file_that_is_open_or_holds_no_secret_is_refused(
     assert said in refusal(environ={"BYBIT_API_SECRET_FILE": str(path)})
 
 
+@pytest.mark.control("C-11")
 def test_a_dotenv_file_with_a_secret_must_be_private_and_one_without_need_not(tmp_path: Path):
     path = write(tmp_path, f"API_KEY={CANARY}\n", ".env", 0o644)
     assert "others may read it, and it holds a secret; chmod 600 it" in refusal(dotenv=path)

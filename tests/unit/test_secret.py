@@ -15,6 +15,7 @@ from hean.secret import Secret
 CANARY = "canary-7f3a-value"
 
 
+@pytest.mark.control("C-12")
 @pytest.mark.parametrize(
     "shown",
     [

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 READY_S = 60.0  # two cores shared by everybody
 STOP_S = 10.0
-WAIT_S = 15.0
+WAIT_S = 60.0  # as for the start
 POLL_S = 0.02
 
 

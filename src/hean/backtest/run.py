@@ -36,6 +36,7 @@ from hean.core.parameters import Value
 from hean.core.ports import Source, Venue
 from hean.core.simloop import SimLoop
 from hean.data.fingerprint import Fingerprint, iso_utc
+from hean.data.instruments import Fees
 from hean.errors import ParameterInvalid
 from hean.feeds.arriving import SPAN_NS, ArrivingMarket, LookBack
 from hean.feeds.history import Market
@@ -137,7 +138,8 @@ class MarketData(Protocol):
 class Backtest:
     """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
     answers come from there: a replay. *strategy*: the one of the settings, if it is built already,
-    and *beside* the others, if there are any.
+    and *beside* the others, if there are any. *is_attended*: whoever composes it adds what stops it
+    and lets it go on.
     *Raises*: `DataInvalid` if the data that decides fills ends before the period does.
     """
 
@@ -149,6 +151,7 @@ class Backtest:
         answers: Sequence[Record] | None = None,
         strategy: Strategy | None = None,
         beside: Sequence[Strategy] = (),
+        is_attended: bool = False,
     ) -> None:
         refuse_stale_prices(history.markets, history.end_ns)
         self.settings = settings
@@ -189,7 +192,8 @@ class Backtest:
             factory=self._factory(),
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
-        stop_by_losses(self.system)
+        if not is_attended:
+            stop_by_losses(self.system)
         self.recorder = RunRecorder(
             sample_step_ns(span_ns),
             value=self.system.portfolio.value,
@@ -212,16 +216,21 @@ class Backtest:
         lengths = [(symbol, it.timeframe or settings.bar) for symbol, it in markets.items()]
         return serving(settings.model, lengths, deadline_ms=settings.model_timeout_ms)
 
+    def fees(self, symbol: str) -> Fees:
+        """What is assumed that a symbol costs."""
+        listed = self.history.markets[symbol].rules.fees
+        assumed = self.settings.assumptions.fees(maker=listed.maker, taker=listed.taker)
+        return Fees(*assumed)
+
     def _venue_core(self) -> SimVenue:
         assumptions = self.settings.assumptions
         core = assumptions.venue(self.settings.account.cash, seed=self.settings.seed)
         for market in self.history.markets.values():
-            listed = market.rules.fees
-            maker, taker = assumptions.fees(maker=listed.maker, taker=listed.taker)
+            fees = self.fees(market.symbol)
             core.add_instrument(
                 market.rules.instrument,
-                format(maker, "f"),
-                format(taker, "f"),
+                format(fees.maker, "f"),
+                format(fees.taker, "f"),
                 format(LIQUIDATION_FEE, "f"),
                 format(self.settings.account.leverage, "f"),
             )

@@ -6,8 +6,6 @@ was stopped stays stopped to its end, as an account would whose owner is away.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from hean.core.module import Module, on
 from hean.core.types import Event, EventType, Timer
 from hean.risk.flatten import Flatten
@@ -20,15 +18,15 @@ TIMER = "stopping.look"
 
 
 class Lookout(Module):
-    """Has *closers* look around from the first stop on until nothing is held; where there is a
+    """Has *closer* look around from the first stop on until nothing is held; where there is a
     trading process, it does so.
     """
 
     name = "lookout"
     truth = True
 
-    def __init__(self, closers: Sequence[Flatten]) -> None:
-        self._closers = closers
+    def __init__(self, closer: Flatten) -> None:
+        self._closer = closer
         self._is_waiting = False
 
     @on(EventType.KILLSWITCH_TRIGGERED)
@@ -44,28 +42,20 @@ class Lookout(Module):
             self._look(event.ts_ns)
 
     def _look(self, now_ns: int) -> None:
-        for each in self._closers:
-            each.look(now_ns)
-        if not self._is_waiting and not all(each.is_flat for each in self._closers):
+        self._closer.look(now_ns)
+        if not self._is_waiting and not self._closer.is_flat:
             self._is_waiting = True
             self.context.clock.call_at(now_ns + LOOK_NS, Timer(TIMER))
 
 
 def stop_by_losses(system: TradingSystem) -> None:
-    """Let the loss states of *system*, if it has any, stop it. Each strategy's positions are closed
-    in its own name, so that it sees the fills.
+    """Let the loss states of *system*, if it has any, stop it. Positions are closed in the name of
+    whose they are, who so sees the fills.
     """
     if system.drawdown is None:
         return
     engine, rules = system.engine, system.governor.instruments
-    closers = [
-        Flatten(
-            engine,
-            {symbol: rules[symbol] for symbol in each.symbols},
-            reference=system.governor.reference,
-            strategy_id=each.name,
-        )
-        for each in system.strategies
-    ]
-    for module in (KillSwitch(engine, rules, account_id=ACCOUNT), *closers, Lookout(closers)):
+    reference = system.governor.reference
+    closer = Flatten(engine, rules, reference=reference, owners=system.owners)
+    for module in (KillSwitch(engine, rules, account_id=ACCOUNT), closer, Lookout(closer)):
         system.add(module)

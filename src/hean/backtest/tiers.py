@@ -45,6 +45,7 @@ def watch(system: TradingSystem, venue: SimulatedVenue, tier: Tier, *, has_bars:
     if tier is not Tier.EVENT and len(system.strategies) > 1:
         raise ParameterInvalid("several strategies hear every fact; run tier event.")
     for strategy in system.strategies:
+        strategy.hears_all = tier is Tier.EVENT
         _watch(system, strategy, venue, tier, has_bars=has_bars)
 
 

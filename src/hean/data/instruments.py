@@ -79,6 +79,11 @@ def instrument_for(
     )
 
 
+def is_known(venue: str, market: str, symbol: str) -> bool:
+    """Whether the table has trading rules for it."""
+    return f"{venue}.{market}.{symbol}" in _table()["instruments"]
+
+
 def fees_for(venue: str | None, market: str) -> Fees:
     """Default fees of a venue's market, of an account without discounts."""
     fees = _table()["fees"]

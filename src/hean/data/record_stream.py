@@ -109,7 +109,7 @@ class StreamRecording:
 
     def _rest(self, client: HttpClient) -> BybitRest | BinanceRest:
         settings: dict[str, Any] = {"now": self._now, "rng": self._rng}
-        market: Market = self._endpoints.market
+        market: Market = self._endpoints.only
         if self._endpoints.venue == "bybit":
             return BybitRest(client, market, **settings)
         return _TappedRest(client, market, took=self._take, **settings)
@@ -123,11 +123,9 @@ class StreamRecording:
             "governor": ConnectGovernor(),
         }
         if isinstance(rest, BinanceRest):
-            return BinanceFeed(
-                endpoints.public, endpoints.market, instruments, rest=rest, **settings
-            )
+            return BinanceFeed(endpoints.public, endpoints.only, instruments, rest=rest, **settings)
         return BybitFeed(
-            endpoints.public, endpoints.market, instruments, depth=BYBIT_DEPTH, **settings
+            endpoints.public, endpoints.only, instruments, depth=BYBIT_DEPTH, **settings
         )
 
     async def _keep(self, duration_s: float | None) -> None:

@@ -116,7 +116,28 @@ DEFAULT = (
     SymbolModel("BTCUSDT", 60_000.0, "0.1", "0.001", 5.5e-4, depth=2.5),
     SymbolModel("ETHUSDT", 3_000.0, "0.01", "0.001", 7.0e-4, depth=25.0, trades_per_s=7.0),
 )
-"""The demo's pair."""
+"""What there is unless more is asked for."""
+KNOWN = (
+    *DEFAULT,
+    SymbolModel(
+        "SOLUSDT", 150.0, "0.01", "0.1", 8e-4, depth=300.0, trades_per_s=2.0, quotes_per_s=4.0
+    ),
+    SymbolModel(
+        "XRPUSDT",
+        2.0,
+        "0.0001",
+        "0.1",
+        1e-3,
+        0.6,
+        trades_per_s=2.0,
+        quotes_per_s=4.0,
+        depth=20_000.0,
+    ),
+    SymbolModel(
+        "BNBUSDT", 600.0, "0.1", "0.01", 6e-4, depth=60.0, trades_per_s=2.0, quotes_per_s=4.0
+    ),
+)
+"""Every market that can be asked for by its symbol; the later ones are quieter."""
 
 
 @dataclass(frozen=True, slots=True)

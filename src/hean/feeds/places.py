@@ -20,6 +20,8 @@ from hean.feeds.binance import BinanceFeed
 from hean.feeds.bybit import BybitFeed
 from hean.feeds.listing import Listed, load_listing
 from hean.feeds.live import LiveFeed, Take
+from hean.feeds.market_data import MarketDataFeed, names_at
+from hean.feeds.rest import Market
 from hean.feeds.rest_binance import BinanceRest
 from hean.feeds.rest_bybit import BybitRest
 from hean.net.http import HttpClient, HttpTransport
@@ -33,7 +35,8 @@ class Feeds:
     """All feeds of a session: `load` what they trade, then `start`.
 
     *now*: UTC nanoseconds that never go back. *rng*: of waiting times. *depth*: levels of Bybit's
-    books. *transport*, *dial*: how requests travel and sockets are opened.
+    books. *market_data*: the service that is heard instead of the venues; rules are the venues' all
+    the same. *transport*, *dial*: how requests travel and sockets are opened.
     """
 
     def __init__(
@@ -43,14 +46,16 @@ class Feeds:
         now: Callable[[], int],
         rng: random.Random,
         depth: int,
+        market_data: str | None = None,
         transport: Callable[[float], HttpTransport] | None = None,
         dial: Dial = picows_dial,
     ) -> None:
         self.places = places
-        self.feeds: list[LiveFeed] = []
+        self.feeds: list[LiveFeed | MarketDataFeed] = []
         self._now = now
         self._rng = rng
         self._depth = depth
+        self._market_data = market_data
         self._transport = transport
         self._dial = dial
         self._rests: list[BybitRest | BinanceRest] = []
@@ -71,7 +76,7 @@ class Feeds:
             )
             await stack.enter_async_context(client)
             make = BybitRest if place.endpoints.venue == "bybit" else BinanceRest
-            rest = make(client, place.endpoints.market, now=self._now, rng=self._rng)
+            rest = make(client, place.endpoints.only, now=self._now, rng=self._rng)
             listed = await load_listing(rest, tuple(place.names))
             self._rests.append(rest)
             self._listed.append(listed)
@@ -85,22 +90,37 @@ class Feeds:
         governor = ConnectGovernor()
         for place, rest, listed in zip(self.places, self._rests, self._listed, strict=True):
             settings: dict[str, Any] = {
-                "take": _named(take, place.names),
+                "take": named(take, place.names),
                 "now": self._now,
                 "rng": self._rng,
                 "governor": governor,
                 "dial": self._dial,
             }
-            url, market = place.endpoints.public, place.endpoints.market
+            url, market = place.endpoints.public, place.endpoints.only
             rules = {symbol: row.instrument for symbol, row in listed.items()}
-            feed: LiveFeed
-            if isinstance(rest, BybitRest):
+            feed: LiveFeed | MarketDataFeed
+            if self._market_data is not None:
+                feed = await self._of_service(self._market_data, place, market, settings)
+            elif isinstance(rest, BybitRest):
                 feed = BybitFeed(url, market, rules, depth=self._depth, **settings)
             else:
                 feed = BinanceFeed(url, market, rules, rest=rest, **settings)
             self.feeds.append(feed)
             stack.push_async_callback(feed.stop)
         await asyncio.gather(*(feed.start() for feed in self.feeds))
+
+    async def _of_service(
+        self, url: str, place: Place, market: Market, settings: Mapping[str, Any]
+    ) -> MarketDataFeed:
+        names = await names_at(
+            url,
+            place.endpoints.venue,
+            market,
+            place.names,
+            now=self._now,
+            transport=self._transport,
+        )
+        return MarketDataFeed(url, names, **settings)
 
     def counters(self) -> dict[str, int]:
         """What all feeds counted so far, by name."""
@@ -111,7 +131,7 @@ class Feeds:
         return total
 
 
-def _named(take: Take, names: Mapping[str, str]) -> Take:
+def named(take: Take, names: Mapping[str, str]) -> Take:
     """*take*, told facts by the session's names."""
     if all(symbol == name for symbol, name in names.items()):
         return take

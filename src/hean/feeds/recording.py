@@ -200,6 +200,32 @@ class Recording:
         return DataInvalid(f"{self.path.name}, line {place}: {why}.")
 
 
+class Sight:
+    """What a run may know of a frame: its own symbols, and no change of a book that is unknown
+    since something is missing.
+    """
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self._symbols = tuple(symbols)
+        self._blind: set[str] = set()
+
+    def of(self, facts: tuple[Payload, ...], *, is_cut: bool) -> tuple[Payload, ...]:
+        """The facts that may be told. *is_cut*: something is missing before them."""
+        shown: list[Payload] = []
+        if is_cut:
+            self._blind = set(self._symbols)
+            shown.extend(Book(symbol, (), (), True) for symbol in self._symbols)
+        for fact in facts:
+            if isinstance(fact, Tick | Book | Funding) and fact.symbol not in self._symbols:
+                continue
+            if isinstance(fact, Book) and fact.symbol in self._blind:
+                if not fact.is_snapshot:
+                    continue
+                self._blind.discard(fact.symbol)
+            shown.append(fact)
+        return tuple(shown)
+
+
 class RecordedMarket(ArrivingMarket):
     """A session's market once more, for *symbols* of it. It is played once."""
 
@@ -217,7 +243,7 @@ class RecordedMarket(ArrivingMarket):
             self.fingerprints = [_print(rows)]
         self._left = iter(rows)
         self._last = 0
-        self._blind: set[str] = set()
+        self._sight = Sight(symbols)
 
     def source(self, venue: SimulatedVenue, look_back: LookBack) -> ArrivingSource:
         """Brings the frames block by block."""
@@ -229,29 +255,13 @@ class RecordedMarket(ArrivingMarket):
             return False
         until_ns = self.end_ns
         for count, (number, at_ns, facts) in enumerate(self._left, 1):
-            self.take(at_ns, self._visible(number, facts))
+            is_cut, self._last = number != self._last + 1, number
+            self.take(at_ns, self._sight.of(facts, is_cut=is_cut))
             if count == BLOCK_FRAMES:
                 until_ns = self.free_ns
                 break
         self.hand_over(core, until_ns)
         return True
-
-    def _visible(self, number: int, facts: tuple[Payload, ...]) -> tuple[Payload, ...]:
-        """What a run may know of a frame: its own symbols, and no change of an unknown book."""
-        shown: list[Payload] = []
-        if number != self._last + 1:
-            self._blind = set(self.markets)
-            shown.extend(Book(symbol, (), (), True) for symbol in self.markets)
-        self._last = number
-        for fact in facts:
-            if isinstance(fact, Tick | Book | Funding) and fact.symbol not in self.markets:
-                continue
-            if isinstance(fact, Book) and fact.symbol in self._blind:
-                if not fact.is_snapshot:
-                    continue
-                self._blind.discard(fact.symbol)
-            shown.append(fact)
-        return tuple(shown)
 
 
 class _RecordedSource(ArrivingSource):

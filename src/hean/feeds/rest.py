@@ -116,7 +116,8 @@ class PublicRest(ABC):
     """Public REST questions to one market of one venue.
 
     *now*: nanoseconds UTC; *rng*: for waiting times; *sleep*: how to wait; *budget*: shared by all
-    who use this address, where anybody else does.
+    who use this address, where anybody else does; *scale*: for a venue that allows so many times
+    the documented figures.
     """
 
     venue: ClassVar[str]
@@ -134,8 +135,10 @@ class PublicRest(ABC):
         rng: random.Random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         budget: Budget | None = None,
+        scale: int = 1,
     ) -> None:
         self.market = market
+        self.scale = scale
         self._client = client
         self._now = now
         self._rng = rng

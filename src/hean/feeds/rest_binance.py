@@ -220,7 +220,7 @@ class BinanceRest(PublicRest):
         """The next minute, once HEAN's share of this one's weight is used."""
         text = answer.headers.get("x-mbx-used-weight-1m", "")
         used = int(text) if text.isascii() and text.isdigit() else 0
-        if used < WEIGHT_SHARE * MINUTE_WEIGHT[self.market]:
+        if used < WEIGHT_SHARE * MINUTE_WEIGHT[self.market] * self.scale:
             return 0
         return (self._now() // MINUTE_NS + 1) * MINUTE_NS
 

@@ -77,6 +77,11 @@ class Budget:
             meter.add(units, now_ns)
         return 0
 
+    def left(self, kind: str, taken_ns: int, now_ns: int) -> None:
+        """What was taken then leaves only now, and the venue counts it from now on."""
+        for meter, units in self._costs[kind]:
+            meter.move(units, taken_ns, now_ns)
+
     def observe(self, name: str, now_ns: int, *, used: int, count: int | None = None) -> None:
         """The venue's own figures for a limit, from the headers of an answer. The larger use is
         believed: the venue knows of other programs, HEAN of what is still on its way. A name that
@@ -172,6 +177,18 @@ class _Meter:
                 return end_ns + self._window_ns - now_ns
         return self._window_ns
 
+    def move(self, units: int, from_ns: int, now_ns: int) -> None:
+        """Count from now on what was counted then, if that has not been forgotten."""
+        end_ns = (from_ns // self._slot_ns + 1) * self._slot_ns
+        if now_ns < end_ns:
+            return  # within one slot
+        self.used(now_ns)
+        for slot in self._slots:
+            if slot[0] == end_ns:
+                slot[1] -= units
+                self.units -= units
+        self.add(units, now_ns)
+
     def add(self, units: int, now_ns: int) -> None:
         """Count what is sent."""
         if now_ns >= self._end_ns:
@@ -181,3 +198,8 @@ class _Meter:
             self._slots.append(self._slot)
         self._slot[1] += units
         self.units += units
+
+
+def busy(wait_ns: int) -> str:
+    """What somebody is told who may not send for so long."""
+    return f"the venue's rate limit is used up for {wait_ns / 1e9:.2f} s; decide anew then."

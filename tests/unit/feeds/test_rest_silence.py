@@ -14,7 +14,7 @@ from hean.errors import VenueError
 from hean.feeds.rest_binance import BinanceRest
 from hean.feeds.rest_bybit import BybitRest
 from hean.net.budget import Budget, Priority
-from hean.net.http import HttpClient, Leaving
+from hean.net.http import Answer, HttpClient, Leaving
 
 S_NS = 1_000_000_000
 Words = tuple[int, dict[str, str], bytes]
@@ -121,3 +121,13 @@ def test_a_key_that_is_refused_does_not_silence_public_questions() -> None:
     now_ns = asyncio.run(ask())
     assert budget.try_take("order", Priority.CANCEL, now_ns) > 50 * S_NS
     assert budget.try_take("order", Priority.QUERY, now_ns, is_signed=False) == 0
+
+
+def test_the_weight_that_was_used_counts_against_what_this_venue_allows() -> None:
+    """One that allows twenty times the documented figures was not asked for a book until the
+    minute had passed."""
+    answer = Answer(200, {"x-mbx-used-weight-1m": "1800"}, b"{}")
+    for scale, free_ns in ((1, 60 * S_NS), (20, 0)):
+        client = HttpClient("https://venue.test", now=lambda: 0)
+        rest = BinanceRest(client, "linear", now=lambda: 0, rng=random.Random(1), scale=scale)
+        assert rest.free_ns(answer) == free_ns

@@ -56,6 +56,24 @@ def test_the_wait_is_long_enough_and_no_longer_than_a_window_and_a_slot():
     assert budget.try_take("order", Priority.CANCEL, START_NS + wait_ns) == 0
 
 
+def test_what_leaves_later_than_it_was_taken_counts_from_when_it_leaves():
+    budget = budget_of(10)
+    assert taken(budget, Priority.CANCEL) == 10
+    left_ns = START_NS + S_NS // 5
+    for _ in range(10):
+        budget.left("order", START_NS, left_ns)
+    assert taken(budget, Priority.CANCEL, left_ns) == 0
+    assert taken(budget, Priority.CANCEL, left_ns + S_NS - 1) == 0
+    assert taken(budget, Priority.CANCEL, left_ns + 21 * S_NS // 20) == 10
+
+
+def test_what_left_after_its_window_was_over_counts_again():
+    budget = budget_of(10)
+    budget.try_take("order", Priority.NEW, START_NS)
+    budget.left("order", START_NS, START_NS + 3 * S_NS)
+    assert taken(budget, Priority.CANCEL, START_NS + 3 * S_NS) == 9
+
+
 def test_a_request_that_must_wait_takes_nothing():
     limits = [Limit("few", 1, S_NS), Limit("many", 100, S_NS)]
     budget = Budget(limits, {"both": {"few": 1, "many": 1}, "many": {"many": 1}})

@@ -181,6 +181,30 @@ def test_an_order_the_journal_does_not_know_is_named(practice: Practice) -> None
         practice.twin.control.manual("cancel_all", account="main")
 
 
+BOTH = {"SYMBOLS": "BTCUSDT@spot,BTCUSDT@perp"}
+
+
+def test_an_account_of_two_markets_is_looked_over_in_both(practice: Practice) -> None:
+    """Coins are no positions; orders and positions bear the names that the symbols have."""
+    if practice.twin.exchange != "bybit":
+        found = practice.look(**BOTH)
+        assert (practice.code, failed(found)) == (1, ["configuration"])
+        return
+    try:
+        for market in ("spot", "linear"):
+            where = {"symbol": SYMBOL, "market": market, "account": "main", "side": "BUY"}
+            practice.twin.control.manual("place", **where, qty="0.01", price="50000")
+            practice.twin.control.manual("place", **where, qty="0.01")  # at market
+        found = practice.look(**BOTH)
+        assert failed(found) == [], practice.text
+        assert "bybit spot+linear testnet" in found["configuration"]["found"]
+        assert found["orders"]["found"].startswith("2 unknown to the journal")
+        assert found["positions"]["found"] == "BTCUSDT@perp: venue 0.01, journal 0"
+    finally:
+        practice.twin.control.manual("cancel_all", account="main")
+        practice.twin.control.manual("close", symbol=SYMBOL, market="linear")
+
+
 def test_a_venue_that_is_not_there_is_a_fault_of_the_environment(practice: Practice) -> None:
     name = {"bybit": "BYBIT_REST_URL", "binance": "BINANCE_REST_URL"}[practice.twin.exchange]
     if (practice.twin.exchange, practice.market) == ("binance", "linear"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -78,10 +79,12 @@ class Session:
 
 async def until(condition: Callable[[], Any], what: str) -> None:
     """Wait for it."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.01)
-    assert condition(), what
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while not condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(what) from None
 
 
 @asynccontextmanager
@@ -111,7 +114,11 @@ async def played(twin: TwinProcess, engine: LiveEngine, session: Session) -> Non
 
         async def wait_for(kind: EventType, count: int) -> None:
             base = seen.count(kind)
-            await until(lambda: seen.count(kind) >= base + count, kind)
+            try:
+                await until(lambda: seen.count(kind) >= base + count, kind)
+            except AssertionError as error:
+                stopped = f"slowest commit {engine.recorder.slowest_s:.3f} s"
+                raise AssertionError(f"{error}; {Counter(seen)}; {stopped}") from None
 
         await wait_for(EventType.ORDER_FILLED, FILLS)
         strategy.pace = 10**9
