@@ -235,7 +235,19 @@ impl Board {
                     self.mark(first + FIXED + of);
                 }
             }
-            Fact::Funding { .. } => self.counts[4] += 1,
+            Fact::Funding { rate, next_ns, .. } => {
+                // Now, not with the next look at the marks: who listens from here on was not told
+                // the fact and must find it in what is known, for it may not change for hours.
+                self.counts[4] += 1;
+                self.marked(
+                    number,
+                    Marks {
+                        funding_rate: Some(rate),
+                        next_funding_ns: (next_ns != 0).then_some(next_ns),
+                        ..Marks::default()
+                    },
+                );
+            }
         }
     }
 

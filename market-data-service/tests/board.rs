@@ -147,6 +147,18 @@ fn messages_are_a_chain_and_begin_with_all_that_is_known() {
 }
 
 #[test]
+fn who_listens_right_after_a_funding_rate_is_told_it() {
+    let mut desk = Desk::new();
+    desk.push(&json!({"topic": "tickers.BTCUSDT", "type": "snapshot", "ts": 1, "cs": 1, "data": {
+        "symbol": "BTCUSDT", "markPrice": "100.5", "indexPrice": "100.4",
+        "fundingRate": "0.0001", "nextFundingTime": "1700000000000"}}));
+    let facts = desk.listen("facts");
+    let first = text_of(&desk.board.snapshot(AT, facts, |_| None).unwrap());
+    let told = json!({"symbol": "BTCUSDT", "rate": 0.0001, "next_ts": AT});
+    assert!(first[5].as_array().unwrap().contains(&json!(["FUNDING", told])), "{first}");
+}
+
+#[test]
 fn what_is_published_is_numbered_like_what_is_told() {
     let mut desk = Desk::new();
     desk.board.is_publishing = true;

@@ -179,6 +179,20 @@ fn an_outlier_is_held_back_and_counted() {
 }
 
 #[test]
+fn a_mark_that_is_not_believed_takes_no_funding_rate_with_it() {
+    let mut feed = feed(Venue::Bybit, Market::Linear);
+    push(&mut feed, &bybit("snapshot", 50, 1, &[(100, 1)], &[(101, 1)]));
+    let ticker = format!(
+        r#"{{"topic":"tickers.{SYMBOL}","type":"snapshot","ts":3,"cs":1,"data":{{"symbol":"{SYMBOL}",
+        "markPrice":"900","indexPrice":"900","fundingRate":"0.0002"}}}}"#
+    );
+    assert_eq!(push(&mut feed, &ticker).len(), 1);
+    let marks = feed.marks(0).unwrap();
+    assert_eq!((marks.funding_rate, marks.mark, marks.index), (Some(0.0002), None, None));
+    assert_eq!(feed.counters().suspects, 1);
+}
+
+#[test]
 fn a_book_far_from_the_last_trade_is_dropped_until_a_snapshot_confirms_it() {
     let mut feed = feed(Venue::Bybit, Market::Linear);
     push(&mut feed, &bybit("snapshot", 50, 1, &[(100, 1)], &[(101, 1)]));

@@ -402,15 +402,16 @@ impl WireFeed {
         self.tell_marks(of, heard);
     }
 
-    /// Join what was heard with what was known; a new rate or time is a fact.
-    fn tell_marks(&mut self, of: usize, heard: Marks) {
+    /// Join what was heard with what was known; a new rate or time is a fact. A price that is not
+    /// believed takes no rate with it: Bybit says a rate again only when it changes.
+    fn tell_marks(&mut self, of: usize, mut heard: Marks) {
         let stream = &mut self.streams[of];
         let frame = self.counters.frames;
         let is_sound =
             heard.mark.is_none_or(|mark| stream.plausible.judge(Source::Mark, mark, mark, frame));
         if !is_sound {
             self.counters.suspects += 1;
-            return;
+            (heard.mark, heard.index) = (None, None);
         }
         let known = stream.marks;
         let joined = heard.or(known);
