@@ -18,12 +18,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crash.audit import Reading, hash_of, ledger_of, problems
-from crash.live_process import POLL_S, SYMBOLS, LiveProcess, Place
+from crash.live_process import SETTLE_S, SYMBOLS, LiveProcess, Place
 
 LIFE_S = 1.0  # of trading, at most, before a kill
 AIMED_S = 0.006  # after a decision: from judging to the venue's answer
 RECOVERY_S = 0.25  # from the control socket to being ready
-SETTLE_S = 150.0  # a proof of absence takes 65 s, and machines stall
 STARTS_MAX, ROOM_S = 6, 15.0  # tries, and the pause between: limits are by the minute
 PAUSED = {"paused": "true"}
 LIVELY = ("trading", "deciding")
@@ -133,7 +132,7 @@ class CrashRun:
         end_s = time.monotonic() + SETTLE_S
         while time.monotonic() < end_s:
             with self._ready(paused) as process:
-                self._until_rest(process, end_s)
+                process.until_rest(end_s)
                 code = process.stop()
                 assert code == 0, f"exit {code}: {process.words()}"
             self.reading.look()
@@ -218,18 +217,3 @@ class CrashRun:
             with suppress(BlockingIOError):
                 os.read(self._pipe, 1)
         time.sleep(self._rng.uniform(0.0, AIMED_S))
-
-    def _until_rest(self, process: LiveProcess, end_s: float) -> None:
-        """Wait until nothing is open and nothing is held."""
-        status: dict[str, Any] = {}
-        while time.monotonic() < end_s:
-            status = process.beat()
-            held = status.get("positions", {"": "1"}).values()
-            if not (status.get("open_orders", 1) or any(map(_is_held, held))):
-                return
-            time.sleep(10 * POLL_S)
-        raise AssertionError(f"does not come to rest: {status} {process.words()}")
-
-
-def _is_held(quantity: str) -> bool:
-    return float(quantity) != 0.0

@@ -27,6 +27,7 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
 STRATEGY = f"{HERE / 'mover.py'}:Mover"
 READY_S = 60.0  # shared machines stall
 POLL_S = 0.02
+SETTLE_S = 150.0  # a proof of absence takes 65 s, and machines stall
 ASK_S = 10.0
 STOPPED = "the kill switch at RUN"  # what the gate lacks then
 PORTS = {"bybit": "BYBIT", "binance": "BINANCE"}
@@ -203,6 +204,17 @@ class LiveProcess:
             time.sleep(POLL_S)
         return {}
 
+    def until_rest(self, end_s: float) -> None:
+        """Wait until nothing is open and nothing is held, *end_s* of the monotonic clock at most."""
+        status: dict[str, Any] = {}
+        while time.monotonic() < end_s:
+            status = self.beat()
+            held = status.get("positions", {"": "1"}).values()
+            if not (status.get("open_orders", 1) or any(map(_is_held, held))):
+                return
+            time.sleep(10 * POLL_S)
+        raise AssertionError(f"does not come to rest: {status} {self.words()}")
+
     def confirm(self) -> dict[str, Any]:
         """Type the phrase of this boot."""
         status = self.status()
@@ -227,3 +239,7 @@ class LiveProcess:
         """The end of what it told."""
         self.told.flush() if not self.told.closed else None
         return self._told_in.read_text()[-3_000:]
+
+
+def _is_held(quantity: str) -> bool:
+    return float(quantity) != 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from crash.audit import Reading, problems
-from crash.live_process import LiveProcess, Place
+from crash.live_process import SETTLE_S, LiveProcess, Place
 from venue_contract.twin_process import SECOND, Account, TwinProcess, wait_until
 
 pytestmark = pytest.mark.server
@@ -144,16 +145,10 @@ def test_a_full_disk_ends_the_process_and_loses_nothing(
         paused = replace(place, given={"paused": "true"})
         with LiveProcess(paused) as process:
             assert process.until_ready()
-            wait_until(lambda: _is_at_rest(process), "everything closed", timeout_s=120)
+            process.until_rest(time.monotonic() + SETTLE_S)
             assert process.stop() == 0
         found = problems(paused, Reading(paused))
         assert [each for each in found if "kill switch" not in each] == []
-
-
-def _is_at_rest(process: LiveProcess) -> bool:
-    status = process.beat()
-    held = [quantity for quantity in status["positions"].values() if Decimal(quantity)]
-    return not (held or status["open_orders"])
 
 
 def test_rules_that_change_are_kept_from_then_on(
