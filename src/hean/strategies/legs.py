@@ -41,6 +41,7 @@ ATTEMPTS_MAX = 3  # orders for one leg of one opening: a refusal may pass, a rul
 RETRY_NS = SECOND_NS // 2  # the order-rate window of a venue is a second
 RETRY_MAX_NS = 60 * SECOND_NS  # a position that cannot be closed is asked about once a minute
 RETRY_DOUBLINGS_MAX = 7  # from half a second to that minute
+SILENT_TRIES = 6  # exits in a row without an answer before the pauses grow, as after refusals
 
 LOST = frozenset({"UNKNOWN", "QUARANTINE"})  # nobody knows whether it is at the venue
 
@@ -210,7 +211,7 @@ class TwoLegs(Strategy):
                 self._settle(seq)
                 return
             self._tries[symbol] = tries + 1
-            wait_ns = min(RETRY_NS << min(tries, RETRY_DOUBLINGS_MAX), RETRY_MAX_NS)
+            wait_ns = self._pause_ns(symbol, tries)
             self._next_try_ns[symbol] = now_ns + wait_ns
             self._call_at(now_ns + wait_ns)
             if not self._target(leg):
@@ -218,6 +219,14 @@ class TwoLegs(Strategy):
             else:
                 side = Side.BUY if missing > 0 else Side.SELL
                 self.enter(symbol, side, size=abs(missing), as_of_seq=seq)
+
+    def _pause_ns(self, symbol: str, tries: int) -> int:
+        """Until the next order for a leg: a refusal may be a rule and is asked about ever more
+        rarely, silence says nothing against the next exit.
+        """
+        is_silent = symbol in self._under_way
+        doublings = tries - SILENT_TRIES if is_silent else tries
+        return min(RETRY_NS << min(max(doublings, 0), RETRY_DOUBLINGS_MAX), RETRY_MAX_NS)
 
     def _awaits(self, symbol: str) -> bool:
         """Whether an order is under way that what is missing has to wait for: any, but for an exit
