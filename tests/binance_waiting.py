@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-PATIENCE_S = 20.0  # a shared machine stalls; a condition that holds is seen at once
+PATIENCE_S = 60.0  # a shared machine stalls; a condition that holds is seen at once
 
 
 def new_id() -> str:

@@ -26,7 +26,7 @@ from hean.twin.faults.dials import DIALS
 from hean.twin.faults.settings import read_setting
 from hean.twin.server import TwinServer
 
-PATIENCE_S = 15.0  # a shared machine stalls; a condition that holds is seen at once
+PATIENCE_S = 60.0  # a shared machine stalls; a condition that holds is seen at once
 SILENCE_S = 0.4  # how long "nothing comes" is waited for
 PRIVATE = "/private"  # route of the futures' user streams
 BUY_PRICE = "59000.0"  # rests: the best ask is 60,000.1

@@ -15,7 +15,7 @@ from typing import Self
 import pytest
 
 SERVERS = ("redis-server", "valkey-server", "keydb-server")
-READY_S = 20.0
+READY_S = 60.0
 
 
 def server_or_skip() -> str:

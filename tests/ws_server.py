@@ -21,7 +21,7 @@ from picows import (
     ws_create_server,
 )
 
-PATIENCE_S = 15.0  # until a condition is given up; a loaded machine is slow, not wrong
+PATIENCE_S = 60.0  # until a condition is given up; a loaded machine is slow, not wrong
 
 
 class Peer(WSListener):

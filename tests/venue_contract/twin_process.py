@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 READY_S = 60.0  # two cores shared by everybody
-STOP_S = 10.0
+STOP_S = 30.0
 WAIT_S = 60.0  # as for the start
 POLL_S = 0.02
 

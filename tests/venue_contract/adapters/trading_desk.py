@@ -39,7 +39,7 @@ from hean.venues.signing import Signer
 from venue_contract.twin_process import TwinProcess
 
 SYMBOL = "BTCUSDT"
-WAIT_S = 15.0
+WAIT_S = 60.0
 POLL_S = 0.005
 MARKETS = [("bybit", "linear"), ("bybit", "spot"), ("binance", "spot"), ("binance", "linear")]
 
