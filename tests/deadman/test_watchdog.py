@@ -19,6 +19,7 @@ from deadman.trading_process import KEYS, RESTING, SYMBOL, TradingProcess
 from hean.core.journal import SqliteDisk
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
+from hean.live.socket import ask
 from hean.risk.levels import Latched
 from venue_contract.twin_process import TwinProcess, wait_until
 
@@ -197,13 +198,7 @@ def test_an_order_with_our_name_that_the_journal_does_not_explain_locks(
     wait_until(lambda: sessions(trading) == 2, "both private streams")
     epoch, order = trading.status()["epoch"], trading.resting()[0]
     if change == "id":
-        prefix = order["client_order_id"].split("-")[0]
-        price = order["price"]
-        client_id = f"{prefix}-hold-zz"
-        trading.twin.control.manual(
-            "place", symbol=SYMBOL, market="linear", side="BUY", qty="0.01", price=price,
-            client_id=client_id,
-        )  # fmt: skip
+        client_id = place_beside(trading, order)
     else:
         client_id = order["client_order_id"]
         amend(trading, order, change)
@@ -213,6 +208,35 @@ def test_an_order_with_our_name_that_the_journal_does_not_explain_locks(
     assert client_id in found.reason
     assert found.actor in ("watchdog", "operator:watchdog", "bybit.linear")
     assert epoch == trading.status()["epoch"]
+
+
+def test_a_strange_order_is_told_of_also_where_everything_is_locked(
+    trading: TradingProcess,
+) -> None:
+    """The trading process may have seen it and locked before; people are told all the same."""
+    trading.watch()
+    trading.wait_until_watched()
+    wait_until(lambda: sessions(trading) == 2, "both private streams")
+    order = trading.resting()[0]
+    ask(
+        trading.settings.control,
+        {"verb": "kill", "level": "LOCKED", "reason": "a test", "by": "operator:test"},
+    )
+    wait_until(lambda: trading.status().get("level") == "LOCKED", "the process is told")
+    since_ns = now_ns(trading)
+    wait_until(lambda: now_ns(trading) - since_ns > 3 * S_NS, "the watchdog has looked")
+    client_id = place_beside(trading, order)
+    wait_until(lambda: client_id in trading.log(), "the alarm")
+
+
+def place_beside(process: TradingProcess, order: dict[str, Any]) -> str:
+    """One like *order* under another id of our form, from outside. *Returns*: the id."""
+    client_id = f"{order['client_order_id'].split('-')[0]}-hold-zz"
+    process.twin.control.manual(
+        "place", symbol=SYMBOL, market="linear", side="BUY", qty="0.01", price=order["price"],
+        client_id=client_id,
+    )  # fmt: skip
+    return client_id
 
 
 def sessions(process: TradingProcess) -> int:

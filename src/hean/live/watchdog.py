@@ -46,6 +46,7 @@ TRIES = 2  # to read a journal that does not explain an order, before it counts 
 AGAIN_S = 60.0  # between two sweeps for orders that turn up later
 GONE_S = 60.0  # to take orders back once the data directory has vanished; the venue may be gone too
 REASON_LENGTH_MAX = 500  # of the control socket
+ACCUSED_MAX = 1_000  # orders that are remembered as told of
 
 
 class OrderWatchdog:
@@ -68,6 +69,7 @@ class OrderWatchdog:
         self._reading: asyncio.Future[Look] | None = None
         self._suspects: dict[str, OrderReport | Execution] = {}
         self._has_suspects = asyncio.Event()
+        self._accused: dict[str, None] = {}
         self._is_closed = False
         self._is_gone = False
         self._swept_s = 0.0
@@ -223,12 +225,19 @@ class OrderWatchdog:
             suspects, self._suspects = self._suspects, {}
             for seen in suspects.values():
                 why = self.known.objection(seen)
-                if why and self.heart.level != LOCKED:
-                    latched = Latched(LOCKED, why[:REASON_LENGTH_MAX], ACTOR, self._parts.now())
-                    await self._latch_at(latched)
-                    self.heart.level = LOCKED  # until its own word, which comes twice a second
-                    self._insist()
-                    self._say(f"ALARM: {why}; LOCKED. Find out who has the key.")
+                if why and seen.client_order_id not in self._accused:
+                    await self._accuse(seen.client_order_id, why)
+
+    async def _accuse(self, order_id: str, why: str) -> None:
+        """Lock, and tell people: also when the trading process saw it too and was faster."""
+        self._accused[order_id] = None
+        if len(self._accused) > ACCUSED_MAX:
+            del self._accused[next(iter(self._accused))]
+        if self.heart.level != LOCKED:
+            await self._latch_at(Latched(LOCKED, why[:REASON_LENGTH_MAX], ACTOR, self._parts.now()))
+            self.heart.level = LOCKED  # until its own word, which comes twice a second
+            self._insist()
+        self._say(f"ALARM: {why}; LOCKED. Find out who has the key.")
 
     async def _read(self) -> bool:
         """Read what was committed up to now. *Returns*: whether that could be done in time."""
