@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 
 from face_desk import FaceDesk, face_desk
-from hean.api.line import CONNECTIONS_MAX
 from hean.api.permissions import Role
+from hean.api.places import CONNECTIONS_MAX
 from hean.core.types import EventType
 
 THOUSAND = 1_000

@@ -15,8 +15,9 @@ import pytest
 
 from api.stand_in import Desk
 from hean.api import line
-from hean.api.line import CONNECTIONS_MAX, HEAD_BYTES_MAX, Line
+from hean.api.line import HEAD_BYTES_MAX, Line
 from hean.api.permissions import Role
+from hean.api.places import CONNECTIONS_MAX
 from hean.api.server import ApiServer, Bind, is_loopback
 from hean.errors import EnvironmentFault, ParameterInvalid
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`line.py`: one connection, as uvicorn has it, with the limits that must hold before there is a
 request: how long and how large its head may be, where its body ends, and how many connections there
-are. With all places taken the longest idle one makes room, so that nobody who only sits there keeps
-others out. A socket that is over is gone soon after, even if the other side takes nothing any more.
+are. With all places taken one makes room (`places.py`), so that nobody who only sits there, or says
+half of something, keeps others out. A socket that is over is gone soon after, even if the other
+side takes nothing any more.
 
 Who asks the same in the same words, byte for byte, is not listened to from the beginning: what was
 found in the words stays, and what else counts is asked anew by each layer (ADR 0030).
@@ -20,12 +21,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from hean.api.headers import secured
 from hean.api.kept_answers import Answer
+from hean.api.places import CONNECTIONS_MAX, Claim, Rank, make_room
 from hean.api.problems import Refused
 from hean.api.shield import ADDRESS_BYTES_MAX, AGAIN, HEADER_BYTES_MAX, REQUEST_S_MAX, Again
 
-CONNECTIONS_MAX = 200
 HEAD_BYTES_MAX = HEADER_BYTES_MAX + ADDRESS_BYTES_MAX + 64  # and the rest of the first line
 HEAD_S_MAX = REQUEST_S_MAX
+GRACE_S = 0.05  # for what came in time and was not read: the loop may be the one who is late
 VERSIONS: dict[str, list[list[bytes]]] = {"1.0": [[]], "1.1": [[], [b"chunked"]]}
 """Of HTTP, and how each may pack its bodies."""
 WIRE = "hean.wire"
@@ -42,6 +44,8 @@ class Line(HttpToolsProtocol):
     _is_in_head = True
     _is_whole = True
     _last_s = 0.0
+    _since_s = 0.0  # when it began to say what it has not said to the end
+    has_yielded = False
     _timer: asyncio.TimerHandle | None = None
     head_s_max = HEAD_S_MAX
     _words = b""
@@ -55,17 +59,11 @@ class Line(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A place is taken, or made."""
         super().connection_made(transport)
-        self._last_s = self.loop.time()
+        self._last_s = self._since_s = self.loop.time()
         self._wait_for_head()
-        if len(self.connections) > CONNECTIONS_MAX:
-            idle = [each for each in self.connections if isinstance(each, Line) and each.is_idle()]
-            oldest = min(idle, key=lambda each: each._last_s, default=self)
-            if oldest is self:
-                text = f"More than {CONNECTIONS_MAX} connections."
-                self._refuse(Refused(503, "TooManyAtOnce", text))
-            else:
-                self.connections.discard(oldest)
-                oldest.transport.abort()
+        if not make_room(self.connections, self):
+            text = f"More than {CONNECTIONS_MAX} connections."
+            self._refuse(Refused(503, "TooManyAtOnce", text))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing waits for it any more."""
@@ -75,6 +73,24 @@ class Line(HttpToolsProtocol):
     def is_idle(self) -> bool:
         """Whether no answer is due on it."""
         return self.cycle is None or self.cycle.response_complete
+
+    def claim(self) -> Claim:
+        """A request that is here as a whole is at work, unless its answer is not taken or others
+        stand behind it: of those somebody could send any number.
+        """
+        peer = self.client[0] if self.client else ""
+        is_due = not self.is_idle() and not self.cycle.more_body
+        if self.pipeline or self.flow.write_paused:
+            return Claim(Rank.ANSWERED, peer, self._last_s)
+        if is_due:
+            return Claim(Rank.AT_WORK, peer, self._since_s)
+        if self.cycle is not None and self._is_whole:
+            return Claim(Rank.ANSWERED, peer, self._last_s)
+        return Claim(Rank.UNSAID, peer, self._since_s)
+
+    def make_way(self) -> None:
+        """Somebody else needs the place."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes, whose head must end in time and in size."""
@@ -102,6 +118,7 @@ class Line(HttpToolsProtocol):
         super().on_message_begin()
         self._begun += 1
         self._is_in_head, self._is_whole = True, False
+        self._since_s = self.loop.time()
         self._wait_for_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -168,6 +185,9 @@ class Line(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.head_s_max, self._head_is_late)
 
     def _head_is_late(self) -> None:
+        self._timer = self.loop.call_later(GRACE_S, self._refuse_late_head)
+
+    def _refuse_late_head(self) -> None:
         self._refuse(Refused(408, "RequestTooSlow", f"No head within {self.head_s_max:g} s."))
 
     def _unset_timer(self) -> None:
@@ -213,12 +233,16 @@ class Stream(WebSocketsSansIOProtocol):
     stuck never does: then its place would stay taken. The app finds it in its scope.
     """
 
+    is_known = False
+    """Whether it has said who it is, and may stay."""
+    has_yielded = False
     write: Callable[[bytes], None]
     """For whole frames of the app's own, until something waits to leave."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.on_full: Callable[[], None] = _nothing
+        self._since_s = self.loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Nothing waits here unseen: the first byte that the other side does not take is told."""
@@ -226,6 +250,15 @@ class Stream(WebSocketsSansIOProtocol):
         # Not 0: of that, uvloop's TLS says at every write that it is full.
         self.transport.set_write_buffer_limits(high=1, low=0)
         self.write = self.transport.write
+
+    def claim(self) -> Claim:
+        """A place is for those who say who they are."""
+        peer = self.client[0] if self.client else ""
+        return Claim(Rank.AT_WORK if self.is_known else Rank.UNSAID, peer, self._since_s)
+
+    def make_way(self) -> None:
+        """Somebody else needs the place."""
+        self.transport.abort()
 
     def pause_writing(self) -> None:
         """Something waits."""
@@ -247,6 +280,7 @@ class Stream(WebSocketsSansIOProtocol):
         """From its first frame to its end."""
         self.scope["state"][WIRE] = self
         await super().run_asgi()
+        self.is_known = False
         self.loop.call_later(LINGER_S, self.transport.abort)
 
 

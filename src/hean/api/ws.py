@@ -75,6 +75,7 @@ class Streams:
             client = _Client(socket, who)
             self._by_token[who.token_id] += 1
             self._clients.add(client)
+            socket.scope["state"][WIRE].is_known = True
             client.say({"type": "auth", "ok": True, "role": who.role.word})
             try:
                 await self._converse(client)
