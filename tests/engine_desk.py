@@ -15,6 +15,9 @@ from hean.backtest.run import BacktestSettings
 from hean.core.types import Event, EventType
 from hean.engine import EngineFacade
 from hean.engine.on_paper import OnPaper
+from hean.engine.port import UP
+from hean.live.latch import Latch
+from hean.live.parts import read_file, write_file
 from hean.paper import Paper
 from hean.paper_journal import finish_session_journal, start_session_journal
 from hean.twin.build import Twin, TwinSettings
@@ -37,7 +40,10 @@ class EngineDesk:
         self.ahead_ns = 0
         self.papers: list[Paper] = []
         self._books: list[Any] = []
-        self.facade = EngineFacade(self._make, now=self.now)
+        self.latch = journal.with_name("paper.latch")
+        self.facade = EngineFacade(
+            self._make, now=self.now, latch=Latch(self.latch, read_file, write_file)
+        )
 
     def now(self) -> int:
         """UTC nanoseconds."""
@@ -65,12 +71,14 @@ class EngineDesk:
         return OnPaper(paper, now=self.now)
 
     def _record(self, paper: Paper) -> None:
+        if self._books:
+            self.journal = self.journal.with_name(f"session-{len(self._books) + 1}.journal")
         self._books.append(start_session_journal(self.journal, paper.session, paper.terms))
 
     async def start(self) -> None:
         """Start it and wait until it knows a price of every symbol."""
         self.facade.start()
-        await self.until(lambda: self.facade.state == "RUNNING")
+        await self.until(lambda: self.facade.state in UP)
         paper = self.papers[-1]
         venue = paper.session.run.venue
         await self.until(lambda: all(venue.last_price(symbol) for symbol in SYMBOLS))

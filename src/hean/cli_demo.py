@@ -31,7 +31,7 @@ from hean.cli_common import (
     write_json,
     write_whole,
 )
-from hean.cli_face import PORT, PortOption, serve
+from hean.cli_face import PORT, PortOption, latch_in, serve
 from hean.cli_paper import steady_now
 from hean.cli_screen import is_watched, shower
 from hean.cli_settings import settings_from
@@ -92,7 +92,7 @@ def demo(
             engine.show = show
             return engine
 
-        facade = EngineFacade(lambda: OnPaper(make(), now=now), now=now)
+        facade = EngineFacade(lambda: OnPaper(make(), now=now), now=now, latch=latch_in(folder))
         say(f"PAPER trading on {make().origin}. Ctrl-C ends it with a report.", json_to=json_to)
         run_loop(
             serve(

@@ -22,11 +22,19 @@ from hean.config import Settings
 from hean.engine import EngineFacade
 from hean.engine.port import FAILED, Seen
 from hean.errors import EnvironmentFault
+from hean.live.latch import Latch
+from hean.live.parts import read_file, write_file
 from hean.watchdog import end_on_signals
 
 PORT = 8000
 LOOK_S = 0.5
+LATCH = "paper.latch"
 PortOption = Annotated[int, typer.Option(min=0, max=65_535, help="Of the API; 0 is any free one.")]
+
+
+def latch_in(folder: Path) -> Latch:
+    """Where the kill switch of engines on paper is kept over the end of the process."""
+    return Latch(folder / LATCH, read_file, write_file)
 
 
 async def serve(
@@ -102,6 +110,8 @@ async def _serve(
     try:
         tell(f"API on {face.server.url} (what it offers: {face.server.url}/docs).")
         tell(f"admin token: {new}" if new else "tokens: hean token list.")
+        if (stop := facade.killswitch()).latched:
+            tell(f"the kill switch is latched at {stop.level} until a person releases it.")
         if face.has_page:
             tell(f"page, for five minutes and once: {face.link(Role.ADMIN)}")
         ended, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -18,7 +18,7 @@ from hean.api.server import Bind
 from hean.backtest.sharing import Sharing
 from hean.cli_beside import ATTENDED
 from hean.cli_common import DATA_DIR_DEFAULT, DataDirOption, DebugOption, run_command, say
-from hean.cli_face import PORT, PortOption, serve
+from hean.cli_face import PORT, PortOption, latch_in, serve
 from hean.cli_judges import JudgeOptions
 from hean.cli_live import live_directory
 from hean.cli_paper import TIMEOUT_S, session_settings, steady_now
@@ -89,11 +89,12 @@ def serve_command(
     with ExitStack() as stack:
         watchdog = stack.enter_context(Watchdog(TIMEOUT_S))
         make = _follower(known, now) if live else _maker(known, sharing, watchdog, now)
-        facade = EngineFacade(make, now=now)
+        folder = data_dir.expanduser()
+        facade = EngineFacade(make, now=now, latch=None if live else latch_in(folder))
         run_loop(
             serve(
                 facade,
-                data_dir.expanduser(),
+                folder,
                 known,
                 Bind(host, port, certificate, key, public),
                 starts=live,

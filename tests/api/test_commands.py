@@ -29,7 +29,7 @@ def started(*words: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], 
     """A command with an API, and its address."""
     command = [sys.executable, "-m", "hean", *words, "--port", "0", "--data-dir", str(folder)]
     log = folder / "words.txt"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with log.open("w") as told:
         process = subprocess.Popen(
             command, stdout=told, stderr=subprocess.STDOUT, text=True, start_new_session=True

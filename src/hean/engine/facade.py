@@ -33,21 +33,26 @@ from hean.engine.market import LEVELS as BOOK_LEVELS
 from hean.engine.market import MarketView
 from hean.engine.port import DOWN, FAILED, STOPPED, STOPPING, Engine, Seen
 from hean.engine.preview import preview_of
+from hean.engine.stop import InMemory, Keeps, Stop
 from hean.engine.views import portfolio_of, positions_of, risk_of, strategies_of
 from hean.engine.watch import DECISIONS, FILLS, Watch
 from hean.errors import OrderUnknown, StateError, UnknownSymbol
 from hean.observe.metrics import Samples
 from hean.risk.directives import DISABLE, ENABLE, LIMITS, check_limits, slack
-from hean.risk.levels import LEVELS, RUN
+from hean.risk.levels import LEVELS, RUN, Latched
 
 STOP_S = 30.0
 ELSEWHERE = "the trading process is started and ended where its keys are: hean live"
 
 
 class EngineFacade:
-    """*make*: a new engine, for each start. *now*: UTC nanoseconds."""
+    """*make*: a new engine, for each start. *now*: UTC nanoseconds. *latch*: where the level of the
+    kill switch is kept while no engine of ours runs.
+    """
 
-    def __init__(self, make: Callable[[], Engine], *, now: Callable[[], int]) -> None:
+    def __init__(
+        self, make: Callable[[], Engine], *, now: Callable[[], int], latch: Keeps | None = None
+    ) -> None:
         self._make = make
         self._now = now
         self._engine: Engine | None = None
@@ -55,6 +60,7 @@ class EngineFacade:
         self._market = MarketView(())
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
+        self._latch = Stop(latch or InMemory())
         self._started_ns: int | None = None
         self._error: str | None = None
         self.is_ready = False
@@ -73,8 +79,7 @@ class EngineFacade:
 
         *Raises*: `StateError` where one that was to be followed has to be started elsewhere.
         """
-        followed = self._engine is not None and not self._engine.is_ours
-        if followed and self.state in DOWN and not self._has_ended:
+        if self._is_followed and self.state in DOWN and not self._has_ended:
             raise StateError(f"{ELSEWHERE}.")
         if self._task is None or self._task.done():
             self._stop = asyncio.Event()
@@ -93,7 +98,7 @@ class EngineFacade:
 
     async def ask_to_stop(self) -> doc.Status:
         """The same for a person. *Raises*: `StateError` for an engine that is not ours to end."""
-        if self._engine is not None and not self._engine.is_ours:
+        if self._is_followed:
             raise StateError(f"{ELSEWHERE}. To stop trading, use the kill switch.")
         return await self.stop()
 
@@ -128,6 +133,9 @@ class EngineFacade:
         self.is_ready = True
         for told in self.on_ready:
             told(system)
+        if engine.is_ours:
+            engine.restore(self._latch.latched)
+            self._latch.listen(engine.system.bus)
 
     @property
     def now_ns(self) -> int:
@@ -272,7 +280,7 @@ class EngineFacade:
 
     def killswitch(self) -> doc.KillSwitch:
         """The latch."""
-        latched = self._reachable().latched
+        latched = self._latched
         return doc.KillSwitch(
             latched=latched.level != RUN,
             level=latched.level,
@@ -406,11 +414,22 @@ class EngineFacade:
         """
         if level not in LEVELS[1:]:
             raise StateError(f"no such level; known: {', '.join(LEVELS[1:])}.")
-        await self._reachable().kill(level, reason, actor)
+        if self._is_followed:
+            await self._reachable().kill(level, reason, actor)
+            return self.killswitch()
+        try:
+            if self._is_trading:
+                await self._followed().kill(level, reason, actor)
+        finally:
+            self._latch.keep(Latched(level, reason, actor, self.now_ns))
         return self.killswitch()
 
     async def release(self, phrase: str, reason: str, actor: str) -> doc.KillSwitch | doc.Refusal:
-        """Go on, if nothing stands against it; else what does."""
+        """Go on, if nothing stands against it; else what does. *Raises*: `StateError` while there
+        is no engine whose books could be compared.
+        """
+        if not self._is_followed and not self._is_trading:
+            raise StateError("released is an engine that runs: start it first, it stays stopped.")
         missing = await self._followed().release(phrase, reason, actor)
         return doc.Refusal(missing=list(missing)) if missing else self.killswitch()
 
@@ -443,9 +462,23 @@ class EngineFacade:
         assert self._engine is not None
         return self._engine
 
+    @property
+    def _is_followed(self) -> bool:
+        return self._engine is not None and not self._engine.is_ours
+
+    @property
+    def _is_trading(self) -> bool:
+        return self.is_ready and not self._has_ended
+
+    @property
+    def _latched(self) -> Latched:
+        if self._is_followed or self._is_trading:
+            return self._reachable().latched
+        return self._latch.latched
+
     def _reachable(self) -> Engine:
         """One that can be stopped, also before it can be seen."""
-        if self._engine is not None and not self._engine.is_ours and not self._has_ended:
+        if self._engine is not None and self._is_followed and not self._has_ended:
             return self._engine
         return self._followed()
 

@@ -13,6 +13,7 @@ from hean.core.types import Command, Payload
 from hean.data.instruments import Fees
 from hean.engine import documents as doc
 from hean.engine.port import HALTED, RUNNING, STARTING, See
+from hean.engine.stop import again
 from hean.errors import StateError
 from hean.risk.hand import Hand
 from hean.risk.levels import RUN, Latched
@@ -134,6 +135,13 @@ class OnPaper:
         """Stop: the last hop at once, then the fact."""
         self.session.hand.killswitch.hold(level, reason)
         await self.say(Command("kill", {"level": level, "reason": reason}, actor))
+
+    def restore(self, latched: Latched) -> None:
+        """The last hop at once, then the fact, so that a replay begins stopped too."""
+        switch = self.session.hand.killswitch
+        if fact := again(latched, switch.account_id):
+            switch.hold(latched.level, latched.reason)
+            self.session.say((fact,))
 
     async def release(self, phrase: str, reason: str, actor: str) -> Sequence[str]:
         """Go on, if nothing stands against it. What was typed wrong, perhaps a password, is

@@ -174,6 +174,10 @@ class Engine(Protocol):
         """Stop; returns when it is latched. *Raises*: `EnvironmentFault` when it is not."""
         ...
 
+    def restore(self, latched: Latched) -> None:
+        """Begin as stopped as an earlier session ended; told before the first fact."""
+        ...
+
     async def release(self, phrase: str, reason: str, actor: str) -> Sequence[str]:
         """Go on. *Returns*: what stands against it; nothing was done then."""
         ...

@@ -235,6 +235,9 @@ class Following:
         finally:
             self._filed = await asyncio.to_thread(self._latch.load)
 
+    def restore(self, latched: Latched) -> None:
+        """The trading process remembers by itself."""
+
     async def release(self, phrase: str, reason: str, actor: str) -> Sequence[str]:
         """Let it go on. *Returns*: what stands against it."""
         missing = await self._voice.release(phrase, reason, actor)
