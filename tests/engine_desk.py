@@ -75,13 +75,13 @@ class EngineDesk:
             self.journal = self.journal.with_name(f"session-{len(self._books) + 1}.journal")
         self._books.append(start_session_journal(self.journal, paper.session, paper.terms))
 
-    async def start(self) -> None:
+    async def start(self, patience_s: float = PATIENCE_S) -> None:
         """Start it and wait until it knows a price of every symbol."""
         self.facade.start()
-        await self.until(lambda: self.facade.state in UP)
+        await self.until(lambda: self.facade.state in UP, patience_s)
         paper = self.papers[-1]
         venue = paper.session.run.venue
-        await self.until(lambda: all(venue.last_price(symbol) for symbol in SYMBOLS))
+        await self.until(lambda: all(venue.last_price(symbol) for symbol in SYMBOLS), patience_s)
 
     def facts(self) -> list[Event]:
         """A list that gets everything the bus delivers from now on."""
@@ -95,9 +95,9 @@ class EngineDesk:
         paper = self.papers[-1]
         finish_session_journal(self._books[-1], paper.session, paper.ended_ns)
 
-    async def until(self, condition: Any) -> None:
+    async def until(self, condition: Any, patience_s: float = PATIENCE_S) -> None:
         """Wait for a condition."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             while not condition():
                 assert self.facade.state != "FAILED", self.facade.status().error
                 await asyncio.sleep(0.005)
