@@ -256,3 +256,23 @@ async def test_a_new_life_of_a_live_sender_is_told_as_a_cut(rig: Rig) -> None:
             await reading.close()
         assert [each.is_cut for each in arrived] == [life == 1, False, False, False, False]
     assert inbox.restarts == 1
+
+
+async def test_what_came_and_was_not_confirmed_comes_again(rig: Rig) -> None:
+    """A reader may have more in its hands than has taken effect, and die."""
+    async with Sending(rig) as sending:
+        found: list[int] = []
+        first = reader(rig, Inbox())
+        for part in (4, 6):  # the later ones in an entry of their own, where there are entries
+            sending.say(part)
+            while len(found) < sending.said:
+                found += [each.message.ts_ns for each in await first.next(1.0)]
+            if part == 4:
+                done = dict(first.inbox.last)
+        assert await first.confirm(done)
+        await first.close()
+        again: list[int] = []
+        second = reader(rig, Inbox(done))
+        await read(second, 6, again)
+        await second.close()
+    assert found == [*range(1, 11)] and again == [*range(5, 11)]

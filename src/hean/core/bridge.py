@@ -164,6 +164,8 @@ class Reader:
         self.fault = "not connected"
         """Why nothing comes; empty while all is well."""
         self.outages = 0
+        self.done: dict[str, int] = dict(inbox.last)
+        """By source, up to where effects are durable."""
         self._transport = transport
         self._topics = topics
         self._now = now
@@ -190,10 +192,11 @@ class Reader:
             await self._lost(lost)
         return found + self.inbox.overdue(self._now())
 
-    async def confirm(self) -> bool:
-        """The effects of all that came are durable. *Returns*: whether the broker knows it; if
-        not, it is told when it is there again.
+    async def confirm(self, done: Mapping[str, int] | None = None) -> bool:
+        """The effects of all that came are durable, or up to *done* of each source. *Returns*:
+        whether the broker knows it; if not, it is told when it is there again.
         """
+        self.done = dict(self.inbox.last if done is None else done)
         try:
             if not self.fault:
                 await self._transport.confirm(self._positions())
@@ -206,7 +209,7 @@ class Reader:
         await self._transport.close()
 
     def _positions(self) -> dict[str, int]:
-        return {topic: self.inbox.last.get(source, 0) for source, topic in self._topics.items()}
+        return {topic: self.done.get(source, 0) for source, topic in self._topics.items()}
 
     async def _join(self) -> None:
         await self._transport.connect()

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
-from hean.core.message import pack
-from hean.core.types import Delivery, EventType, Payload
+from hean.core.message import Derived, pack
+from hean.core.types import PAYLOADS, Delivery, EventType, Payload
 
 KEPT_MAX = 100_000  # messages: minutes of a busy market, some tens of megabytes
 CROWDED_FRACTION = 0.2  # above it only what is asked for in order is added one by one
@@ -51,17 +52,28 @@ class Outbox:
         """Whether whoever can wait should."""
         return len(self._kept) >= self.kept_max * CROWDED_FRACTION
 
-    def say(self, ts_ns: int, facts: Sequence[Payload], *, is_last: bool = False) -> None:
-        """Number the facts of one moment and keep them."""
+    def say(
+        self, ts_ns: int, facts: Sequence[Payload], *, is_last: bool = False,
+        made: Sequence[Derived] = (),
+    ) -> None:  # fmt: skip
+        """Number the facts of one moment and keep them. *made*: what was derived of them."""
         if self.is_crowded:
             facts = [fact for fact in facts if not self._put_off(ts_ns, fact)]
-            if not facts and not is_last:
+            if not (facts or made or is_last):
                 return
         elif self._newest:
             newest, self._newest = self._newest, {}
             for at_ns, fact in newest.values():
                 self._number(at_ns, [fact])
-        self._number(ts_ns, facts, is_last=is_last)
+        self._number(ts_ns, facts, is_last=is_last, made=made)
+        if len(self._kept) > self.kept_max:
+            self._forget()
+
+    def answer(
+        self, seq: int, ts_ns: int, as_of: int, made: Sequence[Derived], *, is_last: bool = False
+    ) -> None:
+        """Say as message *seq* what was made of the feed's message *as_of*."""
+        self._keep(seq, ts_ns, (), is_last=is_last, as_of=as_of, made=made)
         if len(self._kept) > self.kept_max:
             self._forget()
 
@@ -89,10 +101,19 @@ class Outbox:
         """The broker has nothing of ours after *seq*, or needs nothing before: go on from there."""
         self._unsent = deque([(number, data) for number, data, _ in self._kept if number > seq])
 
-    def _number(self, ts_ns: int, facts: Sequence[Payload], *, is_last: bool = False) -> None:
-        seq = self.last + 1
-        data = pack(self.source, seq, self._prev, ts_ns, facts, is_last=is_last)
-        may_go = not (is_last or any(each.delivery is Delivery.NEVER_DROPPED for each in facts))
+    def _number(self, ts_ns: int, facts: Sequence[Payload], **more: Any) -> None:
+        self._keep(self.last + 1, ts_ns, facts, **more)
+
+    def _keep(
+        self, seq: int, ts_ns: int, facts: Sequence[Payload], *, is_last: bool = False,
+        as_of: int = 0, made: Sequence[Derived] = (),
+    ) -> None:  # fmt: skip
+        data = pack(
+            self.source, seq, self._prev, ts_ns, facts, is_last=is_last, as_of=as_of, made=made
+        )
+        kinds = [*(each.event_type for each in facts), *(each.fact[0] for each in made)]
+        is_kept = any(PAYLOADS[kind].delivery is Delivery.NEVER_DROPPED for kind in kinds)
+        may_go = not (is_last or is_kept)
         self._kept.append((seq, data, may_go))
         self._unsent.append((seq, data))
         self.last = self._prev = seq

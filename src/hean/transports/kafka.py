@@ -30,6 +30,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from hean.core.message import number_of
 from hean.errors import BrokerLost
 
 CONNECT_S = 2.0
@@ -139,6 +140,7 @@ class _Line:
         self._sent: dict[str, deque[tuple[int, int]]] = {}
         self._last: dict[str, tuple[int, bytes]] = {}
         self._next: dict[str, int] = {}
+        self._received: dict[str, deque[tuple[int, int]]] = {}
         self._ids: dict[str, str] = {}
         self._same_until_s = 0.0
 
@@ -215,6 +217,7 @@ class _Line:
             if place.offset < 0 or (place.metadata or "").split()[1:] != [self._ids[place.topic]]:
                 place.offset = OFFSET_BEGINNING
             self._next[place.topic] = max(place.offset, 0)
+            self._received[place.topic] = deque()
         consumer.assign(places)
 
     def receive(self, limit: int, wait_s: float) -> list[bytes]:
@@ -230,15 +233,18 @@ class _Line:
         found = []
         for each in [first, *self._consumer.consume(limit - 1, 0.0)]:
             found.append(_value(each))
-            self._next[each.topic()] = each.offset() + 1
+            self._received[each.topic()].append((number_of(found[-1]), each.offset() + 1))
         return found
 
     def confirm(self, positions: Mapping[str, int]) -> None:
-        places = [
-            TopicPartition(topic, 0, self._next[topic], f"{seq} {self._ids[topic]}")
-            for topic, seq in positions.items()
-            if seq
-        ]
+        places = []
+        for topic, seq in positions.items():
+            received = self._received[topic]
+            while received and received[0][0] <= seq:
+                self._next[topic] = received.popleft()[1]
+            if seq:
+                words = f"{seq} {self._ids[topic]}"
+                places.append(TopicPartition(topic, 0, self._next[topic], words))
         if places:
             for place in self._consumer.commit(offsets=places, asynchronous=False):
                 if place.error is not None:

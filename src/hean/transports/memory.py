@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -68,6 +69,7 @@ class MemoryTransport:
         self._reader = ""
         self._topics: tuple[str, ...] = ()
         self._places: dict[str, int] = {}
+        self._received: dict[str, deque[tuple[int, int]]] = {}
 
     async def connect(self) -> None:
         """See `Transport`."""
@@ -105,6 +107,7 @@ class MemoryTransport:
         broker = self._there()
         self._reader, self._topics = reader, tuple(positions)
         self._places = {topic: broker.given.get((topic, reader), 0) for topic in positions}
+        self._received = {topic: deque() for topic in positions}
         await self.confirm(positions)
 
     async def receive(self, limit: int, wait_s: float) -> list[bytes]:
@@ -124,7 +127,9 @@ class MemoryTransport:
         for topic, seq in positions.items():
             if seq:
                 broker.positions.setdefault(topic, {})[self._reader] = seq
-            broker.given[topic, self._reader] = self._places[topic]
+            received = self._received[topic]
+            while received and received[0][1] <= seq:
+                broker.given[topic, self._reader] = received.popleft()[0]
 
     async def close(self) -> None:
         """See `Transport`."""
@@ -137,6 +142,7 @@ class MemoryTransport:
             new = [row for row in rows if row[0] > self._places[topic]][:limit]
             if new:
                 self._places[topic] = new[-1][0]
+                self._received[topic].extend((place, seq) for place, seq, _ in new)
             found += [data for _, _, data in new]
         return found
 

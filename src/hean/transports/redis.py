@@ -19,6 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from hean.core.message import number_of
 from hean.errors import BrokerLost
 
 ENTRY_MESSAGES = 64
@@ -41,7 +42,7 @@ class RedisTransport:
         self._reader = ""
         self._consumer = f"{os.uname().nodename}-{os.getpid()}"
         self._claimed: list[bytes] = []
-        self._unconfirmed: dict[str, list[bytes]] = {}
+        self._unconfirmed: dict[str, deque[tuple[int, bytes]]] = {}
         self._entries: dict[str, deque[tuple[int, bytes]]] = {}
 
     async def connect(self) -> None:
@@ -104,7 +105,7 @@ class RedisTransport:
     async def join(self, reader: str, positions: Mapping[str, int]) -> None:
         """See `Transport`."""
         self._reader = reader
-        self._unconfirmed = {topic: [] for topic in positions}
+        self._unconfirmed = {topic: deque() for topic in positions}
         self._claimed = []
         async with self._asked() as redis:
             for topic in positions:
@@ -133,8 +134,7 @@ class RedisTransport:
         found = []
         for name, entries in rows or ():
             for entry in entries:
-                self._unconfirmed[name.decode()].append(entry[0])
-                found += _messages(entry)
+                found += self._received(name.decode(), entry)
         return found
 
     async def confirm(self, positions: Mapping[str, int]) -> None:
@@ -146,11 +146,13 @@ class RedisTransport:
             for topic, seq in positions.items():
                 if seq:
                     pipe.hset(f"{topic}.read", self._reader, seq)
-                if numbers := self._unconfirmed[topic]:
-                    pipe.execute_command("XACK", topic, self._reader, *numbers)
+                waiting, entries = self._unconfirmed[topic], []
+                while waiting and waiting[0][0] <= seq:
+                    entries.append(waiting.popleft()[1])
+                if entries:
+                    pipe.execute_command("XACK", topic, self._reader, *entries)
             if len(pipe):
                 await pipe.execute()
-        self._unconfirmed = {topic: [] for topic in positions}
 
     async def close(self) -> None:
         """See `Transport`."""
@@ -171,13 +173,18 @@ class RedisTransport:
             )  # fmt: skip
             for entry in entries:
                 if entry[1] is not None:  # trimmed since it was given
-                    self._unconfirmed[topic].append(entry[0])
-                    self._claimed += _messages(entry)
+                    self._claimed += self._received(topic, entry)
             if start == FIRST:
                 break
         for consumer in await redis.xinfo_consumers(topic, self._reader):
             if consumer["name"] != self._consumer.encode():
                 await redis.xgroup_delconsumer(topic, self._reader, consumer["name"])
+
+    def _received(self, topic: str, entry: Entry) -> list[bytes]:
+        """The messages of an entry, which is confirmed with the last of them."""
+        found = _messages(entry)
+        self._unconfirmed[topic].append((number_of(found[-1]), entry[0]))
+        return found
 
     @asynccontextmanager
     async def _asked(self) -> AsyncIterator[Any]:
