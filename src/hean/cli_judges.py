@@ -24,6 +24,7 @@ from hean.errors import ParameterInvalid
 from hean.judges import Judges, Volatility
 from hean.models.changepoint import ChangepointSettings
 from hean.models.garch import GarchSettings
+from hean.models.kalman import HedgeSettings
 from hean.models.regime import RegimeSettings
 from hean.risk.changepoint_breaker import ChangeLimits
 from hean.risk.drawdown import LossLimits
@@ -50,6 +51,9 @@ ChangepointOption = Annotated[bool | None, _switch("changepoint", "Detector of c
 BreakerOption = Annotated[
     bool | None, _switch("breaker", "Less risk where the market has just changed.")
 ]
+KalmanOption = Annotated[
+    bool | None, _switch("kalman", "Hedge ratio of a pair, whose spread the detector watches.")
+]
 RegimeOption = Annotated[bool | None, _switch("regime", "Model of calm and wild.")]
 MemoryOption = Annotated[bool | None, _switch("memory", "Refuses contexts that keep losing.")]
 LossesOption = Annotated[
@@ -73,6 +77,7 @@ class JudgeOptions:
     volatility: VolatilityOption = None
     changepoint: ChangepointOption = None
     breaker: BreakerOption = None
+    kalman: KalmanOption = None
     regime: RegimeOption = None
     memory: MemoryOption = None
     losses: LossesOption = None
@@ -124,6 +129,7 @@ def judges_of(settings: Settings) -> tuple[Judges, MemorySettings | None]:
         garch=_made(GarchSettings, settings.volatility, settings.volatility.model == "garch"),
         changepoint=_made(ChangepointSettings, changes, changes.on or settings.breaker.on),
         breaker=_made(ChangeLimits, settings.breaker, settings.breaker.on),
+        kalman=_hedge(settings),
         regime=_made(RegimeSettings, settings.regime, settings.regime.on),
         losses=_made(LossLimits, settings.losses, settings.losses.on),
     )
@@ -154,12 +160,36 @@ def _made(kind: Any, section: Any, is_chosen: bool) -> Any:
     return kind(**{k: float(v) if isinstance(v, Decimal) else v for k, v in values.items()})
 
 
+def _hedge(settings: Settings) -> HedgeSettings | None:
+    """Of the pair that is named, or of the first two symbols."""
+    section = settings.kalman
+    if not section.on:
+        return None
+    pair = section.pair or "/".join(settings.symbols[:2])
+    legs = pair.split("/")
+    if len(legs) != 2 or legs[0] == legs[1] or not set(legs) <= set(settings.symbols or legs):
+        raise ParameterInvalid(
+            f"kalman: pair {shown(pair)!r}; two symbols of the run are due as Y/X, as in "
+            "--set kalman.pair=ETHUSDT/BTCUSDT."
+        )
+    return HedgeSettings(
+        pair,
+        float(section.q_beta),
+        float(section.q_alpha),
+        float(section.observation),
+        section.window,
+    )
+
+
 def _refuse_idle(settings: Settings) -> None:
     """A value for somebody who does not judge would change nothing, and nobody would know."""
     chosen = {
         "volatility": settings.volatility.model == "garch",
         "changepoint": settings.changepoint.on or settings.breaker.on,
-        **{name: getattr(settings, name).on for name in ("breaker", "regime", "memory", "losses")},
+        **{
+            name: getattr(settings, name).on
+            for name in ("kalman", "breaker", "regime", "memory", "losses")
+        },
     }
     for key, origin in settings.origins.items():
         section, _, name = key.rpartition(".")

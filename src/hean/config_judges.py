@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from hean.config_kinds import Amount, OneOf, OrOff, Truth, Whole
+from hean.config_kinds import Amount, OneOf, OrOff, Text, Truth, Whole
 from hean.config_rows import shown
 from hean.models.changepoint import ChangepointSettings
 from hean.models.garch import RETURNS_MIN, GarchSettings
+from hean.models.kalman import HedgeSettings
 from hean.models.regime import NAMES, RegimeSettings
 from hean.risk.changepoint_breaker import ChangeLimits
 from hean.risk.drawdown import LossLimits
@@ -25,6 +26,8 @@ _GARCH, _CHANGES, _BREAKER = GarchSettings(), ChangepointSettings(), ChangeLimit
 _REGIME, _MEMORY, _LOSSES = RegimeSettings(), MemorySettings(), LossLimits()
 _CHANCE = Amount(Decimal(0), Decimal(1), is_fraction=True)
 _SHARE = OrOff(Amount(Decimal("0.000001"), Decimal("0.99"), is_fraction=True))
+_HEDGE = HedgeSettings("")
+_VARIANCE = Amount(Decimal("1e-18"), Decimal(1))
 _SECONDS = Amount(Decimal(1), Decimal(31 * DAY_S))
 
 
@@ -79,6 +82,25 @@ class ChangepointSection:
         Whole(20, 10_000), _CHANGES.training, "Values from which a stream learns what is usual.",
         unit="bars",
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KalmanSection:
+    """`[kalman]`: the hedge ratio of a pair."""
+
+    on: bool = shown(
+        Truth(), False, "Hedge ratio of a pair, whose spread the detector watches.",
+        option="--kalman",
+    )  # fmt: skip
+    pair: str | None = shown(
+        Text("ETHUSDT/BTCUSDT"), None, "Y/X; without it the first two symbols."
+    )
+    q_beta: Decimal = _number(_VARIANCE, _HEDGE.q_beta, "How fast the ratio moves.")
+    q_alpha: Decimal = _number(_VARIANCE, _HEDGE.q_alpha, "How fast the offset moves.")
+    observation: Decimal = _number(_VARIANCE, _HEDGE.observation, "Noise of a bar's spread.")
+    window: int = shown(
+        Whole(20, 20_000), _HEDGE.window, "What a spread is standardised by.", unit="bars"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from hean.config_alerts import AlertSection
 from hean.config_judges import (
     BreakerSection,
     ChangepointSection,
+    KalmanSection,
     LossSection,
     MemorySection,
     RegimeSection,
@@ -171,6 +172,7 @@ class Settings:
     # Who else judges the market and the account
     volatility: VolatilitySection = field(default_factory=VolatilitySection)
     changepoint: ChangepointSection = field(default_factory=ChangepointSection)
+    kalman: KalmanSection = field(default_factory=KalmanSection)
     breaker: BreakerSection = field(default_factory=BreakerSection)
     regime: RegimeSection = field(default_factory=RegimeSection)
     memory: MemorySection = field(default_factory=MemorySection)
@@ -399,7 +401,7 @@ def walk(settings: Settings) -> Iterator[tuple[str, Row | None, Any]]:
 
 ROWS: Mapping[str, Row] = {key: row for key, row, _ in places(Settings) if row is not None}
 """What is known of every setting, by its name."""
-JUDGES = ("volatility", "changepoint", "breaker", "regime", "memory", "losses")
+JUDGES = ("volatility", "changepoint", "kalman", "breaker", "regime", "memory", "losses")
 """The sections of those who judge."""
 SECTIONS: Mapping[str, Any] = {key: kind for key, _, kind in places(Settings) if kind}
 """The tables of the file."""

@@ -15,6 +15,7 @@ from hean.core.module import Module
 from hean.models.changepoint import ChangepointDetector, ChangepointSettings
 from hean.models.ewma import EwmaVolatility
 from hean.models.garch import GarchSettings, GarchVolatility
+from hean.models.kalman import HedgeSettings, KalmanPairs
 from hean.models.regime import NAMES, RegimeModel, RegimeSettings
 from hean.risk.changepoint_breaker import ChangeLimits
 from hean.risk.drawdown import LossLimits
@@ -32,7 +33,8 @@ class Judges(msgspec.Struct, frozen=True):
     """Settings of each that is chosen; `None` is not.
 
     *garch*: forecasts in place of the exponential average, and also where nobody needs a forecast
-    but a strategy. *breaker*: of the detector's alarms, so it needs *changepoint*.
+    but a strategy. *breaker*: of the detector's alarms, so it needs *changepoint*. *kalman*: the
+    hedge ratio of a pair, whose spread the detector watches too.
     """
 
     garch: GarchSettings | None = None
@@ -40,6 +42,7 @@ class Judges(msgspec.Struct, frozen=True):
     breaker: ChangeLimits | None = None
     regime: RegimeSettings | None = None
     losses: LossLimits | None = None
+    kalman: HedgeSettings | None = None
 
     def names(self) -> tuple[str, ...]:
         """Of those that are chosen."""
@@ -60,6 +63,8 @@ class Judges(msgspec.Struct, frozen=True):
             found.append(GarchVolatility(self.garch))
         elif is_forecast:
             found.append(EwmaVolatility())
+        if self.kalman is not None:
+            found.append(KalmanPairs([self.kalman.hedge_pair()]))
         if self.changepoint is not None or self.breaker is not None:
             found.append(ChangepointDetector(self.changepoint))
         if self.regime is not None:

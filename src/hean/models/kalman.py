@@ -28,9 +28,10 @@ class HedgePair(msgspec.Struct, frozen=True):
 
     *q_beta*, *q_alpha*, *observation*: variances of `KalmanHedge`, per bar, from
     `hean.quant.state_space.fit_hedge`. *bar*: length of a bar, such as `1m`. *from_candles*: rows
-    are closed candles of that length; otherwise the middle of quotes, at most one row a bar. A
-    price without bid and ask is a past trade and no quote: it is not used. *max_age_ms*: how old
-    the other leg's quote may be. *window*, *gate*, *adaptation*: as in `KalmanHedge`.
+    are closed candles of that length, or with an empty *bar* of the first that comes; otherwise
+    the middle of quotes, at most one row a bar. A price without bid and ask is a past trade and no
+    quote: it is not used. *max_age_ms*: how old the other leg's quote may be. *window*, *gate*,
+    *adaptation*: as in `KalmanHedge`.
     """
 
     y: str
@@ -51,6 +52,30 @@ class HedgePair(msgspec.Struct, frozen=True):
         return f"{self.y}/{self.x}"
 
 
+class HedgeSettings(msgspec.Struct, frozen=True):
+    """One pair that is modelled on closed bars, of the length that comes first. *pair*: `Y/X`. The
+    variances are those of `HedgePair`; the defaults suit minutes of two coins that move together.
+    """
+
+    pair: str
+    q_beta: float = 1e-8
+    q_alpha: float = 1e-9
+    observation: float = 1e-7
+    window: int = 500
+
+    def hedge_pair(self) -> HedgePair:
+        """As the module wants it. *Raises*: `ParameterInvalid` for what is no pair."""
+        y, _, x = self.pair.partition("/")
+        if not (y and x):
+            raise ParameterInvalid(
+                f"kalman: pair {self.pair!r}; give Y/X, such as ETHUSDT/BTCUSDT."
+            )
+        return HedgePair(
+            y, x, self.q_beta, self.q_alpha, self.observation, bar="", from_candles=True,
+            window=self.window,
+        )  # fmt: skip
+
+
 class _Leg:
     """The last price of one symbol and its time: a quote's arrival, or a candle's opening."""
 
@@ -64,7 +89,7 @@ class _Leg:
 class _Pair:
     """One filter and what it waits for."""
 
-    __slots__ = ("bar_ns", "filter", "last_ns", "max_age_ns", "settings", "x", "y")
+    __slots__ = ("bar", "bar_ns", "filter", "last_ns", "max_age_ns", "settings", "x", "y")
 
     def __init__(self, settings: HedgePair) -> None:
         if settings.y == settings.x:
@@ -72,7 +97,8 @@ class _Pair:
         if not settings.max_age_ms > 0:
             raise ParameterInvalid(f"pair {settings.name}: max_age_ms {settings.max_age_ms}.")
         self.settings = settings
-        self.bar_ns = timeframe_ns(settings.bar)
+        self.bar = settings.bar
+        self.bar_ns = timeframe_ns(settings.bar) if settings.bar else 0
         self.max_age_ns = int(settings.max_age_ms * NS_PER_MS)
         self.y, self.x = _Leg(), _Leg()
         self.last_ns = -1
@@ -150,7 +176,9 @@ class KalmanPairs(Module):
         """Take a closed candle of a leg; the row is complete when both legs' are there."""
         candle: Candle = event.data
         for pair in self._by_candle.get(candle.symbol, ()):
-            if candle.timeframe != pair.settings.bar:
+            if not pair.bar:
+                pair.bar, pair.bar_ns = candle.timeframe, timeframe_ns(candle.timeframe)
+            if candle.timeframe != pair.bar:
                 continue
             own, other = self._legs(pair, candle.symbol)
             own.price, own.ts_ns = candle.close, candle.timestamp
