@@ -108,3 +108,27 @@ class Couple(TwoLegs):
         else:
             size = self.common_lot(1_000 / max(self.bars.values()))
             self.open_legs(size, -size, as_of_seq=event.seq)
+
+
+class Swing(Strategy):
+    """In and out of each symbol by its bars, in sizes that the governor finds."""
+
+    name = "swing"
+
+    def __init__(self, symbols: tuple[str, ...], given: Mapping[str, object] | None = None) -> None:
+        super().__init__(symbols, given)
+        self.bars = dict.fromkeys(symbols, 0)
+
+    @on(EventType.CANDLE)
+    def on_candle(self, event: Event) -> None:
+        """Go in, wait for three bars, come out."""
+        symbol = event.data.symbol
+        self.bars[symbol] += 1
+        if self.is_waiting(symbol):
+            return
+        if self.position[symbol]:
+            if self.bars[symbol] % 3 == 0:
+                self.leave(symbol, as_of_seq=event.seq)
+        elif self.bars[symbol] % 3 == 1:
+            side = Side.BUY if self.bars[symbol] % 2 else Side.SELL
+            self.enter(symbol, side, as_of_seq=event.seq)

@@ -7,14 +7,18 @@ same words and goes on where it was.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
+from msgspec import UNSET
 
 from hean import cli_options as options
+from hean.backtest.run import BacktestSettings
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
 from hean.cli_judges import JudgeOptions
 from hean.cli_paper import session_settings, steady_now
@@ -25,13 +29,16 @@ from hean.core.event_streams import RedisEventStream
 from hean.errors import EnvironmentFault, TopologyInvalid
 from hean.feeds.places import Feeds
 from hean.feeds.recording import Recording
+from hean.fleet.answering import Answering
 from hean.fleet.door import Door, measure_reader, measure_sender
-from hean.fleet.feeding import LiveFeeding, RecordedFeeding
+from hean.fleet.feeding import LiveFeeding, Parts, RecordedFeeding
 from hean.fleet.trading import Trading
 from hean.fleet.wiring import connecting
 from hean.net.loop import run as run_loop
 from hean.observe.metrics import Samples
-from hean.topology import Table, process_of, read_table
+from hean.strategies import STRATEGIES
+from hean.system import AccountSettings
+from hean.topology import Process, Table, process_of, read_table
 from hean.watchdog import end_on_signals
 
 DeployOption = Annotated[
@@ -89,17 +96,19 @@ def run(
     table = read_table(deploy)
     name = process or _only(table)
     mine = process_of(table, name)
-    known = session.any_settings(**judges.given(), fees=fees, latency=latency)
+    given = judges.given()
+    for part in table.judges():
+        _choose(given, part)
+    known = _played(mine, session, **given, fees=fees, latency=latency)
     life = _Life(table, name, known, is_quiet=session.quiet, json_to=json_to)
     if "feed" in mine.parts():
         life.feed(known, None if play is None else Recording(play), speed)
     if "risk" in mine.parts():
         require(known, "strategy.name", "symbols")
         life.trade(known, data_dir)
-    if life.feeding is None and life.trading is None:
-        raise TopologyInvalid(
-            f"{name}: a process of models alone is not there yet; give it 'feed' or 'truth'."
-        )
+    elif "feed" not in mine.parts():
+        require(known, "symbols")
+        life.answer(known, data_dir)
     summary = run_loop(life.run(host, mine.port if port is None else port))
     if summary is not None and json_to is not None:
         write_json(summary, json_to)
@@ -111,6 +120,41 @@ def _only(table: Table) -> str:
     return next(iter(table.process))
 
 
+def _played(process: Process, session: SessionOptions, **more: object) -> Settings:
+    """The settings, with the strategy that the table names, if it names some.
+
+    *Raises*: `TopologyInvalid` for another one.
+    """
+    known = session.any_settings(**more)
+    named = [part for part in process.parts() if part in STRATEGIES]
+    if not named or "strategies" in process.parts():
+        return known
+    if known.strategy.name is None and len(named) == 1:
+        return dataclasses.replace(session, strategy=named).any_settings(**more)
+    if known.strategy.name not in named:
+        raise TopologyInvalid(
+            f"--strategy {known.strategy.name}: the table runs {', '.join(named)} here; write "
+            "'strategies' into it for another."
+        )
+    return known
+
+
+def _choose(given: dict[str, object], part: str) -> None:
+    """A model that the table has judges, unless somebody says the contrary."""
+    key, value = ("volatility.model", "garch") if part == "garch" else (f"{part}.on", True)
+    if given.get(key) not in (None, value):
+        raise TopologyInvalid(f"the table runs {part}; it cannot be switched off here.")
+    given[key] = value
+
+
+def _idle(known: Settings) -> BacktestSettings:
+    """Settings of a process in which nobody trades: its models, on the market of the others."""
+    settings = session_settings(known)
+    judges = msgspec.structs.replace(settings.account.chosen, breaker=None, losses=None)
+    account = AccountSettings(judges=judges if judges.names() else UNSET)
+    return msgspec.structs.replace(settings, strategy="", given={}, account=account)
+
+
 class _Life:
     """What one process does until it ends."""
 
@@ -119,6 +163,7 @@ class _Life:
     ) -> None:
         self.feeding: RecordedFeeding | LiveFeeding | None = None
         self.trading: Trading | None = None
+        self.answering: Answering | None = None
         self._table, self._name = table, name
         self._redis_url = known.redis_url.reveal() if known.redis_url else None
         self._connect = connecting(table, self._redis_url, known.kafka_servers)
@@ -131,7 +176,7 @@ class _Life:
         readers += table.readers(self._name)
         where = self._connect, self._name, table.topic(self._name), readers
         if recording is not None:
-            self.feeding = RecordedFeeding(*where, recording, speed=speed)
+            self.feeding = RecordedFeeding(*where, recording, speed=speed, parts=self._parts(known))
             return
         now = steady_now()
         feeds = Feeds(
@@ -141,26 +186,44 @@ class _Life:
             depth=known.depth,
             market_data=known.market_data_url,
         )
-        self.feeding = LiveFeeding(*where, feeds, now=now)
+        self.feeding = LiveFeeding(*where, feeds, now=now, parts=self._parts(known))
 
     def trade(self, known: Settings, data_dir: Path) -> None:
         """Decide and trade."""
-        sources = [name for name, it in self._table.process.items() if "feed" in it.parts()]
-        if len(sources) != 1:
-            raise TopologyInvalid(f"{self._name} trades on one feed; the table has {sources}.")
+        self.trading = Trading(
+            *self._heard(session_settings(known), data_dir),
+            export_to=RedisEventStream(self._redis_url) if self._redis_url else None,
+            elsewhere=self._table.elsewhere(self._name),
+        )
+
+    def answer(self, known: Settings, data_dir: Path) -> None:
+        """Run models."""
+        table, name = self._table, self._name
+        self.answering = Answering(
+            *self._heard(_idle(known), data_dir), topic=table.topic(name),
+            readers=table.readers(name), parts=table.models(name), told=table.told(name),
+            elsewhere=table.elsewhere(name),
+        )  # fmt: skip
+
+    def _heard(self, settings: BacktestSettings, data_dir: Path) -> tuple[Any, ...]:
+        """What every process needs that hears the market from another."""
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentFault(f"--data-dir {data_dir}: {error.strerror or error}.") from error
-        self.trading = Trading(
-            self._connect,
-            self._name,
-            sources[0],
-            self._table.topic(sources[0]),
-            session_settings(known),
-            data_dir / f"{self._name}.journal",
-            export_to=RedisEventStream(self._redis_url) if self._redis_url else None,
-        )
+        table, name = self._table, self._name
+        topics = {source: table.topic(source) for source in table.heard(name)}
+        return (
+            self._connect, name, table.feed, topics, settings, data_dir / f"{name}.journal"
+        )  # fmt: skip
+
+    def _parts(self, known: Settings) -> Parts | None:
+        """What runs beside the feed in its own process, and is told to others."""
+        table, name = self._table, self._name
+        names = table.models(name)
+        if not names or "risk" in table.process[name].parts():
+            return None
+        return Parts(names, table.told(name), _idle(known), table.elsewhere(name))
 
     async def run(self, host: str, port: int) -> dict[str, Any] | None:
         """Until it has ended or is told to. *Returns*: the summary of what it traded."""
@@ -170,7 +233,11 @@ class _Life:
         at = await door.start()
         if not self._is_quiet:
             say(f"{self._name}: http://{host}:{at}/health", json_to=self._json_to)
-        works = [each.run(stop) for each in (self.feeding, self.trading) if each is not None]
+        works = [
+            each.run(stop)
+            for each in (self.feeding, self.trading, self.answering)
+            if each is not None
+        ]
         tasks = [asyncio.create_task(work) for work in works]
         try:
             results = await asyncio.gather(*tasks)
@@ -192,26 +259,43 @@ class _Life:
         }
         if self.feeding is not None and self.feeding.sender is not None:
             document["progress"]["said"] = self.feeding.sender.outbox.last
-        if self.trading is not None:
-            document["progress"]["heard"] = dict(self.trading.reader.inbox.last)
-            document["progress"]["watermark_ns"] = self.trading.watermark_ns
+        playing = self.trading or self.answering
+        if playing is not None:
+            document["progress"]["heard"] = dict(playing.reader.inbox.last)
+            document["progress"]["watermark_ns"] = playing.watermark_ns
+            if playing.merger is not None and playing.merger.overdue:
+                document["status"] = "degraded"
+                document["services"]["models"] = (
+                    f"late: {', '.join(sorted(playing.merger.overdue))}"
+                )
         return document
 
     def _edges(self) -> list[Any]:
-        sender = self.feeding.sender if self.feeding is not None else None
-        reader = self.trading.reader if self.trading is not None else None
-        export = self.trading.export if self.trading is not None else None
-        return [edge for edge in (sender, reader, export) if edge is not None]
+        playing = self.trading or self.answering
+        edges = [
+            self.feeding and self.feeding.sender, self.answering and self.answering.sender,
+            playing and playing.reader, self.trading and self.trading.export,
+        ]  # fmt: skip
+        return [edge for edge in edges if edge is not None]
 
     def _measure(self, samples: Samples) -> None:
-        if self.feeding is not None and self.feeding.sender is not None:
-            measure_sender(samples, self.feeding.sender)
-        if self.trading is None:
+        for speaking in (self.feeding, self.answering):
+            if speaking is not None and speaking.sender is not None:
+                measure_sender(samples, speaking.sender)
+        playing = self.trading or self.answering
+        if playing is None:
             return
-        measure_reader(samples, self.trading.reader)
-        session = self.trading.session
-        if session is not None:
-            system = session.run.system
+        measure_reader(samples, playing.reader)
+        if playing.merger is not None:
+            samples.put("hean_bridge_timeouts_total", playing.merger.timeouts)
+        session = playing.session
+        if session is None:
+            return
+        system = session.run.system
+        samples.put("hean_events_total", system.bus.seq)
+        samples.put("hean_eventbus_queue_size", len(system.bus))
+        if self.trading is not None:
             samples.put("hean_equity", float(system.portfolio.ledger.equity))
-            samples.put("hean_events_total", system.bus.seq)
-            samples.put("hean_eventbus_queue_size", len(system.bus))
+        if system.relay is not None:
+            samples.put("hean_relay_told_total", system.relay.told)
+            samples.put("hean_relay_late_total", system.relay.late)

@@ -47,7 +47,7 @@ class PaperSession:
     """The played part: facts in, a result out. It opens no connection, so a replay uses it too.
 
     *terms*: of the symbols. *start_ns*: before the first fact. *origin*: what the
-    feed is, for people.
+    feed is, for people. *elsewhere*: as of `TradingSystem`.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class PaperSession:
         origin: str,
         strategy: Strategy | None = None,
         beside: Sequence[Strategy] = (),
+        elsewhere: Sequence[str] = (),
     ) -> None:
         self.origin = origin
         self.market = ArrivingMarket(terms, start_ns=start_ns, origin=origin)
         self.run = Backtest(
-            settings, self.market, strategy=strategy, beside=beside, is_attended=True
-        )
+            settings, self.market, strategy=strategy, beside=beside, is_attended=True,
+            elsewhere=frozenset(elsewhere),
+        )  # fmt: skip
         system = self.run.system
         self.hand = Hand(
             system.governor,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,13 @@ class JournalFrames:
 
 
 class Inputs:
-    """Messages as frames of a session on *symbols*. *last*: the last number of each source."""
+    """Messages as frames of a session on *symbols*. *last*: the last number of each source;
+    *played*: that of the feed.
+    """
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self.last: dict[str, int] = {}
+        self.played = 0
         self.is_over = False
         """Whether nothing will come any more."""
         self._sight = Sight(symbols)
@@ -75,6 +78,7 @@ class Inputs:
         """What may be known of a message whose turn it is."""
         is_cut = message.prev != self.last.get(message.source, 0)
         self.last[message.source] = message.seq
+        self.played = message.seq
         self.is_over = self.is_over or message.is_last
         return self._sight.of(message.payloads(), is_cut=is_cut)
 
@@ -89,6 +93,15 @@ class SessionHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str = __version__
     code: str = ""
     """SHA-256 of the file the strategy came from."""
+    elsewhere: tuple[str, ...] = ()
+    """Models that ran in other processes."""
+
+    def session(self) -> PaperSession:
+        """A new session of it. *Raises*: `ParameterInvalid`, `StrategyInvalid`."""
+        return PaperSession(
+            self.settings, self.terms, start_ns=self.start_ns, origin=self.origin,
+            elsewhere=self.elsewhere,
+        )  # fmt: skip
 
 
 def header_of(journal: Journal) -> SessionHeader:
@@ -129,16 +142,21 @@ def start_session_journal(path: Path, session: PaperSession, terms: list[Terms])
     return journal
 
 
-def resume_session(path: Path, header: SessionHeader) -> tuple[PaperSession, Journal, Inputs, bool]:
+def resume_session(
+    path: Path, header: SessionHeader, *,
+    begun: Callable[[PaperSession], None] | None = None,
+    played: Callable[[int, Message], None] | None = None,
+) -> tuple[PaperSession, Journal, Inputs, bool]:  # fmt: skip
     """Go on with the session of a journal, or begin one: its messages are played again, what
-    follows from them is compared, and appended where the journal ends before it.
+    follows from them is compared, and appended where the journal ends before it. *begun*: told the
+    session before anything is played; *played*: told row and message of all that is.
 
     *Returns*: session, open journal, what was taken of each source, and whether the journal has its
     end. *Raises*: `ReplayDiverged`; `InputError` where the journal is another's.
     """
-    session = PaperSession(
-        header.settings, header.terms, start_ns=header.start_ns, origin=header.origin
-    )
+    session = header.session()
+    if begun is not None:
+        begun(session)
     header = replace(header, code=code_of(*session.run.system.strategies))
     journal = open_journal(
         path,
@@ -167,18 +185,32 @@ def resume_session(path: Path, header: SessionHeader) -> tuple[PaperSession, Jou
     inputs, is_ended = Inputs(header.settings.symbols), False
     for row in _up_to(journal, old):
         if row.kind == INPUT:
-            take_input(session, inputs, unpack(row.payload))
+            message = unpack(row.payload)
+            take_input(session, inputs, message)
+            if played is not None:
+                played(row.seq, message)
         is_ended = is_ended or row.kind == END
     journal.commit()
     return session, journal, inputs, is_ended
 
 
 def take_input(session: PaperSession, inputs: Inputs, message: Message) -> None:
-    """Play one message."""
-    facts = inputs.facts(message)
-    if facts:
-        session.take(message.ts_ns, facts)
-    session.play(message.ts_ns + (not message.is_last))
+    """Play one message of the feed, or hold what a process of models says of one."""
+    relay = session.run.system.relay
+    if message.as_of:
+        inputs.last[message.source] = message.seq
+    else:
+        facts = inputs.facts(message)
+        if facts:
+            session.take(message.ts_ns, facts)
+    if relay is not None:
+        relay.hold(message.derived)
+    if not message.as_of:
+        session.play(message.ts_ns + (not message.is_last))
+    if relay is not None and message.as_of <= inputs.played:
+        late = relay.left(message.ts_ns)
+        if late:  # it comes to be known now, and is played with what comes next
+            session.market.take(session.market.free_ns, late)
 
 
 def _up_to(journal: Journal, seq: int) -> Iterator[Record]:
@@ -226,18 +258,15 @@ def replay_session(path: Path) -> dict[str, Any]:
     journal = open_journal(path)
     try:
         header = header_of(journal)
-        session = PaperSession(
-            header.settings, header.terms, start_ns=header.start_ns, origin=header.origin
-        )
+        session = header.session()
         comparison = Comparison(journal.records(), session)
         inputs = Inputs(header.settings.symbols)
         session.run.system.bus.tap(comparison.compare)
         for number, record in enumerate(journal.records()):
-            if record.kind in (MARKET, INPUT):
-                is_frame = record.kind == MARKET
-                facts = _facts(record) if is_frame else inputs.facts(unpack(record.payload))
-                if facts:
-                    session.take(record.ts_ns, facts)
+            if record.kind == INPUT:
+                take_input(session, inputs, unpack(record.payload))
+            elif record.kind == MARKET:
+                session.take(record.ts_ns, _facts(record))
                 if number % PLAY_ROWS == 0:
                     session.play(record.ts_ns)
             elif record.kind == END:

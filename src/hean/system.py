@@ -18,6 +18,7 @@ from hean._core import Instrument, Ledger, OrderEngine, state_hash
 from hean.core.bus import EventBus
 from hean.core.module import Context, IdSequence, Module
 from hean.core.ports import Market, Venue
+from hean.core.relay import Relay
 from hean.core.types import EventType
 from hean.errors import TopologyInvalid
 from hean.execution.coin_fees import CoinFees
@@ -92,7 +93,8 @@ class TradingSystem:
     on the same account, each with its own name and symbols; then each has a book of its own.
     *models*: whose opinions the strategies may listen to. *allocation*: how several strategies
     divide the capital; without it each sizes by all of it. *factory*: processes beside the
-    strategies, each with a book and symbols of its own. `owners`: who trades a symbol.
+    strategies, each with a book and symbols of its own. *elsewhere*: names of models that run in
+    another process; `relay` tells what they say. `owners`: who trades a symbol.
 
     *Raises*: `TopologyInvalid` for two strategies of one name or one symbol.
     """
@@ -115,6 +117,7 @@ class TradingSystem:
         models: Sequence[Module] = (),
         allocation: AllocationSettings | None = None,
         factory: ProcessFactory | None = None,
+        elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         self.market = market
         self.leverage = settings.leverage
@@ -145,18 +148,30 @@ class TradingSystem:
         self.orders = OrderManager(self.engine, coin_fees or CoinFees(instruments))
         self.modules: list[Module] = []
         self._detach: dict[Module, Callable[[], None]] = {}
-        judges = settings.chosen.models(is_forecast=_needs_forecast(settings))
-        listeners = (*self.strategies, *judges, *models, *([factory] if factory else ()))
-        heard = {kind for each in listeners for kind in each.consumed()}
-        if candles_from_ticks is not None and EventType.CANDLE in heard:
-            self.add(CandleBuilder(candles_from_ticks))
-        for model in judges:
-            self.add(model)
+        self.relay = Relay() if elsewhere else None
+        self._add_judges(settings, candles_from_ticks, models, elsewhere)
         self._assemble(settings, reference, venue, allocation)
         for model in models:
             self.add(model)
         self._add_strategies(instruments)
         self._add_factory(reference)
+
+    def _add_judges(
+        self, settings: AccountSettings, bar: str | None, models: Sequence[Module],
+        elsewhere: frozenset[str],
+    ) -> None:  # fmt: skip
+        """Bars, and who judges by them; in the place of those *elsewhere* there is the relay."""
+        judges = settings.chosen.models(is_forecast=_needs_forecast(settings))
+        factory = [self.factory] if self.factory else []
+        listeners = (*self.strategies, *judges, *models, *factory)
+        heard = {kind for each in listeners for kind in each.consumed()}
+        if self.relay is not None:
+            self.add(self.relay)
+        if bar is not None and (elsewhere or EventType.CANDLE in heard):
+            judges.insert(0, CandleBuilder(bar))
+        for model in judges:
+            if model.name not in elsewhere:
+                self.add(model)
 
     def _add_strategies(self, instruments: Mapping[str, Instrument]) -> None:
         for each in self.strategies:

@@ -28,6 +28,8 @@ from hean.models.ml import MlModel
 from hean.models.regime import RegimeModel
 from hean.portfolio.portfolio import Portfolio
 from hean.reconcile.reconcile import Reconciler
+from hean.risk.changepoint_breaker import ChangepointBreaker
+from hean.risk.memory import DecisionMemory
 from hean.risk.risk_governor import RiskGovernor
 from hean.strategies import STRATEGIES
 
@@ -46,6 +48,10 @@ LOCAL: Types = frozenset({E.TIMER, E.COMMAND, E.ERROR, E.HEALTH, E.KILLSWITCH_TR
 """Come from the clock, from people or from any part: nobody has to be named for them."""
 OPINIONS: Types = frozenset({E.HEDGE_RATIO, E.VOL_FORECAST, E.CHANGEPOINT, E.REGIME})
 """Whoever consumes one does without it where no model is run."""
+
+
+RELAYED = ("candles", "garch", "kalman", "changepoint", "regime")
+"""Parts that may run in another process than what trades; the others judge where it is."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -73,7 +79,7 @@ PARTS: dict[str, Part] = {
     "regime": _part(RegimeModel),
     **{name: _part(strategy) for name, strategy in STRATEGIES.items()},
     "strategies": _part(*STRATEGIES.values()),
-    "risk": _part(RiskGovernor),
+    "risk": _part(RiskGovernor, ChangepointBreaker, DecisionMemory),
     "router": _part(ExecutionRouter),
     "orders": _part(OrderManager),
     "portfolio": _part(Portfolio),
@@ -134,8 +140,42 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
 
     def readers(self, source: str) -> list[str]:
-        """Who hears something from a process."""
+        """Who hears something from a process; of the market everybody does."""
+        if source == self.feed:
+            return [name for name in self.process if name != source]
         return [link.reader for link in self.links() if link.source == source]
+
+    @property
+    def feed(self) -> str:
+        """The process that has the market; empty if there is none."""
+        return next((name for name, it in self.process.items() if "feed" in it.parts()), "")
+
+    def heard(self, reader: str) -> list[str]:
+        """Whom a process hears: the one with the market first."""
+        sources = [link.source for link in self.links() if link.reader == reader]
+        return [self.feed, *(name for name in sources if name != self.feed)]
+
+    def told(self, source: str) -> Types:
+        """What others hear of a process."""
+        links = [link for link in self.links() if link.source == source]
+        return frozenset(EventType(kind) for link in links for kind in link.types)
+
+    def judges(self) -> list[str]:
+        """Models with a place of their own, which somebody has to listen to."""
+        named = [part for it in self.process.values() for part in it.modules]
+        return [part for part in RELAYED if part in named and part != "candles"]
+
+    def models(self, name: str) -> list[str]:
+        """Which of `RELAYED` a process has."""
+        return [part for part in self.process[name].parts() if part in RELAYED]
+
+    def elsewhere(self, name: str) -> list[str]:
+        """Which of them a process does not run itself. One that trades runs what nobody has."""
+        mine = self.models(name)
+        if "risk" not in self.process[name].parts():
+            return [part for part in RELAYED if part not in mine]
+        others = [part for other in self.process if other != name for part in self.models(other)]
+        return [part for part in RELAYED if part in others]
 
     def _said(self) -> dict[str, Types]:
         return {name: self._sum(name, "produces") for name in self.process}
@@ -168,6 +208,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             makers = [name for name, says in said.items() if kind in says]
             if len(makers) > 1:
                 yield f"{' and '.join(makers)} both produce {kind}, which only one may"
+        yield from self._misplaced()
         made: Types = frozenset().union(*said.values())
         for name in self.process:
             wants = self._sum(name, "consumes") - LOCAL - OPINIONS - frozenset({E.AMEND_REQUEST})
@@ -181,6 +222,29 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"{other} and {name} both have port {process.port}"
         if self.transport == "memory" and len(self.process) > 1:
             yield "transport memory joins nothing outside of one process; use redis"
+
+    def _misplaced(self) -> Iterator[str]:
+        """Parts where they could not work, and processes that would wait for each other."""
+        feeds = [name for name, it in self.process.items() if "feed" in it.parts()]
+        if len(feeds) > 1:
+            yield f"{' and '.join(feeds)} both have 'feed'; one process has the market"
+        for name, it in self.process.items():
+            parts = it.parts()
+            apart = [p for p in parts if p not in (*RELAYED, *TRUTH, "feed")]
+            if apart and not any(part in TRUTH for part in parts):
+                yield f"{name} has {', '.join(apart)}, which judges where 'truth' is; put it there"
+        hears = {name: set[str]() for name in self.process}
+        for link in self.links():
+            if link.source != link.reader and link.reader not in feeds:
+                hears[link.reader].add(link.source)
+            elif link.reader in feeds and "risk" not in self.process[link.reader].parts():
+                what = ", ".join(link.types)
+                yield f"{link.reader} has the market, which waits for nobody, and would hear {what}"
+        while free := [name for name, sources in hears.items() if not sources & hears.keys()]:
+            for name in free:
+                del hears[name]
+        if hears:
+            yield f"{', '.join(hears)} would wait for each other; put them into one process"
 
 
 def read_table(path: Path) -> Table:

@@ -59,13 +59,13 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def decisions(journal: Path) -> list[tuple[str, int, bytes]]:
+def decisions(journal: Path, kinds: Sequence[str] = DECISIONS) -> list[tuple[str, int, bytes]]:
     """Everything that was decided and that followed: kind, moment, payload."""
-    marks = ",".join("?" * len(DECISIONS))
+    marks = ",".join("?" * len(kinds))
     with sqlite3.connect(journal) as line:
         rows = line.execute(
             f"SELECT kind, ts_ns, payload FROM record WHERE kind IN ({marks}) ORDER BY seq",
-            DECISIONS,
+            tuple(kinds),
         ).fetchall()
     return rows
 
@@ -83,20 +83,23 @@ def inputs(journal: Path) -> int:
 
 
 class Fleet:
-    """The two processes of a table, feed and trading apart, on a recorded session. *environment*:
-    where the broker is.
+    """The processes of a table on a recorded session: feed and trading, and others if *words* are
+    given for them. *environment*: where the broker is. *common*: words that all are told.
     """
 
     def __init__(
         self, folder: Path, table: Path, environment: Mapping[str, str], tape: Path,
-        *, speed: float = 0.0,
+        *, speed: float = 0.0, strategy: str = STRATEGY, others: Sequence[str] = (),
+        common: Sequence[str] = ("--symbols", "BTCUSDT"),
     ) -> None:  # fmt: skip
         self.folder = folder
         self.journal = folder / "data" / "execution.journal"
         self._table, self.environment = table, environment
+        self._common = common
         self._words = {
+            **{name: ["--data-dir", str(folder / "data")] for name in others},
             "ingestion": ["--play", str(tape), "--speed", str(speed)],
-            "execution": ["--strategy", STRATEGY, "--data-dir", str(folder / "data"),
+            "execution": ["--strategy", strategy, "--data-dir", str(folder / "data"),
                           "--json", str(folder / "result.json")],
         }  # fmt: skip
         self.alive: dict[str, ForkServerProcess] = {}
@@ -111,8 +114,8 @@ class Fleet:
     def start(self, name: str) -> None:
         """One life of a process."""
         words = [
-            "run", "--deploy", str(self._table), "--process", name, "--symbols", "BTCUSDT",
-            "--port", "0", *self._words[name],
+            "run", "--deploy", str(self._table), "--process", name, "--port", "0",
+            *self._common, *self._words[name],
         ]  # fmt: skip
         life = words, self.folder, self.environment, self.folder / f"{name}.txt"
         self.alive[name] = FORKS.Process(target=live, args=life)

@@ -52,6 +52,13 @@ def test_what_crosses_follows_from_what_modules_produce_and_consume(tmp_path: Pa
         (["in: feed, candles"], "no process has the truth group"),
         (["in: feed, candels, truth"], "in has a module 'candels', nearest is 'candles'"),
         (["in: feed, candles, garch", "b: garch", "out: truth"], "both produce VOL_FORECAST"),
+        (["in: feed, candles", "b: pairs", "out: truth"], "b has pairs, which judges where 'tru"),
+        (["a: feed", "b: feed, candles", "out: strategies, truth"], "a and b both have 'feed'"),
+        (["in: feed, garch", "b: candles", "out: pairs, truth"], "waits for nobody, and would he"),
+        (
+            ["in: feed", "b: candles, changepoint", "c: kalman", "out: pairs, truth"],
+            "b, c, out would wait for each other",
+        ),
     ],
 )
 def test_a_table_that_cannot_work_is_refused(

@@ -139,7 +139,7 @@ class Backtest:
     """A composed run; `run` plays it once. With *answers*, the records of a journal, the venue's
     answers come from there: a replay. *strategy*: the one of the settings, if it is built already,
     and *beside* the others, if there are any. *is_attended*: whoever composes it adds what stops it
-    and lets it go on.
+    and lets it go on. *elsewhere*: as of `TradingSystem`.
     *Raises*: `DataInvalid` if the data that decides fills ends before the period does.
     """
 
@@ -152,6 +152,7 @@ class Backtest:
         strategy: Strategy | None = None,
         beside: Sequence[Strategy] = (),
         is_attended: bool = False,
+        elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         refuse_stale_prices(history.markets, history.end_ns)
         self.settings = settings
@@ -190,6 +191,7 @@ class Backtest:
             beside=beside,
             allocation=None if settings.seats is None else settings.seats.allocation,
             factory=self._factory(),
+            elsewhere=elsewhere,
         )
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         if not is_attended:

@@ -9,28 +9,74 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from hean import __version__
+from hean.backtest.run import BacktestSettings
 from hean.core.bridge import RETRY_S, Sender
+from hean.core.message import Derived
 from hean.core.outbox import Outbox
-from hean.core.types import Payload
-from hean.errors import BrokerLost
+from hean.core.relay import Deriving
+from hean.core.types import EventType, Payload
 from hean.feeds.places import Feeds
 from hean.feeds.recording import Recording, Sight
-from hean.fleet.wiring import Connect, Notice
+from hean.fleet.wiring import Connect, Notice, confirmed
+from hean.paper import PaperSession
 
 BEAT_S = 0.1  # how late a reader's timers may fire while the market is silent
 TURN = 100  # frames between two looks at the rest of the process
 END_S = 3_600.0  # a reader that is down for longer has to be started again with the feed
 
 
+class Parts(NamedTuple):
+    """What runs beside the feed, such as candles. *names*: of it; *told*: what others hear."""
+
+    names: Sequence[str]
+    told: frozenset[EventType]
+    settings: BacktestSettings
+    elsewhere: Sequence[str]
+
+
+class Beside:
+    """The parts, playing the feed as everybody does who hears it."""
+
+    def __init__(self, parts: Parts | None, notice: Notice) -> None:
+        self._session: PaperSession | None = None
+        if parts is None:
+            return
+        symbols = tuple(row.symbol for row in notice.terms)
+        self._session = PaperSession(
+            replace(parts.settings, symbols=symbols), notice.terms, start_ns=notice.start_ns,
+            origin=notice.origin, elsewhere=parts.elsewhere,
+        )  # fmt: skip
+        system = self._session.run.system
+        modules = [each for each in system.modules if each.name in parts.names]
+        self._deriving = Deriving(system.bus, modules, parts.told)
+
+    def made_of(
+        self, at_ns: int, facts: tuple[Payload, ...], *, is_last: bool = False
+    ) -> list[Derived]:
+        """What the parts make of a message."""
+        if self._session is None:
+            return []
+        if facts:
+            self._session.take(at_ns, facts)
+        self._session.play(at_ns + (not is_last))
+        return self._deriving.take()
+
+
 class Feeding:
     """What both kinds share. *readers*: the processes that hear it; *topic*: where."""
 
-    def __init__(self, connect: Connect, process: str, topic: str, readers: Sequence[str]) -> None:
+    def __init__(
+        self, connect: Connect, process: str, topic: str, readers: Sequence[str],
+        parts: Parts | None,
+    ) -> None:  # fmt: skip
         self.sender: Sender | None = None
+        self._parts = parts
         self._connect = connect
         self._process = process
         self._topic = topic
@@ -54,9 +100,9 @@ class RecordedFeeding(Feeding):
 
     def __init__(
         self, connect: Connect, process: str, topic: str, readers: Sequence[str],
-        recording: Recording, *, speed: float = 0.0,
+        recording: Recording, *, speed: float = 0.0, parts: Parts | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(connect, process, topic, readers)
+        super().__init__(connect, process, topic, readers, parts)
         self._recording = recording
         self._speed = speed
 
@@ -64,28 +110,31 @@ class RecordedFeeding(Feeding):
         """Tell it until its end, and until everybody has it; or until *stop*."""
         tape = self._recording
         opening = tape.opening
-        start = await self._confirmed(stop)
+        start = await confirmed(self._connect, self._topic, self._readers, stop)
         outbox = Outbox(self._process, start, is_resumed=True)
         notice = Notice(opening.origin, opening.terms, tape.start_ns, __version__, True)
         sender = self._sending(outbox, notice)
+        beside = Beside(self._parts, notice)
         await sender.start()
         try:
-            await self._tell(sender, start, stop)
+            await self._tell(sender, beside, start, stop)
             if not stop.is_set():
-                outbox.say(tape.end_ns, (), is_last=True)
+                made = beside.made_of(tape.end_ns, (), is_last=True)
+                outbox.say(tape.end_ns, (), is_last=True, made=made)
                 sender.wake()
             while len(outbox) and not stop.is_set():
                 await asyncio.sleep(RETRY_S)
         finally:
             await sender.stop()
 
-    async def _tell(self, sender: Sender, start: int, stop: asyncio.Event) -> None:
+    async def _tell(self, sender: Sender, beside: Beside, start: int, stop: asyncio.Event) -> None:
         loop, tape, outbox = asyncio.get_running_loop(), self._recording, sender.outbox
         sight = Sight([row.symbol for row in tape.opening.terms])
         last, began_s, began_ns = 0, loop.time(), 0
         for count, (number, at_ns, facts) in enumerate(tape, 1):
             is_cut, last = number != last + 1, number
             shown = sight.of(facts, is_cut=is_cut)
+            made = beside.made_of(at_ns, shown)
             if count <= start:
                 continue
             if count <= sender.everywhere:  # a flush hid it until the readers said so
@@ -102,21 +151,8 @@ class RecordedFeeding(Feeding):
                 await asyncio.sleep(0)
             if stop.is_set():
                 return
-            outbox.say(at_ns, shown)
+            outbox.say(at_ns, shown, made=made)
             sender.wake()
-
-    async def _confirmed(self, stop: asyncio.Event) -> int:
-        """Number of the last message that all readers have, once the broker says."""
-        transport = self._connect()
-        while not stop.is_set():
-            try:
-                await transport.connect()
-                found = await transport.positions(self._topic)
-                await transport.close()
-                return min((found.get(reader, 0) for reader in self._readers), default=0)
-            except BrokerLost:
-                await asyncio.sleep(RETRY_S)
-        return 0
 
 
 class LiveFeeding(Feeding):
@@ -124,9 +160,9 @@ class LiveFeeding(Feeding):
 
     def __init__(
         self, connect: Connect, process: str, topic: str, readers: Sequence[str],
-        feeds: Feeds, *, now: Callable[[], int],
+        feeds: Feeds, *, now: Callable[[], int], parts: Parts | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(connect, process, topic, readers)
+        super().__init__(connect, process, topic, readers, parts)
         self._feeds = feeds
         self._now = now
         self._said_ns = 0
@@ -138,13 +174,15 @@ class LiveFeeding(Feeding):
             origin = " + ".join(place.title for place in self._feeds.places)
             start_ns = self._now()
             outbox = Outbox(self._process, start_ns)
-            sender = self._sending(outbox, Notice(origin, terms, start_ns, __version__, False))
+            notice = Notice(origin, terms, start_ns, __version__, False)
+            beside = Beside(self._parts, notice)
+            sender = self._sending(outbox, notice)
             stack.push_async_callback(sender.stop)
             await sender.start()
 
             def take(facts: tuple[Payload, ...]) -> None:
                 self._said_ns = max(self._now(), self._said_ns + 1)
-                outbox.say(self._said_ns, facts)
+                outbox.say(self._said_ns, facts, made=beside.made_of(self._said_ns, facts))
                 sender.wake()
 
             await self._feeds.start(stack, take)

@@ -5,12 +5,14 @@ topics, and the notice that goes before all messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from hean.core.bridge import RETRY_S
 from hean.core.ports import Transport
-from hean.errors import DataInvalid, EnvironmentFault
+from hean.errors import BrokerLost, DataInvalid, EnvironmentFault
 from hean.feeds.arriving import Terms
 from hean.topology import Table
 from hean.transports.memory import MemoryBroker, MemoryTransport
@@ -34,6 +36,22 @@ def notice_of(data: bytes) -> Notice:
         return msgspec.json.decode(data, type=Notice)
     except msgspec.DecodeError as error:
         raise DataInvalid(f"the notice of the market cannot be read ({error}).") from error
+
+
+async def confirmed(
+    connect: Connect, topic: str, readers: Sequence[str], stop: asyncio.Event
+) -> int:
+    """Number of the last message of a topic that all readers have, once the broker says."""
+    transport = connect()
+    while not stop.is_set():
+        try:
+            await transport.connect()
+            found = await transport.positions(topic)
+            await transport.close()
+            return min((found.get(reader, 0) for reader in readers), default=0)
+        except BrokerLost:
+            await asyncio.sleep(RETRY_S)
+    return 0
 
 
 def connecting(table: Table, redis_url: str | None, kafka_servers: str | None) -> Connect:
