@@ -205,7 +205,7 @@ class LiveProcess:
         return {}
 
     def until_rest(self, end_s: float) -> None:
-        """Wait until nothing is open and nothing is held, *end_s* of the monotonic clock at most."""
+        """Wait until nothing is open and nothing is held, until *end_s* of the monotonic clock."""
         status: dict[str, Any] = {}
         while time.monotonic() < end_s:
             status = self.beat()
