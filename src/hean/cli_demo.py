@@ -31,7 +31,7 @@ from hean.cli_common import (
     write_json,
     write_whole,
 )
-from hean.cli_face import PORT, PortOption, latch_in, serve
+from hean.cli_face import PortOption, latch_in, serve
 from hean.cli_paper import steady_now
 from hean.cli_screen import is_watched, shower
 from hean.cli_settings import settings_from
@@ -72,7 +72,7 @@ def demo(
     ] = None,
     speed: Annotated[float, typer.Option(help="Market seconds per second.", min=1, max=3600)] = 30,
     seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 7,
-    port: PortOption = PORT,
+    port: PortOption = None,
     report: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the report at the end.")] = True,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
@@ -83,7 +83,7 @@ def demo(
     folder = data_dir.expanduser()
     target = report or folder / REPORT
     target.parent.mkdir(parents=True, exist_ok=True)
-    settings, now = DemoSettings(speed, seed), steady_now()
+    known, settings, now = settings_from({}, None), DemoSettings(speed, seed), steady_now()
     with ExitStack() as stack:
         show = shower(stack)
 
@@ -98,8 +98,8 @@ def demo(
             serve(
                 facade,
                 folder,
-                settings_from({}, None),
-                Bind(port=port),
+                known,
+                Bind(port=known.hean_api_port if port is None else port),
                 starts=True,
                 duration_s=duration,
                 tell=lambda words: say(words, json_to=json_to),

@@ -26,10 +26,14 @@ from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
 from hean.watchdog import end_on_signals
 
-PORT = 8000
 LOOK_S = 0.5
 LATCH = "paper.latch"
-PortOption = Annotated[int, typer.Option(min=0, max=65_535, help="Of the API; 0 is any free one.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65_535, help="Of the API; 0 is any free one. Default: HEAN_API_PORT, 8000."
+    ),
+]
 
 
 def latch_in(folder: Path) -> Latch:

@@ -18,7 +18,7 @@ from hean.api.server import Bind
 from hean.backtest.sharing import Sharing
 from hean.cli_beside import ATTENDED
 from hean.cli_common import DATA_DIR_DEFAULT, DataDirOption, DebugOption, run_command, say
-from hean.cli_face import PORT, PortOption, latch_in, serve
+from hean.cli_face import PortOption, latch_in, serve
 from hean.cli_judges import JudgeOptions
 from hean.cli_live import live_directory
 from hean.cli_paper import TIMEOUT_S, session_settings, steady_now
@@ -73,7 +73,7 @@ def serve_command(
     division: DivisionOptions,
     *,
     host: HostOption = "127.0.0.1",
-    port: PortOption = PORT,
+    port: PortOption = None,
     certificate: CertificateOption = None,
     key: KeyOption = None,
     public: PublicOption = False,
@@ -96,7 +96,7 @@ def serve_command(
                 facade,
                 folder,
                 known,
-                Bind(host, port, certificate, key, public),
+                Bind(host, known.hean_api_port if port is None else port, certificate, key, public),
                 starts=live,
                 rings=not live,
                 is_attended=attended,

@@ -25,9 +25,14 @@ pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
 
 
 @contextmanager
-def started(*words: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(
+    *words: str, folder: Path, port: str | None = "0"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A command with an API, and its address."""
-    command = [sys.executable, "-m", "hean", *words, "--port", "0", "--data-dir", str(folder)]
+    words += (
+        ("--data-dir", str(folder)) if port is None else ("--data-dir", str(folder), "--port", port)
+    )
+    command = [sys.executable, "-m", "hean", *words]
     log = folder / "words.txt"
     folder.mkdir(exist_ok=True)
     with log.open("w") as told:

@@ -18,13 +18,15 @@ from hean.feeds.freshness import STALE
 NAMES = {"router": "execution_router", "ml": "ml_engine"}
 """What documents call some of our parts."""
 OFF = {"state": "disabled", "last_check": None}
+RESTING = {"state": "stopped", "last_check": None}
+"""Of parts that documents name and that only an engine has."""
 
 
 def health_of(
     status: Status, live: Live | None, now_ns: int, parts: tuple[Seen, Watch] | None
 ) -> dict[str, Any]:
     """The document of `/health`. *live*, *parts*: of the engine, once there is one."""
-    components = {"ml_engine": dict(OFF)}
+    components = {"ml_engine": dict(OFF), "execution_router": dict(RESTING)}
     if parts is not None and status.state in UP:
         components |= _components(now_ns, *parts)
     is_up = status.state in UP
