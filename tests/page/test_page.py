@@ -30,6 +30,7 @@ async def below_market(desk: FaceDesk) -> str:
     return f"{(quotes()[0].price or 0) * 0.97:.1f}"
 
 
+@pytest.mark.promise(213)
 async def test_a_trade_appears_and_an_order_is_placed_and_cancelled(
     tmp_path: Path, browser: Any
 ) -> None:

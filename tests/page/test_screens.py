@@ -15,6 +15,7 @@ from page_desk import Tab, needs_browser, tab
 
 TRADES = f"{STRATEGIES}:Steady"
 OVER = ("Shift+Escape", "n", "Control+k", "?")
+PROMISED = {"Dashboard", "Strategies", "Risk", "Orders", "Positions", "Logs"}
 CONTRAST = {"runOnly": ["color-contrast"]}
 
 pytestmark = [needs_browser, pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
@@ -30,6 +31,7 @@ async def looked_at(at: Tab, where: str) -> list[str]:
     return found
 
 
+@pytest.mark.promise(211)
 async def test_every_screen_is_fit_for_everybody(tmp_path: Path, browser: Any) -> None:
     async with (
         face_desk(tmp_path, TRADES) as desk,
@@ -41,7 +43,9 @@ async def test_every_screen_is_fit_for_everybody(tmp_path: Path, browser: Any) -
         found = await looked_at(at, "log in")
         await at.log_in(desk.tokens[Role.ADMIN])
         await at.page.get_by_text("steady").first.wait_for()
-        for screen in await at.screens():
+        screens = await at.screens()
+        assert set(screens) >= PROMISED
+        for screen in screens:
             await at.go(screen)
             found += await looked_at(at, screen)
         for key in OVER:

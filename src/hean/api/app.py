@@ -32,6 +32,7 @@ from hean.api.session import session_router, settings_router
 from hean.api.shield import REQUEST_S_MAX, Asgi, Receive, Scope, Send, Shield
 from hean.api.tokens import Tokens
 from hean.config import Settings
+from hean.observe.context import install as bear_ids
 
 NO_TELEMETRY = {
     "tracing": False,
@@ -109,6 +110,7 @@ def build_app(
         generate_unique_id_function=operation_id,
     )
     problems.install(framework)
+    bear_ids()
     for router in (
         session_router(access),
         settings_router(settings),

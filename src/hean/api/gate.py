@@ -21,6 +21,7 @@ from hean.api.limits import JOBS_MAX, retry_after
 from hean.api.permissions import Limit, Permissions, Row
 from hean.api.problems import Refused
 from hean.api.shield import AGAIN, Again, Asgi, Message, Receive, Scope, Send
+from hean.observe.context import at_work
 
 DOCS, REPORT = "/docs", "/jobs/{job_id}/report"
 BY_ADDRESS, TICKET = (DOCS, REPORT), "ticket"
@@ -69,8 +70,16 @@ class Gate:
         if scope["query_string"]:
             self._check_query(row, scope["query_string"])
         scope["state"]["who"] = who
+        with at_work(who=who.actor if who is not None else "nobody"):
+            await self._let_in(row, who, scope, receive, send)
+        if (inner := scope["state"].get(AGAIN)) is not None:
+            scope["state"][AGAIN] = self._again(inner, row, headers.get(b"authorization"), address)
+
+    async def _let_in(
+        self, row: Row, who: Who | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if who is not None and row.is_mutating and row.limit is not Limit.KILL:
-            key = headers.get(KEY)
+            key = scope["state"]["headers"].get(KEY)
             if row.limit is Limit.JOB:
                 self._check_jobs(who, key)
             if key is not None:
@@ -82,8 +91,6 @@ class Gate:
                     "request from being done twice.", field=f"/header/{HEADER}",
                 )  # fmt: skip
         await self._inner(scope, receive, send)
-        if (inner := scope["state"].get(AGAIN)) is not None:
-            scope["state"][AGAIN] = self._again(inner, row, headers.get(b"authorization"), address)
 
     def _again(self, inner: Again, row: Row, shown: bytes | None, address: str) -> Again:
         """Tokens end and buckets empty, so that is asked each time."""

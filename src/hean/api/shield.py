@@ -24,6 +24,7 @@ from hean.api.origins import SAFE, Origins, preflight, shared_with
 from hean.api.permissions import SOCKET, Limit, Permissions, Row
 from hean.api.problems import Refused, log, refused
 from hean.api.shapes import BODY_BYTES_MAX, check_json
+from hean.observe.context import at_work, trace_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -86,6 +87,10 @@ class Shield:
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(scope, send)
         self._requests += 1
+        with at_work(**_ids(scope, answer)):
+            await self._judged(scope, receive, answer)
+
+    async def _judged(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         deadline = asyncio.timeout(self._request_s)
         try:
             async with deadline:
@@ -106,7 +111,6 @@ class Shield:
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = _headers(scope)
-        answer.request_id = _request_id(headers, answer.request_id)
         state = scope["state"] = dict(scope.get("state") or {})
         state["request_id"], state["headers"] = answer.request_id, headers
         row = self._row(scope, scope["method"])
@@ -246,6 +250,14 @@ def _headers(scope: Scope) -> dict[bytes, bytes]:
     if size > HEADER_BYTES_MAX:
         raise Refused(431, "HeadersTooLarge", f"Headers beyond {HEADER_BYTES_MAX} bytes.")
     return found
+
+
+def _ids(scope: Scope, answer: _Answer) -> dict[str, str]:
+    """What the log of this request bears; the answer gets its id, whatever becomes of it."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    answer.request_id = _request_id(headers, answer.request_id)
+    trace = trace_of(headers.get(b"traceparent"))
+    return {"request_id": answer.request_id, "trace_id": trace or answer.request_id}
 
 
 def _request_id(headers: dict[bytes, bytes], ours: str) -> str:
