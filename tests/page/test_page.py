@@ -147,6 +147,22 @@ async def test_a_page_that_hears_nothing_says_so_and_comes_back(
         at.forgive("ERR_")  # the dead line
 
 
+async def test_a_chart_that_could_not_be_loaded_says_so_and_is_tried_again(
+    tmp_path: Path, browser: Any
+) -> None:
+    async with face_desk(tmp_path, IDLE) as desk, tab(browser, desk.face.server.url) as at:
+        await desk.engine.start()
+        page, bars = at.page, "**/bars?*"
+        await page.route(bars, lambda route: route.abort())  # an answer that is lost on its way
+        await at.log_in(desk.tokens[Role.VIEWER])
+        failed = page.get_by_role("region", name="BTCUSDT").get_by_role("alert")
+        await failed.get_by_text("Could not be loaded").wait_for()
+        await page.unroute(bars)
+        await failed.get_by_role("button", name="Try again").click()
+        await page.get_by_role("img", name="Price of BTCUSDT over time").wait_for()
+        at.forgive("ERR_")
+
+
 async def may(at: Tab) -> set[str]:
     """What the page offers to whoever is logged in, of what changes something."""
     page = at.page

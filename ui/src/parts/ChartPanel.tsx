@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The price chart with what chooses its symbol and the length of its candles.
 import { useState } from "react";
-import { LENGTHS_S, type Length } from "../api/queries";
+import { LENGTHS_S, type Length, useBars } from "../api/queries";
 import { choose, digits, useSymbol } from "../app/view";
-import { KINDS, NAMES, toggle, useShown } from "../charts/indicators";
+import { KINDS, type Kind, NAMES, toggle, useShown } from "../charts/indicators";
 import { PriceChart } from "../charts/PriceChart";
 import { percent, price } from "../format/numbers";
 import { useLive } from "../stream/live";
-import { Loading, Panel } from "./Panel";
+import { Failed, Loading, Panel } from "./Panel";
 
 const BUTTONS_MAX = 3; // more symbols than that are a list, so that the head stays one line
 
@@ -100,7 +100,7 @@ export function ChartPanel(props: ChartPanelProps) {
       {symbol === null ? (
         <Loading lines={8} />
       ) : (
-        <PriceChart
+        <Candles
           symbol={symbol}
           seconds={seconds}
           shown={hasIndicators ? shown : undefined}
@@ -109,4 +109,19 @@ export function ChartPanel(props: ChartPanelProps) {
       )}
     </Panel>
   );
+}
+
+interface CandlesProps {
+  symbol: string;
+  seconds: Length;
+  shown?: readonly Kind[];
+}
+
+/** The chart, or why there is none; one that was there stays while its next bars fail. */
+function Candles({ symbol, seconds, shown }: CandlesProps) {
+  const bars = useBars(symbol, seconds);
+  if (bars.isError && bars.data === undefined) {
+    return <Failed error={bars.error} again={() => void bars.refetch()} />;
+  }
+  return <PriceChart symbol={symbol} seconds={seconds} shown={shown} />;
 }
