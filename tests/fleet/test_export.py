@@ -15,7 +15,7 @@ import pytest
 
 from hean.core.event_streams import RedisEventStream
 from hean.core.journal import Journal, open_journal
-from hean.core.types import EventType, PnlUpdate, encode
+from hean.core.types import Error, EventType, PnlUpdate, Tick, encode
 from hean.fleet.export import Export
 from redis_server import RedisServer
 
@@ -64,6 +64,29 @@ async def arrived(redis: RedisServer, count: int) -> None:
         await asyncio.sleep(0.05)
         found = [each.seq async for each in stream.replay_events(EventType.PNL_UPDATE)]
     await stream.close()
+
+
+@pytest.mark.promise(49)
+@pytest.mark.promise(55)
+async def test_errors_are_copied_and_ticks_are_not(redis: RedisServer, journal: Journal) -> None:
+    facts = (Tick("BTCUSDT", 1.0, 1.0, 1), Error("ml", "it broke", 2))
+    for number, fact in enumerate(facts, 1):
+        journal.append(fact.event_type, encode(fact), ts_ns=number, event_seq=number)
+    write(journal, 1)
+    async with exporting(redis, journal):
+        stream = RedisEventStream(redis.url)
+        await stream.connect()
+        deadline = time.monotonic() + IN_TIME_S
+        while await stream.position("execution") < journal.head_seq:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        found = {
+            kind: [event.data async for event in stream.replay_events(kind)]
+            for kind in (EventType.TICK, EventType.ERROR, EventType.PNL_UPDATE)
+        }
+        await stream.close()
+    assert (found[EventType.TICK], found[EventType.ERROR]) == ([], [facts[1]])
+    assert len(found[EventType.PNL_UPDATE]) == 1
 
 
 @pytest.mark.parametrize("is_killed", [False, True])

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hean.core.types import Event, EventType, decode
+from hean.core.types import PAYLOADS, Delivery, Event, EventType, decode
 from hean.errors import BrokerLost, EnvironmentFault
 
 PREFIX = "hean.events."
@@ -24,6 +24,13 @@ KEPT = 1_000_000  # of each type, about; older ones are in the journal
 PAGE = 500
 ANSWER_S = 5.0
 DEFAULT_URL = "redis://localhost:6379"
+
+STREAMED = frozenset(
+    kind for kind, payload in PAYLOADS.items() if payload.delivery is Delivery.NEVER_DROPPED
+) | {EventType.PNL_UPDATE, EventType.HEALTH}
+"""What is copied where a journal has it: signals, everything about orders and money, stops, errors.
+Market data, features and opinions live in memory alone: they are many, and the next one is newer.
+"""
 
 
 class JournaledEvent(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 
 from hean.core.bridge import ended
-from hean.core.event_streams import JournaledEvent, RedisEventStream
+from hean.core.event_streams import STREAMED, JournaledEvent, RedisEventStream
 from hean.core.journal import Journal
 from hean.core.types import EventType
 from hean.errors import BrokerLost
@@ -21,7 +21,6 @@ LOOK_S = 0.1
 SURVEY_S = 1.0
 RETRY_S = 0.25
 FINISH_S = 5.0
-KINDS = frozenset(EventType)
 
 
 class Export:
@@ -71,7 +70,7 @@ class Export:
                         row.seq, EventType(row.kind), row.ts_ns, row.event_seq, row.payload
                     )
                     for row in rows
-                    if row.kind in KINDS
+                    if row.kind in STREAMED
                 ]
                 newest = rows[-1].seq
                 if not await self._stream.append(self._process, events, self.position, newest):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hean.core.event_streams import STREAMED
 from hean.core.types import (
     PAYLOADS,
     Delivery,
@@ -27,28 +28,44 @@ from hean.core.types import (
 from hean.errors import FieldInvalid, HeanError, NumberNotFinite, UnknownField
 
 SEED_SCHEMAS = {
-    "TICK": "symbol price volume timestamp",
-    "CANDLE": "symbol open high low close volume timeframe",
-    "FEATURES_READY": "symbol features",
-    "ML_PREDICTION": "symbol prediction confidence",
-    "SIGNAL": "symbol side size signal_strength",
-    "ORDER_REQUEST": "symbol side size type price order_id",
-    "ORDER_APPROVED": "order_id symbol side size",
-    "ORDER_PLACED": "order_id exchange_order_id",
-    "ORDER_FILLED": "order_id fill_price filled_qty exec_id fee remaining_qty",
-    "ORDER_CANCELLED": "order_id reason",
-    "ORDER_REJECTED": "order_id reason code source",
-    "PNL_UPDATE": "total_pnl realized_pnl unrealized_pnl",
-    "ERROR": "component error timestamp",
-    "KILLSWITCH_TRIGGERED": "reason timestamp",
+    "TICK": (pytest.mark.promise(37), "symbol price volume timestamp"),
+    "CANDLE": (pytest.mark.promise(38), "symbol open high low close volume timeframe"),
+    "FEATURES_READY": (pytest.mark.promise(39), "symbol features"),
+    "ML_PREDICTION": (pytest.mark.promise(40), "symbol prediction confidence"),
+    "SIGNAL": (pytest.mark.promise(41), "symbol side size signal_strength"),
+    "ORDER_REQUEST": (pytest.mark.promise(42), "symbol side size type price order_id"),
+    "ORDER_APPROVED": (pytest.mark.promise(43), "order_id symbol side size"),
+    "ORDER_PLACED": (pytest.mark.promise(44), "order_id exchange_order_id"),
+    "ORDER_FILLED": (
+        pytest.mark.promise(45),
+        "order_id fill_price filled_qty exec_id fee remaining_qty",
+    ),
+    "ORDER_CANCELLED": (pytest.mark.promise(46), "order_id reason"),
+    "ORDER_REJECTED": (pytest.mark.promise(47), "order_id reason code source"),
+    "PNL_UPDATE": (pytest.mark.promise(48), "total_pnl realized_pnl unrealized_pnl"),
+    "ERROR": (pytest.mark.promise(49), "component error timestamp"),
+    "KILLSWITCH_TRIGGERED": (pytest.mark.promise(50), "reason timestamp"),
 }
 
 
-@pytest.mark.promise(37)
-@pytest.mark.parametrize("name", SEED_SCHEMAS)
-def test_each_promised_event_has_its_promised_fields(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param(name, words, id=name, marks=mark)
+        for name, (mark, words) in SEED_SCHEMAS.items()
+    ],
+)
+def test_each_promised_event_has_its_promised_fields(name: str, words: str) -> None:
     fields = PAYLOADS[EventType(name)].__struct_fields__
-    assert set(SEED_SCHEMAS[name].split()) <= set(fields)
+    assert set(words.split()) <= set(fields)
+
+
+@pytest.mark.promise(55)
+def test_the_table_of_what_is_copied_says_what_was_promised() -> None:
+    promised = {kind for kind in EventType if kind.startswith("ORDER_")}
+    promised |= {EventType.SIGNAL, EventType.PNL_UPDATE, EventType.ERROR}
+    assert promised <= STREAMED
+    assert STREAMED.isdisjoint({EventType.TICK, EventType.BOOK, EventType.FEATURES_READY})
 
 
 def test_every_event_type_has_one_payload_with_class_and_key() -> None:
