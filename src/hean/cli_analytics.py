@@ -29,6 +29,7 @@ from hean.cli_common import (
     table_console,
     write_json,
 )
+from hean.cli_settings import settings_from
 from hean.config import VARIABLES
 from hean.config_kinds import Address, Unfit
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -46,7 +47,12 @@ QueryOption = Annotated[
     typer.Option("--query", metavar="SQL", help=f"Answer it and end. Tables: {', '.join(COLUMNS)}"),
 ]
 PrometheusOption = Annotated[
-    str, typer.Option("--prometheus", metavar="URL", help="Asked by the page's last tab.")
+    str | None,
+    typer.Option(
+        "--prometheus",
+        metavar="URL",
+        help="Asked by the page's last tab. Default: on this machine, at PROMETHEUS_PORT.",
+    ),
 ]
 
 
@@ -66,7 +72,7 @@ def analytics(
     journal: JournalOption = None,
     query: QueryOption = None,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the page, on loopback.")] = PORT,
-    prometheus: PrometheusOption = "http://127.0.0.1:9090",
+    prometheus: PrometheusOption = None,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
     json_to: JsonOption = None,
     debug: DebugOption = False,
@@ -76,6 +82,8 @@ def analytics(
     if query is not None or json_to is not None:
         _answer(path, query, json_to)
         return
+    if prometheus is None:
+        prometheus = f"http://127.0.0.1:{settings_from({}, None).prometheus_port}"
     try:
         base = Address(("http", "https")).of_text(prometheus)
     except Unfit as error:

@@ -24,7 +24,7 @@ from hean.cli_beside import ApiOption, face_beside
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
 from hean.cli_judges import JudgeOptions
 from hean.cli_session import SessionOptions, with_options
-from hean.cli_settings import account_of
+from hean.cli_settings import account_of, is_logged
 from hean.cli_strategy import blamed, build_strategy
 from hean.config import Settings, Source, keys_of, live_endpoints_of, live_market, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -35,6 +35,7 @@ from hean.live.guard import job_of, start_watchdog
 from hean.live.parts import real_parts
 from hean.live.settings import LiveSettings
 from hean.net.loop import run as run_loop
+from hean.observe.logs import log_events
 from hean.risk.levels import RUN
 from hean.risk.triggers import KillLimits
 from hean.watchdog import Watchdog, end_on_signals
@@ -153,6 +154,9 @@ def live_settings(
         kill_limits=kill_limits(known, is_watched=is_watched),
         model=str(known.ml_model_path or ""),
         model_timeout_ms=known.ml_inference_timeout,
+        queue_max=known.event_max_queue_size,
+        workers=known.event_worker_count,
+        batch=known.event_batch_size,
     )
 
 
@@ -242,6 +246,8 @@ async def _life(
         def ready() -> None:
             if not is_quiet:
                 Alarms(partial(say_on, STANDARD_ERROR)).listen(engine.bus)
+            if is_logged(known):
+                log_events(engine.bus)
             if alerts is not None:
                 alerts.listen(engine.bus)
                 _tell_start(engine, alerts)

@@ -37,16 +37,18 @@ from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_screen import shower
 from hean.cli_session import SessionOptions, with_options
-from hean.cli_settings import account_of
+from hean.cli_settings import account_of, is_logged
 from hean.cli_several import DivisionOptions, blame_all, build_all
 from hean.cli_strategy import Refusals
 from hean.cli_table import summary_table
 from hean.config import Settings, Source, places_of
+from hean.core.bus import EventBus
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.feeds.recording import SUFFIX, SessionRecorder, finish_left
 from hean.net.loop import run as run_loop
+from hean.observe.logs import log_events
 from hean.paper import Paper
 from hean.paper_journal import (
     finish_session_journal,
@@ -127,6 +129,13 @@ def session_settings(known: Settings, sharing: Sharing | None = None) -> Backtes
         model_timeout_ms=known.ml_inference_timeout,
         sharing=UNSET if sharing is None else sharing,
     )
+
+
+def attend_bus(bus: EventBus, known: Settings) -> None:
+    """Let as many events wait as the settings say, and have them logged if somebody reads that."""
+    bus.bound(known.event_max_queue_size)
+    if is_logged(known):
+        log_events(bus)
 
 
 def _assumptions(known: Settings) -> Assumptions:
@@ -230,6 +239,7 @@ def _run(
         temporary = stack.enter_context(journal_in_progress(journal)) if journal else None
 
         def ready(paper: Paper) -> None:
+            attend_bus(paper.system.bus, known)
             refusals.watch(paper.session.run.bus)
             if temporary is not None:
                 books.append(start_session_journal(temporary, paper.session, paper.terms))

@@ -21,7 +21,7 @@ from hean import cli_options as options
 from hean.backtest.run import BacktestSettings
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
 from hean.cli_judges import JudgeOptions
-from hean.cli_paper import session_settings, steady_now
+from hean.cli_paper import attend_bus, session_settings, steady_now
 from hean.cli_session import SessionOptions, with_options
 from hean.config import Settings, places_of, require
 from hean.core.bridge import ended
@@ -195,6 +195,7 @@ class _Life:
             export_to=RedisEventStream(self._redis_url) if self._redis_url else None,
             elsewhere=self._table.elsewhere(self._name),
         )
+        self.trading.on_resumed = lambda bus: attend_bus(bus, known)
 
     def answer(self, known: Settings, data_dir: Path) -> None:
         """Run models."""

@@ -21,7 +21,7 @@ from hean.cli_common import DATA_DIR_DEFAULT, DataDirOption, DebugOption, run_co
 from hean.cli_face import PortOption, latch_in, serve
 from hean.cli_judges import JudgeOptions
 from hean.cli_live import live_directory
-from hean.cli_paper import TIMEOUT_S, session_settings, steady_now
+from hean.cli_paper import TIMEOUT_S, attend_bus, session_settings, steady_now
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_several import DivisionOptions, build_all
 from hean.config import Settings, endpoints_of, places_of, require
@@ -140,6 +140,7 @@ def _maker(
             depth=known.depth,
             market_data=known.market_data_url,
         )
+        paper.on_ready.append(lambda it: attend_bus(it.system.bus, known))
         return OnPaper(paper, now=now)
 
     make()

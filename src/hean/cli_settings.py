@@ -29,6 +29,7 @@ from hean.cli_table import UNKNOWN
 from hean.cli_values import pairs_of, sizing_of
 from hean.config import Settings, Source, engine_limits, load, masked, scrub
 from hean.errors import ParameterInvalid
+from hean.observe.logs import log_to_stderr
 from hean.risk.sizing import Sizing, SizingMethod
 from hean.system import AccountSettings
 
@@ -38,14 +39,22 @@ DOTENV = Path(".env")
 def settings_from(cli: Mapping[str, object], config: Path | None) -> Settings:
     """The settings of a command. *cli*: its options by name of setting; `None` is not given.
 
-    Secrets leave the environment: a strategy or child process does not find them there.
+    Secrets leave the environment: a strategy or child process does not find them there. Where a
+    level of logs is set, they are written from here on.
     *Raises*: `ParameterInvalid`.
     """
     settings = load(cli, os.environ, DOTENV if os.path.lexists(DOTENV) else None, config)
     scrub(os.environ)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}", err=True)
+    if is_logged(settings):
+        log_to_stderr(settings.log_level)
     return settings
+
+
+def is_logged(settings: Settings) -> bool:
+    """Whether machines read the logs: somebody has said how much they want to know."""
+    return "log_level" in settings.origins
 
 
 def limits_given(limit: list[str] | None, leverage: str | None) -> dict[str, object]:

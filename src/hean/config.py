@@ -59,6 +59,7 @@ NAME_LENGTH_MAX = 64  # compared with the known names; a longer one is none of t
 SLIP_LENGTH_MIN, SLIP_LIKENESS_MIN = 8, 0.9  # so like one of ours is no other program's variable
 PARAMS = "strategy.params"
 POOL = ("db_pool_size", "db_max_overflow")
+BATCH = ("feature_batch_size", "feature_batch_timeout")
 _FILE = "_FILE"
 
 _BY_VARIABLE = {row.variable: key for key, row in ROWS.items() if row.variable}
@@ -121,9 +122,9 @@ class _Loading:
         why = "it is for an SQL server, and the store is SQLite"
         if "store_url" in origins:
             why = "the store is written over one connection, and nothing else reads it"
-        self.warnings.extend(
-            f"{origins[key].place}: no effect; {why}." for key in POOL if key in origins
-        )
+        self._tell_idle(origins, POOL, why)
+        why = "a model answers each row at once; rows that wait for others would be too late"
+        self._tell_idle(origins, BATCH, why)
         settings: Settings = _built(
             Settings, values, origins=origins, warnings=tuple(self.warnings)
         )
@@ -291,6 +292,12 @@ class _Loading:
         elif PARAMS in cli and isinstance(params := file[PARAMS].value, dict):
             both = params | cast(dict[str, object], cli[PARAMS].value)
             cli[PARAMS] = Given(both, "--param", "--param", is_text=False)
+
+    def _tell_idle(self, origins: Mapping[str, Origin], keys: tuple[str, ...], why: str) -> None:
+        """Settings that are taken and change nothing, with the reason."""
+        self.warnings.extend(
+            f"{origins[key].place}: no effect; {why}." for key in keys if key in origins
+        )
 
     def _follow_grafana(self, values: dict[str, Any], origins: dict[str, Origin]) -> None:
         """Two names of one password: the first feeds the second."""

@@ -267,7 +267,8 @@ class Settings:
         File(), Path("~/.hean"), "Where HEAN keeps its data.", variable="HEAN_DATA_DIR"
     )
     log_level: str = shown(
-        OneOf("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO", "Least level of logs.",
+        OneOf("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO",
+        "Least level of the logs: JSON lines on standard error, written where this is set.",
         variable="LOG_LEVEL",
     )  # fmt: skip
     rust_log: str = shown(
@@ -313,11 +314,13 @@ class Settings:
         variable="EVENT_MAX_QUEUE_SIZE", unit="events",
     )  # fmt: skip
     event_batch_size: int = shown(
-        Whole(1, 100_000), 10, "Events between two looks at the clock; never changes their order.",
+        Whole(1, 100_000), 10,
+        "Live: events that one async handler works off before the next one has its turn.",
         variable="EVENT_BATCH_SIZE", unit="events",
     )  # fmt: skip
     event_worker_count: int = shown(
-        Whole(1, 64), 4, "Mailboxes of async handlers at work at a time; never the kernel's.",
+        Whole(1, 64), 4,
+        "Live: async handlers at work at a time; events keep their order, plain ones do not wait.",
         variable="EVENT_WORKER_COUNT", unit="handlers",
     )  # fmt: skip
     redis_url: Secret | None = hidden(
@@ -345,11 +348,12 @@ class Settings:
         variable="ML_INFERENCE_TIMEOUT", unit="ms",
     )  # fmt: skip
     feature_batch_size: int = shown(
-        Whole(1, 10_000), 10, "Features given to the model at once.",
+        Whole(1, 10_000), 10,
+        "Features given to the model at once; no effect, each row is given when it is there.",
         variable="FEATURE_BATCH_SIZE", unit="rows",
     )  # fmt: skip
     feature_batch_timeout: int = shown(
-        Whole(1, 60_000), 50, "Longest wait for a batch to fill.",
+        Whole(1, 60_000), 50, "Longest wait for a batch to fill; no effect, nothing waits.",
         variable="FEATURE_BATCH_TIMEOUT", unit="ms",
     )  # fmt: skip
 

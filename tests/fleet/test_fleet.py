@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -110,6 +111,7 @@ def test_two_processes_decide_as_one_does(
         compare(fleet, single)
 
 
+@pytest.mark.promise(57)
 @pytest.mark.parametrize("victim", ["execution", "ingestion", "broker", "all"])
 def test_kill_9_in_the_middle_loses_and_doubles_nothing(
     place: Place,
@@ -179,3 +181,38 @@ def test_the_single_table_does_the_same_without_a_broker(
     result = json.loads(ended.stdout)
     assert {name: result[name] for name in SAME} == {name: summary[name] for name in SAME}
     assert decisions(tmp_path / "hean.journal") == decisions(journal)
+
+
+@pytest.mark.promise(57)
+def test_without_its_redis_it_goes_on_says_so_and_trades_the_same(
+    single: tuple[Path, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    journal, tape, summary = single
+    told = tmp_path / "told.txt"
+    words = [
+        sys.executable, "-m", "hean", "run", "--deploy", str(ROOT / "deploy/single.toml"),
+        "--symbols", "BTCUSDT", "--port", "0", "--play", str(tape), "--strategy", STRATEGY,
+        "--speed", "10", "--data-dir", str(tmp_path), "--json", str(tmp_path / "result.json"),
+    ]  # fmt: skip
+    nobody = {"REDIS_URL": "redis://127.0.0.1:9", "LOG_LEVEL": "INFO"}  # nobody listens there
+    with (
+        told.open("w") as line,
+        subprocess.Popen(words, env=os.environ | nobody, stdout=line, stderr=line) as process,
+    ):
+        until(lambda: "/health" in told.read_text() or process.poll() is not None, "its address")
+        address = told.read_text().split("http://")[1].split("/health")[0]
+
+        def document() -> dict[str, Any]:
+            with urllib.request.urlopen(f"http://{address}/health", timeout=30) as answer:
+                return json.load(answer)
+
+        until(lambda: document()["status"] == "degraded", "the word that copies are not made")
+        assert "Redis" in document()["services"]["broker"]
+        until(lambda: process.poll() is not None, "the end")
+    assert process.returncode == 0, told.read_text()
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert {name: result[name] for name in SAME} == {name: summary[name] for name in SAME}
+    assert decisions(tmp_path / "hean.journal") == decisions(journal)
+    logged = [json.loads(line) for line in told.read_text().splitlines() if line.startswith("{")]
+    assert sum(row.get("event") == "ORDER_FILLED" for row in logged) == summary["fills"]
+    assert {row["level"] for row in logged} <= {"INFO", "WARNING", "ERROR"}

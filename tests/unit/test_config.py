@@ -201,19 +201,29 @@ def test_settings_cannot_be_changed():
 
 
 VARIABLES: list[Any] = [
-    ("EVENT_MAX_QUEUE_SIZE", "100000", "event_max_queue_size", 50_000, 100_000),
-    ("ML_INFERENCE_TIMEOUT", "200", "ml_inference_timeout", 100, 200),
-    ("FEATURE_BATCH_SIZE", "20", "feature_batch_size", 10, 20),
-    ("FEATURE_BATCH_TIMEOUT", "60", "feature_batch_timeout", 50, 60),
-    ("EVENT_BATCH_SIZE", "20", "event_batch_size", 10, 20),
-    ("EVENT_WORKER_COUNT", "8", "event_worker_count", 4, 8),
+    pytest.param("EVENT_MAX_QUEUE_SIZE", "100000", "event_max_queue_size", 50_000, 100_000,
+                 marks=pytest.mark.promise(119)),
+    pytest.param("ML_INFERENCE_TIMEOUT", "200", "ml_inference_timeout", 100, 200,
+                 marks=pytest.mark.promise(124)),
+    pytest.param("FEATURE_BATCH_SIZE", "20", "feature_batch_size", 10, 20,
+                 marks=pytest.mark.promise(125)),
+    pytest.param("FEATURE_BATCH_TIMEOUT", "60", "feature_batch_timeout", 50, 60,
+                 marks=pytest.mark.promise(125)),
+    pytest.param("EVENT_BATCH_SIZE", "20", "event_batch_size", 10, 20,
+                 marks=pytest.mark.promise(126)),
+    pytest.param("EVENT_WORKER_COUNT", "8", "event_worker_count", 4, 8,
+                 marks=pytest.mark.promise(126)),
     ("DB_POOL_SIZE", "5", "db_pool_size", 20, 5),
     ("DB_MAX_OVERFLOW", "0", "db_max_overflow", 10, 0),
-    ("PROMETHEUS_PORT", "9091", "prometheus_port", 9090, 9091),
-    ("GRAFANA_PORT", "3000", "grafana_port", 3001, 3000),
+    pytest.param("PROMETHEUS_PORT", "9091", "prometheus_port", 9090, 9091,
+                 marks=pytest.mark.promise(128)),
+    pytest.param("GRAFANA_PORT", "3000", "grafana_port", 3001, 3000,
+                 marks=pytest.mark.promise(128)),
     ("HEAN_API_PORT", "8001", "hean_api_port", 8000, 8001),
-    ("LOG_LEVEL", "DEBUG", "log_level", "INFO", "DEBUG"),
-    ("RUST_LOG", "hean=debug,info", "rust_log", "info", "hean=debug,info"),
+    pytest.param("LOG_LEVEL", "DEBUG", "log_level", "INFO", "DEBUG",
+                 marks=pytest.mark.promise(129)),
+    pytest.param("RUST_LOG", "hean=debug,info", "rust_log", "info", "hean=debug,info",
+                 marks=pytest.mark.promise(133)),
     pytest.param("EXCHANGE", "binance", "exchange", "bybit", "binance",
                  marks=pytest.mark.promise(112)),
     pytest.param("DRY_RUN", "true", "dry_run", True, True, marks=pytest.mark.promise(116)),
@@ -236,7 +246,8 @@ def test_a_promised_variable_has_its_default_and_sets_its_value(
         pytest.param("MAX_POSITION_SIZE", "50000", "position_value_max", "10000",
                      marks=pytest.mark.promise(120)),
         pytest.param("MAX_LEVERAGE", "5", "leverage_max", "3", marks=pytest.mark.promise(121)),
-        ("DAILY_DRAWDOWN_LIMIT", "0.1", "daily_loss_fraction_max", "0.05"),
+        pytest.param("DAILY_DRAWDOWN_LIMIT", "0.1", "daily_loss_fraction_max", "0.05",
+                     marks=pytest.mark.promise(122)),
     ],
 )  # fmt: skip
 def test_a_promised_limit_is_one_of_the_order_engine(variable, text, limit, default):
@@ -280,6 +291,7 @@ def test_a_venue_s_testnet_variable_counts_for_this_venue_below_the_option(tmp_p
     assert not load({"testnet": False}, {"BYBIT_TESTNET": "true"}, None, file).testnet
 
 
+@pytest.mark.promise(118)
 def test_an_address_of_redis_may_hold_a_password_and_is_therefore_a_secret():
     found = load({}, {"REDIS_URL": "redis://:pw@keydb:6379"})
     assert found.redis_url is not None
@@ -301,6 +313,14 @@ def test_the_size_of_a_pool_that_does_not_exist_is_told_to_have_no_effect():
     assert load({}, {}).warnings == ()
 
 
+@pytest.mark.promise(125)
+@pytest.mark.parametrize("name", ["FEATURE_BATCH_SIZE", "FEATURE_BATCH_TIMEOUT"])
+def test_a_batch_that_would_make_features_old_is_told_to_have_no_effect(name: str):
+    (warning,) = load({}, {name: "20"}).warnings
+    assert warning.startswith(f"{name}: no effect") and "too late" in warning
+
+
+@pytest.mark.promise(131)
 def test_the_password_of_grafana_feeds_its_own_name_and_has_no_default():
     found = load({}, {"GRAFANA_PASSWORD": CANARY})
     assert found.gf_security_admin_password == Secret(CANARY)

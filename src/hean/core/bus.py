@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from hean.core.clock import SimClock
-from hean.core.mailbox import InlineStep, Mailbox
+from hean.core.mailbox import InlineStep, Mailbox, Turns
 from hean.core.ports import Clock
 from hean.core.types import (
     PAYLOADS,
@@ -42,11 +42,12 @@ class EventBus:
     """The queue of facts and the table of who handles what.
 
     *clock*: gives the time stamped on events. *mailboxes*: `async def` handlers run as tasks of
-    *loop*, or of the running asyncio loop, instead of being stepped inline. *on_failure*: told
-    component, error and event of a failed handler, after which the others go on; without it the
-    error is raised from `drain` with the event attached. *on_truth_failure*: told as well when
-    the failed handler belongs to a module marked `truth`. *on_work*: called when something was
-    emitted outside of a delivery, so that a driver can schedule `drain`.
+    *loop*, or of the running asyncio loop, instead of being stepped inline; *turns* says how many
+    of them at a time. *on_failure*: told component, error and event of a failed handler, after
+    which the others go on; without it the error is raised from `drain` with the event attached.
+    *on_truth_failure*: told as well when the failed handler belongs to a module marked `truth`.
+    *on_work*: called when something was emitted outside of a delivery, so that a driver can
+    schedule `drain`.
     """
 
     def __init__(
@@ -56,13 +57,13 @@ class EventBus:
         clock: Clock | None = None,
         mailboxes: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
+        turns: Turns | None = None,
         on_failure: Callable[[str, Exception, Event], None] | None = None,
         on_truth_failure: Callable[[str, Exception, Event], None] | None = None,
         on_work: Callable[[], None] | None = None,
     ) -> None:
         self.clock: Clock = clock or SimClock()
-        self.max_queue = max_queue
-        self.high_water = int(max_queue * HIGH_WATER_FRACTION)
+        self.bound(max_queue)
         self.on_failure = on_failure
         self.on_truth_failure = on_truth_failure
         self.on_work = on_work
@@ -82,6 +83,7 @@ class EventBus:
         self._gates: dict[EventType, _Gate] = {}
         self._routes = _Routes()
         self._loop = loop
+        self._turns = turns
         self._mailboxes: list[Mailbox] | None = [] if mailboxes else None
         self._blocked: Exception | None = None  # why `drain` is refused; None when it is not
         self._rebuild()
@@ -91,6 +93,11 @@ class EventBus:
         return len(self._queue)
 
     # ------------------------------------------------------------ wiring
+
+    def bound(self, max_queue: int) -> None:
+        """Let so many events wait at most, from now on."""
+        self.max_queue = max_queue
+        self.high_water = int(max_queue * HIGH_WATER_FRACTION)
 
     def subscribe(self, event_type: EventType, handler: Handler) -> Callable[[], None]:
         """Have *handler* called with each event of this type; `def` and `async def` both work.
@@ -267,7 +274,7 @@ class EventBus:
         if self._mailboxes is None:
             return InlineStep(handler)  # type: ignore[arg-type]  # known to be async
         coroutine: Any = handler  # known to be async
-        mailbox = Mailbox(coroutine, self._failed, loop=self._loop)
+        mailbox = Mailbox(coroutine, self._failed, loop=self._loop, turns=self._turns)
         self._mailboxes.append(mailbox)
         return mailbox
 

@@ -21,12 +21,31 @@ AsyncHandler = Callable[[Event], Coroutine[Any, Any, None]]
 MAILBOX_SIZE = 1_000  # RELIABILITY 2.8: a handler more than 1,000 events behind is lagging
 
 
+class Turns:
+    """Whose handlers are at work: at most *workers* of them at a time, each for at most *batch*
+    events before the next one that waits has its turn, and the rest of the loop has its own. The
+    order of one handler's events is never touched.
+    """
+
+    def __init__(self, workers: int, batch: int) -> None:
+        self.batch = batch
+        self._places = asyncio.Semaphore(workers)
+
+    async def __aenter__(self) -> None:
+        await self._places.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._places.release()
+        await asyncio.sleep(0)
+
+
 class Mailbox:
     """The waiting events of one `async def` handler and the task that works them off.
 
     *failed*: told handler, event and error; the task goes on with the next event. Calling the
     mailbox raises `QueueFull` once when its handler starts to lag. *loop*: where the task runs;
-    the running loop when not given.
+    the running loop when not given. *turns*: shared with others; without it, it works when it
+    likes.
     """
 
     def __init__(
@@ -36,6 +55,7 @@ class Mailbox:
         *,
         size: int = MAILBOX_SIZE,
         loop: asyncio.AbstractEventLoop | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.handler = handler
         self.size = size
@@ -46,6 +66,7 @@ class Mailbox:
         self.is_lagging = False
         self._failed = failed
         self._loop = loop
+        self._turns = turns
         self._waiting: deque[list[Event]] = deque()
         self._newest: dict[tuple[str, str], list[Event]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -68,7 +89,8 @@ class Mailbox:
         self._waiting.append(slot)
         if self._task is None or self._task.done():
             loop = self._loop or asyncio.get_running_loop()
-            self._task = loop.create_task(self._work())
+            work = self._work() if self._turns is None else self._work_in_turns(self._turns)
+            self._task = loop.create_task(work)
 
     @property
     def is_busy(self) -> bool:
@@ -102,8 +124,15 @@ class Mailbox:
             )
         return True
 
-    async def _work(self) -> None:
+    async def _work_in_turns(self, turns: Turns) -> None:
         while self._waiting:
+            async with turns:
+                await self._work(turns.batch)
+
+    async def _work(self, most: int = -1) -> None:
+        """Handle what waits, at most so many if it is not negative."""
+        while self._waiting and most:
+            most -= 1
             (event,) = self._waiting.popleft()
             if event.data.delivery is Delivery.NEWEST_PER_KEY:
                 del self._newest[(event.event_type, event.data.key_value())]
@@ -111,7 +140,7 @@ class Mailbox:
                 await self.handler(event)
             except Exception as error:  # noqa: BLE001  # reason: any bug of user code ends up here
                 self._failed(self, event, error)
-        self.is_lagging = False
+        self.is_lagging = self.is_lagging and bool(self._waiting)
 
 
 class InlineStep:

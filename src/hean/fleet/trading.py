@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hean.backtest.run import BacktestSettings
 from hean.core.bridge import WAIT_S, Reader
+from hean.core.bus import EventBus
 from hean.core.event_streams import RedisEventStream
 from hean.core.inbox import Inbox
 from hean.core.journal import Journal
@@ -50,6 +51,8 @@ class Trading:
     ) -> None:  # fmt: skip
         self.reader = Reader(connect(), topics, process, inbox=Inbox(), now=time.monotonic_ns)
         self.session: PaperSession | None = None
+        self.on_resumed: Callable[[EventBus], None] | None = None
+        """Told the bus once the journal was played again, before anything new."""
         self.watermark_ns = 0
         """Up to when was played."""
         self.export: Export | None = None
@@ -77,6 +80,8 @@ class Trading:
             self._path, self._header(notice), begun=self._begun, played=self._played
         )
         self.session = session
+        if self.on_resumed is not None:
+            self.on_resumed(session.run.bus)
         self.reader.inbox.last.update(inputs.last)
         self.reader.done = dict(inputs.last)
         patience_ns = None if notice.is_recorded else PATIENCE_NS

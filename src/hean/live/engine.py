@@ -22,6 +22,7 @@ from hean.core.bus import EventBus
 from hean.core.clock import LiveClock
 from hean.core.driver import RimTask, run_live
 from hean.core.journal import Journal
+from hean.core.mailbox import Turns
 from hean.core.module import IdSequence
 from hean.core.types import Event, EventType
 from hean.errors import ParameterInvalid
@@ -179,8 +180,10 @@ class LiveEngine:
         time_s = asyncio.get_running_loop().time
         self._clock = LiveClock(parts.now, ticks=lambda: int(time_s() * S_NS))
         self.bus = EventBus(
+            settings.queue_max,
             clock=self._clock,
             mailboxes=True,
+            turns=Turns(settings.workers, settings.batch),
             on_failure=lambda *failed: self.mishaps.handler_failed(*failed),
             on_truth_failure=lambda *failed: self.mishaps.truth_failed(*failed),
         )

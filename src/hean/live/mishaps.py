@@ -55,7 +55,7 @@ class Mishaps:
     def stalled(self, seconds: float, at_work: Handling | None) -> None:
         """The loop stood still and turns again."""
         name = at_work.name if at_work else "something outside the handlers"
-        text = f"the event loop stood still for {seconds:.1f} s in {name}"
+        text = f"SLOW: the event loop stood still for {seconds:.1f} s in {name}"
         self._emit(Error(COMPONENT, text, self._now()))
         if seconds >= HALT_S:
             self._stop(text, ACTOR)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from hean.core.bus import MAX_QUEUE
 from hean.core.module import Module
 from hean.core.parameters import Value
 from hean.ml.serving import serving
@@ -23,7 +24,9 @@ class LiveSettings(msgspec.Struct, frozen=True):
     bars built from trades; *depth*: of Bybit's book; *dead_man_s*: after so long without us the
     venue cancels everything, protective stops too; *keeps_orders*: whether open orders stay at the
     end; *sets_leverage*: whether the venue is told the account's leverage; *kill_limits*: of the
-    automatic triggers; *model*: folder of a trained model, empty for none.
+    automatic triggers; *model*: folder of a trained model, empty for none. *queue_max*: events that
+    may wait; *workers*, *batch*: `async def` handlers at work at a time, and events of one in a
+    row.
     """
 
     venue: str
@@ -44,6 +47,9 @@ class LiveSettings(msgspec.Struct, frozen=True):
     kill_limits: KillLimits = KillLimits()
     model: str = ""
     model_timeout_ms: int = 100
+    queue_max: int = MAX_QUEUE
+    workers: int = 4
+    batch: int = 10
 
     def models(self) -> tuple[Module, ...]:
         """The modules of the model, none without one. *Raises*: `ModelRefused`."""

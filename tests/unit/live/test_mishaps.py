@@ -97,11 +97,14 @@ def test_a_part_that_keeps_the_truth_and_raises_stops_everything_new(broken: Bro
     assert broken.desk.engine.halt_level == "HALT_NEW"
 
 
+@pytest.mark.promise(155)
 def test_half_a_second_is_told_and_five_stop_whoever_stood_in_the_way(broken: Broken) -> None:
     event = Event(EventType.TICK, tick())
     strategy = Handling(broken.desk.strategy, "Hand.on_tick", event)
     broken.mishaps.stalled(0.6, strategy)
     assert broken.commands() == []
+    (error,) = broken.desk.of(EventType.ERROR)
+    assert error.error == "SLOW: the event loop stood still for 0.6 s in Hand.on_tick"
     assert not broken.mishaps.is_disabled
     broken.mishaps.stalled(5.5, strategy)
     (command,) = broken.commands()
