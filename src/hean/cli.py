@@ -24,6 +24,7 @@ COMMANDS = {
     "backtest": "backtest",
     "replay": "backtest",
     "demo": "demo",
+    "diagnose": "diagnose",
     "check-strategy": "check_strategy",
     "doctor": "doctor",
     "evaluate": "evaluate",
@@ -48,7 +49,15 @@ COMMANDS = {
 }
 """The file of each, without its `cli_`."""
 
-GROUPS = ("alerts", "data", "ml", "quant", "store", "token")  # commands with commands of their own
+GROUPS = (
+    "alerts",
+    "data",
+    "diagnose",
+    "ml",
+    "quant",
+    "store",
+    "token",
+)  # commands with commands of their own
 
 
 def asked(words: list[str]) -> Iterable[str]:
