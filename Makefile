@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # A table of contents: every target is one line around ./hean or a script. Plain `make` prints it.
-.PHONY: help demo test setup build check bench crash clean
+.PHONY: help demo dev test setup build check bench crash clean
 
 help:   ## print this table
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 demo:   ## trade a generated market on this machine, no key needed
 	@./hean demo
+dev:    ## API, page from its sources and monitoring, for work on them
+	@./hean setup && .venv/bin/python scripts/dev.py
 test:   ## run every test: Rust, Python, integration
 	@./hean test
 setup:  ## install packages and build the native core, nothing else
