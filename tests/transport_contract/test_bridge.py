@@ -124,6 +124,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
+@pytest.mark.promise(56)
 async def test_each_message_once_and_in_order_and_then_forgotten(rig: Rig) -> None:
     found: list[int] = []
     async with Sending(rig) as sending:
@@ -155,6 +156,7 @@ async def test_what_was_given_and_not_confirmed_is_given_to_the_next_life(rig: R
     assert second.inbox.holes == 0
 
 
+@pytest.mark.promise(56)
 @pytest.mark.parametrize("is_flushed", [False, True])
 async def test_a_broker_that_comes_and_goes_loses_and_doubles_nothing(
     rig: Rig, is_flushed: bool

@@ -27,6 +27,7 @@ def numbers(found: list[Arrived]) -> list[int]:
     return [each.message.seq for each in found]
 
 
+@pytest.mark.promise(56)
 @given(st.permutations(range(1, 9)), st.lists(st.integers(1, 8), max_size=12))
 def test_any_order_with_any_duplicates_is_told_once_and_in_order(
     order: list[int], again: list[int]

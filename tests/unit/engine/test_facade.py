@@ -20,6 +20,7 @@ S_NS = 1_000_000_000
 QTY = Decimal("0.01")
 
 
+@pytest.mark.promise(19)
 async def test_what_a_person_does_is_traded_and_repeated(tmp_path: Path) -> None:
     async with engine_desk(tmp_path) as desk:
         await desk.start()

@@ -14,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engine_desk import EngineDesk, engine_desk
 from hean.core.types import OrderType, Side
 from hean.engine.topics import KEPT_UPDATES, TOPICS, Topics
@@ -61,6 +63,7 @@ class Ear:
         return [row for frame in self.heard[topic] for row in frame["data"]]
 
 
+@pytest.mark.promise(54)
 async def test_facts_are_said_once_and_states_as_they_are(tmp_path: Path) -> None:
     async with engine_desk(tmp_path) as desk, heard_topics(desk) as topics:
         ear = Ear(topics)
@@ -83,8 +86,10 @@ async def test_facts_are_said_once_and_states_as_they_are(tmp_path: Path) -> Non
         await desk.stop()
 
 
+@pytest.mark.promise(54)
 async def test_whoever_was_away_goes_on_or_begins_anew(tmp_path: Path) -> None:
     async with engine_desk(tmp_path) as desk, heard_topics(desk) as topics:
+        assert {"system_status", "order_decisions", "ai_catalyst"} <= set(TOPICS)
         for topic in TOPICS:
             seq, frame = topics.snapshot(topic)
             assert json.loads(frame)["snapshot"] is True

@@ -64,6 +64,7 @@ def test_features_become_a_prediction_with_its_confidence():
     }
 
 
+@pytest.mark.promise(124)
 @pytest.mark.promise(192)
 @pytest.mark.parametrize(("age_ms", "is_told"), [(0, True), (100, True), (101, False)])
 def test_what_is_late_is_dropped_and_counted_never_told_later(age_ms, is_told):

@@ -52,6 +52,7 @@ def rows_of(module: RegimeModel) -> np.ndarray:
     return np.ascontiguousarray((table - known.parameters.mean) / known.parameters.deviation)
 
 
+@pytest.mark.promise(53)
 def test_calm_and_wild_are_told_apart_and_held() -> None:
     found = told_by(market(1, 800), RegimeModel(SETTINGS))
     assert min(found) > 300

@@ -30,6 +30,7 @@ async def built(request: pytest.FixtureRequest) -> Built:
     return Built(*request.param)
 
 
+@pytest.mark.promise(23)
 async def test_an_approved_order_is_on_the_socket_when_submit_returns(built):
     built.gateway.submit(approved())
     (frame,) = built.wire.frames

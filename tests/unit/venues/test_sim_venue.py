@@ -54,6 +54,7 @@ def run(
     return backtest, record
 
 
+@pytest.mark.promise(23)
 @pytest.mark.parametrize(("stop", "target"), [(0.998, 1.002), (0.9995, 1.0005), (0.99, 1.001)])
 def test_venue_ledger_engine_and_strategy_agree_and_a_flat_account_rests_nothing(
     tmp_path: Path, stop: float, target: float
