@@ -295,6 +295,7 @@ class _Life:
         system = session.run.system
         samples.put("hean_events_total", system.bus.seq)
         samples.put("hean_eventbus_queue_size", len(system.bus))
+        playing.quality.tell(samples)
         if self.trading is not None:
             samples.put("hean_equity", float(system.portfolio.ledger.equity))
         if system.relay is not None:

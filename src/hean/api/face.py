@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from hean.api.alerts import alerts_router
@@ -27,7 +28,7 @@ from hean.engine import EngineFacade
 from hean.engine.topics import Topics
 from hean.errors import ParameterInvalid
 from hean.jobs.runner import JobLimits, Jobs
-from hean.observe.metrics import render
+from hean.observe.metrics import measure_process, render
 
 
 class Face:
@@ -110,6 +111,7 @@ class Face:
         samples = self.facade.metrics()
         self.meter.tell(samples)
         samples.put("hean_ws_connections", len(self.streams))
+        measure_process(samples, time.process_time(), getrusage(RUSAGE_SELF).ru_maxrss)
         return render(samples)
 
     def health(self) -> Mapping[str, Any]:

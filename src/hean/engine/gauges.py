@@ -45,6 +45,7 @@ def samples_of(
     _account(samples, risk, system, watch)
     _orders(samples, risk, system, watch)
     _machine(samples, status, system, watch)
+    watch.quality.tell(samples)
     return samples
 
 

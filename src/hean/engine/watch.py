@@ -29,6 +29,7 @@ from hean.core.types import (
 from hean.engine.curve import EquityCurve
 from hean.engine.documents import Decision, Document, Fill, Opinion, Order, Told
 from hean.engine.port import SeenBus
+from hean.engine.quality import Quality
 from hean.engine.track import TrackRecord
 from hean.errors import OrderUnknown
 from hean.observe.metrics import Histogram, Labels
@@ -60,6 +61,7 @@ class Watch:
         """
         self.latency: dict[Labels, Histogram] = {ORDER_ACK: Histogram(), FEED: Histogram()}
         """Seconds by stage: from approval to the venue's word, from the venue to us."""
+        self.quality = Quality()
         self.last_tick_ns: dict[str, int] = {}
         self.opening_equity = equity
         """As of the last midnight UTC, or of the start."""
@@ -76,6 +78,7 @@ class Watch:
 
     def see(self, at_ns: int, facts: tuple[Payload, ...]) -> None:
         """The facts of one frame of the feed: how long they took to come."""
+        self.quality.see(facts)
         for fact in facts:
             if isinstance(fact, Tick):
                 self.last_tick_ns[fact.symbol] = at_ns
@@ -109,6 +112,7 @@ class Watch:
     # ------------------------------------------------------------ inside
 
     def _tap(self, event: Event) -> None:
+        self.quality.hear(event)
         keep = _KEEP.get(event.event_type)
         if keep is not None:
             keep(self, event)

@@ -6,14 +6,16 @@ tells strangers nothing about money and takes no words. A process that waits for
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from aiohttp import web
 
 from hean.core.bridge import Reader, Sender
 from hean.errors import EnvironmentFault
-from hean.observe.metrics import CONTENT_TYPE, Samples, render
+from hean.observe.metrics import CONTENT_TYPE, Samples, measure_process, render
 
 Document = dict[str, Any]
 
@@ -51,6 +53,7 @@ class Door:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         samples = Samples()
+        measure_process(samples, time.process_time(), getrusage(RUSAGE_SELF).ru_maxrss)
         self._measure(samples)
         return web.Response(body=render(samples), headers={"Content-Type": CONTENT_TYPE})
 

@@ -20,6 +20,7 @@ from hean.core.event_streams import RedisEventStream
 from hean.core.inbox import Inbox
 from hean.core.journal import Journal
 from hean.core.message import Message
+from hean.engine.quality import Quality
 from hean.errors import UnknownSymbol
 from hean.fleet.export import Export
 from hean.fleet.merger import PATIENCE_NS, Merger
@@ -57,6 +58,7 @@ class Trading:
         """Up to when was played."""
         self.export: Export | None = None
         self.merger: Merger | None = None
+        self.quality = Quality()
         self._models = [name for name in topics if name != feed]
         self._elsewhere = tuple(elsewhere)
         self._export_to = export_to
@@ -82,6 +84,8 @@ class Trading:
         self.session = session
         if self.on_resumed is not None:
             self.on_resumed(session.run.bus)
+        session.on_frame.append(lambda _at_ns, facts: self.quality.see(facts))
+        session.run.system.bus.tap(self.quality.hear)
         self.reader.inbox.last.update(inputs.last)
         self.reader.done = dict(inputs.last)
         patience_ns = None if notice.is_recorded else PATIENCE_NS

@@ -15,6 +15,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Labels = tuple[tuple[str, str], ...]
 BUCKETS = (5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
+BPS = (-10.0, -5.0, -1.0, 0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+
 
 @dataclass(frozen=True)
 class Alias:
@@ -65,6 +67,19 @@ TABLE = (
     Metric("hean_trades_total", "counter", "Executions by symbol and side",
            (Alias("trading_total_trades"),)),
     Metric("hean_latency_seconds", "histogram", "By stage: feed, order_ack"),
+    Metric("hean_slippage_bps", "histogram", "What a fill lost against the price at its approval"),
+    Metric("hean_fill_ratio", "gauge", "Orders filled whole, of those the venue took; NaN of none"),
+    Metric("hean_orders_placed_total", "counter", "Orders that the venue took"),
+    Metric("hean_orders_filled_total", "counter", "Orders that were filled whole"),
+    Metric("hean_spread_bps", "gauge", "Best ask above best bid, of the middle"),
+    Metric("hean_vol_forecast", "gauge", "Expected standard deviation of a day's log return"),
+    Metric("hean_hedge_ratio", "gauge", "Money of the second leg for one of the first, by pair"),
+    Metric("hean_spread_z", "gauge", "A pair's spread in the deviations that were expected"),
+    Metric("hean_changepoint_probability", "gauge", "Belief that a market has just changed"),
+    Metric("hean_killswitch_triggers_total", "counter", "Times the kill switch was asked for"),
+    Metric("hean_reconcile_discrepancies_total", "counter", "Differences from the venue's books"),
+    Metric("hean_process_cpu_seconds_total", "counter", "Time on a processor"),
+    Metric("hean_process_resident_memory_bytes", "gauge", "Largest memory so far"),
     Metric("hean_events_total", "counter", "Events delivered on the bus"),
     Metric("hean_eventbus_queue_size", "gauge", "Events that wait"),
     Metric("hean_eventbus_queue_capacity", "gauge", "Events that may wait"),
@@ -106,18 +121,19 @@ ORDER_LATENCY = Alias("trading_order_latency_ms", (("stage", "order_ack"),), 1e3
 
 
 class Histogram:
-    """Counts by bucket, and what was seen last. Seconds."""
+    """Counts by bucket, and what was seen last. *bounds*: upper ends, of seconds if not said."""
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
+    def __init__(self, bounds: tuple[float, ...] = BUCKETS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
         self.last = math.nan
 
-    def observe(self, seconds: float) -> None:
+    def observe(self, value: float) -> None:
         """One more."""
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.total += seconds
-        self.last = seconds
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+        self.last = value
 
 
 @dataclass
@@ -134,6 +150,12 @@ class Samples:
     def put_histograms(self, name: str, found: Mapping[Labels, Histogram]) -> None:
         """All of a metric."""
         self.histograms[name] = dict(found)
+
+
+def measure_process(samples: Samples, cpu_s: float, memory_kb: int) -> None:
+    """What the process itself takes: seconds on a processor, largest memory in KiB."""
+    samples.put("hean_process_cpu_seconds_total", cpu_s)
+    samples.put("hean_process_resident_memory_bytes", memory_kb * 1024)
 
 
 def render(samples: Samples) -> bytes:
@@ -166,7 +188,7 @@ def _histogram_lines(metric: Metric, found: Mapping[Labels, Histogram]) -> Itera
         yield from _head(name, "histogram", metric.help)
         for labels, histogram in found.items():
             seen = 0
-            for bound, count in zip((*BUCKETS, math.inf), histogram.counts, strict=True):
+            for bound, count in zip((*histogram.bounds, math.inf), histogram.counts, strict=True):
                 seen += count
                 le = (*labels, ("le", _number(bound)))
                 yield f"{name}_bucket{_labels(le)} {seen}"
