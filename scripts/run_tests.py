@@ -44,6 +44,8 @@ PROGRAMS = (
     Program("redis-server", "redis-server", "the tests of processes that Redis joins"),
     Program("pg_ctlcluster", "postgresql", "the tests of tables on PostgreSQL"),
     Program("java", "openjdk-17-jre-headless", "the tests of processes that Kafka joins"),
+    Program("promtool", "prometheus", "the tests of alert rules and dashboards"),
+    Program("amtool", "prometheus-alertmanager", "the tests of alerts that reach somebody"),
     Program("mvn", "maven", "fetching Kafka's broker"),
 )
 
