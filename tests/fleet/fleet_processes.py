@@ -84,11 +84,12 @@ def inputs(journal: Path) -> int:
 
 class Fleet:
     """The processes of a table on a recorded session: feed and trading, and others if *words* are
-    given for them. *environment*: where the broker is. *common*: words that all are told.
+    given for them; without a *tape* the feed is live. *environment*: where the broker is.
+    *common*: words that all are told.
     """
 
     def __init__(
-        self, folder: Path, table: Path, environment: Mapping[str, str], tape: Path,
+        self, folder: Path, table: Path, environment: Mapping[str, str], tape: Path | None,
         *, speed: float = 0.0, strategy: str = STRATEGY, others: Sequence[str] = (),
         common: Sequence[str] = ("--symbols", "BTCUSDT"),
     ) -> None:  # fmt: skip
@@ -98,7 +99,7 @@ class Fleet:
         self._common = common
         self._words = {
             **{name: ["--data-dir", str(folder / "data")] for name in others},
-            "ingestion": ["--play", str(tape), "--speed", str(speed)],
+            "ingestion": ["--play", str(tape), "--speed", str(speed)] if tape else [],
             "execution": ["--strategy", strategy, "--data-dir", str(folder / "data"),
                           "--json", str(folder / "result.json")],
         }  # fmt: skip
@@ -128,8 +129,9 @@ class Fleet:
         process.join()
 
     def told(self, name: str) -> str:
-        """What a process said."""
-        return (self.folder / f"{name}.txt").read_text()
+        """What a process said; nothing before it is there."""
+        path = self.folder / f"{name}.txt"
+        return path.read_text() if path.exists() else ""
 
     def result(self) -> dict[str, Any]:
         """The summary, once both have ended well."""

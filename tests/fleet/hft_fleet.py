@@ -70,18 +70,22 @@ def recorded_market(folder: Path) -> Path:
     return tape
 
 
+def hft_table(folder: Path, transport: str) -> Path:
+    """The table for any strategy; on another transport if it is said."""
+    words = TABLE.read_text().replace('"pairs"', '"strategies"')
+    table = folder / "hft.toml"
+    table.write_text(words.replace('"kafka"', f'"{transport}"'))
+    return table
+
+
 def fleet_of(
     folder: Path, transport: str, environment: Mapping[str, str], tape: Path, speed: float
 ) -> Fleet:
-    """The processes, none started; on another transport if it is said."""
-    words = (
-        TABLE.read_text().replace('"pairs"', '"strategies"').replace('"kafka"', f'"{transport}"')
-    )
-    table = folder / "hft.toml"
-    table.write_text(words)
+    """The processes on a recorded market, none started."""
     return Fleet(
-        folder, table, environment, tape, speed=speed, strategy=SWING, others=MODELS, common=WORDS
-    )
+        folder, hft_table(folder, transport), environment, tape, speed=speed, strategy=SWING,
+        others=MODELS, common=WORDS,
+    )  # fmt: skip
 
 
 def address_of(fleet: Fleet, name: str) -> str:
