@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from hean.core.types import Event, EventType, Payload, Tick
+from hean.core.types import Book, Event, EventType, Payload, Tick
 from hean.observe.metrics import BPS, Histogram, Labels, Samples
 
 KEPT_ORDERS = 10_000
@@ -38,9 +38,11 @@ class Quality:
             if isinstance(fact, Tick):
                 self._price[fact.symbol] = fact.price
                 if fact.bid and fact.ask:
-                    middle = (fact.bid + fact.ask) / 2
-                    spread = (fact.ask - fact.bid) / middle * BPS_OF_ONE
-                    self._keep("hean_spread_bps", spread, symbol=fact.symbol)
+                    self._touch(fact.symbol, fact.bid, fact.ask)
+            elif isinstance(fact, Book) and fact.is_snapshot and fact.bids and fact.asks:
+                bid, ask = fact.bids[0][0], fact.asks[0][0]
+                self._price.setdefault(fact.symbol, (bid + ask) / 2)  # until the first trade
+                self._touch(fact.symbol, bid, ask)
 
     def hear(self, event: Event) -> None:
         """Keep what is of interest."""
@@ -58,6 +60,10 @@ class Quality:
         filled = self._counts["hean_orders_filled_total"]
         samples.put("hean_fill_ratio", filled / placed if placed else math.nan)
         samples.put_histograms("hean_slippage_bps", self._slippage)
+
+    def _touch(self, symbol: str, bid: float, ask: float) -> None:
+        spread = (ask - bid) / ((bid + ask) / 2) * BPS_OF_ONE
+        self._keep("hean_spread_bps", spread, symbol=symbol)
 
     def _approved(self, order: Any) -> None:
         price = self._price.get(order.symbol)
