@@ -53,6 +53,8 @@ TRADING = (
     one("Sharpe ratio", "none", "hean_sharpe_ratio"),
     one("Executions a minute", "none", "sum by (symbol) (rate(hean_trades_total[5m])) * 60",
         "{{symbol}}"),
+    one("Volume a minute", "currencyUSD",
+        "sum by (symbol) (rate(hean_traded_value_total[5m])) * 60", "{{symbol}}"),
     one("Open positions", "none", "sum by (symbol) (hean_positions_open)", "{{symbol}}"),
     one("Exposure of what is allowed", "percentunit", "hean_exposure_used_ratio"),
 )  # fmt: skip

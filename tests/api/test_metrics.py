@@ -148,6 +148,8 @@ async def test_a_trading_engine_tells_every_promised_name(tmp_path: Path) -> Non
     slipped = found["hean_slippage_bps_count"]
     assert slipped == [('{symbol="BTCUSDT"}', 1.0)]
     assert found["hean_fill_ratio"] == [("", 1.0)]
+    ((symbol, value),) = found["hean_traded_value_total"]
+    assert (symbol, 500 < value < 800) == ('{symbol="BTCUSDT"}', True)  # of a coin at some 60,000
     assert all(0 < value < 100 for _, value in found["hean_spread_bps"])
     assert found["hean_engine_status"] == [("", 1.0)]
     assert abs(found["hean_equity"][0][1] - float(summary["equity"])) < 10

@@ -96,6 +96,17 @@ def test_each_alert_has_a_page_and_says_so() -> None:
         assert rule["labels"]["severity"] in ("critical", "warning", "info", "none")
 
 
+@pytest.mark.promise(216)
+def test_what_people_expect_to_see_has_its_panel() -> None:
+    panels = [panel for path in DASHBOARDS for panel in json.loads(path.read_text())["panels"]]
+    titles = {panel["title"] for panel in panels}
+    assert titles >= {
+        "Profit", "Volume a minute", "Round trips won", "Sharpe ratio", "Drawdown", "Components",
+        "Open breakers", "Event queue", "Processor", "Orders filled whole",
+        "Slippage (basis points)", "Order to acknowledgement", "API errors",
+    }  # fmt: skip
+
+
 @pytest.mark.promise(214)
 def test_dashboards_are_what_their_tables_say() -> None:
     script = ROOT / "scripts" / "write_dashboards.py"

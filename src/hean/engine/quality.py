@@ -26,6 +26,7 @@ class Quality:
         self._price: dict[str, float] = {}
         self._decided: OrderedDict[str, float] = OrderedDict()
         self._slippage: dict[Labels, Histogram] = {}
+        self._value: dict[Labels, float] = {}
         self._newest: dict[str, dict[Labels, float]] = {}
         self._counts = dict.fromkeys(
             ("hean_orders_placed_total", "hean_orders_filled_total",
@@ -56,6 +57,7 @@ class Quality:
             samples.values[name] = dict(values)
         for name, count in self._counts.items():
             samples.put(name, count)
+        samples.values["hean_traded_value_total"] = dict(self._value)
         placed = self._counts["hean_orders_placed_total"]
         filled = self._counts["hean_orders_filled_total"]
         samples.put("hean_fill_ratio", filled / placed if placed else math.nan)
@@ -77,12 +79,14 @@ class Quality:
 
     def _filled(self, fill: Any) -> None:
         is_whole = not fill.remaining_qty
+        value = float(fill.fill_price * fill.filled_qty)
+        labels = (("symbol", fill.symbol),)
+        self._value[labels] = self._value.get(labels, 0.0) + value
         self._counts["hean_orders_filled_total"] += is_whole
         price = self._decided.get(fill.order_id)
         if price and fill.side is not None:
             sign = 1 if fill.side == "BUY" else -1
             lost = (float(fill.fill_price) - price) / price * BPS_OF_ONE * sign
-            labels = (("symbol", fill.symbol),)
             self._slippage.setdefault(labels, Histogram(BPS)).observe(lost)
         if is_whole:
             self._decided.pop(fill.order_id, None)

@@ -66,6 +66,7 @@ TABLE = (
     Metric("hean_orders_unknown", "gauge", "Orders whose outcome nobody knows"),
     Metric("hean_trades_total", "counter", "Executions by symbol and side",
            (Alias("trading_total_trades"),)),
+    Metric("hean_traded_value_total", "counter", "Price times quantity of all fills, by symbol"),
     Metric("hean_latency_seconds", "histogram", "By stage: feed, order_ack"),
     Metric("hean_slippage_bps", "histogram", "What a fill lost against the price at its approval"),
     Metric("hean_fill_ratio", "gauge", "Orders filled whole, of those the venue took; NaN of none"),
