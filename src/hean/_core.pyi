@@ -1641,3 +1641,57 @@ class FeatureKernel:
     def n_seen(self) -> int: ...
     def snapshot(self) -> bytes: ...
     def restore(self, snapshot: bytes) -> None: ...
+
+# --- symbiont.rs
+
+GENOME_WORDS: list[str]
+
+_GenomeWords: TypeAlias = list[tuple[str, float]] | None
+_GenomeRow: TypeAlias = tuple[_GenomeWords, _GenomeWords, _GenomeWords, float, int, float]
+
+class SymbiontGround:
+    """A market and the terms on which genomes are judged on it. A symbol: instrument, fees (maker,
+    taker), leverage, length of a bar [ns], open times, the five columns (frozen arrays), times and
+    rates of funding. A genome: postfix words of long, short and exit, stop, hold, size.
+    """
+
+    def __init__(
+        self,
+        symbols: list[tuple[Any, ...]],
+        *,
+        cash: str,
+        latency_ns: tuple[int, int],
+        slippage: tuple[float, float],
+        sizing: tuple[str, _Sizing],
+        sample_step_ns: int,
+        start_ns: int,
+    ) -> None: ...
+    def judge(
+        self, genomes: list[_GenomeRow], *, threads: int = 1, keeps_deals: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """For each: orders, rejected, samples of equity, equity, fees, funding received, largest
+        drawdown [fraction], when it was ruined [ns] or None, columns of round trips (symbol,
+        decided, over, direction, result, value), deals (known [ns], symbol, is buy, price, qty, is
+        stop). The GIL is released; threads change nothing but the time.
+        """
+
+    def column(self, symbol: int, words: list[tuple[str, float]]) -> npt.NDArray[np.float64]:
+        """A number at each row of a symbol, nan where undefined."""
+
+class GenomeWatch:
+    """A genome on so many symbols beside a running market: the judge's evaluator, bar by bar."""
+
+    def __init__(self, genome: _GenomeRow, symbols: int) -> None: ...
+    def bar(
+        self,
+        symbol: int,
+        end_ns: int,
+        open: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: float,
+    ) -> tuple[bool, bool, bool, float]:
+        """Opens long, opens short, closes, average true range of 14 bars."""
+
+    def funding(self, symbol: int, rate: float) -> None: ...

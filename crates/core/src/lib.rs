@@ -26,6 +26,7 @@ pub mod program;
 pub mod rng;
 pub mod sim;
 pub mod sizing;
+pub mod symbiont;
 pub mod trees;
 pub mod wire;
 

@@ -35,6 +35,7 @@ mod sign;
 mod sim;
 mod sim_payload;
 mod sim_terms;
+mod symbiont;
 mod trees;
 mod wire;
 mod wire_account;
@@ -63,6 +64,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     exchange::register(module)?;
     hmc::register(module)?;
     rng::register(module)?;
+    symbiont::register(module)?;
     trees::register(module)?;
     Ok(())
 }

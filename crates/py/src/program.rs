@@ -25,11 +25,11 @@ type Any<'py> = Bound<'py, PyAny>;
 /// `(ts_ns, order_id, symbol, is_buy, price, qty, fee, is_maker, is_own, reference)`
 type FillRow<'py> = (i64, String, String, bool, Any<'py>, Any<'py>, Any<'py>, bool, bool, f64);
 /// `(sharpe, volatility, years, strategies)`
-type RecordNumbers = (f64, f64, f64, f64);
+pub type RecordNumbers = (f64, f64, f64, f64);
 /// `(record, share_max, exploration)`
-type KellyNumbers = (Option<RecordNumbers>, f64, f64);
+pub type KellyNumbers = (Option<RecordNumbers>, f64, f64);
 /// `(fraction, risk_fraction, stop_deviations, max_leverage, kelly)`
-type SizingNumbers = (f64, f64, f64, f64, KellyNumbers);
+pub type SizingNumbers = (f64, f64, f64, f64, KellyNumbers);
 
 fn wrong(what: &str, name: &str, known: &str) -> PyErr {
     let why = format!("{what} {name:?}: expected {known}");
@@ -63,7 +63,7 @@ pub fn wake(kind: &str, number: i64) -> PyResult<Wake> {
     }
 }
 
-fn sizing_of(method: &str, numbers: SizingNumbers) -> PyResult<Sizing> {
+pub fn sizing_of(method: &str, numbers: SizingNumbers) -> PyResult<Sizing> {
     let method = match method {
         "fixed_fraction" => Method::FixedFraction,
         "volatility_target" => Method::VolatilityTarget,

@@ -5,8 +5,9 @@
 
 use crate::book::{Book, Quote};
 use crate::instrument::Instrument;
-use crate::number::{Lots, Rounding, Side, Ticks};
+use crate::number::{Lots, Side, Ticks};
 use crate::order::{OrderType, TimeInForce};
+use crate::sim::crossing::{slipped, Slippage};
 use crate::sim::queue::{QueueModel, QueuePlace};
 
 const MINUTE_NS: i64 = 60_000_000_000;
@@ -22,16 +23,6 @@ pub enum Detail {
     Touch,
     /// Order book.
     Ladder,
-}
-
-/// Cost of crossing where no book says it (bars, trades).
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Slippage {
-    /// Half the spread as a fraction of price.
-    pub half_spread: f64,
-    /// Impact: `coefficient * range * sqrt(quantity / volume)` of the last finished bar, where
-    /// `range` is (high - low) / close.
-    pub impact: f64,
 }
 
 /// An order as the venue holds it.
@@ -208,20 +199,10 @@ impl Market {
         tape.volume += quantity;
     }
 
-    /// Price of crossing `lots` where no book says it: last price worsened by half the spread and
-    /// impact, rounded against the taker; never below one tick.
+    /// Price of crossing `lots` where no book says it; see [`slipped`].
     fn slipped(&self, side: Side, lots: Lots, model: &FillModel) -> Option<Ticks> {
-        let last = self.last?;
-        let Slippage { half_spread, impact } = model.slippage;
-        if half_spread == 0.0 && impact == 0.0 {
-            return Some(last);
-        }
-        let share = if self.bar_volume > 0.0 { lots.0 as f64 / self.bar_volume } else { 0.0 };
-        let worse = half_spread + impact * self.bar_range * share.sqrt();
-        let price = self.instrument.price_f64(last) * (1.0 + worse * side.sign() as f64);
-        let rounding = if side == Side::Buy { Rounding::Up } else { Rounding::Down };
-        let price = self.instrument.quantise_price(price, rounding).ok()?;
-        Some(price.max(Ticks(1)))
+        let bar = [self.bar_range, self.bar_volume];
+        slipped(&self.instrument, self.last?, (side, lots), bar, model.slippage)
     }
 
     /// Take liquidity up to `limit`; pushes executions and returns the lots that found none.

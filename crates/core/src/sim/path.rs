@@ -36,9 +36,15 @@ impl BarPath {
             instrument.ticks_from_f64(low)?,
             instrument.ticks_from_f64(close)?,
         ];
+        Ok(Self::of_ticks(open, high, low, close))
+    }
+
+    /// The path of one bar of exact prices.
+    #[must_use]
+    pub fn of_ticks(open: Ticks, high: Ticks, low: Ticks, close: Ticks) -> Self {
         let high_first = high.0 - open.0 <= open.0 - low.0;
         let (first, second) = if high_first { (high, low) } else { (low, high) };
-        Ok(Self { prices: [open, first, second, close] })
+        Self { prices: [open, first, second, close] }
     }
 
     /// When waypoint `stage` is reached in a bar that opens at `open_ns`.

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//! State of the windowed operations of a bank, run over a block at a time. The arithmetic is that
+//! of the project's indicators. What is not finite is not taken: the state stays and the answer is
+//! NaN.
+
+use super::bank::Rows;
+use super::gene::Kind;
+use crate::error::Result;
+use crate::indicator::{
+    Atr, Ema, RollingMax, RollingMin, RollingStd, RollingSum, Rsi, Sma, ZScore,
+};
+
+/// The last n values.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    values: Vec<f64>,
+    next: usize,
+}
+
+impl Past {
+    fn new(window: usize) -> Self {
+        Self { values: vec![f64::NAN; window], next: 0 }
+    }
+
+    /// Take a value; the one so many before it, NaN while there is none.
+    #[inline(always)]
+    fn push(&mut self, value: f64) -> f64 {
+        let before = std::mem::replace(&mut self.values[self.next], value);
+        self.next += 1;
+        if self.next == self.values.len() {
+            self.next = 0;
+        }
+        before
+    }
+}
+
+/// State of one indicator.
+#[derive(Debug, Clone)]
+pub(super) enum Window {
+    Sma(Sma),
+    Ema(Ema),
+    Rsi(Rsi),
+    Std(RollingStd),
+    ZScore(ZScore),
+    Lowest(RollingMin),
+    Highest(RollingMax),
+    Change(Past),
+    Lag(Past),
+    Atr(Atr),
+    Flow(RollingSum, RollingSum),
+}
+
+impl Window {
+    pub(super) fn new(kind: Kind, window: usize) -> Result<Self> {
+        Ok(match kind {
+            Kind::Sma => Self::Sma(Sma::new(window)?),
+            Kind::Ema => Self::Ema(Ema::new(window)?),
+            Kind::Rsi => Self::Rsi(Rsi::new(window)?),
+            Kind::Std => Self::Std(RollingStd::new(window, 0)?),
+            Kind::ZScore => Self::ZScore(ZScore::new(window)?),
+            Kind::Lowest => Self::Lowest(RollingMin::new(window)?),
+            Kind::Highest => Self::Highest(RollingMax::new(window)?),
+            Kind::Change => Self::Change(Past::new(window)),
+            Kind::Lag => Self::Lag(Past::new(window)),
+            Kind::Atr => Self::Atr(Atr::new(window)?),
+            Kind::Flow => Self::Flow(RollingSum::new(window), RollingSum::new(window)),
+        })
+    }
+
+    /// Take a block of rows, or of an operand's values.
+    pub(super) fn run(&mut self, rows: &Rows<'_>, of: &[f64], out: &mut [f64]) {
+        match self {
+            Self::Sma(it) => each(of, out, |value| it.push(value)),
+            Self::Ema(it) => each(of, out, |value| it.push(value)),
+            Self::Rsi(it) => each(of, out, |value| it.push(value)),
+            Self::Std(it) => each(of, out, |value| it.push(value)),
+            Self::ZScore(it) => each(of, out, |value| it.push(value)),
+            Self::Lowest(it) => each(of, out, |value| it.push(value)),
+            Self::Highest(it) => each(of, out, |value| it.push(value)),
+            Self::Change(it) => each(of, out, |value| Some(value / it.push(value) - 1.0)),
+            Self::Lag(it) => each(of, out, |value| Some(it.push(value))),
+            Self::Atr(it) => {
+                for (at, out) in out.iter_mut().enumerate() {
+                    let found = it.push(rows.high[at], rows.low[at], rows.close[at]);
+                    *out = found.unwrap_or(f64::NAN);
+                }
+            }
+            Self::Flow(signed, whole) => {
+                for (at, out) in out.iter_mut().enumerate() {
+                    let (high, low, close) = (rows.high[at], rows.low[at], rows.close[at]);
+                    let range = high - low;
+                    let place =
+                        if range > 0.0 { (close - low - (high - close)) / range } else { 0.0 };
+                    let volume = rows.volume[at];
+                    let (signed, whole) = (signed.push(place * volume), whole.push(volume));
+                    *out = match (signed, whole) {
+                        (Some(signed), Some(whole)) if whole > 0.0 => signed / whole,
+                        _ => f64::NAN,
+                    };
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn each(of: &[f64], out: &mut [f64], mut push: impl FnMut(f64) -> Option<f64>) {
+    for (out, &value) in out.iter_mut().zip(of) {
+        *out = if value.is_finite() { push(value).unwrap_or(f64::NAN) } else { f64::NAN };
+    }
+}
