@@ -262,7 +262,7 @@ def kernel_imports(source: Source) -> Iterator[Finding]:
     allowed = THIRD_PARTY[source.package] | THIRD_PARTY_EXTRA.get(source.inside, set())
     below = {"core", "errors", "_core", source.package}
     if source.package in MODULES:
-        below |= {"filters", "indicators", "program", "quant"}
+        below |= {"filters", "genome", "indicators", "program", "quant"}
     impure = IMPURE - ALLOWED_IMPURE.get(source.inside, set())
     for line, name in imported(source.tree):
         parts = name.split(".")

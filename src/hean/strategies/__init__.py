@@ -13,12 +13,13 @@ from hean.errors import InputError, ParameterInvalid
 from hean.strategies.base import Strategy
 from hean.strategies.basis import BasisArbitrage
 from hean.strategies.funding import FundingHarvester
+from hean.strategies.genome import GenomeTrader
 from hean.strategies.impulse import ImpulseEngine
 from hean.strategies.pairs import PairsTrader
 
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
-    for strategy in (ImpulseEngine, FundingHarvester, BasisArbitrage, PairsTrader)
+    for strategy in (ImpulseEngine, FundingHarvester, BasisArbitrage, PairsTrader, GenomeTrader)
 }
 """Name → class."""
 
