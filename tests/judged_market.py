@@ -56,3 +56,41 @@ def market(
 def settings(genome: str, symbols: tuple[str, ...] = SYMBOLS, **more: object) -> BacktestSettings:
     """A backtest of a genome."""
     return BacktestSettings("genome", symbols, {"genome": genome}, **more)  # type: ignore[arg-type]
+
+
+def write_planted(
+    folder: Path, seed: int, *, days: int = 75, pull: float = 0.4, is_shuffled: bool = False
+) -> Path:
+    """Five-minute bars of BTCUSDT: calm and wild days in turn, and in the wild ones each return is
+    followed by a share *pull* of its opposite. Shuffled, the same returns stand in any order.
+    """
+    draw = np.random.default_rng([seed, days])
+    bars = days * 288
+    is_wild = np.repeat(draw.random(days) < 0.5, 288)
+    sigma = np.where(is_wild, 0.0022, 0.0007)
+    noise = draw.normal(0, 1, bars) * sigma
+    returns = np.zeros(bars)
+    for at in range(1, bars):
+        returns[at] = noise[at] - (pull * returns[at - 1] if is_wild[at] else 0.0)
+    if is_shuffled:
+        places = draw.permutation(bars)
+        returns, sigma = returns[places], sigma[places]
+    close = np.rint(300_000 * np.exp(np.cumsum(returns - sigma**2 / 2))).astype(np.int64)
+    open_ = np.concatenate([[300_000], close[:-1]])
+    # Extremes of a Brownian path between open and close: with shorter ones a stop would be a gift,
+    # for it would close at its price what the bar then carries on beyond it.
+    step = np.log(close / open_)
+    reach = np.sqrt(step**2 - 2 * sigma**2 * np.log(draw.random((2, bars))))
+    high = np.rint(open_ * np.exp((step + reach[0]) / 2)).astype(np.int64)
+    low = np.rint(open_ * np.exp((step - reach[1]) / 2)).astype(np.int64)
+    high, low = (
+        np.maximum(high, np.maximum(open_, close)),
+        np.minimum(low, np.minimum(open_, close)),
+    )
+    prices = {"open": open_, "high": high, "low": low, "close": close}
+    table = {"ts": START_MS + 300_000 * np.arange(bars)}
+    table |= {name: values / 10 for name, values in prices.items()}
+    volume = np.rint(np.exp(draw.normal(3, 0.8, bars)) * 1000) / 1000
+    path = folder / "binance_perp_BTCUSDT_5m_made.parquet"
+    pl.DataFrame(table | {"volume": volume}).write_parquet(path)
+    return path

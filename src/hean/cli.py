@@ -28,6 +28,7 @@ COMMANDS = {
     "check-strategy": "check_strategy",
     "doctor": "doctor",
     "evaluate": "evaluate",
+    "evolve": "evolve",
     "kill": "kill",
     "confirm": "kill",
     "live": "live",
