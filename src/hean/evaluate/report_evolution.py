@@ -24,6 +24,7 @@ from hean.symbiont.select import violation
 
 UNKNOWN = "\u2013"
 ANCESTORS_MAX = 40
+SHOWN_FROM = 0.25  # of candidates by robustness; the worst would press the rest to one line
 YEAR = DAYS_PER_YEAR**0.5
 
 
@@ -146,6 +147,8 @@ def _front(found: Evolved) -> str:
     ]
     if len(scores) < 2:
         return ""
+    lowest = float(np.quantile([score.robust for score in scores], SHOWN_FROM))
+    scores = [score for score in scores if score.robust >= lowest]
     drawdown = np.array([score.drawdown for score in scores])
     robust = np.array([score.robust for score in scores]) * YEAR
     turnover = np.log10(np.maximum([score.turnover for score in scores], 1e-3))
@@ -158,7 +161,8 @@ def _front(found: Evolved) -> str:
     )
     words = (
         "Each point a genome that traded enough without ruin, where it was bred. Robust: the "
-        "middle of the folds less one error, and of the weaker symbol."
+        "middle of the folds less one error, and of the weaker symbol. The weakest quarter is "
+        "left out."
     )
     pair = f'<div class="pair">{one}{other}</div>'
     return section("front", "What was traded off", pair, note(words))
