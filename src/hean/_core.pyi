@@ -1652,7 +1652,8 @@ _GenomeRow: TypeAlias = tuple[_GenomeWords, _GenomeWords, _GenomeWords, float, i
 class SymbiontGround:
     """A market and the terms on which genomes are judged on it. A symbol: instrument, fees (maker,
     taker), leverage, length of a bar [ns], open times, the five columns (frozen arrays), times and
-    rates of funding. A genome: postfix words of long, short and exit, stop, hold, size.
+    rates of funding, extra columns. A genome: postfix words of long, short and exit, stop,
+    hold, size.
     """
 
     def __init__(
@@ -1681,7 +1682,7 @@ class SymbiontGround:
 class GenomeWatch:
     """A genome on so many symbols beside a running market: the judge's evaluator, bar by bar."""
 
-    def __init__(self, genome: _GenomeRow, symbols: int) -> None: ...
+    def __init__(self, genome: _GenomeRow, symbols: int, extras: int = 0) -> None: ...
     def bar(
         self,
         symbol: int,
@@ -1691,6 +1692,7 @@ class GenomeWatch:
         low: float,
         close: float,
         volume: float,
+        extras: list[float] = ...,
     ) -> tuple[bool, bool, bool, float]:
         """Opens long, opens short, closes, average true range of 14 bars."""
 

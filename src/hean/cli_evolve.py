@@ -43,13 +43,15 @@ from hean.evaluate.evolving import Plan
 from hean.evaluate.report_evolution import render
 from hean.feeds.history import History
 from hean.feeds.recording import load_market
+from hean.genome.features import load_all
 from hean.symbiont.evolution import Generation
 
 BREEDING = "What to breed"
 EPILOG = (
     "Example: hean evolve --symbol BTCUSDT --data candles.parquet --generations 20 --out "
     "champions.json --report evolution.html. Exit codes: 0 a champion is promoted; 1 none is; "
-    "2 bad options or data; 130 interrupted, and FILE.checkpoint of --out lets it go on."
+    "2 bad options or data; 4 a feature looks ahead; 130 interrupted, and "
+    "FILE.checkpoint of --out lets it go on."
 )
 
 
@@ -110,6 +112,17 @@ TripsOption = Annotated[
 ]
 
 
+FeatureOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--feature",
+        metavar="FILE:NAME",
+        help="path.py:function, from columns of bars to a column; proven not to look ahead.",
+        rich_help_panel=BREEDING,
+    ),
+]
+
+
 def mount(app: typer.Typer) -> None:
     """Add the command of this file."""
     app.command("evolve", epilog=EPILOG)(evolve_genomes)
@@ -130,6 +143,7 @@ def evolve_genomes(
     embargo: EmbargoOption = 2,
     holdout: HoldoutOption = 0.2,
     min_trades: TripsOption = 100,
+    feature: FeatureOption = None,
     play: PlayOptions,
     seed: options.SeedOption = 0,
     workers: WorkersOption = 1,
@@ -147,7 +161,7 @@ def evolve_genomes(
     base = BacktestSettings("genome", symbols, {}, account, play.exchange(account), seed)
     plan = Plan(
         base, data_dir.expanduser(), population, generations, workers, folds, embargo, holdout,
-        min_trades,
+        min_trades, load_all(feature or ()),
     )  # fmt: skip
     _check_targets(json_to, out, report, force=force)
     files = values.files_of(data) if data else values.catalog_files(data_dir, symbols)

@@ -167,6 +167,12 @@ class ReduceOnlyViolated(RiskRefusal):
     code = 2106
 
 
+class LookAhead(RiskRefusal):
+    """A feature knows the future. Reaction: refuse the run before anything is learned from it."""
+
+    code = 2107
+
+
 class OrderError(HeanError):
     """A request or fact that does not fit the order. Reaction: state unchanged, counted."""
 

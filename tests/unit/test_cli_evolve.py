@@ -77,3 +77,15 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, more: tuple[str, ...], word
     result = run(tmp_path, "--generations", "1", *more)
     assert result.exit_code == ExitCode.INPUT, result.output
     assert words in result.output
+
+
+def test_a_feature_that_looks_ahead_is_refused_by_its_exit_code(tmp_path: Path) -> None:
+    write_planted(tmp_path, 1, days=75)
+    leaky = tmp_path / "leaky.py"
+    code = "import numpy as np\ndef ahead(bars):\n    return np.roll(bars['close'], -1)\n"
+    leaky.write_text(code)
+    result = run(tmp_path, "--generations", "1", "--feature", f"{leaky}:ahead")
+    assert result.exit_code == ExitCode.REFUSED, result.output
+    assert "feature ahead looks ahead: at bar" in result.output
+    result = run(tmp_path, "--generations", "1", "--feature", f"{leaky}:close")
+    assert result.exit_code == ExitCode.INPUT and "taken by the grammar" in result.output

@@ -105,7 +105,7 @@ fn what_makes_no_sense_is_refused_with_its_place() {
         ("close mean:3", "unknown; known: open"),
         ("close close", "leave 2 values"),
         ("<", "nothing stands before it"),
-        ("close of:1.5", "symbol 1.5"),
+        ("close of:1.5", "place 1.5"),
     ] {
         let error = tree(&words(text)).unwrap_err();
         assert_eq!(error.code, Code::ParameterInvalid);

@@ -47,7 +47,8 @@ type VerdictRow<'py> = (
     TripColumns<'py>,
     Vec<DealRow<'py>>,
 );
-/// `(instrument, (maker, taker), leverage, timeframe_ns, ts, bars, funding times, funding rates)`
+/// `(instrument, (maker, taker), leverage, timeframe_ns, ts, bars, funding times, rates, extra
+/// columns)`
 type SymbolRow<'py> = (
     PyRef<'py, PyInstrument>,
     (String, String),
@@ -57,6 +58,7 @@ type SymbolRow<'py> = (
     [Floats<'py>; 5],
     Vec<i64>,
     Vec<f64>,
+    Vec<Floats<'py>>,
 );
 
 fn tried<T>(result: hean_core::Result<T>) -> PyResult<T> {
@@ -109,10 +111,9 @@ impl PyGround {
         };
         let mut keep = Keep::default();
         let mut recorded = Vec::with_capacity(symbols.len());
-        for (instrument, (maker, taker), leverage, timeframe_ns, ts, bars, times, rates) in symbols
-        {
+        for (instrument, fees, leverage, timeframe_ns, ts, bars, times, rates, extras) in symbols {
             let rate = |text: &str| tried(Rate::parse(text));
-            let (maker, taker) = (rate(&maker)?, rate(&taker)?);
+            let (maker, taker) = (rate(&fees.0)?, rate(&fees.1)?);
             let [open, high, low, close, volume] = &bars;
             recorded.push(Recorded {
                 instrument: instrument.inner.clone(),
@@ -128,6 +129,7 @@ impl PyGround {
                     keep.column(volume)?,
                 ],
                 funding: (times, rates),
+                extras: extras.iter().map(|it| keep.column(it)).collect::<PyResult<_>>()?,
             });
         }
         Ok(Self { ground: tried(Ground::new(recorded, terms))?, _keep: keep })
@@ -238,11 +240,13 @@ struct PyGenomeWatch {
 #[pymethods]
 impl PyGenomeWatch {
     #[new]
-    fn new(genome: GenomeRow, symbols: usize) -> PyResult<Self> {
-        Ok(Self { live: tried(Live::new(&genome_of(&genome)?, symbols))? })
+    #[pyo3(signature = (genome, symbols, extras = 0))]
+    fn new(genome: GenomeRow, symbols: usize, extras: usize) -> PyResult<Self> {
+        Ok(Self { live: tried(Live::new(&genome_of(&genome)?, symbols, extras))? })
     }
 
     /// A bar is over; whether it opens long, opens short, closes, and the average true range.
+    #[pyo3(signature = (symbol, end_ns, open, high, low, close, volume, extras = Vec::new()))]
     #[allow(clippy::too_many_arguments)]
     fn bar(
         &mut self,
@@ -253,8 +257,10 @@ impl PyGenomeWatch {
         low: f64,
         close: f64,
         volume: f64,
+        extras: Vec<f64>,
     ) -> PyResult<(bool, bool, bool, f64)> {
-        let found = tried(self.live.bar(symbol, end_ns, [open, high, low, close, volume]))?;
+        let bar = [open, high, low, close, volume];
+        let found = tried(self.live.bar(symbol, end_ns, bar, &extras))?;
         Ok((found.long, found.short, found.exit, found.atr))
     }
 

@@ -20,6 +20,7 @@ from hean.data.reader import Columns
 from hean.data.schema import Kind
 from hean.errors import DataInvalid, ParameterInvalid
 from hean.feeds.history import History, Market
+from hean.genome.features import Feature
 from hean.genome.tree import Genome
 from hean.genome.words import row_of
 
@@ -61,14 +62,20 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Ground:
-    """The market of a backtest, made once for any number of genomes.
+    """The market of a backtest, made once for any number of genomes. *features*: of the user's,
+    computed over the whole period; whoever gives them has proven that they do not look ahead.
 
     *rows_ns*: end of each bar by symbol. *sampled*: times of equity samples, ns.
     *Raises*: `ParameterInvalid`, `DataInvalid` for what the judge does not play.
     """
 
     def __init__(
-        self, settings: BacktestSettings, history: History, *, step_ns: int | None = None
+        self,
+        settings: BacktestSettings,
+        history: History,
+        *,
+        step_ns: int | None = None,
+        features: Sequence[Feature] = (),
     ) -> None:
         if not isinstance(history, History):
             raise DataInvalid("a recorded session cannot be judged natively; give recorded bars.")
@@ -77,8 +84,9 @@ class Ground:
         self.step_ns = step_ns or sample_step_ns(span_ns)
         period = (history.start_ns, history.end_ns)
         bars = [_bars(market, period) for market in history.markets.values()]
+        self.features = tuple(features)
         rows = [
-            _row(settings, market, bar, _funding(market, period))
+            (*_row(settings, market, bar, _funding(market, period)), self._extras(bar))
             for market, bar in zip(history.markets.values(), bars, strict=True)
         ]
         assumed, account = settings.assumptions, settings.account
@@ -103,12 +111,20 @@ class Ground:
         self, genomes: Sequence[Genome], *, threads: int = 1, keeps_deals: bool = False
     ) -> list[Verdict]:
         """The verdict on each. *Raises*: `UnknownSymbol` for a symbol that is not here."""
+        names = [feature.name for feature in self.features]
         found = self.core.judge(
-            [row_of(genome, self.symbols) for genome in genomes],
+            [row_of(genome, self.symbols, names) for genome in genomes],
             threads=threads,
             keeps_deals=keeps_deals,
         )
         return [self._verdict(row) for row in found]
+
+    def _extras(self, bars: tuple[Times, list[Values], int]) -> list[Values]:
+        named = dict(zip(CANDLES, bars[1], strict=True))
+        found = [feature.column(named) for feature in self.features]
+        for column in found:
+            column.setflags(write=False)
+        return found
 
     def _verdict(self, row: Any) -> Verdict:
         orders, rejected, samples, equity, fees, funding, drawdown, ruined_ns, trips, deals = row
@@ -121,6 +137,11 @@ class Ground:
             orders, rejected, samples, equity, fees, funding, drawdown, ruined_ns, symbol, decided,
             over, direction, result, value, named,
         )  # fmt: skip
+
+
+def bars_of(market: Market, period: tuple[int, int]) -> dict[str, Values]:
+    """The columns of bars, as features see them. *Raises*: `DataInvalid`."""
+    return dict(zip(CANDLES, _bars(market, period)[1], strict=True))
 
 
 def _row(

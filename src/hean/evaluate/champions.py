@@ -102,7 +102,7 @@ def champions(
     texts = _different(state)
     if not texts:
         return []
-    genomes = genomes_of(texts)
+    genomes = genomes_of(texts, plan)
     bred, judged = (Arena(plan, history, part) for part in (parts.bred, parts.judged))
     dearer = Arena(plan, history, parts.judged, costs=DEARER)
     seen = [[shown(arena, verdict) for verdict in arena.judge(genomes)]
@@ -142,7 +142,7 @@ def opened(
     asked = [text for text in wanted if text not in known]
     if asked and not known:  # the first look is the only one
         arena = Arena(plan, history, parts.held_back)
-        verdicts = arena.judge(genomes_of(asked))
+        verdicts = arena.judge(genomes_of(asked, plan))
         known = {text: shown(arena, it) for text, it in zip(asked, verdicts, strict=True)}
         keep(known)
     return [_with(each, known.get(each.genome)) for each in found]

@@ -19,7 +19,17 @@ from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, InputError
 from hean.evaluate import champions
 from hean.evaluate.champions import Champion, Honest, Shown
-from hean.evaluate.evolving import Arena, Parts, Plan, breeder, logged, parts_of, said, settings_of
+from hean.evaluate.evolving import (
+    Arena,
+    Parts,
+    Plan,
+    breeder,
+    logged,
+    parts_of,
+    prove_features,
+    said,
+    settings_of,
+)
 from hean.feeds.history import History
 from hean.symbiont.evolution import Generation, Settings, State, advance, begun, lineage
 
@@ -52,9 +62,11 @@ def evolve(
     on_generation: Callable[[Generation], None] = lambda _: None,
 ) -> Evolved:
     """Breed, judge, open. *on_generation*: told after each. *Raises*: `InputError` for a checkpoint
-    of another run; `DataInvalid`, `ParameterInvalid`, `EnvironmentFault`.
+    of another run; `LookAhead` for a feature that
+    knows the future; `DataInvalid`, `ParameterInvalid`, `EnvironmentFault`.
     """
     parts, settings = parts_of(history, plan), settings_of(plan, history)
+    prove_features(plan, history)
     kept = _begin(checkpoint, settings)
     arena = Arena(plan, history, parts.bred)
     judge = breeder(arena)
@@ -151,6 +163,7 @@ def _document(
         "overfitting_probability": of_all.overfitting,
         "walk_forward_sharpe": of_all.walked_sharpe,
         "champions": [champions.document(it, lineage(state, it.genome)) for it in found],
+        "features": [it.name for it in plan.features],
         "promoted": promoted,
         "verdict": sentence(found, of_all),
         "history": msgspec.to_builtins(state.told),

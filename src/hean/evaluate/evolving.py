@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from hean import __version__
-from hean.backtest.judging import Ground, Verdict
+from hean.backtest.judging import Ground, Verdict, bars_of
 from hean.backtest.result import Times, Values
 from hean.backtest.run import BacktestSettings
 from hean.core.timeframe import DAY_NS
@@ -27,6 +27,7 @@ from hean.data.fingerprint import iso_utc
 from hean.errors import DataInvalid, ParameterInvalid
 from hean.evaluate import trial_log
 from hean.feeds.history import History
+from hean.genome.features import Feature, prove
 from hean.genome.text import read
 from hean.genome.tree import Genome, size_of
 from hean.quant import performance
@@ -42,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What to evolve on. *base*: account, costs and latency, as of a backtest. *folds*: of the part
     that is bred on. *embargo* [days]: between parts and folds. *holdout*: share of the days that is
     held back, and as much again for judging champions. *log*: folder of the trial log.
+    *features*: of the user's.
     """
 
     base: BacktestSettings
@@ -53,6 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
     embargo: int = 2
     holdout: float = 0.2
     trips_min: int = 100
+    features: tuple[Feature, ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -116,7 +119,7 @@ class Arena:
             base = msgspec.structs.replace(base, assumptions=dearer)
         cut = dataclasses.replace(history, start_ns=part.start_ns, end_ns=part.end_ns)
         self.plan, self.part = plan, part
-        self.ground = Ground(base, cut, step_ns=SAMPLE_NS)
+        self.ground = Ground(base, cut, step_ns=SAMPLE_NS, features=plan.features)
         times = np.concatenate([[part.start_ns], self.ground.sampled])
         # Where the last bars are missing, the end is the last sample.
         self._is_cut = bool(times[-1] < part.end_ns)
@@ -212,13 +215,15 @@ def settings_of(plan: Plan, history: History) -> Settings:
         repr(plan.base.assumptions),
         msgspec.to_builtins(parts),
         [plan.folds, plan.embargo],
+        [[feature.name, feature.digest] for feature in plan.features],
     ]
     ground = hashlib.sha256(msgspec.json.encode(told)).hexdigest()
     if plan.population < 8:
         raise ParameterInvalid(f"--population {plan.population}; allowed: at least 8, nearest 8.")
+    names = tuple(feature.name for feature in plan.features)
     return Settings(
         plan.base.seed, plan.population, plan.generations, tuple(history.markets), plan.trips_min,
-        ground,
+        ground, names,
     )  # fmt: skip
 
 
@@ -265,9 +270,18 @@ def said(part: Part) -> dict[str, Any]:
     return {"start": iso_utc(part.counts_ns), "end": iso_utc(part.end_ns), "days": part.days}
 
 
-def genomes_of(texts: Sequence[str]) -> list[Genome]:
+def genomes_of(texts: Sequence[str], plan: Plan) -> list[Genome]:
     """Genomes by their texts."""
-    return [read(text) for text in texts]
+    names = [feature.name for feature in plan.features]
+    return [read(text, names) for text in texts]
+
+
+def prove_features(plan: Plan, history: History) -> None:
+    """Refuse a feature that looks ahead, on any symbol. *Raises*: `LookAhead`."""
+    for market in history.markets.values():
+        bars = bars_of(market, (history.start_ns, history.end_ns))
+        for feature in plan.features:
+            prove(feature, bars, seed=plan.base.seed)
 
 
 def _sharpe(returns: Values) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection
 from typing import NoReturn
 
 from hean.errors import ParameterInvalid
@@ -50,15 +51,16 @@ _CONDITION = "a condition such as rsi(14) < 28"
 _NESTING_MAX = 40
 
 
-def read(text: str) -> Genome:
-    """The genome that a text says. *Raises*: `ParameterInvalid` with column, what stands there,
-    what is expected, and the nearest valid word.
+def read(text: str, extras: Collection[str] = ()) -> Genome:
+    """The genome that a text says. *extras*: names of the user's own features. *Raises*:
+    `ParameterInvalid` with column, what stands there, what is expected, and the nearest valid word.
     """
-    return _Reader(text).genome()
+    return _Reader(text, extras).genome()
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, extras: Collection[str]) -> None:
+        self.inputs = (*INPUTS, *extras)
         if len(text) > TEXT_MAX:
             raise ParameterInvalid(f"genome: {len(text)} characters; allowed: {TEXT_MAX}.")
         self.tokens: list[tuple[str, int]] = []
@@ -259,7 +261,7 @@ class _Reader:
             return Number(-self.number())
         if word[:1].isdigit() or word.startswith("."):
             return Number(self.number())
-        if word in INPUTS:
+        if word in self.inputs:
             return Input(self.take())
         if word in ("min", "max"):
             at = self.at
@@ -272,7 +274,7 @@ class _Reader:
             return self.join(word, left, right, at)
         if word in WINDOWED:
             return self.windowed(self.take())
-        names = (*INPUTS, *WINDOWED, "min", "max", "regime")
+        names = (*self.inputs, *WINDOWED, "min", "max", "regime")
         self.fail(f"a number or condition; known: {' '.join(names)}", names)
 
     def windowed(self, name: str) -> Num:

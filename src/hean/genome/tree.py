@@ -39,7 +39,7 @@ WINDOWED = (*BARS, *OVER, *KEEPING)
 
 
 class Input(msgspec.Struct, frozen=True, tag=True):
-    """A column."""
+    """A column; one that is not among `INPUTS` is a feature of the user's, a ratio."""
 
     name: str
 
@@ -128,7 +128,7 @@ def unit(node: Num) -> str:
     """What a number measures. *Raises*: `ParameterInvalid` for parts that do not fit."""
     match node:
         case Input(name):
-            return INPUTS[name]
+            return INPUTS.get(name, RATIO)
         case Number():
             return PLAIN
         case Windowed(name, _, of):

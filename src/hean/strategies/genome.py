@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from hean._core import GenomeWatch
 from hean.core.module import on
 from hean.core.parameters import Parameter
 from hean.core.types import Candle, Event, EventType, Funding, Side
+from hean.genome.features import COLUMNS, load_all
 from hean.genome.text import read, write
 from hean.genome.words import row_of
 from hean.strategies.base import Strategy
@@ -25,15 +28,20 @@ class GenomeTrader(Strategy):
     name = "genome"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("genome", EXAMPLE, "the rules, as docs/evolution.md has them"),
+        Parameter("features", "", "path.py:function of features that they read, by comma"),
     )
 
     def __init__(self, symbols: tuple[str, ...], given: dict[str, object] | None = None) -> None:
         super().__init__(symbols, given)
-        self.genome = read(str(self.p.genome))
+        specs = [each.strip() for each in str(self.p.features).split(",") if each.strip()]
+        self._features = load_all(specs)
+        names = [feature.name for feature in self._features]
+        self.genome = read(str(self.p.genome), names)
         self.settings["genome"] = write(self.genome)
-        self._watch = GenomeWatch(row_of(self.genome, symbols), len(symbols))
+        self._watch = GenomeWatch(row_of(self.genome, symbols, names), len(symbols), len(names))
         self._number = {symbol: number for number, symbol in enumerate(symbols)}
         self._age = dict.fromkeys(symbols, 0)
+        self._past: dict[str, list[tuple[float, ...]]] = {symbol: [] for symbol in symbols}
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
@@ -51,8 +59,9 @@ class GenomeTrader(Strategy):
         if number is None:
             return
         long, short, leaves, atr = self._watch.bar(
-            number, event.ts_ns, bar.open, bar.high, bar.low, bar.close, bar.volume
-        )
+            number, event.ts_ns, bar.open, bar.high, bar.low, bar.close, bar.volume,
+            self._extras(bar),
+        )  # fmt: skip
         if self.position[bar.symbol]:
             self._age[bar.symbol] += 1
             is_old = 0 < self.genome.hold <= self._age[bar.symbol]
@@ -60,6 +69,15 @@ class GenomeTrader(Strategy):
                 self.leave(bar.symbol, as_of_seq=event.seq)
         elif (long or short) and not self.is_waiting(bar.symbol):
             self._open(bar, Side.BUY if long else Side.SELL, atr, seq=event.seq)
+
+    def _extras(self, bar: Candle) -> list[float]:
+        """The user's features as of this bar, computed over all bars so far."""
+        if not self._features:
+            return []
+        past = self._past[bar.symbol]
+        past.append((bar.open, bar.high, bar.low, bar.close, bar.volume))
+        columns = dict(zip(COLUMNS, np.array(past).T, strict=True))
+        return [float(feature.column(columns)[-1]) for feature in self._features]
 
     def _open(self, bar: Candle, side: Side, atr: float, *, seq: int) -> None:
         sign = 1.0 if side is Side.BUY else -1.0

@@ -38,6 +38,9 @@ from hean.genome.tree import (
 )
 
 Draw = np.random.Generator
+Known = tuple[tuple[str, ...], tuple[str, ...]]
+"""Symbols that may be read beside the own one, and features of the user's."""
+NOTHING: Known = ((), ())
 LADDER = (2, 3, 5, 8, 14, 21, 34, 55, 89, 144, 233)
 HOLDS = (0, 5, 15, 30, 60, 120, 240, 480, 960)
 STOPS = (0.8, 10.0)  # average true ranges, logarithmic
@@ -57,9 +60,11 @@ def chance(seed: int, stream: int, generation: int, agent: int) -> Draw:
 # ---------------------------------------------------------------- from chance
 
 
-def born(draw: Draw, symbols: Sequence[str], *, others: bool = True) -> Genome:
-    """A random genome. *symbols*: of the account; with *others* it may read one from another."""
-    known = tuple(symbols) if others and len(symbols) > 1 else ()
+def born(draw: Draw, symbols: Sequence[str], extras: Sequence[str] = ()) -> Genome:
+    """A random genome. *symbols*: of the account, one of which it may read beside another.
+    *extras*: features of the user's.
+    """
+    known = _known(symbols, extras)
     sides = draw.integers(0, 3)
     opens = [_condition(draw, known, int(draw.integers(1, 3))) for _ in range(2)]
     leaves = _condition(draw, known, 1) if draw.random() < 0.7 else None
@@ -78,7 +83,11 @@ def born(draw: Draw, symbols: Sequence[str], *, others: bool = True) -> Genome:
     return check(simplified(genome))
 
 
-def _condition(draw: Draw, known: tuple[str, ...], parts: int) -> Cond:
+def _known(symbols: Sequence[str], extras: Sequence[str]) -> Known:
+    return tuple(symbols) if len(symbols) > 1 else (), tuple(extras)
+
+
+def _condition(draw: Draw, known: Known, parts: int) -> Cond:
     found: Cond = _comparison(draw, known)
     for _ in range(parts - 1):
         more = (
@@ -88,7 +97,7 @@ def _condition(draw: Draw, known: tuple[str, ...], parts: int) -> Cond:
     return found
 
 
-def _comparison(draw: Draw, known: tuple[str, ...]) -> Cond:
+def _comparison(draw: Draw, known: Known) -> Cond:
     sign = "<" if draw.random() < 0.5 else ">"
     kind = draw.integers(0, 10)
     if kind < 3:
@@ -97,7 +106,7 @@ def _comparison(draw: Draw, known: tuple[str, ...]) -> Cond:
         feature = _feature(draw, RATIO, known)
         return Compare(sign, feature, _bound(draw, RATIO, feature))
     if kind < 9:
-        return Compare(sign, _feature(draw, PRICE, ()), _feature(draw, PRICE, ()))
+        return Compare(sign, _feature(draw, PRICE, NOTHING), _feature(draw, PRICE, NOTHING))
     volume = Input("volume")
     return Compare(sign, volume, Join("*", Windowed("sma", _window(draw), volume),
                                       Number(_round(float(draw.uniform(0.5, 3))))))  # fmt: skip
@@ -107,9 +116,13 @@ def _window(draw: Draw) -> int:
     return int(draw.choice(LADDER))
 
 
-def _feature(draw: Draw, measure: str, known: tuple[str, ...]) -> Num:
+def _feature(draw: Draw, measure: str, known: Known) -> Num:
     """A random number of a unit."""
     window = _window(draw)
+    symbols, extras = known
+    if measure == RATIO and extras and draw.random() < 0.3:
+        name = extras[int(draw.integers(0, len(extras)))]
+        return Windowed("zscore", max(window, 21), Input(name))  # of any scale
     if measure == SCORE:
         found: Num = Windowed("rsi", window, CLOSE)
     elif measure == VOLUME:
@@ -131,8 +144,8 @@ def _feature(draw: Draw, measure: str, known: tuple[str, ...]) -> Num:
             "range": Join("/", Join("-", Input("high"), Input("low")), Windowed("atr", 14)),
         }
         found = ratios[name]
-    if known and draw.random() < 0.15:
-        return Of(known[int(draw.integers(0, len(known)))], found)
+    if symbols and draw.random() < 0.15:
+        return Of(symbols[int(draw.integers(0, len(symbols)))], found)
     return found
 
 
@@ -163,10 +176,12 @@ def _round(value: float) -> float:
 # ---------------------------------------------------------------- from others
 
 
-def mutated(genome: Genome, draw: Draw, symbols: Sequence[str]) -> Genome:
+def mutated(
+    genome: Genome, draw: Draw, symbols: Sequence[str], extras: Sequence[str] = ()
+) -> Genome:
     """The genome with one or two changes: a number moved, a part grown anew, hoisted or removed, a
     plain gene changed."""
-    known = tuple(symbols) if len(symbols) > 1 else ()
+    known = _known(symbols, extras)
     found = genome
     for _ in range(int(draw.integers(1, 3))):
         kind = draw.random()
@@ -200,7 +215,7 @@ def _valid(found: Genome, fallback: Genome) -> Genome:
         return fallback
 
 
-def _plain_changed(genome: Genome, draw: Draw, known: tuple[str, ...]) -> Genome:
+def _plain_changed(genome: Genome, draw: Draw, known: Known) -> Genome:
     which = draw.integers(0, 6)
     change: dict[str, object] = {}
     if which == 0:
@@ -238,7 +253,7 @@ def _moved(node: Node, draw: Draw) -> Node | None:
     return None
 
 
-def _grown(node: Node, draw: Draw, known: tuple[str, ...]) -> Node | None:
+def _grown(node: Node, draw: Draw, known: Known) -> Node | None:
     match node:
         case Compare():
             more = _comparison(draw, known)
@@ -246,7 +261,7 @@ def _grown(node: Node, draw: Draw, known: tuple[str, ...]) -> Node | None:
         case Regime():
             return Regime(str(draw.choice(REGIMES)))
         case Windowed():
-            return _feature(draw, unit(node), ())
+            return _feature(draw, unit(node), NOTHING)
     return None
 
 

@@ -27,7 +27,9 @@ Judge = Callable[[Sequence[Genome]], list[Score]]
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a run depends on, besides its judge. *ground*: identity of data, costs and folds."""
+    """What a run depends on, besides its judge. *ground*: identity of data, costs and folds.
+    *extras*: names of the user's features.
+    """
 
     seed: int
     population: int
@@ -35,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True):
     symbols: tuple[str, ...]
     trips_min: int
     ground: str
+    extras: tuple[str, ...] = ()
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -103,7 +106,7 @@ def advance(state: State, judge: Judge) -> Generation:
             if birth.genome not in state.trials:
                 fresh.setdefault(birth.genome, birth)
     if fresh:
-        scores = judge([read(text) for text in fresh])
+        scores = judge([read(text, state.settings.extras) for text in fresh])
         state.trials.update(zip(fresh, scores, strict=True))
         state.births.extend(fresh.values())
     for name, births in hatched.items():
@@ -150,7 +153,7 @@ def _hatch(state: State, island: str, size: int) -> list[Birth]:
     members = state.islands.get(island, [])
     if not members:
         newborn = [
-            born(chance(settings.seed, INIT, number, base + at), settings.symbols)
+            born(chance(settings.seed, INIT, number, base + at), settings.symbols, settings.extras)
             for at in range(size)
         ]
         return [Birth(_masked(each, island), number, island, (), "born") for each in newborn]
@@ -164,16 +167,18 @@ def _child(state: State, island: str, members: list[Member], seat: int) -> Birth
     settings, number = state.settings, state.generation
     draw = chance(settings.seed, CROSS, number, seat)
     if draw.random() < IMMIGRANTS:
-        return Birth(_masked(born(draw, settings.symbols), island), number, island, (), "born")
+        newcomer = born(draw, settings.symbols, settings.extras)
+        return Birth(_masked(newcomer, island), number, island, (), "born")
     ranked = list(range(len(members)))  # kept in order of rank
+    extras = settings.extras
     one = members[tournament(ranked, draw)].genome
     if draw.random() < CROSSOVER:
         other = members[tournament(ranked, draw)].genome
-        child = crossed(read(one), read(other), draw)
+        child = crossed(read(one, extras), read(other, extras), draw)
         if draw.random() < 0.5:
-            child = mutated(child, draw, settings.symbols)
+            child = mutated(child, draw, settings.symbols, extras)
         return Birth(_masked(child, island), number, island, (one, other), "crossed")
-    child = mutated(read(one), draw, settings.symbols)
+    child = mutated(read(one, extras), draw, settings.symbols, extras)
     return Birth(_masked(child, island), number, island, (one,), "mutated")
 
 
@@ -184,7 +189,8 @@ def _visitors(state: State, island: str) -> list[Birth]:
         return []
     best = [member.genome for member in state.islands[neighbour][:MIGRANTS]]
     number = state.generation
-    return [Birth(_masked(read(t), island), number, island, (t,), "migrated") for t in best]
+    extras = state.settings.extras
+    return [Birth(_masked(read(t, extras), island), number, island, (t,), "migrated") for t in best]
 
 
 def _selected(state: State, island: str, births: Sequence[Birth]) -> list[Member]:

@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 
 from hean.backtest.assumptions import Assumptions
+from hean.backtest.judging import Ground
 from hean.backtest.run import Backtest, BacktestSettings
-from hean.errors import DataInvalid, InputError
+from hean.errors import DataInvalid, InputError, LookAhead, ParameterInvalid
 from hean.evaluate import evolving
 from hean.evaluate.evolve import Evolved, evolve
 from hean.evaluate.evolving import Plan, parts_of
 from hean.evaluate.report_evolution import render
 from hean.feeds.history import History, load_history
+from hean.genome.features import load_all
+from hean.genome.text import read
 from hean.symbiont.evolution import Generation, lineage
 from judged_market import write_planted
 
@@ -139,7 +142,7 @@ def test_a_champion_trades_in_a_backtest_as_it_was_judged(tmp_path: Path) -> Non
     assert any(birth.how == "born" and not birth.parents for birth in ancestors)
     settings = msgspec.structs.replace(plan.base, given={"genome": champion.genome})
     arena = evolving.Arena(plan, history, found.parts.bred)
-    (verdict,) = arena.judge(evolving.genomes_of([champion.genome]))
+    (verdict,) = arena.judge(evolving.genomes_of([champion.genome], plan))
     cut = load_history(
         list(tmp_path.glob("*.parquet")), ["BTCUSDT"], end_ns=found.parts.bred.end_ns
     )
@@ -162,3 +165,66 @@ def test_what_cannot_be_evolved_is_refused(tmp_path: Path) -> None:
     kept.write_text("{}")
     with pytest.raises(InputError, match="no checkpoint"):
         evolve(plan_of(tmp_path), history, checkpoint=kept)
+
+
+FEATURES = '''
+import numpy as np
+
+def stretch(bars):
+    """Where the close stands between the extremes of the last 30 bars."""
+    close = bars["close"]
+    found = np.full(close.size, np.nan)
+    if close.size >= 30:
+        part = np.lib.stride_tricks.sliding_window_view(close, 30)
+        found[29:] = (close[29:] - part.min(axis=1)) / np.maximum(np.ptp(part, axis=1), 0.1)
+    return found
+
+def tomorrow(bars):
+    """The next bar's return."""
+    close = bars["close"]
+    return np.append(close[1:] / close[:-1] - 1, 0.0)
+
+def scaled(bars):
+    """By the mean of the whole record."""
+    return bars["close"] / bars["close"].mean()
+
+def filled(bars):
+    """A warm-up that is filled backwards."""
+    close = bars["close"]
+    found = np.convolve(close, np.ones(20) / 20)[: close.size]
+    found[:19] = found[19] if close.size > 19 else 0.0
+    return found
+'''
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    path = tmp_path / "features.py"
+    path.write_text(FEATURES)
+    return path
+
+
+@pytest.mark.parametrize("name", ["tomorrow", "scaled", "filled"])
+def test_a_feature_that_looks_ahead_is_refused(tmp_path: Path, features: Path, name: str) -> None:
+    """T1 and T2 before anything is bred: no trial is judged, none is logged."""
+    plan = plan_of(tmp_path, features=load_all([f"{features}:{name}"]))
+    with pytest.raises(LookAhead, match=f"feature {name} looks ahead: at bar"):
+        evolve(plan, market(tmp_path, 1))
+    assert not plan.log.exists()
+
+
+def test_a_feature_of_the_user_is_bred_and_traded(tmp_path: Path, features: Path) -> None:
+    """The same feature in the judge and in the engine: same fills, same equity."""
+    spec = f"{features}:stretch"
+    found = evolve(plan_of(tmp_path, features=load_all([spec])), market(tmp_path, 1))
+    assert any("stretch" in text for text in found.state.trials)
+    text = "long when stretch < 0.05; exit when zscore(21, stretch) > 1; stop 2 atr; hold 60 bars"
+    path = write_planted(tmp_path, 1, days=4)
+    history = load_history([path], ["BTCUSDT"])
+    base = BacktestSettings("genome", ("BTCUSDT",), {"genome": text, "features": spec})
+    (verdict,) = Ground(base, history, features=load_all([spec])).judge([read(text, ["stretch"])])
+    summary, _ = Backtest(base, history).run()
+    assert (verdict.orders, verdict.equity) == (summary["orders"], Decimal(summary["final_equity"]))
+    assert verdict.orders > 60
+    with pytest.raises(ParameterInvalid, match="nearest"):
+        read(text)

@@ -87,10 +87,13 @@ enum Test {
     Or(usize, usize),
 }
 
-/// An expression of another symbol, which the caller has to bring.
+/// In place of a symbol: the own one, whose extra columns the caller brings too.
+pub const OWN: usize = usize::MAX;
+
+/// An expression of another symbol, or an extra column, which the caller has to bring.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
-    /// Number of the symbol.
+    /// Number of the symbol, or [`OWN`].
     pub symbol: usize,
     /// What is wanted of it.
     pub expr: Expr,
@@ -116,6 +119,7 @@ impl Bank {
     pub fn number(&mut self, expr: &Expr) -> Result<usize> {
         let key = match expr {
             Expr::Input(input) => Key::Input(*input),
+            Expr::Extra(_) => Key::Brought(self.want(OWN, expr)?),
             Expr::Number(number) => Key::Number(number.to_bits()),
             Expr::Indicator(kind, window, of) => {
                 let of = of.as_ref().map(|of| self.number(of)).transpose()?;
@@ -294,7 +298,7 @@ fn free_place(count: usize) -> Result<usize> {
 fn holds_of(expr: &Expr) -> bool {
     match expr {
         Expr::Of(..) => true,
-        Expr::Input(_) | Expr::Number(_) => false,
+        Expr::Input(_) | Expr::Extra(_) | Expr::Number(_) => false,
         Expr::Indicator(_, _, of) => of.as_deref().is_some_and(holds_of),
         Expr::Arithmetic(_, left, right)
         | Expr::Less(left, right, _)

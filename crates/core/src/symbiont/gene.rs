@@ -16,10 +16,10 @@ pub struct Word {
 }
 
 /// Every word of the language.
-pub const WORDS: [&str; 31] = [
+pub const WORDS: [&str; 32] = [
     "open", "high", "low", "close", "volume", "funding", "number", "sma", "ema", "rsi", "std",
     "zscore", "lowest", "highest", "change", "lag", "atr", "flow", "of", "+", "-", "*", "/", "min",
-    "max", "<", "<=", ">", ">=", "and", "or",
+    "max", "<", "<=", ">", ">=", "and", "or", "extra",
 ];
 /// Longest window, rows.
 pub const WINDOW_MAX: f64 = 10_000.0;
@@ -92,6 +92,8 @@ pub enum Arithmetic {
 pub enum Expr {
     /// A column.
     Input(Input),
+    /// A column of the user's, by place.
+    Extra(usize),
     /// A constant.
     Number(f64),
     /// Kind, window, operand; bars have none.
@@ -199,12 +201,10 @@ fn take(word: &Word, stack: &mut Vec<Expr>) -> std::result::Result<Expr, String>
         "number" => Err(format!("{} is not a finite number", word.number)),
         "atr" => Ok(Expr::Indicator(Kind::Atr, window(word)?, None)),
         "flow" => Ok(Expr::Indicator(Kind::Flow, window(word)?, None)),
+        "extra" => Ok(Expr::Extra(place(word)?)),
         "of" => {
             let of = pop(stack, false)?;
-            if word.number.fract() != 0.0 || !(0.0..64.0).contains(&word.number) {
-                return Err(format!("symbol {}; a whole number below 64 is due", word.number));
-            }
-            Ok(Expr::Of(word.number as usize, Box::new(of)))
+            Ok(Expr::Of(place(word)?, Box::new(of)))
         }
         name => operation(name, word, stack),
     }
@@ -263,6 +263,13 @@ fn window(word: &Word) -> std::result::Result<usize, String> {
             "window {}; a whole number from {least} to {WINDOW_MAX} is due",
             word.number
         ));
+    }
+    Ok(word.number as usize)
+}
+
+fn place(word: &Word) -> std::result::Result<usize, String> {
+    if word.number.fract() != 0.0 || !(0.0..64.0).contains(&word.number) {
+        return Err(format!("place {}; a whole number below 64 is due", word.number));
     }
     Ok(word.number as usize)
 }

@@ -3,7 +3,7 @@
 //! called from several threads with parts of a population, for a verdict depends on its genome
 //! alone.
 
-use super::bank::{Bank, Rows, BLOCK, WORD};
+use super::bank::{Bank, Rows, BLOCK, OWN, WORD};
 use super::gene::{Expr, Genome, Kind, STOP_WINDOW};
 use super::scan::{Scan, Signals};
 use super::tape::{Recorded, Tape};
@@ -55,6 +55,7 @@ impl Ground {
         let Some(tape) = self.tapes.get(symbol) else {
             return Err(CoreError::new(Code::UnknownSymbol, format!("symbol {symbol}")));
         };
+        check_places(expr, self.tapes.len(), tape.recorded.extras.len())?;
         let mut bank = Bank::default();
         let place = bank.number(expr)?;
         let mut found = Vec::with_capacity(tape.len());
@@ -74,8 +75,13 @@ impl Ground {
         let tape = &self.tapes[symbol];
         let mut brought = Vec::new();
         for wanted in bank.wanted().to_vec() {
-            let column = self.column(wanted.symbol, &wanted.expr)?;
-            brought.push(self.lagged(symbol, wanted.symbol, &column));
+            brought.push(match wanted.expr {
+                Expr::Extra(place) if wanted.symbol == OWN => tape.recorded.extras[place].to_vec(),
+                ref expr => {
+                    let column = self.column(wanted.symbol, expr)?;
+                    self.lagged(symbol, wanted.symbol, &column)
+                }
+            });
         }
         let rows = tape.rows();
         for from in (0..tape.len()).step_by(BLOCK) {
@@ -161,7 +167,8 @@ impl Board {
 pub fn judge(ground: &Ground, genomes: &[Genome], keeps_deals: bool) -> Result<Vec<Verdict>> {
     for genome in genomes {
         for gene in [&genome.long, &genome.short, &genome.exit].into_iter().flatten() {
-            check_symbols(gene, ground.tapes.len())?;
+            let extras = ground.tapes.iter().map(|tape| tape.recorded.extras.len()).min();
+            check_places(gene, ground.tapes.len(), extras.unwrap_or(0))?;
         }
     }
     let symbols = 0..ground.tapes.len();
@@ -177,21 +184,24 @@ pub fn judge(ground: &Ground, genomes: &[Genome], keeps_deals: bool) -> Result<V
         .collect()
 }
 
-/// Refuse an expression of a symbol that is not there.
-pub(super) fn check_symbols(expr: &Expr, count: usize) -> Result<()> {
+/// Refuse an expression of a symbol or an extra column that is not there.
+pub(super) fn check_places(expr: &Expr, symbols: usize, extras: usize) -> Result<()> {
+    let check = |expr: &Expr| check_places(expr, symbols, extras);
     match expr {
-        Expr::Of(symbol, _) if *symbol >= count => {
-            let why = format!("an expression of symbol {symbol}; there are {count}");
+        Expr::Of(symbol, _) if *symbol >= symbols => {
+            let why = format!("an expression of symbol {symbol}; there are {symbols}");
             Err(CoreError::new(Code::UnknownSymbol, why))
         }
-        Expr::Input(_) | Expr::Number(_) => Ok(()),
-        Expr::Of(_, of) => check_symbols(of, count),
-        Expr::Indicator(_, _, of) => of.as_deref().map_or(Ok(()), |of| check_symbols(of, count)),
+        Expr::Extra(place) if *place >= extras => {
+            let why = format!("extra column {place}; there are {extras}");
+            Err(CoreError::new(Code::ParameterInvalid, why))
+        }
+        Expr::Input(_) | Expr::Extra(_) | Expr::Number(_) => Ok(()),
+        Expr::Of(_, of) => check(of),
+        Expr::Indicator(_, _, of) => of.as_deref().map_or(Ok(()), check),
         Expr::Arithmetic(_, left, right)
         | Expr::Less(left, right, _)
         | Expr::And(left, right)
-        | Expr::Or(left, right) => {
-            check_symbols(left, count).and_then(|()| check_symbols(right, count))
-        }
+        | Expr::Or(left, right) => check(left).and_then(|()| check(right)),
     }
 }

@@ -3,9 +3,9 @@
 //! symbol it knows the bars that were over before, whatever the order in which bars of one time
 //! are told.
 
-use super::bank::{Bank, Rows};
+use super::bank::{Bank, Rows, OWN};
 use super::gene::{Expr, Genome, Kind, STOP_WINDOW};
-use super::judge::check_symbols;
+use super::judge::check_places;
 use crate::error::{Code, CoreError, Result};
 
 /// What a genome says at the end of a bar.
@@ -45,17 +45,18 @@ struct Seat {
 #[derive(Debug, Clone)]
 pub struct Live {
     seats: Vec<Seat>,
+    extras: usize,
 }
 
 impl Live {
-    /// A genome on `symbols` symbols, before the first bar.
+    /// A genome on `symbols` symbols with so many extra columns each, before the first bar.
     ///
     /// # Errors
     /// As of [`super::judge`].
-    pub fn new(genome: &Genome, symbols: usize) -> Result<Self> {
+    pub fn new(genome: &Genome, symbols: usize, extras: usize) -> Result<Self> {
         let genes = [&genome.long, &genome.short, &genome.exit];
         for gene in genes.into_iter().flatten() {
-            check_symbols(gene, symbols)?;
+            check_places(gene, symbols, extras)?;
         }
         let mut seats = Vec::with_capacity(symbols);
         for _ in 0..symbols {
@@ -69,7 +70,7 @@ impl Live {
             let (brought, funding) = (Vec::new(), f64::NAN);
             seats.push(Seat { bank, genes: of, atr, brought, source, funding });
         }
-        let mut live = Self { seats };
+        let mut live = Self { seats, extras };
         for symbol in 0..symbols {
             live.wire(symbol)?;
         }
@@ -79,6 +80,10 @@ impl Live {
     /// Have every source compute what `symbol` wants of it.
     fn wire(&mut self, symbol: usize) -> Result<()> {
         for wanted in self.seats[symbol].bank.wanted().to_vec() {
+            if let (OWN, Expr::Extra(place)) = (wanted.symbol, &wanted.expr) {
+                self.seats[symbol].brought.push((OWN, *place));
+                continue;
+            }
             let source = &mut self.seats[wanted.symbol].source;
             let place = source.bank.number(&wanted.expr)?;
             let known = source.places.iter().position(|&known| known == place);
@@ -102,17 +107,30 @@ impl Live {
         Ok(())
     }
 
-    /// A bar is over at `end_ns`: open, high, low, close, volume.
+    /// A bar is over at `end_ns`: open, high, low, close, volume, and its extra columns.
     ///
     /// # Errors
-    /// [`Code::UnknownSymbol`].
-    pub fn bar(&mut self, symbol: usize, end_ns: i64, bar: [f64; 5]) -> Result<Opinion> {
+    /// [`Code::UnknownSymbol`]; [`Code::DataInvalid`] for another number of extra columns.
+    pub fn bar(
+        &mut self,
+        symbol: usize,
+        end_ns: i64,
+        bar: [f64; 5],
+        extras: &[f64],
+    ) -> Result<Opinion> {
+        if extras.len() != self.extras {
+            let why = format!("{} extra columns; due are {}", extras.len(), self.extras);
+            return Err(CoreError::new(Code::DataInvalid, why));
+        }
         let brought: Vec<f64> = self
             .seat(symbol)?
             .brought
             .clone()
             .into_iter()
-            .map(|(other, slot)| self.seats[other].source.at(slot, end_ns))
+            .map(|(other, slot)| match other {
+                OWN => extras[slot],
+                other => self.seats[other].source.at(slot, end_ns),
+            })
             .collect();
         let seat = self.seat(symbol)?;
         let funding = [seat.funding];
@@ -127,7 +145,7 @@ impl Live {
         };
         let parts: Vec<&[f64]> = brought.iter().map(std::slice::from_ref).collect();
         seat.bank.run(&rows, &parts);
-        seat.source.take(&rows, end_ns);
+        seat.source.take(&rows, extras, end_ns);
         let held = seat.genes.map(|gene| gene.is_some_and(|gene| seat.bank.held(gene)[0] & 1 == 1));
         let atr = seat.bank.value(&rows, &parts, seat.atr)[0];
         Ok(Opinion { long: held[0], short: held[1], exit: held[2], atr })
@@ -141,15 +159,24 @@ impl Live {
 }
 
 impl Source {
-    fn take(&mut self, rows: &Rows<'_>, end_ns: i64) {
+    fn take(&mut self, rows: &Rows<'_>, extras: &[f64], end_ns: i64) {
         if self.places.is_empty() {
             return;
         }
-        self.bank.run(rows, &[]);
+        let brought: Vec<&[f64]> = self
+            .bank
+            .wanted()
+            .iter()
+            .filter_map(|wanted| match wanted.expr {
+                Expr::Extra(place) => extras.get(place).map(std::slice::from_ref),
+                _ => None,
+            })
+            .collect();
+        self.bank.run(rows, &brought);
         std::mem::swap(&mut self.before, &mut self.newest.1);
         self.newest.0 = end_ns;
         for (to, &place) in self.newest.1.iter_mut().zip(&self.places) {
-            *to = self.bank.value(rows, &[], place)[0];
+            *to = self.bank.value(rows, &brought, place)[0];
         }
     }
 

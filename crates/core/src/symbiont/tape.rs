@@ -28,6 +28,8 @@ pub struct Recorded {
     pub bars: [Column<f64>; 5],
     /// Times of funding settlements, ns, and their rates.
     pub funding: (Vec<i64>, Vec<f64>),
+    /// Columns of the user's.
+    pub extras: Vec<Column<f64>>,
 }
 
 /// One settlement.
@@ -200,7 +202,8 @@ fn check_columns(recorded: &Recorded) -> Result<()> {
     let bad = |why: String| Err(CoreError::new(Code::DataInvalid, why));
     let symbol = &recorded.instrument.symbol;
     let count = recorded.ts.len();
-    if let Some(other) = recorded.bars.iter().map(|it| it.len()).find(|&length| length != count) {
+    let columns = recorded.bars.iter().chain(&recorded.extras);
+    if let Some(other) = columns.map(|it| it.len()).find(|&length| length != count) {
         return bad(format!("{symbol}: {count} times but {other} values"));
     }
     if recorded.funding.0.len() != recorded.funding.1.len() {
