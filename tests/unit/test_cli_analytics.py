@@ -85,13 +85,15 @@ def test_what_is_refused(tmp_path: Path, journal: Path):
     assert missing.returncode == 3 and "./hean setup analytics" in missing.stderr
 
 
+@pytest.mark.promise(128)
 def test_the_page_is_there_on_loopback_and_ends_with_ctrl_c(tmp_path: Path, journal: Path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
         command("--journal", journal, "--port", port), cwd=tmp_path,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "HEAN_DATA_DIR": str(tmp_path), "BYBIT_API_SECRET": "canary-88"},
+        env={**os.environ, "HEAN_DATA_DIR": str(tmp_path), "BYBIT_API_SECRET": "canary-88",
+             "PROMETHEUS_PORT": "9444"},
     )  # fmt: skip
     try:
         end_s = time.monotonic() + 60
@@ -100,6 +102,7 @@ def test_the_page_is_there_on_loopback_and_ends_with_ctrl_c(tmp_path: Path, jour
             time.sleep(0.1)
         here = Path(f"/proc/{process.pid}")
         assert b"canary-88" not in (here / "environ").read_bytes()
+        assert b"http://127.0.0.1:9444" in (here / "cmdline").read_bytes().split(b"\0")
         listening = {
             line.split()[1] for line in (here / "net" / "tcp").read_text().splitlines()[1:]
             if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
