@@ -28,18 +28,19 @@ HEAD = """\
 
 SAFE = {"DRY_RUN": "true"}
 EXAMPLES: dict[str, tuple[str, Mapping[str, str]]] = {
-    ".env.example": ("Copy to .env: read by every hean command in this folder.", SAFE),
+    ".env.example": (
+        "Copy to .env: read by every hean command in this folder, and by Docker Compose.",
+        SAFE,
+    ),
     "env.dev.example": (
         "Development: cp env.dev.example .env.dev. Small positions, every word of the logs.",
-        SAFE | {"LOG_LEVEL": "DEBUG", "RUST_LOG": "debug", "MAX_POSITION_SIZE": "1000",
-                "SYMBOLS": "BTCUSDT,ETHUSDT"},
+        SAFE | {"LOG_LEVEL": "DEBUG", "RUST_LOG": "debug", "MAX_POSITION_SIZE": "1000"},
     ),
     "env.prod.example": (
         "Production: cp env.prod.example .env.prod; chmod 600 .env.prod. Still dry.",
-        SAFE | {"LOG_LEVEL": "INFO", "RUST_LOG": "info", "MAX_POSITION_SIZE": "50000",
-                "SYMBOLS": "BTCUSDT,ETHUSDT,ADAUSDT,BNBUSDT,SOLUSDT"},
+        SAFE | {"LOG_LEVEL": "INFO", "RUST_LOG": "info", "MAX_POSITION_SIZE": "50000"},
     ),
-}  # fmt: skip
+}
 """What each file says first, and the variables it sets."""
 
 
