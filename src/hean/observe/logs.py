@@ -152,6 +152,8 @@ def log_events(bus: EventBus) -> None:
 
 def _log_event(event: Event) -> None:
     fields = msgspec.to_builtins(event.data, enc_hook=str, str_keys=True)
+    if isinstance(typed := fields.get("arguments"), dict):  # a phrase names the account
+        fields["arguments"] = {name: it for name, it in typed.items() if name != "phrase"}
     words = fields.get("error") or fields.get("reason") or fields.get("order_id") or ""
     EVENTS.log(
         LEVELS[event.event_type],

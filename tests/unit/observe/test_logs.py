@@ -17,7 +17,7 @@ from hean.cli_paper import attend_bus, session_settings
 from hean.cli_settings import settings_from
 from hean.config import load
 from hean.core.bus import EventBus
-from hean.core.types import Error, OrderFilled, OrderRejected, Tick
+from hean.core.types import Command, Error, OrderFilled, OrderRejected, Tick
 from hean.observe import logs
 from hean.observe.logs import LOGGERS, StderrLines, log_events, log_to_stderr
 
@@ -96,9 +96,11 @@ def test_events_are_logged_by_their_weight_and_the_market_never(written: Read) -
             OrderRejected("h1-a-1", "too large", 12),
             OrderFilled("h1-a-2", 1, 2, BTC),  # type: ignore[arg-type]  # any number is written
             Error("live", slow, 3),
+            Command("release", {"phrase": "release 4711", "reason": "looked"}, "risk:bob"),
         ]
     )
     rows = written()
+    assert rows.pop()["fields"]["arguments"] == {"reason": "looked"}
     assert [(row["level"], row["event"]) for row in rows] == [
         ("WARNING", "ORDER_REJECTED"), ("INFO", "ORDER_FILLED"), ("ERROR", "ERROR"),
     ]  # fmt: skip
