@@ -36,6 +36,7 @@ COMMANDS = {
     "paper": "paper",
     "parity": "parity",
     "quant": "quant",
+    "rekey": "rekey",
     "resolve": "resolve",
     "run": "run",
     "serve": "serve",

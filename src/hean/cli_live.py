@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -31,7 +30,7 @@ from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.alarms import Alarms, say_on
 from hean.live.engine import LiveEngine
 from hean.live.factors import configured
-from hean.live.guard import job_of, start_watchdog
+from hean.live.guard import Watching, job_of
 from hean.live.parts import real_parts
 from hean.live.settings import LiveSettings
 from hean.net.loop import run as run_loop
@@ -168,12 +167,12 @@ def kill_limits(known: Settings, *, is_watched: bool) -> KillLimits:
     return limits if is_watched else msgspec.structs.replace(limits, watchdog_s=None)
 
 
-def _guard(settings: LiveSettings, known: Settings, silent: Policy) -> Callable[[], object]:
+def _guard(settings: LiveSettings, known: Settings, silent: Policy) -> Watching:
     """What starts the watchdog. *Raises*: `ParameterInvalid` for what it could not do."""
     policy: Literal["cancel", "flatten"] = "flatten" if silent is Policy.FLATTEN else "cancel"
     job = job_of(settings, live_endpoints_of(known), policy=policy)
     job.check()
-    return partial(start_watchdog, job, keys_of(known))
+    return Watching(job, keys_of(known))
 
 
 def live_directory(known: Settings) -> Path:
@@ -199,7 +198,7 @@ def prepare_directory(path: Path) -> None:
 def _trade(
     settings: LiveSettings,
     known: Settings,
-    guard: Callable[[], object] | None,
+    guard: Watching | None,
     *,
     is_quiet: bool,
     json_to: str | None,
@@ -232,7 +231,7 @@ def _trade(
 async def _life(
     engine: LiveEngine,
     known: Settings,
-    guard: Callable[[], object] | None,
+    guard: Watching | None,
     *,
     is_quiet: bool,
 ) -> dict[str, Any]:
@@ -252,10 +251,11 @@ async def _life(
                 alerts.listen(engine.bus)
                 _tell_start(engine, alerts)
             if guard is not None:
-                guard()
+                guard.start()
             _listen(engine, is_quiet=is_quiet)
 
         engine.on_ready = ready
+        engine.on_rekeyed = guard.rekey if guard is not None else None
         await engine.run(ended)
         if alerts is not None:
             alerts.say("ended", "stopped in order")

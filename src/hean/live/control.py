@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`control.py`: what a person or the watchdog can ask of a running process, one JSON object for
-each line: `kill`, `release`, `confirm`, `resolve`, `quarantine`, `say`, `status`, `look`,
+each line: `kill`, `release`, `confirm`, `resolve`, `quarantine`, `say`, `rekey`, `status`, `look`,
 `heartbeat`. A stop closes the door at once and is answered when it is on the disk; it can be asked
 for from the first moment of the process on, and then lies in the latch file until there are books.
 What is said by hand goes onto the bus as a fact like any other and is judged there. Nothing else is
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from hean.errors import HeanError
 from hean.live.by_hand import facts_of
 from hean.live.claims import Claim, Claims, Word
 from hean.live.latch import Latch
+from hean.live.rekey import Rekey
 from hean.risk.killswitch import KillSwitch
 from hean.risk.levels import HALT_NEW, LEVELS, RUN, Latched, stricter
 from hean.risk.live_gate import LiveGate
@@ -30,7 +32,8 @@ TEXT_MAX = 500  # characters of a reason, phrase or name
 SETTLE_S = 5.0  # until the bus has delivered a command; by then the latch file alone has to do
 
 VERBS = (
-    "kill", "release", "confirm", "resolve", "quarantine", "say", "status", "look", "heartbeat",
+    "kill", "release", "confirm", "resolve", "quarantine", "say", "rekey", "status", "look",
+    "heartbeat",
 )  # fmt: skip
 Document = dict[str, Any]
 
@@ -44,7 +47,8 @@ class Running:
     """What a process has once its books are there. *emit*: onto the bus; *settle*: returns when all
     that was emitted before is delivered and on the disk; *status*: more for whoever asks how it is;
     *claims*: hears what became of orders, where there is a venue to ask; *name*: the next id of an
-    order; *seq*: number of the journal's last row; *shape*: what there is, for whoever looks.
+    order; *seq*: number of the journal's last row; *shape*: what there is, for whoever looks;
+    *rekey*: puts another key in the place of the one in use.
     """
 
     killswitch: KillSwitch
@@ -56,6 +60,7 @@ class Running:
     name: Callable[[str], str] | None = None
     seq: Callable[[], int] = lambda: 0
     shape: Callable[[], Document] = dict
+    rekey: Rekey | None = None
 
 
 class Commands:
@@ -96,6 +101,8 @@ class Commands:
                 return {"ok": True, "orders": self._need_claims().held()}
             case "say":
                 return await self._say(asked)
+            case "rekey":
+                return await self._rekey(asked, f"risk:{name}")
             case "status":
                 return {"ok": True, **self._status()}
             case "look":
@@ -152,6 +159,20 @@ class Commands:
             raise Refused("decided, but nobody knows whether it is on the disk; ask hean why")
         done = {"order_id": claim.order_id, "claim": word, "done": decided}
         return {"ok": True, **done, **self._seq()}
+
+    async def _rekey(self, asked: Document, actor: str) -> Document:
+        """Judged by the venue first; then written; then used."""
+        running = self._need()
+        if running.rekey is None:
+            raise Refused("this process has no key of its own")
+        files = Path(_text(asked, "key_file")), Path(_text(asked, "secret_file"))
+        found = await running.rekey.judged(*files)
+        if isinstance(found, tuple):
+            return {"ok": False, "missing": list(found)}
+        if not await self._said(running, Command("rekey", {"from": str(files[0])}, actor)):
+            raise Refused("it could not be written; the key before goes on")
+        running.rekey.take(found)
+        return {"ok": True, **self._seq()}
 
     async def _say(self, asked: Document) -> Document:
         """Facts by hand. Answered when they were judged and stand in the journal."""

@@ -39,6 +39,7 @@ from hean.live.reach import Reach
 from hean.live.ready import Ready
 from hean.live.recorder import Recorder
 from hean.live.recovery import Books, fold
+from hean.live.rekey import Keys, Rekey
 from hean.live.rows import START, STOP, Start, row_bytes
 from hean.live.rules import Rules
 from hean.live.safety import LOOK_S, Safety
@@ -96,6 +97,8 @@ class LiveEngine:
         """Whether the account was read and compared, and the market is there."""
         self.on_ready: Callable[[], None] | None = None
         """Told when it is."""
+        self.on_rekeyed: Callable[[Keys], object] | None = None
+        """Told the key that is used from now on, and what it is called."""
         self.latch = Latch(settings.latch, parts.read_file, parts.write_file)
         self.commands = Commands(self.latch, now=parts.now)
         self.safety: Safety
@@ -357,6 +360,15 @@ class LiveEngine:
             name=self.system.ids.next_id,
             seq=lambda: self.journal.head_seq,
             shape=lambda: shape_of(self),
+            rekey=Rekey(
+                self.gateway,
+                self._signer,
+                safety.gate,
+                account_id=self.account_id,
+                budget=self._budget,
+                http=self.parts.http,
+                on_taken=lambda keys: self.on_rekeyed(keys) if self.on_rekeyed else None,
+            ),
         )
         safety.restore(books.latched, books.baseline)
         safety.directives.restore(books.wishes)

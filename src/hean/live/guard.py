@@ -141,6 +141,23 @@ def start_watchdog(job: Job, keys: tuple[Secret, Secret, str]) -> Guard:
     return Guard(process)
 
 
+class Watching:
+    """Starts a watchdog whenever one is due. *keys*: as of `config.keys_of`."""
+
+    def __init__(self, job: Job, keys: tuple[Secret, Secret, str]) -> None:
+        self._job = job
+        self._keys = keys
+
+    def start(self) -> Guard:
+        """As of `start_watchdog`."""
+        return start_watchdog(self._job, self._keys)
+
+    def rekey(self, keys: tuple[Secret, Secret, str]) -> Guard:
+        """Another key counts: the watchdog that has it takes over from the one that has not."""
+        self._keys = keys
+        return self.start()
+
+
 def inherited_job(content: bytes) -> tuple[Job, Signer]:
     """What `start_watchdog` sent. *Raises*: `ParameterInvalid`, which repeats nothing of it."""
     try:

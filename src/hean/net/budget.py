@@ -106,6 +106,10 @@ class Budget:
         """The venue refuses the key: nothing signed is sent until then."""
         self._key_until_ns = max(self._key_until_ns, until_ns)
 
+    def forgive_key(self) -> None:
+        """Another key is used from now on."""
+        self._key_until_ns = 0
+
     def silent_ns(self, now_ns: int, *, is_signed: bool = True) -> int:
         """For how long nothing at all may be sent, of what *is_signed* or not; 0 if it may."""
         until_ns = self._banned_until_ns

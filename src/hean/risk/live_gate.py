@@ -115,6 +115,12 @@ class LiveGate(Module):
         """What the venue says of the key."""
         self._change(key=key)
 
+    def objections(self, key: KeyVerdict) -> tuple[str, ...]:
+        """What would be missing of a key that the venue judges so."""
+        perfect = msgspec.structs.replace(self._factors, key=KeyVerdict(True, False, True))
+        found = missing(msgspec.structs.replace(self._factors, key=key))
+        return tuple(each for each in found if each not in missing(perfect))
+
     def know_level(self, level: str) -> None:
         """The level of the kill switch, where it was not told on the bus: at the start."""
         self._change(level=level)

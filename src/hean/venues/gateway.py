@@ -135,7 +135,7 @@ class Gateway:
         self._objection = objection
         self._tasks: set[asyncio.Task[None]] = set()
         self._put_together(emit, reload, remembers, position_problem, patience)
-        self._sockets = self._connections(rng, governor, dial)
+        self.sockets = self._connections(rng, governor, dial)
 
     def _put_together(
         self,
@@ -312,7 +312,7 @@ class Gateway:
         try:
             await self.measure_clock()
             await self._set_up()
-            for socket in self._sockets:
+            for socket in self.sockets:
                 await socket.start()
             async with asyncio.timeout(START_S):
                 await self.private.caught_up.wait()
@@ -343,7 +343,7 @@ class Gateway:
             with suppress(HeanError):  # it then cancels when its time is over, as it was meant to
                 await self.upkeep.arm(0)
         self.private.caught_up.clear()
-        for socket in reversed(self._sockets):
+        for socket in reversed(self.sockets):
             await socket.stop()
 
     async def measure_clock(self) -> None:

@@ -34,6 +34,24 @@ async def key_facts(
     return KeyFacts()
 
 
+async def other_key(
+    codec: Codec, questions: Questions, http: Callable[[str], HttpClient]
+) -> tuple[str, KeyFacts]:
+    """Account and rights of a key that is not in use: the one *codec* signs with. *questions*: of
+    the one that is; nothing of the answers is taken for that one. *Raises*: `VenueError` and others
+    of `HeanError`.
+    """
+    async with http(codec.endpoints.rest) as client:
+        ask = _asking(codec, questions, client)
+        account = await codec.account_id(ask)
+        if codec.key_rest == codec.endpoints.rest:
+            return account, await codec.key_facts(ask)
+    if not codec.key_rest:
+        return account, KeyFacts()
+    async with http(codec.key_rest) as client:
+        return account, await codec.key_facts(_asking(codec, questions, client))
+
+
 def _asking(codec: Codec, questions: Questions, client: HttpClient) -> Ask:
     """Questions to another host of the venue, with the same key. Its limits are its own; one
     question at a start does not come near them.

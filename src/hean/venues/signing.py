@@ -30,6 +30,10 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer({self.label})"
 
+    def become(self, other: Signer) -> None:
+        """Sign as the other does from now on; the key before is forgotten."""
+        self.key, self.label, self.core = other.key, other.label, other.core
+
     def sign(self, text: bytes) -> str:
         """The lower-case hexadecimal digest of *text*."""
         return self.core.sign(text)
