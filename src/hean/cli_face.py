@@ -51,11 +51,13 @@ async def serve(
     duration_s: float | None,
     tell: Callable[[str], None],
     is_attended: bool = False,
+    is_once: bool = False,
     rings: bool = True,
     beside: Callable[[Face], Coroutine[None, None, None]] | None = None,
 ) -> None:
     """Serve until Ctrl-C, TERM or the end of *duration_s*, or, where it *starts* the engine itself,
-    until that fails, or, where it *is_attended*, until the standard input ends. *tell*: words for
+    until that fails, or, where *is_once*, ends in any way, or, where it *is_attended*, until the
+    standard input ends. *tell*: words for
     people; *rings*: alerts leave from here, which an engine of another process does by itself;
     *beside*: what goes on meanwhile, and never ends the server. *Raises*: `EnvironmentFault`.
     """
@@ -78,6 +80,7 @@ async def serve(
             duration_s=duration_s,
             tell=tell,
             is_attended=is_attended,
+            is_once=is_once,
             beside=beside,
         )
     if facade.state == FAILED:
@@ -107,6 +110,7 @@ async def _serve(
     duration_s: float | None,
     tell: Callable[[str], None],
     is_attended: bool,
+    is_once: bool,
     beside: Callable[[Face], Coroutine[None, None, None]] | None,
 ) -> None:
     facade = face.facade
@@ -128,7 +132,7 @@ async def _serve(
         watching = None
         if starts:
             facade.start()
-            watching = loop.create_task(_tell_failure(facade, ended))
+            watching = loop.create_task(_tell_end(facade, ended, is_once=is_once))
         await ended.wait()
         for task in (watching, going):
             if task is not None:
@@ -138,11 +142,13 @@ async def _serve(
         await face.stop()
 
 
-async def _tell_failure(facade: EngineFacade, ended: asyncio.Event) -> None:
-    """An engine that was stopped by a person may be started again; one that failed ends it all."""
+async def _tell_end(facade: EngineFacade, ended: asyncio.Event, *, is_once: bool) -> None:
+    """An engine that was stopped by a person may be started again, unless there *is* only *one*;
+    one that failed ends it all.
+    """
     while True:
         await facade.ended()
-        if facade.state == FAILED:
+        if is_once or facade.state == FAILED:
             ended.set()
             return
         await asyncio.sleep(LOOK_S)

@@ -11,8 +11,9 @@ import random
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from msgspec import UNSET
 
 from hean import cli_options as options
 from hean import cli_values as values
+from hean.api.server import Bind
 from hean.backtest.assumptions import Assumptions
 from hean.backtest.result import RunRecord
 from hean.backtest.run import BacktestSettings
@@ -33,6 +35,7 @@ from hean.cli_common import (
     say,
     table_console,
 )
+from hean.cli_face import latch_in, serve
 from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
 from hean.cli_screen import shower
@@ -45,7 +48,9 @@ from hean.config import Settings, Source, places_of
 from hean.core.bus import EventBus
 from hean.core.journal import Journal
 from hean.data.fingerprint import iso_utc
-from hean.errors import EnvironmentFault, ParameterInvalid
+from hean.engine import EngineFacade
+from hean.engine.on_paper import OnPaper
+from hean.errors import EnvironmentFault, ParameterInvalid, StateError
 from hean.feeds.recording import SUFFIX, SessionRecorder, finish_left
 from hean.net.loop import run as run_loop
 from hean.observe.logs import log_events
@@ -58,6 +63,7 @@ from hean.paper_journal import (
 from hean.venues.endpoints import Place
 from hean.watchdog import Watchdog, end_on_signals
 
+Life = Callable[[Paper, Settings], Coroutine[Any, Any, tuple[dict[str, Any], RunRecord]]]
 TIMEOUT_S = 30.0  # of one event's handlers
 SLIPPAGE = "half_spread=0.00005,impact=0.5"
 
@@ -70,6 +76,16 @@ RecordOption = Annotated[
         help="Keep what the session is told: a folder, or FILE.jsonl.gz. hean backtest --data "
         "plays it again, hean parity compares.",
         rich_help_panel=options.RESULTS,
+    ),
+]
+ApiOption = Annotated[
+    int | None,
+    typer.Option(
+        "--api",
+        metavar="PORT",
+        min=0,
+        max=65_535,
+        help="Page and API on this port, 0 for any free one; stopping the engine ends the session.",
     ),
 ]
 
@@ -100,6 +116,7 @@ def paper(
     equity: options.EquityOption = None,
     journal: options.JournalOption = None,
     record: RecordOption = None,
+    api: ApiOption = None,
     force: options.ForceOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -109,7 +126,8 @@ def paper(
     known = session.settings(sharing, **judges.given(), **more)
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
-    _trade(known, session_settings(known, sharing), outputs, record, is_quiet=session.quiet)
+    run = session_settings(known, sharing)
+    _trade(known, run, outputs, record, is_quiet=session.quiet, api=api)
 
 
 def session_settings(known: Settings, sharing: Sharing | None = None) -> BacktestSettings:
@@ -158,6 +176,7 @@ def _trade(
     record_to: Path | None,
     *,
     is_quiet: bool,
+    api: int | None,
 ) -> None:
     """Build, connect, trade, write, show."""
     places = places_of(known)
@@ -183,7 +202,8 @@ def _trade(
             words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
             say(words, json_to=json_to)
         with blame_all(settings, every, watchdog):
-            summary, record, refusals = _run(session, known, outputs.journal, recording)
+            life = _until_ended if api is None else partial(_in_sight, api, json_to)
+            summary, record, refusals = _run(session, known, outputs.journal, recording, life)
     summary["refusals"] = refusals.document()
     summary["command"] = _again(outputs.journal)
     outputs.write(summary, record)
@@ -229,7 +249,7 @@ def recording_in(out: Path, places: Sequence[Place], now_ns: int) -> Path:
 
 
 def _run(
-    session: Paper, known: Settings, journal: Path | None, recording: Path | None
+    session: Paper, known: Settings, journal: Path | None, recording: Path | None, life: Life
 ) -> tuple[dict[str, Any], RunRecord, Refusals]:
     """Trade until Ctrl-C, TERM or the end of the duration, with journal and recording beside it."""
     refusals = Refusals()
@@ -249,7 +269,7 @@ def _run(
                 stack.callback(tapes[0].close, None)
 
         session.on_ready.append(ready)
-        summary, record = run_loop(_until_ended(session, known))
+        summary, record = run_loop(life(session, known))
         if books:
             head = finish_session_journal(books[0], session.session, session.ended_ns)
             summary["journal_hash"] = head
@@ -257,6 +277,56 @@ def _run(
             tapes[0].close(session.ended_ns)
             summary["recording"] = str(recording)
     return summary, record, refusals
+
+
+async def _in_sight(
+    port: int, json_to: str | None, session: Paper, known: Settings
+) -> tuple[dict[str, Any], RunRecord]:
+    """The same with page and API, which end with it. *Raises*: what the session does, and
+    `EnvironmentFault` if the port is taken.
+    """
+    now, folder = steady_now(), known.data_dir.expanduser()
+    engine = _Once(session, now=now)
+    facade = EngineFacade(engine.once, now=now, latch=latch_in(folder))
+    try:
+        await serve(
+            facade,
+            folder,
+            known,
+            Bind(port=port),
+            starts=True,
+            is_once=True,
+            duration_s=None if known.duration is None else float(known.duration),
+            tell=lambda words: say(words, json_to=json_to),
+        )
+    except EnvironmentFault:
+        if engine.failure is not None:
+            raise engine.failure from None
+        raise
+    result: tuple[dict[str, Any], RunRecord] = facade.result
+    return result
+
+
+class _Once(OnPaper):
+    """A session that is run once. *failure*: what ended it, for the command's exit code."""
+
+    failure: Exception | None = None
+    _has_begun = False
+
+    def once(self) -> OnPaper:
+        """It, the first time. *Raises*: `StateError`."""
+        if self._has_begun:
+            raise StateError("this session has ended; start hean paper again.")
+        self._has_begun = True
+        return self
+
+    async def run(self, stop: asyncio.Event) -> Any:
+        """As of `OnPaper`."""
+        try:
+            return await super().run(stop)
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 async def _until_ended(session: Paper, known: Settings) -> tuple[dict[str, Any], RunRecord]:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hean paper --api`: the session with page and API. What a person does over it is in its journal,
+stopping the engine ends the command with its result, and what cannot work ends it as without.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine_desk import IDLE
+from hean.paper_journal import replay_session
+from venue_contract.adapters.test_paper import twin_environment
+from venue_contract.twin_process import TwinProcess, wait_until
+
+WAIT_S = 120.0
+pytestmark = pytest.mark.timeout(3 * WAIT_S)
+
+
+def started(twin: TwinProcess, folder: Path, *more: str) -> subprocess.Popen[str]:
+    """The command, what it says in a file."""
+    words = ["paper", "--exchange", "bybit", "--strategy", IDLE, "--api", "0", *more]
+    with (folder / "words.txt").open("w") as told:
+        return subprocess.Popen(
+            [sys.executable, "-m", "hean", *words],
+            cwd=folder,
+            env={**os.environ, **twin_environment(twin), "HEAN_DATA_DIR": str(folder / "data")},
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def test_a_session_is_seen_commanded_and_ended_over_its_api(
+    bybit: TwinProcess, tmp_path: Path
+) -> None:
+    files = ("--journal", "run.journal", "--json", "out.json")
+    process = started(bybit, tmp_path, "--symbols", "BTCUSDT", *files)
+    try:
+        words = tmp_path / "words.txt"
+        found = wait_until(
+            lambda: re.search(r"API on http://\S+:(\d+)", words.read_text()), "its address",
+            timeout_s=WAIT_S,
+        )  # fmt: skip
+        token = (tmp_path / "data" / "admin.token").read_text().strip()
+
+        def ask(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+            line = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=WAIT_S)
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"k{path}"}
+            headers |= {} if body is None else {"Content-Type": "application/json"}
+            line.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = line.getresponse()
+            status, document = answer.status, json.load(answer)
+            line.close()
+            return status, document
+
+        def is_fresh() -> bool:
+            return ask("GET", "/health/ready")[0] == 200
+
+        wait_until(is_fresh, "a market", timeout_s=WAIT_S)
+        assert ask("GET", "/engine/status")[1]["mode"] == "PAPER"
+        buy = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "qty": "0.01"}
+        status, order = ask("POST", "/orders", buy)
+        assert status == 202, order
+        path = f"/orders/{order['client_order_id']}"
+        wait_until(lambda: ask("GET", path)[1]["status"] == "FILLED", "a fill", timeout_s=WAIT_S)
+        assert ask("POST", "/engine/stop")[1]["state"] == "STOPPED"
+        assert process.wait(WAIT_S) == 0, words.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert (result["fills"], result["symbols"]) == (1, ["BTCUSDT"])
+    assert replay_session(tmp_path / "run.journal")["state_hash"] == result["state_hash"]
+
+
+def test_what_cannot_work_ends_it_as_without_a_face(bybit: TwinProcess, tmp_path: Path) -> None:
+    process = started(bybit, tmp_path, "--symbols", "NOSUCHUSDT")
+    try:
+        assert process.wait(WAIT_S) == 2
+    finally:
+        process.kill()
+    said = (tmp_path / "words.txt").read_text()
+    assert "does not list 'NOSUCHUSDT'" in said and "Traceback" not in said
