@@ -190,7 +190,9 @@ def ask_all(desk: SchemaDesk, schema: Any, method: str, path: str, mode: Generat
         case.validate_response(response, headers=headers, excluded_checks=excluded)
 
 
-STILL = [operation for operation in OPERATIONS if operation != ("POST", "/engine/start")]
+BEGUN = {("POST", "/engine/start"), ("POST", "/killswitch/trigger")}
+"""They decide how the engine begins that everybody after them asks: stopped, it fills no order."""
+STILL = [operation for operation in OPERATIONS if operation not in BEGUN]
 
 
 @pytest.mark.parametrize(("method", "path"), STILL)
