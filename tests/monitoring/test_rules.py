@@ -115,6 +115,18 @@ def test_dashboards_are_what_their_tables_say() -> None:
     assert titles == {"Trading Performance", "System Health", "Execution Quality", "HFT"}
 
 
+@pytest.mark.promise(216)
+def test_the_panels_that_were_promised_are_there() -> None:
+    asked = " ".join(queries())
+    for metric in (
+        "hean_pnl", "hean_trades_total", "hean_win_ratio", "hean_sharpe_ratio",
+        "hean_drawdown_ratio", "hean_components_healthy", "hean_circuit_breakers_open",
+        "hean_eventbus_queue_size", "hean_process_cpu_seconds_total", "hean_fill_ratio",
+        "hean_slippage_bps_bucket", 'stage="order_ack"', 'status=~"5.."',
+    ):  # fmt: skip
+        assert metric in asked, metric
+
+
 @pytest.mark.server
 @pytest.mark.promise(110)
 def test_alertmanager_takes_its_configuration_and_routes_by_severity() -> None:
