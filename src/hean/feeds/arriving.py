@@ -116,6 +116,8 @@ class ArrivingMarket:
         self.free_ns = start_ns
         """The first moment a fact to come may get: all before is told, or played."""
         self._symbols: dict[str, _Symbol] = {}
+        self._changed: dict[str, _Symbol] = {}  # have rows to hand over: few of many, each time
+        self._due_ns = 0  # of the next settlement of any symbol, 0 while none is known
         for row in terms:
             instrument = row.instrument()
             fees = Fees(Decimal(row.maker), Decimal(row.taker))
@@ -148,12 +150,15 @@ class ArrivingMarket:
         """Give everything before *until_ns* to a venue that has played all that came before."""
         self.until_ns = until_ns
         self.free_ns = max(self.free_ns, until_ns)
-        for name, symbol in self._symbols.items():
-            symbol.settle(until_ns)
+        if 0 < self._due_ns < until_ns:
+            self._changed |= {n: it for n, it in self._symbols.items() if it.settle(until_ns)}
+            self._due_ns = min(it.due_ns for it in self._symbols.values() if it.due_ns)
+        for name, symbol in self._changed.items():
             for kind, rows in symbol.rows.items():
                 if rows:
                     symbol.streams[kind] = _add(core, name, kind, rows, symbol.streams[kind])
                     rows.clear()
+        self._changed.clear()
 
     def feed(self, core: SimVenue) -> None:
         """Open the streams of a venue that lists the symbols; nothing is in them yet."""
@@ -170,7 +175,7 @@ class ArrivingMarket:
         return times, np.array([price for _, price in rows], np.float64)
 
     def _tick(self, at_ns: int, tick: Tick) -> None:
-        symbol = self._symbols[tick.symbol]
+        symbol = self._changed[tick.symbol] = self._symbols[tick.symbol]
         if not tick.volume:
             symbol.rows["quotes"].append((at_ns, tick.bid or 0.0, 0.0, tick.ask or 0.0, 0.0))
             return
@@ -183,7 +188,8 @@ class ArrivingMarket:
         symbol.traded(at_ns, tick.price)
 
     def _book(self, at_ns: int, book: Book) -> None:
-        rows = self._symbols[book.symbol].rows["depth"]
+        symbol = self._changed[book.symbol] = self._symbols[book.symbol]
+        rows = symbol.rows["depth"]
         levels = [(at_ns, BUY, price, quantity, 0) for price, quantity in book.bids]
         levels += [(at_ns, SELL, price, quantity, 0) for price, quantity in book.asks]
         if not levels:
@@ -196,12 +202,13 @@ class ArrivingMarket:
         rows.extend(levels)
 
     def _funding(self, at_ns: int, funding: Funding) -> None:
-        symbol = self._symbols[funding.symbol]
+        symbol = self._changed[funding.symbol] = self._symbols[funding.symbol]
         symbol.settle(at_ns)
         symbol.rate = funding.rate
         # A venue may go on announcing a settlement for a while after it was due: it is one payment.
         if funding.next_ts > symbol.settled_ns:
             symbol.due_ns = max(funding.next_ts, at_ns)
+        self._due_ns = min((it.due_ns for it in self._symbols.values() if it.due_ns), default=0)
 
 
 class _Symbol:
@@ -232,12 +239,16 @@ class _Symbol:
         self.closes: list[tuple[int, float]] = []
         self._last = (0.0, BUY)
 
-    def settle(self, until_ns: int) -> None:
-        """Settle funding that is due before *until_ns*, at the rate last told."""
+    def settle(self, until_ns: int) -> bool:
+        """Settle funding that is due before *until_ns*, at the rate last told. *Returns*: whether
+        something was.
+        """
+        is_due = 0 < self.due_ns < until_ns
         while 0 < self.due_ns < until_ns:
             self.rows["funding"].append((self.due_ns, self.rate))
             self.settled_ns = self.due_ns
             self.due_ns += self.interval_ns
+        return is_due
 
     def aggressor(self, tick: Tick) -> int:
         """Who crossed: at the ask a buyer, at the bid a seller; between them, or without a touch,
@@ -269,12 +280,15 @@ class ArrivingSource:
 
     def __init__(self, venue: SimulatedVenue, market: ArrivingMarket, look_back: LookBack) -> None:
         self._note = look_back.note
+        self._wanted: frozenset[EventType] | None = None
         self._venue = venue
         self._market = market
 
     def subscribe(self, wanted: frozenset[EventType]) -> None:
         """Offer only what somebody handles."""
-        self._venue.subscribe(wanted)
+        if wanted != self._wanted:  # it is asked at each play, which may be of one fact
+            self._venue.subscribe(wanted)
+            self._wanted = wanted
 
     def next(self, horizon_ns: int | None) -> Instant | None:
         """The next instant before the present, market data and other facts in order of moments."""
