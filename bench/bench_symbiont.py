@@ -64,7 +64,7 @@ def ground(market: list[np.ndarray]) -> SymbiontGround:
             column.setflags(write=False)
         rules = instrument_for("binance", "perp", "BTCUSDT", name=symbol)
         fees = ("0.0002", str(FEE))
-        rows.append((rules, fees, "3", MINUTE_NS, ts, five, times, [1e-4] * len(times)))
+        rows.append((rules, fees, "3", MINUTE_NS, ts, five, times, [1e-4] * len(times), []))
     sizing = Sizing(fraction=FRACTION)
     return SymbiontGround(
         rows,

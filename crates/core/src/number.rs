@@ -164,6 +164,28 @@ impl Money {
         whole as f64 + rest as f64 / MONEY_SCALE as f64
     }
 
+    /// The float nearest to the exact amount, ties to even: what reading its decimal text gives.
+    #[must_use]
+    pub fn nearest_f64(self) -> f64 {
+        let (units, scale) = (self.0.unsigned_abs(), MONEY_SCALE.unsigned_abs());
+        let nearest = if units < 1 << 53 {
+            units as f64 / scale as f64 // both exact, so their quotient is rounded once
+        } else {
+            // A quotient of 56 bits or more, the lowest of which also stands for the rest, is
+            // rounded once.
+            let shift = 96_u32.saturating_sub(128 - units.leading_zeros());
+            let shifted = units << shift;
+            let rest = u128::from(!shifted.is_multiple_of(scale));
+            let quotient = (shifted / scale) | rest;
+            quotient as f64 / (1_u128 << shift) as f64
+        };
+        if self.0 < 0 {
+            -nearest
+        } else {
+            nearest
+        }
+    }
+
     /// Money from a plain decimal text such as `-12.5`; more than 12 decimals are refused.
     pub fn parse(text: &str) -> Result<Self> {
         parse_decimal(text, SCALE_DECIMALS).map(Self)
@@ -354,6 +376,18 @@ mod tests {
             assert!(Money::parse(text).is_err(), "{text:?} must be refused");
         }
         assert_eq!(Money::parse("1.5000000000000"), Money::parse("1.5"));
+    }
+
+    #[test]
+    fn the_nearest_float_of_money_is_that_of_its_text() {
+        let mut units: i128 = 7;
+        for step in 0..2_000_i128 {
+            for amount in [units, -units, units + step, (1 << 53) * 1_000 + step] {
+                let money = Money(amount);
+                assert_eq!(Some(money.nearest_f64()), money.to_decimal().parse().ok(), "{amount}");
+            }
+            units = (units * 31 + step * 1_000_003) % 10_i128.pow(25);
+        }
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Sizing {
         strength: f64,
         sigma_daily: f64,
     ) -> Result<Lots> {
-        let value = self.position_value(nearest_f64(&equity.to_decimal()), strength, sigma_daily);
+        let value = self.position_value(equity.nearest_f64(), strength, sigma_daily);
         let lots = instrument.quantise_quantity(value / reference)?;
         if lots.0 > 0 {
             return Ok(lots);

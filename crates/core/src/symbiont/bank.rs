@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::gene::{Arithmetic, Expr, Input, Kind};
-use super::window::Window;
+use super::window::{has_lanes, run_together, Window, LANES};
 use crate::error::{Code, CoreError, Result};
 
 /// Rows of a block; whole words of conditions.
@@ -109,6 +109,11 @@ pub struct Bank {
     test_places: BTreeMap<Test, usize>,
     words: Vec<[u64; WORDS]>,
     wanted: Vec<Wanted>,
+    /// Windows that run side by side, by the first of them; of those that run with it, an empty
+    /// entry.
+    teams: BTreeMap<usize, Option<[usize; LANES]>>,
+    /// Windows that may still find company, by kind and operand.
+    alone: BTreeMap<(Kind, usize), Vec<usize>>,
 }
 
 impl Bank {
@@ -151,7 +156,47 @@ impl Bank {
         });
         self.nodes.push(node);
         self.places.insert(key, place);
+        if let Key::Indicator(kind, _, Some(of)) = key {
+            self.team_up(kind, of, place);
+        }
         Ok(place)
+    }
+
+    /// Let four windows of one kind over one operand run side by side, where the first stands.
+    fn team_up(&mut self, kind: Kind, of: usize, place: usize) {
+        if !has_lanes(kind) {
+            return;
+        }
+        let alone = self.alone.entry((kind, of)).or_default();
+        alone.push(place);
+        if let [a, b, c, d] = alone[..] {
+            alone.clear();
+            self.teams.insert(a, Some([a, b, c, d]));
+            self.teams.extend([b, c, d].map(|place| (place, None)));
+        }
+    }
+
+    /// Run a team where its first window stands.
+    fn run_team(&mut self, team: [usize; LANES], rows: &Rows<'_>, brought: &[&[f64]]) {
+        let Node::Indicator(_, of) = self.nodes[team[0]] else { return };
+        let take = |place: usize| std::mem::replace(&mut self.nodes[place], Node::Number(0.0));
+        let mut windows = Vec::with_capacity(LANES);
+        for node in team.map(take) {
+            if let Node::Indicator(window, _) = node {
+                windows.push(window);
+            }
+        }
+        let mut out = team.map(|place| std::mem::take(&mut self.values[place]));
+        if let Ok(mut four) = <[Window; LANES]>::try_from(windows) {
+            let operand = value_of(&self.nodes, &self.values, rows, brought, of);
+            run_together(&mut four, operand, &mut out);
+            for (place, window) in team.into_iter().zip(four) {
+                self.nodes[place] = Node::Indicator(window, of);
+            }
+        }
+        for (place, values) in team.into_iter().zip(out) {
+            self.values[place] = values;
+        }
     }
 
     /// Take in a condition; its place.
@@ -200,6 +245,14 @@ impl Bank {
     pub fn run(&mut self, rows: &Rows<'_>, brought: &[&[f64]]) {
         let count = rows.close.len().min(BLOCK);
         for place in 0..self.nodes.len() {
+            match self.teams.get(&place) {
+                Some(&Some(team)) => {
+                    self.run_team(team, rows, brought);
+                    continue;
+                }
+                Some(None) => continue,
+                None => {}
+            }
             let (before, rest) = self.values.split_at_mut(place);
             let (known, node) = self.nodes.split_at_mut(place);
             let of = |place: usize| value_of(known, before, rows, brought, place);

@@ -211,9 +211,9 @@ impl<'a> Scan<'a> {
         let (is_long, trigger) = (held.side == Side::Buy, held.trigger.0);
         let is_met = |row: usize| {
             if is_long {
-                tape.prices[2][row] <= trigger
+                tape.prices[row][2] <= trigger
             } else {
-                tape.prices[1][row] >= trigger
+                tape.prices[row][1] >= trigger
             }
         };
         let mut word = first / WORD;
@@ -270,7 +270,7 @@ impl<'a> Scan<'a> {
 
     fn crossed(&self, at: usize, last: Ticks, deal: (Side, Lots), row: usize) -> Result<Ticks> {
         let tape = &self.tapes[at];
-        let bar = tape.last_traded(row);
+        let bar = tape.traded[row];
         slipped(&tape.recorded.instrument, last, deal, bar, self.terms.slippage)
             .ok_or_else(|| CoreError::new(Code::NumberOutOfRange, "a price leaves the grid"))
     }

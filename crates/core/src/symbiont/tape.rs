@@ -7,7 +7,7 @@ use super::bank::{Rows, WORD};
 use super::terms::Terms;
 use crate::error::{Code, CoreError, Result};
 use crate::instrument::{Instrument, Kind};
-use crate::number::{Rate, Ticks};
+use crate::number::{Lots, Rate, Ticks};
 use crate::sim::path::{BarPath, WAYPOINTS};
 use crate::sim::{Column, Fees};
 
@@ -48,8 +48,10 @@ pub struct Settlement {
 pub struct Tape {
     /// Where it comes from.
     pub recorded: Recorded,
-    /// Open, high, low, close of each row in ticks.
-    pub prices: [Vec<i64>; 4],
+    /// Open, high, low, close of each row in ticks; together, because a trade reads them together.
+    pub prices: Vec<[i64; 4]>,
+    /// Relative range and volume in lots of the last bar up to each row that had volume.
+    pub traded: Vec<[f64; 2]>,
     /// Lowest low and highest high of each 64 rows.
     pub extremes: Vec<(i64, i64)>,
     /// Settlements after the first bar.
@@ -73,20 +75,21 @@ impl Tape {
         }
         terms.check(recorded.timeframe_ns)?;
         check_columns(&recorded)?;
-        let mut prices = [const { Vec::new() }; 4];
-        for (to, from) in prices.iter_mut().zip(&recorded.bars) {
-            let ticks = from.iter().map(|&price| rules.ticks_from_f64(price).map(|it| it.0));
-            *to = ticks.collect::<Result<Vec<i64>>>()?;
+        let mut prices = vec![[0; 4]; recorded.ts.len()];
+        for (at, column) in recorded.bars.iter().take(4).enumerate() {
+            for (row, &price) in prices.iter_mut().zip(column.iter()) {
+                row[at] = rules.ticks_from_f64(price)?.0;
+            }
         }
         check_extremes(rules, &prices)?;
-        let [_, highs, lows, _] = &prices;
-        let extremes = lows.chunks(WORD).zip(highs.chunks(WORD)).map(|(low, high)| {
-            let lowest = low.iter().copied().min().unwrap_or(i64::MAX);
-            (lowest, high.iter().copied().max().unwrap_or(i64::MIN))
+        let extremes = prices.chunks(WORD).map(|rows| {
+            let lowest = rows.iter().map(|row| row[2]).min().unwrap_or(i64::MAX);
+            (lowest, rows.iter().map(|row| row[1]).max().unwrap_or(i64::MIN))
         });
         let extremes = extremes.collect();
-        let mut tape =
-            Self { recorded, prices, extremes, settlements: Vec::new(), known_funding: Vec::new() };
+        let traded = traded(&recorded);
+        let (settlements, known_funding) = (Vec::new(), Vec::new());
+        let mut tape = Self { recorded, prices, traded, extremes, settlements, known_funding };
         tape.settlements = tape.settled()?;
         tape.known_funding = tape.known(terms.response_ns);
         Ok(tape)
@@ -133,30 +136,21 @@ impl Tape {
     #[inline]
     #[must_use]
     pub fn open(&self, row: usize) -> Ticks {
-        Ticks(self.prices[0][row])
+        Ticks(self.prices[row][0])
     }
 
     /// Close of a row.
     #[inline]
     #[must_use]
     pub fn close(&self, row: usize) -> Ticks {
-        Ticks(self.prices[3][row])
+        Ticks(self.prices[row][3])
     }
 
     /// The waypoints of a row.
     #[must_use]
     pub fn path(&self, row: usize) -> [Ticks; WAYPOINTS] {
-        let [open, high, low, close] = [0, 1, 2, 3].map(|at: usize| Ticks(self.prices[at][row]));
+        let [open, high, low, close] = self.prices[row].map(Ticks);
         BarPath::of_ticks(open, high, low, close).prices
-    }
-
-    /// Relative range and volume in lots of the last bar up to `row` that had volume.
-    #[must_use]
-    pub fn last_traded(&self, row: usize) -> [f64; 2] {
-        let [_, high, low, close, volume] = &self.recorded.bars;
-        let lot = self.recorded.instrument.quantity_f64(crate::number::Lots(1));
-        let found = (0..=row).rev().find(|&at| close[at] > 0.0 && volume[at] > 0.0);
-        found.map_or([0.0, 0.0], |at| [(high[at] - low[at]) / close[at], volume[at] / lot])
     }
 
     /// All columns, for a bank.
@@ -198,6 +192,21 @@ impl Tape {
     }
 }
 
+/// As the venue remembers finished bars: one without volume tells nothing of the cost of trading.
+fn traded(recorded: &Recorded) -> Vec<[f64; 2]> {
+    let [_, high, low, close, volume] = &recorded.bars;
+    let lot = recorded.instrument.quantity_f64(Lots(1));
+    let mut last = [0.0, 0.0];
+    (0..close.len())
+        .map(|at| {
+            if close[at] > 0.0 && volume[at] > 0.0 {
+                last = [(high[at] - low[at]) / close[at], volume[at] / lot];
+            }
+            last
+        })
+        .collect()
+}
+
 fn check_columns(recorded: &Recorded) -> Result<()> {
     let bad = |why: String| Err(CoreError::new(Code::DataInvalid, why));
     let symbol = &recorded.instrument.symbol;
@@ -222,11 +231,10 @@ fn check_columns(recorded: &Recorded) -> Result<()> {
     Ok(())
 }
 
-fn check_extremes(rules: &Instrument, prices: &[Vec<i64>; 4]) -> Result<()> {
-    let [open, high, low, close] = prices;
-    for (row, &low) in low.iter().enumerate() {
-        let inside = |price: i64| low <= price && price <= high[row];
-        if !(inside(open[row]) && inside(close[row]) && low > 0) {
+fn check_extremes(rules: &Instrument, prices: &[[i64; 4]]) -> Result<()> {
+    for (row, &[open, high, low, close]) in prices.iter().enumerate() {
+        let inside = |price: i64| low <= price && price <= high;
+        if !(inside(open) && inside(close) && low > 0) {
             let why = format!("{}: bar {row} leaves its own high and low", rules.symbol);
             return Err(CoreError::new(Code::DataInvalid, why));
         }

@@ -103,6 +103,42 @@ impl Window {
     }
 }
 
+/// Windows of one kind over one operand, side by side: each waits for its own last value, so that a
+/// processor has several to go on with. The values are those of one after the other.
+pub(super) fn run_together(windows: &mut [Window; LANES], of: &[f64], out: &mut [Vec<f64>; LANES]) {
+    match windows {
+        [Window::Ema(a), Window::Ema(b), Window::Ema(c), Window::Ema(d)] => {
+            lanes(of, out, |value| [a.push(value), b.push(value), c.push(value), d.push(value)]);
+        }
+        [Window::Rsi(a), Window::Rsi(b), Window::Rsi(c), Window::Rsi(d)] => {
+            lanes(of, out, |value| [a.push(value), b.push(value), c.push(value), d.push(value)]);
+        }
+        _ => {}
+    }
+}
+
+/// How many windows run side by side.
+pub(super) const LANES: usize = 4;
+
+/// Whether windows of this kind gain by company: their every value waits for the one before.
+pub(super) const fn has_lanes(kind: Kind) -> bool {
+    matches!(kind, Kind::Ema | Kind::Rsi)
+}
+
+#[inline(always)]
+fn lanes(
+    of: &[f64],
+    out: &mut [Vec<f64>; LANES],
+    mut push: impl FnMut(f64) -> [Option<f64>; LANES],
+) {
+    let [a, b, c, d] = out;
+    let ends = a.iter_mut().zip(b.iter_mut()).zip(c.iter_mut()).zip(d.iter_mut());
+    for (&value, (((a, b), c), d)) in of.iter().zip(ends) {
+        let found = if value.is_finite() { push(value) } else { [None; LANES] };
+        [*a, *b, *c, *d] = found.map(|value| value.unwrap_or(f64::NAN));
+    }
+}
+
 #[inline(always)]
 fn each(of: &[f64], out: &mut [f64], mut push: impl FnMut(f64) -> Option<f64>) {
     for (out, &value) in out.iter_mut().zip(of) {
