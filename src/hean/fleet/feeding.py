@@ -21,9 +21,11 @@ from hean.core.message import Derived
 from hean.core.outbox import Outbox
 from hean.core.relay import Deriving
 from hean.core.types import EventType, Payload
+from hean.feeds.arriving import Terms
 from hean.feeds.places import Feeds
 from hean.feeds.recording import Recording, Sight
 from hean.fleet.wiring import Connect, Notice, confirmed
+from hean.models.candles import CandleBuilder
 from hean.paper import PaperSession
 
 BEAT_S = 0.1  # how late a reader's timers may fire while the market is silent
@@ -82,6 +84,13 @@ class Feeding:
         self._topic = topic
         self._readers = readers
 
+    def _notice(
+        self, origin: str, terms: list[Terms], start_ns: int, *, is_recorded: bool
+    ) -> Notice:
+        parts = self._parts
+        bar = parts.settings.bar if parts is not None and CandleBuilder.name in parts.names else ""
+        return Notice(origin, terms, start_ns, __version__, is_recorded, bar)
+
     def _sending(self, outbox: Outbox, notice: Notice) -> Sender:
         self.sender = Sender(
             self._connect(),
@@ -112,7 +121,7 @@ class RecordedFeeding(Feeding):
         opening = tape.opening
         start = await confirmed(self._connect, self._topic, self._readers, stop)
         outbox = Outbox(self._process, start, is_resumed=True)
-        notice = Notice(opening.origin, opening.terms, tape.start_ns, __version__, True)
+        notice = self._notice(opening.origin, opening.terms, tape.start_ns, is_recorded=True)
         sender = self._sending(outbox, notice)
         beside = Beside(self._parts, notice)
         await sender.start()
@@ -174,7 +183,7 @@ class LiveFeeding(Feeding):
             origin = " + ".join(place.title for place in self._feeds.places)
             start_ns = self._now()
             outbox = Outbox(self._process, start_ns)
-            notice = Notice(origin, terms, start_ns, __version__, False)
+            notice = self._notice(origin, terms, start_ns, is_recorded=False)
             beside = Beside(self._parts, notice)
             sender = self._sending(outbox, notice)
             stack.push_async_callback(sender.stop)

@@ -21,7 +21,7 @@ from hean.core.inbox import Inbox
 from hean.core.journal import Journal
 from hean.core.message import Message
 from hean.engine.quality import Quality
-from hean.errors import UnknownSymbol
+from hean.errors import ParameterInvalid, UnknownSymbol
 from hean.fleet.export import Export
 from hean.fleet.merger import PATIENCE_NS, Merger
 from hean.fleet.wiring import Connect, Notice, notice_of
@@ -154,6 +154,11 @@ class Trading:
         if missing:
             has = ", ".join(terms)
             raise UnknownSymbol(f"{self._feed} tells {has}, not {', '.join(missing)}.")
+        if notice.bar and notice.bar != self._settings.bar:
+            raise ParameterInvalid(
+                f"{self._feed} makes bars of {notice.bar}, here --bar is {self._settings.bar}; all "
+                "processes of a table are given the same."
+            )
         wanted = [terms[symbol] for symbol in self._settings.symbols]
         return SessionHeader(
             self._settings, wanted, notice.origin, notice.start_ns, elsewhere=self._elsewhere

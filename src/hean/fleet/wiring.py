@@ -20,14 +20,17 @@ from hean.transports.memory import MemoryBroker, MemoryTransport
 Connect = Callable[[], Transport]
 
 
-class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a market's readers have to know first. *is_recorded*: it is played from a file."""
+class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a market's readers have to know first. *is_recorded*: it is played from a file. *bar*:
+    length of the bars that come with it, if any do.
+    """
 
     origin: str
     terms: list[Terms]
     start_ns: int
     version: str
     is_recorded: bool
+    bar: str = ""
 
 
 def notice_of(data: bytes) -> Notice:
