@@ -228,7 +228,12 @@ def _progress(told: list[Generation], generations: int) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for name in ("generation", "trials", "candidates", "front", "diversity", "survivors",
                  "robust Sharpe", "best"):  # fmt: skip
-        table.add_column(name, justify="left" if name == "best" else "right", overflow="ellipsis")
+        table.add_column(
+            name,
+            justify="left" if name == "best" else "right",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
     for each in told[-12:]:
         table.add_row(
             f"{each.number + 1}", f"{each.trials:,}", f"{each.candidates}", f"{each.front}",
