@@ -32,11 +32,17 @@ CARGO_IGNORED = re.compile(r"^test (?P<name>.+) \.\.\. ignored(?:, (?P<reason>.+
 
 
 class Program(NamedTuple):
-    """*package*: the one of Debian that has it."""
+    """*package*: the one of Debian that has it; *folder*: where it is, if not on the path."""
 
     name: str
     package: str
     used_for: str
+    folder: str | None = None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is nowhere."""
+        return shutil.which(self.name, path=self.folder) is None
 
 
 PROGRAMS = (
@@ -47,6 +53,14 @@ PROGRAMS = (
     Program("promtool", "prometheus", "the tests of alert rules and dashboards"),
     Program("amtool", "prometheus-alertmanager", "the tests of alerts that reach somebody"),
     Program("mvn", "maven", "fetching Kafka's broker"),
+    Program("podman", "podman", "the tests of containers"),
+    Program("buildah", "buildah", "the tests of containers"),
+    Program("runc", "runc", "the tests of containers"),
+    Program("netavark", "netavark", "networks of containers", "/usr/lib/podman"),
+    Program("aardvark-dns", "aardvark-dns", "names of containers", "/usr/lib/podman"),
+    Program("iptables", "iptables", "networks of containers"),
+    Program("mmdebstrap", "mmdebstrap", "images of containers"),
+    Program("shellcheck", "shellcheck", "the tests of scripts"),
 )
 
 
@@ -163,13 +177,13 @@ def find_programs() -> None:
     """Programs of others that tests run: fetched by whoever may, else named. Without one its tests
     skip.
     """
-    missing = [each for each in PROGRAMS if not shutil.which(each.name)]
+    missing = [each for each in PROGRAMS if each.is_missing]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         packages = [each.package for each in missing]
         stream(["apt-get", "update", "-qq"])
         stream(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages])
     for each in missing:
-        if not shutil.which(each.name):
+        if each.is_missing:
             print(
                 f"hean: no {each.name} for {each.used_for}: apt-get install {each.package}",
                 flush=True,
@@ -185,6 +199,14 @@ def find_valkey() -> None:
     stream(["sh", str(ROOT / "scripts/ci/apt_suite.sh"), *suite])
 
 
+def find_compose() -> None:
+    """Docker Compose, which needs no Docker, is new enough in the next Debian alone."""
+    suite, root = "trixie", ROOT / ".cache/apt/trixie/root"
+    plugin = root / "usr/libexec/docker/cli-plugins/docker-compose"
+    if not plugin.exists() and shutil.which("podman") and shutil.which("apt-get"):
+        stream(["sh", str(ROOT / "scripts/ci/apt_suite.sh"), suite, "docker-compose"])
+
+
 def main(arguments: list[str]) -> int:
     """Run all runners; 0 when no test failed, else 1."""
     parser = argparse.ArgumentParser(prog="./hean test", description="Run every test.")
@@ -194,6 +216,7 @@ def main(arguments: list[str]) -> int:
     if not options.quick:
         find_programs()
         find_valkey()
+        find_compose()
     results = [run_rust(), run_page(), run_python(quick=options.quick, extra=options.pytest)]
     skips = [skip for result in results for skip in result.skips]
     for skip in skips:

@@ -52,8 +52,15 @@ __all__ = [
     "live_market", "load", "masked", "places_of", "require", "scrub", "signer_of",
 ]  # fmt: skip
 
-FOREIGN = ("HEAN_TWIN_", "HEAN_SHARED", "HEAN_FREQTRADE_S")
-"""Beginnings of variables that the twin and the tests read."""
+FOREIGN = (
+    "HEAN_TWIN_",
+    "HEAN_SHARED",
+    "HEAN_FREQTRADE_S",
+    "HEAN_STACK_",
+    "HEAN_CACHE_",
+    "COMPOSE_",
+)
+"""Beginnings of variables that the twin, the tests, and the containers around it read."""
 OWN_PREFIX = "HEAN_"
 NAME_LENGTH_MAX = 64  # compared with the known names; a longer one is none of them anyway
 SLIP_LENGTH_MIN, SLIP_LIKENESS_MIN = 8, 0.9  # so like one of ours is no other program's variable

@@ -119,8 +119,9 @@ def test_the_wheel_is_built_with_the_page_in_it(root: Path) -> None:
     assert made is not None and made[1].endswith("scripts/build_wheel.sh")
     script = (root / "scripts" / "build_wheel.sh").read_text()
     assert "PAGE=src/hean/page" in script
-    assert script.index("trap 'rm -rf \"$PAGE\"'") < script.index('cp -R ui/dist "$PAGE"')
-    assert script.index('cp -R ui/dist "$PAGE"') < script.index("maturin build")
+    steps = ('trap \'rm -rf "$PAGE"', "cp -R ui/dist", 'mv "$NEW" "$PAGE"', " build --release")
+    places = [script.index(step) for step in steps]
+    assert places == sorted(places)
     built_with = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["maturin"]
     assert built_with["python-source"] == "src" and "hean" in built_with["python-packages"]
     assert "exclude" not in built_with

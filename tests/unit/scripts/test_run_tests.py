@@ -66,7 +66,10 @@ def test_programs_that_are_not_there_are_fetched_at_once_or_named(is_root, monke
         commands.append(command)
         there.update(each.name for each in run_tests.PROGRAMS if each.package in command)
 
-    monkeypatch.setattr(run_tests.shutil, "which", lambda name: name if name in there else None)
+    def which(name: str, path: str | None = None) -> str | None:
+        return name if name in there else None
+
+    monkeypatch.setattr(run_tests.shutil, "which", which)
     monkeypatch.setattr(run_tests.os, "geteuid", lambda: 0 if is_root else 1)
     monkeypatch.setattr(run_tests, "stream", run)
     run_tests.find_programs()

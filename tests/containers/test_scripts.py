@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripts of the stack without an engine: their form, their options, what they refuse, and what
+they would call. Engine and Compose are two words of a shell that say what they were told.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ["setup_all.sh", "deploy.sh", "docker-build.sh", "health-check.sh"]
+ALL = [*(f"scripts/{name}" for name in SCRIPTS), "scripts/stack.sh", "deploy/nginx/start.sh"]
+
+
+def said(*command: str, code: int = 0, **variables: str) -> str:
+    result = subprocess.run(
+        command, cwd=ROOT, env=os.environ | variables, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == code, f"{command}\n{result.stdout}{result.stderr}"
+    return result.stdout + result.stderr
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> dict[str, str]:
+    """Variables: secrets in a folder of the test, and programs that only tell their words."""
+    for name in ("engine", "compose"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho "{name} $*"\n')
+        program.chmod(0o755)
+    return {
+        "HEAN_STACK_SECRETS": str(tmp_path / "secrets"),
+        "HEAN_STACK_ENGINE": str(tmp_path / "engine"),
+        "HEAN_STACK_COMPOSE": str(tmp_path / "compose"),
+        "HEAN_STACK_BUILD_OPTIONS": "",
+    }
+
+
+@pytest.fixture
+def ready(stage: dict[str, str]) -> dict[str, str]:
+    """The same, with secrets."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make secrets with: apt-get install openssl")
+    said("scripts/setup_all.sh", "--secrets-only", **stage)
+    return stage
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_each_parses_and_passes_its_linter(path: str) -> None:
+    said("sh", "-n", path)
+    if shutil.which("bash"):
+        said("bash", "-n", path)
+    if shutil.which("shellcheck") is None:
+        pytest.skip("no shellcheck: apt-get install shellcheck")
+    said("shellcheck", "-x", path)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.promise(136)
+@pytest.mark.promise(139)
+@pytest.mark.promise(140)
+@pytest.mark.promise(141)
+def test_each_says_its_options_and_exit_codes(name: str, stage: dict[str, str]) -> None:
+    told = said(f"scripts/{name}", "--help", **stage)
+    assert "Usage: " in told and "Exit codes: 0 " in told
+    assert all(len(line) <= 100 for line in told.splitlines())
+    assert "--help" in said(f"scripts/{name}", "--what", code=2, **stage)
+
+
+@pytest.mark.control("C-10")
+def test_secrets_are_random_and_closed_and_kept(ready: dict[str, str]) -> None:
+    folder = Path(ready["HEAN_STACK_SECRETS"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    first = {path.name: path.read_text() for path in folder.iterdir()}
+    assert {"secret_key", "redis_auth", "api_certificate", "api_key", "ui_key"} <= first.keys()
+    assert len(first["secret_key"].strip()) == 64
+    password = first["redis_auth"].removeprefix("requirepass ").strip()
+    assert len(password) == 64 and password != first["secret_key"].strip()
+    assert first["redis_url"] == f"redis://:{password}@redis:6379"
+    for name in ("secret_key", "api_key", "ui_key", "redis_url"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    said("scripts/setup_all.sh", "--secrets-only", **ready)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == first
+
+
+def test_nothing_starts_without_secrets(stage: dict[str, str]) -> None:
+    assert "setup_all.sh" in said("scripts/deploy.sh", "up", code=3, **stage)
+
+
+@pytest.mark.control("C-10")
+@pytest.mark.parametrize("weak", ["admin", "admin123", "changeme", "password"])
+def test_a_weak_secret_is_refused(weak: str, ready: dict[str, str]) -> None:
+    place = Path(ready["HEAN_STACK_SECRETS"]) / "secret_key"
+    place.write_text(weak)
+    told = said("scripts/deploy.sh", "-e", "production", "up", code=4, **ready)
+    assert "too short" in told and weak not in told
+
+
+def test_open_secrets_are_refused(ready: dict[str, str]) -> None:
+    Path(ready["HEAN_STACK_SECRETS"]).chmod(0o755)
+    assert "open to others" in said("scripts/deploy.sh", "up", code=4, **ready)
+
+
+@pytest.mark.promise(139)
+@pytest.mark.promise(172)
+def test_deploy_says_to_compose_what_it_was_told(ready: dict[str, str]) -> None:
+    told = said(
+        "scripts/deploy.sh", "-e", "production", "--profile", "full", "--keydb", "up", **ready
+    )
+    for name in ("docker-compose.prod.yml", "docker-compose.keydb.yml"):
+        assert f"-f {name}" in told
+    assert "--profile full up -d --wait" in told
+    told = said("scripts/deploy.sh", "logs", "execution-service", **ready)
+    assert "-f docker-compose.dev.yml" in told and told.strip().endswith("execution-service")
+    told = said("scripts/deploy.sh", "up", "--scale", "market-data=3", **ready)
+    assert "docker-compose.scale.yml" in told and "--scale market-data=3" in told
+    for once in ("execution-service", "api", "kalman-filter-service"):
+        refused = said("scripts/deploy.sh", "up", "--scale", f"{once}=3", code=4, **ready)
+        assert "exists once" in refused
+
+
+def test_deploy_deletes_only_what_somebody_typed(ready: dict[str, str]) -> None:
+    assert "nothing was deleted" in said("scripts/deploy.sh", "down", "-v", code=4, **ready)
+    assert "down -v" not in said("scripts/deploy.sh", "down", **ready)
+
+
+@pytest.mark.parametrize("words", [
+    ["-e", "staging", "up"], ["up", "--scale", "x"], ["fly"], [], ["down", "--all"],
+])  # fmt: skip
+def test_deploy_refuses_what_it_does_not_know(words: list[str], stage: dict[str, str]) -> None:
+    assert "--help" in said("scripts/deploy.sh", *words, code=2, **stage)
+
+
+@pytest.mark.promise(140)
+@pytest.mark.promise(152)
+def test_images_are_named_for_their_registry(stage: dict[str, str], tmp_path: Path) -> None:
+    told = said(
+        "scripts/docker-build.sh", "--registry", "desk.example", "--version", "v1.0.0", **stage
+    )
+    assert "build -t desk.example/hean:v1.0.0" in told
+    assert "tag desk.example/hean:v1.0.0 desk.example/hft/execution:v1.0.0" in told
+    assert "engine push" not in told
+    told = said("scripts/docker-build.sh", **stage)
+    assert "tag hean:latest crypto-bot-execution:latest" in told
+    told = said("scripts/docker-build.sh", "--registry", "desk.example", "--push", **stage)
+    assert "push desk.example/hft/kalman-filter:latest" in told
+    said("scripts/docker-build.sh", "--push", code=2, **stage)
+    said("scripts/docker-build.sh", "--wheel", str(tmp_path), code=3, **stage)

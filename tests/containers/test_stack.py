@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stack for real: images built from the repository's own Dockerfiles, brought up by Docker
+Compose on podman, used through its door, scaled, and taken down until nothing is left. It takes a
+minute or two, for everything is made from nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from containers.engine import Engine
+from containers.stack import FULL, VALKEY, Images, Stack
+
+pytestmark = [pytest.mark.server, pytest.mark.promise(144)]
+READERS = 2
+KEYDB = "docker-compose.keydb.yml"
+
+
+@pytest.fixture(scope="module")
+def small(stack: Stack) -> Stack:
+    """The default: page, API, Redis."""
+    stack.compose("up", "-d", "--wait", "--no-build")
+    return stack
+
+
+@pytest.fixture(scope="module")
+def full(small: Stack, images: Images) -> Iterator[Stack]:
+    """The profile `full`, laid over the default."""
+    images.stand_in("exporters", "prom/node-exporter:v1.9.1", PROGRAM="node-exporter")
+    images.stand_in(
+        "exporters", "oliver006/redis_exporter:v1.74.0-alpine", PROGRAM="redis-exporter"
+    )
+    images.stand_in("exporters", "prom/alertmanager:v0.28.1", PROGRAM="alertmanager")
+    images.stand_in("prometheus", "prom/prometheus:v2.53.5")
+    token = small.engine.podman(
+        "exec", "hean-api", "hean", "token", "create", "--role", "viewer", "--name", "metrics"
+    )
+    (small.secrets / "metrics_token").write_text(token.splitlines()[0])
+    small.up(*FULL)
+    yield small
+
+
+@pytest.mark.promise(178)
+@pytest.mark.promise(147)
+def test_the_default_comes_up_healthy(small: Stack) -> None:
+    assert small.services() == {"ui": ["hean-ui"], "api": ["hean-api"], "redis": ["hean-redis"]}
+
+
+@pytest.mark.promise(158)
+@pytest.mark.promise(176)
+def test_the_door_serves_the_page(small: Stack) -> None:
+    status, body, headers = small.get("/")
+    assert status == 200 and headers["content-type"].startswith("text/html")
+    assert b'id="root"' in body
+    assert "nonce-" in headers["content-security-policy"]
+    script = body.partition(b'src="')[2].partition(b'"')[0].decode()
+    status, body, headers = small.get(script.removeprefix("."))
+    assert status == 200 and "javascript" in headers["content-type"] and len(body) > 10_000
+
+
+@pytest.mark.promise(66)
+@pytest.mark.promise(58)
+def test_the_api_answers_through_the_door_whoever_has_a_token(small: Stack) -> None:
+    assert small.get("/health/live")[0] == 200
+    status, body, _ = small.get("/api/health")
+    assert (status, json.loads(body)["code"]) == (401, "TokenRefused")
+    assert small.get("/api/health", token="wrong" * 8)[0] == 401
+    status, body, _ = small.get("/api/health", token=small.token())
+    assert status == 200 and {"status", "services", "orchestrator"} <= json.loads(body).keys()
+
+
+def test_an_engine_is_started_through_the_door_and_its_health_is_its_progress(small: Stack) -> None:
+    token = small.token()
+    started = small.get("/api/engine/start", token=token, method="POST", headers={
+        "Origin": f"http://localhost:{small.ports['ui']}", "X-HEAN-Request": "1",
+    })  # fmt: skip
+    assert started[0] == 200, started
+
+    def is_trading() -> bool:
+        return small.get("/api/portfolio/summary", token=token)[0] == 200
+
+    small.until(is_trading, "a portfolio")
+    assert small.engine.probe("hean-api") == "healthy"
+    foreign = {"Origin": "http://elsewhere.example", "X-HEAN-Request": "1"}
+    refused = small.get("/api/engine/stop", token=token, method="POST", headers=foreign)
+    assert refused[0] == 403
+
+
+@pytest.mark.promise(69)
+async def test_the_stream_passes_the_door(small: Stack) -> None:
+    from websockets.asyncio.client import connect
+
+    async with connect(f"ws://localhost:{small.ports['ui']}/ws") as line:
+        await line.send(json.dumps({"action": "auth", "token": small.token()}))
+        await line.send(json.dumps({"action": "subscribe", "topic": "system_status"}))
+        told = [json.loads(await line.recv()) for _ in range(2)]
+    assert any(each.get("topic") == "system_status" for each in told), told
+
+
+@pytest.mark.control("C-35")
+@pytest.mark.promise(180)
+def test_containers_run_as_nobody_on_a_root_that_cannot_be_written(small: Stack) -> None:
+    for name in ("hean-api", "hean-ui", "hean-redis"):
+        code, told = small.engine.run(
+            "podman", "exec", name, "sh", "-c", "id -u; echo x >/x", check=False
+        )
+        assert code != 0 and "Read-only file system" in told, told
+        assert told.split()[0] in ("65532", "999")
+        status = small.engine.podman("exec", name, "cat", "/proc/1/status")
+        words = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert int(words["CapEff"], 16) == 0 and words["NoNewPrivs"] == "1"
+        assert words["Seccomp"] == "2"
+        document = json.loads(small.engine.podman("inspect", name))[0]
+        assert document["HostConfig"]["Memory"] > 0 and document["HostConfig"]["PidsLimit"] > 0
+
+
+@pytest.mark.control("C-35")
+@pytest.mark.control("C-34")
+def test_no_secret_is_in_an_image_or_its_history(small: Stack) -> None:
+    texts = [path.read_text().strip() for path in small.secrets.iterdir()]
+    words = [text for text in texts if text]  # nobody has filled in a pager yet
+    for image in ("localhost/hean", "localhost/hean-ui", "localhost/hean-market-data"):
+        told = small.engine.podman("history", "--no-trunc", image)
+        told += small.engine.podman("inspect", image)
+        assert not any(word in told for word in words)
+    environment = small.engine.podman("exec", "hean-api", "env")
+    assert not any(word in environment for word in words)
+
+
+@pytest.mark.control("C-09")
+@pytest.mark.control("C-08")
+def test_only_loopback_listens_and_redis_wants_its_password(small: Stack) -> None:
+    for port in (small.ports["ui"], small.ports["api"]):
+        for table in ("tcp", "tcp6"):
+            rows = [line.split() for line in Path("/proc/net", table).read_text().splitlines()]
+            listening = [row[1] for row in rows[1:] if row[3] == "0A"]
+            ours = [each for each in listening if each.endswith(f":{port:04X}")]
+            assert all(each.startswith("0100007F:") for each in ours), ours
+    bare = small.engine.run("podman", "exec", "hean-redis", "redis-cli", "ping", check=False)[1]
+    assert "NOAUTH" in bare
+    context = ssl.create_default_context(cafile=str(small.secrets / "api_certificate"))
+    with socket.create_connection(("127.0.0.1", small.ports["api"]), timeout=60) as line:
+        context.wrap_socket(line, server_hostname="localhost").close()
+
+
+@pytest.mark.promise(141)
+def test_the_health_script_agrees(small: Stack) -> None:
+    url = f"http://127.0.0.1:{small.ports['ui']}"
+    told = small.engine.run("scripts/health-check.sh", "-v", "--url", url)[1]
+    assert "api running healthy" in told
+    code, told = small.engine.run(
+        "scripts/health-check.sh", "--url", "http://127.0.0.1:9", check=False
+    )
+    assert code == 1 and "does not answer" in told
+
+
+@pytest.mark.promise(163)
+@pytest.mark.promise(167)
+def test_full_comes_up_healthy(full: Stack) -> None:
+    assert set(full.services()) == set(FULL)
+    ticker = full.get("/market-data/api/v1/ticker/BTCUSDT")
+    assert ticker[0] == 200 and json.loads(ticker[1])["symbol"] == "BTCUSDT"
+
+
+@pytest.mark.promise(164)
+def test_prometheus_hears_the_engine_through_the_door(full: Stack) -> None:
+    url = "http://prometheus:9090/api/v1/query?query=up"
+
+    def hears(*jobs: str) -> bool:
+        told = full.engine.podman("exec", "hean-ui", "wget", "-q", "-O", "-", url)
+        rows = json.loads(told)["data"]["result"]
+        up = {row["metric"]["job"] for row in rows if row["value"][1] == "1"}
+        return up >= set(jobs)
+
+    jobs = ("hean-engine", "hean-market-data", "redis", "node", "prometheus")
+    full.until(lambda: hears(*jobs), "an answer of all that is asked")
+
+
+@pytest.mark.promise(146)
+def test_readers_are_scaled_and_one_of_them_may_die(full: Stack) -> None:
+    scaled = ("docker-compose.scale.yml",)
+    full.up("--scale", f"market-data={READERS}", *FULL, files=scaled)
+    first, second = full.services()["market-data"]
+
+    def both_answer() -> bool:
+        seen = {full.get("/market-data/health/live")[0] for _ in range(6)}
+        return seen == {200}
+
+    full.until(both_answer, "an answer of both readers")
+    full.engine.podman("kill", first)
+    full.until(both_answer, "an answer while one reader is away")
+    assert second in full.services()["market-data"]
+    assert full.get("/health/live")[0] == 200
+
+
+@pytest.mark.promise(162)
+@pytest.mark.promise(147)
+def test_valkey_takes_the_place_of_redis_and_nothing_is_lost(full: Stack, images: Images) -> None:
+    if not (VALKEY / "usr/bin/valkey-server").exists():
+        pytest.skip("no Valkey: sh scripts/ci/apt_suite.sh bookworm-backports valkey-server")
+    images.stand_in("valkey", "valkey/valkey:8-alpine", context=VALKEY)
+    token = full.token()
+    full.compose("up", "-d", "--wait", "--no-build", "keydb", "api", "ui", files=(KEYDB,))
+    said = full.engine.podman("exec", "hean-keydb", "valkey-cli", "ping")
+    assert "NOAUTH" in said
+    script = (
+        "REDISCLI_AUTH=$(sed 's/requirepass //' /run/secrets/redis_auth) valkey-cli info server"
+    )
+    told = full.engine.podman("exec", "hean-keydb", "sh", "-c", script)
+    assert "server_name:valkey" in told
+    assert full.token() == token
+    assert full.get("/api/health", token=token)[0] == 200
+
+
+def test_down_leaves_nothing(full: Stack) -> None:
+    """Last: what the others used is gone after it."""
+    full.down(files=("docker-compose.scale.yml", KEYDB))
+    engine: Engine = full.engine
+    assert engine.podman("ps", "--all", "--quiet") == ""
+    assert full.project not in engine.podman("volume", "ls", "--quiet")
+    assert full.project not in engine.podman("network", "ls", "--format", "{{.Name}}")
+    with socket.socket() as line:
+        assert line.connect_ex(("127.0.0.1", full.ports["ui"])) != 0
+    assert os.path.isdir(engine.folder)
