@@ -77,6 +77,7 @@ class Engine:
             (self.folder / name).write_text(text.format(folder=self.folder))
         (self.folder / "registries.conf").write_text(f'unqualified-search-registries = ["{HUB}"]\n')
         (self.folder / "networks").mkdir()
+        (self.folder / "config.json").write_text("{}")  # of DOCKER_CONFIG; podman run asks for it
         self.env = os.environ | {
             "CONTAINERS_CONF": f"{self.folder}/containers.conf",
             "CONTAINERS_STORAGE_CONF": f"{self.folder}/storage.conf",
