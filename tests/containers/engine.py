@@ -77,6 +77,7 @@ class Engine:
             (self.folder / name).write_text(text.format(folder=self.folder))
         (self.folder / "registries.conf").write_text(f'unqualified-search-registries = ["{HUB}"]\n')
         (self.folder / "networks").mkdir()
+        (self.folder / "tmp").mkdir()
         (self.folder / "config.json").write_text("{}")  # of DOCKER_CONFIG; podman run asks for it
         self.env = os.environ | {
             "CONTAINERS_CONF": f"{self.folder}/containers.conf",
@@ -84,6 +85,7 @@ class Engine:
             "CONTAINERS_REGISTRIES_CONF": f"{self.folder}/registries.conf",
             "DOCKER_HOST": f"unix://{self.socket}",
             "DOCKER_CONFIG": str(self.folder),
+            "TMPDIR": f"{self.folder}/tmp",  # roots and layers: no disk in memory takes them
             "HEAN_STACK_ENGINE": "podman",
             "HEAN_STACK_COMPOSE": str(COMPOSE),
         }

@@ -57,7 +57,7 @@ class Images:
 
     def base(self) -> None:
         """debian:bookworm-slim, from Debian's packages."""
-        root = self.folder / "base.tar"
+        root = self.engine.folder / "base.tar"
         words = ["--variant=minbase", "--include=ca-certificates", "--skip=cleanup/apt/lists"]
         words += ["--dpkgopt=force-unsafe-io"]  # it is thrown away: nothing has to reach a disk
         self.engine.run("mmdebstrap", "-q", *words, "bookworm", str(root), mirror())
