@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the source documents say of services and ports, read from the compose files."""
+
+from __future__ import annotations
+
+import pytest
+
+from containers.composed import BASE, OVERLAYS, ROOT, ports, read
+
+SERVICES = read(BASE)["services"]
+DEV = read(ROOT / "docker-compose.dev.yml")["services"]
+
+
+@pytest.mark.promise(159)
+def test_there_is_one_engine_and_no_workers_of_it() -> None:
+    assert SERVICES["api"]["container_name"] == "hean-api"
+    assert not any("worker" in word for word in SERVICES["api"]["command"])
+    assert "api" not in read(ROOT / "docker-compose.scale.yml")["services"]
+
+
+@pytest.mark.promise(160)
+def test_redis_keeps_copies_and_evicts_what_said_so() -> None:
+    text = (ROOT / "deploy/redis/redis.conf").read_text()
+    assert "\nappendonly yes\n" in text and "\nmaxmemory-policy volatile-lru\n" in text
+    assert SERVICES["redis"]["image"] == "redis:7-alpine"
+
+
+@pytest.mark.promise(165)
+@pytest.mark.promise(166)
+def test_grafana_is_on_3001_and_has_no_password_of_its_own() -> None:
+    assert ports(DEV["grafana"]) == ["127.0.0.1:${GRAFANA_PORT:-3001}:3000"]
+    environment = SERVICES["grafana"]["environment"]
+    assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_password"
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+
+
+@pytest.mark.promise(171)
+def test_kafka_is_its_own_controller_and_there_is_no_zookeeper() -> None:
+    kafka = SERVICES["kafka"]
+    assert kafka["container_name"] == "crypto-bot-kafka"
+    assert kafka["environment"]["KAFKA_PROCESS_ROLES"] == "broker,controller"
+    assert not any("zookeeper" in name for name in SERVICES)
+
+
+@pytest.mark.promise(175)
+def test_there_is_one_network_and_no_address_in_it() -> None:
+    assert read(BASE)["networks"] == {"hean-network": {}}
+    assert all(service["networks"] == ["hean-network"] for service in SERVICES.values())
+
+
+@pytest.mark.promise(156)
+def test_tools_are_in_the_image_of_development_alone() -> None:
+    whole = (ROOT / "Dockerfile").read_text()
+    before, _, after = whole.partition("AS development")
+    for tool in ("curl", "iputils-ping", "sqlite3"):
+        assert tool in after and tool not in before
+    assert {"prod", "dev"} <= set(OVERLAYS)
+    assert DEV["execution-service"]["build"] == {"target": "development"}
