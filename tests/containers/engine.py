@@ -124,7 +124,9 @@ class Engine:
             return self.ask("GET", "/_ping")[0] == 200
         return False
 
-    def run(self, *command: str, check: bool = True, **variables: str) -> tuple[int, str]:
+    def run(
+        self, *command: str, check: bool = True, limit_s: float = COMMAND_S, **variables: str
+    ) -> tuple[int, str]:
         """Run a program against this engine. *Returns*: exit code, and all that it said. Whoever
         interrupts ends it first, with all that it started.
         """
@@ -139,7 +141,7 @@ class Engine:
             start_new_session=True,
         ) as process:
             try:
-                said, _ = process.communicate(timeout=COMMAND_S)
+                said, _ = process.communicate(timeout=limit_s)
             except BaseException:
                 _end_group(process)
                 raise
@@ -147,9 +149,9 @@ class Engine:
             assert process.returncode == 0, f"{' '.join(command)}\n{said[-6_000:]}"
         return process.returncode, said
 
-    def podman(self, *words: str) -> str:
+    def podman(self, *words: str, limit_s: float = COMMAND_S) -> str:
         """What a command of podman says."""
-        return self.run("podman", *words)[1].strip()
+        return self.run("podman", *words, limit_s=limit_s)[1].strip()
 
     def ask(self, method: str, path: str) -> tuple[int, Any]:
         """Status and document of an answer of its API."""
