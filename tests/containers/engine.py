@@ -220,12 +220,18 @@ def _clear(folder: Path) -> None:
 
 
 def _sweep() -> None:
-    """Remove what a run left that was killed: nobody shall take it for fresh."""
+    """Remove what a run left that was killed: nobody shall take it for fresh. One that names nobody
+    may be about to, or to go.
+    """
     for folder in PLACE.glob("engine-*"):
         try:
             os.kill(int((folder / "owner").read_text()), 0)
-        except (OSError, ValueError):
+        except (ProcessLookupError, ValueError):
             _clear(folder)
+        except FileNotFoundError:
+            with suppress(FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > COMMAND_S:
+                    _clear(folder)
 
 
 class _UnixConnection(http.client.HTTPConnection):
