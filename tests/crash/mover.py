@@ -77,9 +77,10 @@ class Mover(Strategy):
             return
         self._last_ns = event.ts_ns
         if self.p.paused:
-            self._take_back(symbol)
-            if not self.is_waiting(symbol):
-                self._get_out(symbol)
+            for each in self.symbols:  # facts come in bursts, the same symbol's first each time
+                self._take_back(each)
+                if not self.is_waiting(each):
+                    self._get_out(each)
             return
         step = STEPS[self._steps % len(STEPS)]
         self._steps += 1
