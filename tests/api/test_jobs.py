@@ -178,6 +178,28 @@ async def test_what_cannot_be_played_is_refused_by_name_and_nothing_begins(tmp_p
         assert (await desk.ask("GET", "/jobs"))[1] == []
 
 
+async def test_no_parameter_has_a_file_of_this_machine_run(tmp_path: Path) -> None:
+    code, mark = tmp_path / "code.py", tmp_path / "was_run"
+    code.write_text(f"open({str(mark)!r}, 'w')\ndef f(bars):\n    return bars['close']\n")
+    asked = ASKED | {"strategy": "genome", "params": {}}
+    async with recorded_desk(tmp_path) as desk:
+        for path, given in (
+            ("/backtest", "params"),
+            ("/evaluate", "params"),
+            ("/evaluate", "grid"),
+        ):
+            spec = f"{code}:f"
+            wish = asked | {given: {"features": [spec] if given == "grid" else spec}}
+            status, answer = await desk.ask("POST", path, wish)
+            assert (status, answer["field"]) == (422, f"/body/{given}/features"), answer
+            assert "for the command line" in answer["detail"]
+        assert (await desk.ask("GET", "/jobs"))[1] == []
+        _, declared = await desk.ask("GET", "/strategies/declared")
+        genome = next(each for each in declared if each["name"] == "genome")
+        assert [each["name"] for each in genome["parameters"]] == ["genome"]
+    assert not mark.exists()
+
+
 @pytest.mark.control("C-19")
 async def test_a_job_is_ended_by_who_began_it_or_by_an_admin(tmp_path: Path) -> None:
     async with recorded_desk(tmp_path, bars=200_000, at_once=1) as desk:

@@ -240,7 +240,12 @@ def _of_data(asked: BacktestAsked, found: Found) -> list[FieldProblem]:
     """Every set is there and of something traded, every symbol has prices."""
     problems: list[FieldProblem] = []
     sets: list[DataSet] = []
+    code = {each.name for each in kind.parameters if each.is_code}
     for place, name in enumerate(asked.data):
+        if name in code:
+            detail = "names code to run; it is for the command line"
+            problems.append(FieldProblem(field=field, detail=detail))
+            continue
         if name in found:
             sets.append(found[name][0])
         else:

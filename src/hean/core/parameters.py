@@ -23,7 +23,8 @@ Value = int | float | bool | str
 class Parameter(msgspec.Struct, frozen=True):
     """One declared setting. The type is that of *default*; *low* and *high* are inclusive.
 
-    *choices*: the only values allowed, for text.
+    *choices*: the only values allowed, for text. *is_code*: names a file that is run, so it is set
+    at this machine only, by nobody from afar.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Parameter(msgspec.Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    is_code: bool = False
 
     def parse(self, given: object) -> Value:
         """The typed value of *given*, which may be text. *Raises*: `ParameterInvalid`."""

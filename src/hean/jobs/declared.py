@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`declared.py`: the strategies that a job may play and what each lets one set, so that a form can
-be drawn for them. Only strategies that come with HEAN: a client of the API brings no code.
+be drawn for them. Only strategies that come with HEAN, and no setting that names a file to run: a
+client of the API brings no code.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def _declared(kind: type[Strategy]) -> DeclaredStrategy:
     return DeclaredStrategy(
         name=kind.name,
         summary=" ".join(text.partition("\n\n")[0].split()),
-        parameters=[_parameter(each) for each in kind.parameters],
+        parameters=[_parameter(each) for each in kind.parameters if not each.is_code],
     )
 
 

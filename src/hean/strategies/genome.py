@@ -28,7 +28,9 @@ class GenomeTrader(Strategy):
     name = "genome"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("genome", EXAMPLE, "the rules, as docs/evolution.md has them"),
-        Parameter("features", "", "path.py:function of features that they read, by comma"),
+        Parameter(
+            "features", "", "path.py:function of features that they read, by comma", is_code=True
+        ),
     )
 
     def __init__(self, symbols: tuple[str, ...], given: dict[str, object] | None = None) -> None:
