@@ -75,9 +75,13 @@ async def face_desk(folder: Path, strategy: str = IDLE, **rest: Any) -> AsyncIte
 
 
 @asynccontextmanager
-async def recorded_desk(folder: Path, *, bars: int = 600, **limits: Any) -> AsyncIterator[FaceDesk]:
-    """A face with one recorded market. *limits*: of jobs."""
-    source = write_candles(folder, 3, bars)
+async def recorded_desk(
+    folder: Path, *, bars: int = 600, source: Path | None = None, **limits: Any
+) -> AsyncIterator[FaceDesk]:
+    """A face with one recorded market. *source*: its bars of five minutes, made if left out;
+    *limits*: of jobs.
+    """
+    source = source or write_candles(folder, 3, bars)
     columns = read_columns(source, symbol="BTCUSDT", venue="binance", market="perp", timeframe="5m")
     Catalog(folder / "data").add(columns)
     async with face_desk(folder, job_limits=JobLimits(**limits)) as desk:

@@ -241,6 +241,10 @@ async def test_a_job_is_begun_followed_reported_and_ended(tmp_path: Path) -> Non
         status, begun = await desk.ask("POST", "/evaluate", graded)
         assert status == 202, begun
         assert (await desk.ask("DELETE", f"/jobs/{begun['job_id']}"))[0] == 200
+        bred = {"symbols": asked["symbols"], "data": asked["data"]}
+        status, begun = await desk.ask("POST", "/evolve", bred, role=Role.OPERATOR)
+        assert status == 202 and set(begun) >= {"job_id"}
+        assert (await desk.ask("DELETE", f"/jobs/{begun['job_id']}"))[0] == 200
 
 
 ADDRESS = "http://127.0.0.1:9"

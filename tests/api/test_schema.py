@@ -36,15 +36,10 @@ from hean.errors import ParameterInvalid
 # Taken away: a `hean` that another test starts would refuse a variable that it does not know.
 CASES = int(os.environ.pop("HEAN_SCHEMA_CASES", "4"))
 UNLISTED = ("/openapi.json", "/docs")
-NOT_THERE_YET = ("/evolve",)
 LAST = {("POST", "/engine/stop"): 1}
 """It takes away what others ask for."""
 OPERATIONS = sorted(
-    (
-        (row.method, row.path)
-        for row in ROWS
-        if row.method != SOCKET and row.path not in UNLISTED + NOT_THERE_YET
-    ),
+    ((row.method, row.path) for row in ROWS if row.method != SOCKET and row.path not in UNLISTED),
     key=lambda operation: LAST.get(operation, 0),
 )
 MACHINE = re.compile(
@@ -53,7 +48,10 @@ MACHINE = re.compile(
 )
 """What an answer to a stranger's rubbish must not have."""
 READINESS = "/health/ready"
-JUDGED = ("/backtest", "/evaluate", "/orders", "/orders/preview", "/risk/limits", "/smoke-test/run")
+JUDGED = (
+    "/backtest", "/evaluate", "/evolve", "/orders", "/orders/preview", "/risk/limits",
+    "/smoke-test/run",
+)  # fmt: skip
 """What is asked there has to fit what there is: symbols, data, limits. No schema says so."""
 TOLD = ("/settings", "/logs")
 """Answers that tell of this machine on purpose: where a setting comes from, what went wrong."""

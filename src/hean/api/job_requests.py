@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -32,6 +32,8 @@ Found = Mapping[str, tuple[DataSet, Path]]
 Given = bool | int | float | str
 
 TRIALS_MAX = 400
+AT_ONCE = max(1, (os.cpu_count() or 2) - 1)
+"""What one job does side by side: one processor is the engine's."""
 EQUITY = ("--equity", "equity.csv")
 LEVERAGE_MAX, CASH_MAX = Decimal(125), Decimal(10) ** 12
 FEE_LEAST, FEE_MOST = Decimal("-0.01"), Decimal("0.1")
@@ -97,19 +99,17 @@ class SlippageAsked(Asked):
     impact: Annotated[Money, Field(ge=0, le=100)]
 
 
-class BacktestAsked(Asked):
-    """A backtest. *data*: ids of `GET /data`; *params*: of `GET /strategies/declared`; *cash*: in
-    quote currency; *fraction*: of equity that a position is worth; *fees*: the venue's list if
-    left out; *bar*: what ticks are made into; *title*: how it is called in lists.
+class PlayedAsked(Asked):
+    """What every played job is told. *data*: ids of `GET /data`; *cash*: in quote currency;
+    *fraction*: of equity that a position is worth; *fees*: the venue's list if left out; *title*:
+    how it is called in lists.
     """
 
-    strategy: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", examples=["impulse"])]
     symbols: Annotated[list[Symbol], Field(min_length=1, max_length=20)]
     data: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200)]],
         Field(min_length=1, max_length=50),
     ]
-    params: Annotated[dict[Name, Setting], Field(max_length=100, default_factory=dict)]
     start: Instant | None = None
     end: Instant | None = None
     cash: Annotated[Positive, Field(le=CASH_MAX)] = Decimal(10_000)
@@ -118,12 +118,11 @@ class BacktestAsked(Asked):
     fees: FeesAsked | None = None
     slippage: SlippageAsked | None = None
     latency_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 50
-    bar: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}(ms|s|m|h|d)$")] = "1m"
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     title: Annotated[Line, Field(max_length=120)] = ""
 
     @model_validator(mode="after")
-    def check(self) -> BacktestAsked:
+    def check(self) -> Self:
         """The start comes first, nothing is named twice."""
         if self.start and self.end and self.start >= self.end:
             raise ValueError("start is not before end; exchange them")
@@ -132,6 +131,17 @@ class BacktestAsked(Asked):
             if len(set(given)) < len(given):
                 raise ValueError(f"{name}: the same one twice")
         return self
+
+
+class BacktestAsked(PlayedAsked):
+    """A backtest. *data*: ids of `GET /data`; *params*: of `GET /strategies/declared`; *cash*: in
+    quote currency; *fraction*: of equity that a position is worth; *fees*: the venue's list if
+    left out; *bar*: what ticks are made into; *title*: how it is called in lists.
+    """
+
+    strategy: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", examples=["impulse"])]
+    params: Annotated[dict[Name, Setting], Field(max_length=100, default_factory=dict)]
+    bar: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}(ms|s|m|h|d)$")] = "1m"
 
 
 class EvaluateAsked(BacktestAsked):
@@ -150,7 +160,7 @@ class EvaluateAsked(BacktestAsked):
 def backtest_words(asked: BacktestAsked, found: Found) -> list[str]:
     """Its command line. *found*: the data there is. *Raises*: `Refused`, 422."""
     check(asked, found)
-    return ["backtest", *_played(asked, found), *EQUITY]
+    return ["backtest", *_strategy(asked), *played(asked, found), *EQUITY]
 
 
 def evaluate_words(asked: EvaluateAsked, found: Found, data_dir: Path) -> list[str]:
@@ -161,9 +171,8 @@ def evaluate_words(asked: EvaluateAsked, found: Found, data_dir: Path) -> list[s
         raise Refused(
             422, "GridTooLarge", f"grid: {trials} trials, at most {TRIALS_MAX}.", field="/body/grid"
         )
-    words = ["evaluate", *_played(asked, found), f"--folds={asked.folds}"]
-    words += [f"--embargo={asked.embargo_days}", f"--data-dir={data_dir}"]
-    words += [f"--jobs={max(1, (os.cpu_count() or 2) - 1)}"]  # one processor is the engine's
+    words = ["evaluate", *_strategy(asked), *played(asked, found), f"--folds={asked.folds}"]
+    words += [f"--embargo={asked.embargo_days}", f"--data-dir={data_dir}", f"--jobs={AT_ONCE}"]
     for name, values in asked.grid.items():
         words.append(f"--grid={name}={','.join(map(_text, values))}")
     return words
@@ -176,26 +185,30 @@ def check(
     kind = STRATEGIES.get(asked.strategy)
     if kind is None:
         detail = f"unknown strategy; {_nearest(asked.strategy, STRATEGIES)}"
-        raise _wrong([FieldProblem(field="/body/strategy", detail=detail)])
+        raise wrong([FieldProblem(field="/body/strategy", detail=detail)])
     problems = _of_parameters(kind, asked.params, grid or {})
-    problems += _of_data(asked, found)
+    problems += of_data(asked, found)
     if not problems:
         try:
             kind(tuple(asked.symbols), dict(asked.params))
         except HeanError as error:
             problems.append(FieldProblem(field="/body/symbols", detail=error.message))
     if problems:
-        raise _wrong(problems)
+        raise wrong(problems)
 
 
 # ---------------------------------------------------------------- inside
 
 
-def _played(asked: BacktestAsked, found: Found) -> list[str]:
-    words = [f"--strategy={asked.strategy}"]
-    words += [f"--symbol={each}" for each in asked.symbols]
+def _strategy(asked: BacktestAsked) -> list[str]:
+    words = [f"--strategy={asked.strategy}", f"--bar={asked.bar}"]
+    return words + [f"--param={name}={_text(value)}" for name, value in asked.params.items()]
+
+
+def played(asked: PlayedAsked, found: Found) -> list[str]:
+    """The words for data, period, account and exchange. *found*: has every set that is asked for."""
+    words = [f"--symbol={each}" for each in asked.symbols]
     words += [f"--data={found[each][1]}" for each in asked.data]
-    words += [f"--param={name}={_text(value)}" for name, value in asked.params.items()]
     if asked.start:
         words.append(f"--start={asked.start}")
     if asked.end:
@@ -207,8 +220,7 @@ def _played(asked: BacktestAsked, found: Found) -> list[str]:
         words.append(f"--slippage=half_spread={spread:f},impact={impact:f}")
     return [
         *words, f"--cash={asked.cash:f}", f"--leverage={asked.leverage:f}",
-        f"--fraction={asked.fraction:f}", f"--latency={asked.latency_ms}ms", f"--bar={asked.bar}",
-        f"--seed={asked.seed}",
+        f"--fraction={asked.fraction:f}", f"--latency={asked.latency_ms}ms", f"--seed={asked.seed}",
     ]  # fmt: skip
 
 
@@ -228,7 +240,12 @@ def _of_parameters(
         for name in grid
         if name in params
     ]
+    code = {each.name for each in kind.parameters if each.is_code}
     for field, name, value in given:
+        if name in code:
+            detail = "names code to run; it is for the command line"
+            problems.append(FieldProblem(field=field, detail=detail))
+            continue
         try:
             resolve(kind.parameters, {name: value})
         except HeanError as error:
@@ -236,16 +253,11 @@ def _of_parameters(
     return problems
 
 
-def _of_data(asked: BacktestAsked, found: Found) -> list[FieldProblem]:
+def of_data(asked: PlayedAsked, found: Found) -> list[FieldProblem]:
     """Every set is there and of something traded, every symbol has prices."""
     problems: list[FieldProblem] = []
     sets: list[DataSet] = []
-    code = {each.name for each in kind.parameters if each.is_code}
     for place, name in enumerate(asked.data):
-        if name in code:
-            detail = "names code to run; it is for the command line"
-            problems.append(FieldProblem(field=field, detail=detail))
-            continue
         if name in found:
             sets.append(found[name][0])
         else:
@@ -274,7 +286,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"nearest {close[0]}" if close else "there is none"
 
 
-def _wrong(problems: list[FieldProblem]) -> Refused:
+def wrong(problems: list[FieldProblem]) -> Refused:
     first, more = problems[0], len(problems) - 1
     words = f" (and {more} more)" if more else ""
     return Refused(
@@ -283,6 +295,6 @@ def _wrong(problems: list[FieldProblem]) -> Refused:
     )  # fmt: skip
 
 
-def document_of(asked: BacktestAsked) -> dict[str, Any]:
+def document_of(asked: PlayedAsked) -> dict[str, Any]:
     """What was asked, as it would be asked again."""
     return asked.model_dump(mode="json", exclude_defaults=True)

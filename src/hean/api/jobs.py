@@ -15,12 +15,14 @@ from starlette.responses import HTMLResponse, Response
 
 from hean.api.access import Who
 from hean.api.document import refusals
+from hean.api.evolve_request import EvolveAsked, evolve_words
 from hean.api.gate import Asker
 from hean.api.headers import CSP
 from hean.api.job_requests import (
     BacktestAsked,
     EvaluateAsked,
     Found,
+    PlayedAsked,
     backtest_words,
     document_of,
     evaluate_words,
@@ -112,6 +114,12 @@ def jobs_router(jobs: Jobs, data_dir: Path) -> APIRouter:
         words = evaluate_words(asked, await _found(sets), data_dir)
         return _begin(jobs, "evaluate", asked, words, who)
 
+    @router.post("/evolve", status_code=202)
+    async def evolve(asked: EvolveAsked, who: Asker) -> JobBegun:
+        """Breed trading rules and say what can be believed of the best, as `hean evolve` does."""
+        words = evolve_words(asked, await _found(sets), data_dir)
+        return _begin(jobs, "evolve", asked, words, who)
+
     @router.get("/jobs")
     async def jobs_list() -> list[Job]:
         """All jobs, the newest first."""
@@ -195,9 +203,10 @@ async def begin_backtest(jobs: Jobs, asked: BacktestAsked, data_dir: Path) -> Jo
     return jobs.start("backtest", asked.title, document_of(asked), words=words)
 
 
-def _begin(jobs: Jobs, kind: str, asked: BacktestAsked, words: list[str], who: Who) -> JobBegun:
+def _begin(jobs: Jobs, kind: str, asked: PlayedAsked, words: list[str], who: Who) -> JobBegun:
     check_room(jobs)
-    title = asked.title.strip() or f"{asked.strategy} on {', '.join(asked.symbols)}"
+    name = asked.strategy if isinstance(asked, BacktestAsked) else "evolution"
+    title = asked.title.strip() or f"{name} on {', '.join(asked.symbols)}"
     begun = jobs.start(
         kind, title, document_of(asked), words=words, owner=who.token_id, by=who.name
     )

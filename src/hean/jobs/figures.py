@@ -13,6 +13,10 @@ RUN = (
     "profit_factor", "trades", "orders", "fills", "fees", "funding", "slippage_cost", "turnover",
     "exposure_fraction", "buy_and_hold_return", "events", "wall_s", "state_hash",
 )  # fmt: skip
+BRED = (
+    "verdict", "promoted", "population", "generations", "sharpe_of_luck",
+    "overfitting_probability", "walk_forward_sharpe",
+)  # fmt: skip
 VERDICT = ("verdict", "survives", "deflated_sharpe")
 
 
@@ -25,6 +29,10 @@ def figures_of(kind: str, result: dict[str, Any]) -> dict[str, Any]:
             best = result.get("best", {})
             found |= {name: best.get(name) for name in RUN if name in best}
             found["overfitting_probability"] = result.get("overfitting", {}).get("probability")
+            found["trials"] = result.get("trials", {}).get("counted")
+        case "evolve":
+            found |= {name: result.get(name) for name in BRED}
+            found["champions"] = len(result.get("champions", ()))
             found["trials"] = result.get("trials", {}).get("counted")
         case "smoke-test":
             found = {name: result.get(name) for name in ("passed", "symbol", "wall_s")}

@@ -164,6 +164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/evolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evolve
+         * @description Breed trading rules and say what can be believed of the best, as `hean evolve` does.
+         */
+        post: operations["evolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/fills": {
         parameters: {
             query?: never;
@@ -1461,6 +1481,88 @@ export interface components {
              * @example impulse
              */
             strategy: string;
+            /** Symbols */
+            symbols: string[];
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+        };
+        /**
+         * EvolveAsked
+         * @description An evolution. *data*: candles and funding, ids of `GET /data`; *population*: agents alive at
+         *     a time; population times *generations* is 20000 at most; *folds*: of the days that are bred on;
+         *     *embargo_days*: left out between parts; *holdout*: share of the days that is held back, and as
+         *     much again to judge champions; *min_trades*: of a candidate.
+         */
+        EvolveAsked: {
+            /**
+             * Cash
+             * @default 10000
+             * @example 0.015
+             */
+            cash: string;
+            /** Data */
+            data: string[];
+            /**
+             * Embargo Days
+             * @default 2
+             */
+            embargo_days: number;
+            /** End */
+            end?: string | null;
+            fees?: components["schemas"]["FeesAsked"] | null;
+            /**
+             * Folds
+             * @default 4
+             */
+            folds: number;
+            /**
+             * Fraction
+             * @default 0.5
+             * @example 0.015
+             */
+            fraction: string;
+            /**
+             * Generations
+             * @default 20
+             */
+            generations: number;
+            /**
+             * Holdout
+             * @default 0.2
+             */
+            holdout: number;
+            /**
+             * Latency Ms
+             * @default 50
+             */
+            latency_ms: number;
+            /**
+             * Leverage
+             * @default 3
+             * @example 0.015
+             */
+            leverage: string;
+            /**
+             * Min Trades
+             * @default 100
+             */
+            min_trades: number;
+            /**
+             * Population
+             * @default 50
+             */
+            population: number;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            slippage?: components["schemas"]["SlippageAsked"] | null;
+            /** Start */
+            start?: string | null;
             /** Symbols */
             symbols: string[];
             /**
@@ -3380,6 +3482,150 @@ export interface operations {
             };
             /** @description Request-URI Too Long */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    evolve: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, same body: done once, same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvolveAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobBegun"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request-URI Too Long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
