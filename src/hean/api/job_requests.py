@@ -206,7 +206,7 @@ def _strategy(asked: BacktestAsked) -> list[str]:
 
 
 def played(asked: PlayedAsked, found: Found) -> list[str]:
-    """The words for data, period, account and exchange. *found*: has every set that is asked for."""
+    """The words for data, period, account and exchange. *found*: has every set asked for."""
     words = [f"--symbol={each}" for each in asked.symbols]
     words += [f"--data={found[each][1]}" for each in asked.data]
     if asked.start:
@@ -220,7 +220,8 @@ def played(asked: PlayedAsked, found: Found) -> list[str]:
         words.append(f"--slippage=half_spread={spread:f},impact={impact:f}")
     return [
         *words, f"--cash={asked.cash:f}", f"--leverage={asked.leverage:f}",
-        f"--fraction={asked.fraction:f}", f"--latency={asked.latency_ms}ms", f"--seed={asked.seed}",
+        f"--fraction={asked.fraction:f}", f"--latency={asked.latency_ms}ms",
+        f"--seed={asked.seed}",
     ]  # fmt: skip
 
 
