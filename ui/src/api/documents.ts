@@ -15,6 +15,7 @@ export type Decision = Schemas["Decision"];
 export type DeclaredParameter = Schemas["DeclaredParameter"];
 export type DeclaredStrategy = Schemas["DeclaredStrategy"];
 export type EvaluateAsked = Schemas["EvaluateAsked"];
+export type EvolveAsked = Schemas["EvolveAsked"];
 export type Fill = Schemas["Fill"];
 export type Health = Schemas["Health"];
 export type Job = Schemas["Job"];

@@ -5,6 +5,7 @@ import { KillDialog } from "../kill/KillDialog";
 import { Alerts } from "../pages/Alerts";
 import { Backtests } from "../pages/Backtests";
 import { Dashboard } from "../pages/Dashboard";
+import { Evolution } from "../pages/Evolution";
 import { Jobs } from "../pages/Jobs";
 import { Logs } from "../pages/Logs";
 import { Market } from "../pages/Market";
@@ -39,6 +40,7 @@ const SCREENS: Record<Path, () => ReactNode> = {
   strategies: Strategies,
   risk: Risk,
   backtests: Backtests,
+  evolution: Evolution,
   jobs: Jobs,
   reconcile: Reconcile,
   alerts: Alerts,

@@ -8,6 +8,7 @@ const PATHS = {
   strategies: "M4 16V9M10 16V4M16 16v-5",
   risk: "M10 3l6 2v5c0 4-3 6-6 7-3-1-6-3-6-7V5z",
   backtests: "M3 17V3M3 17h14M6 13l3-4 3 2 4-6",
+  evolution: "M6 3c0 5 8 9 8 14M14 3c0 5-8 9-8 14M7 5h6M7 15h6",
   jobs: "M10 3v4M10 13v4M3 10h4M13 10h4M5 5l3 3M12 12l3 3M15 5l-3 3M8 12l-3 3",
   reconcile: "M4 7h9l-3-3M16 13H7l3 3",
   alerts: "M10 3a4.5 4.5 0 00-4.5 4.5V11L4 14h12l-1.5-3V7.5A4.5 4.5 0 0010 3zM8.5 16.5h3",

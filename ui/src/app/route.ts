@@ -11,6 +11,7 @@ export const PAGES = [
   { path: "strategies", name: "Strategies", key: "s", icon: "strategies" },
   { path: "risk", name: "Risk", key: "r", icon: "risk" },
   { path: "backtests", name: "Backtests", key: "b", icon: "backtests" },
+  { path: "evolution", name: "Evolution", key: "v", icon: "evolution" },
   { path: "jobs", name: "Jobs", key: "j", icon: "jobs" },
   { path: "reconcile", name: "Reconcile", key: "c", icon: "reconcile" },
   { path: "alerts", name: "Alerts", key: "a", icon: "alerts" },

@@ -70,7 +70,12 @@ export function BacktestForm({ strategies, sets }: FormProps) {
         <span>{strategy?.summary}</span>
         <Wrong words={shown("strategy")} />
       </label>
-      <MarketList sets={sets} words={shown("data")} />
+      <MarketList
+        sets={sets}
+        words={shown("data")}
+        chosen={draft.data}
+        choose={(data) => write({ data })}
+      />
       <Field label="From, UTC" field="start" words={wrong.start} placeholder="the first day" />
       <Field label="Until, UTC" field="end" words={wrong.end} placeholder="the last day" />
       <Field label="Cash, USDT" field="cash" words={wrong.cash} />

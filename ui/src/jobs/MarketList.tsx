@@ -3,20 +3,20 @@
 import type { DataSet } from "../api/documents";
 import { dateClock } from "../format/times";
 import { Wrong } from "./BacktestForm";
-import { useChosen, write } from "./chosen";
 
 export function MarketList({
   sets,
   words,
+  chosen,
+  choose,
 }: {
   sets: readonly DataSet[];
   words: string | undefined;
+  chosen: readonly string[];
+  choose: (data: string[]) => void;
 }) {
-  const chosen = useChosen((state) => state.draft.data);
   const toggle = (id: string) =>
-    write({
-      data: chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id],
-    });
+    choose(chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]);
   return (
     <fieldset className="choices all">
       <legend>Market data</legend>

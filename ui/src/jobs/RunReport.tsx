@@ -53,7 +53,8 @@ function noteOf(job: Job): string {
   return `${dateClock(start).slice(0, 16)} to ${dateClock(end).slice(0, 16)} UTC`;
 }
 
-function NotDone({ job }: { job: Job }) {
+/** A job without a result: it waits, works, or has ended without one. */
+export function NotDone({ job }: { job: Job }) {
   if (isOpen(job)) {
     const waits = job.state === "QUEUED";
     return (

@@ -2,7 +2,7 @@
 // What the screens of jobs ask for and wish. The jobs themselves come by the stream.
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { api, freshKey, told, wordsOf } from "../api/client";
-import type { EvaluateAsked, JobReport } from "../api/documents";
+import type { EvaluateAsked, EvolveAsked, JobReport } from "../api/documents";
 import { notify } from "../app/notices";
 import type { Draft } from "./form";
 
@@ -49,6 +49,16 @@ export function useBegin() {
           ? api.POST("/evaluate", { body: asked, params })
           : api.POST("/backtest", { body: asked, params }),
       );
+    },
+  });
+}
+
+/** Begin an evolution. */
+export function useEvolve() {
+  return useMutation({
+    mutationFn: (asked: EvolveAsked) => {
+      const params = { header: { "Idempotency-Key": freshKey() } };
+      return told(api.POST("/evolve", { body: asked, params }));
     },
   });
 }

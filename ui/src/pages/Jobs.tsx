@@ -108,7 +108,11 @@ export function Jobs() {
             rows={jobs}
             rowKey={(job) => job.job_id}
             onOpen={show}
-            empty={<Empty what="No jobs">Backtests and evaluations run here when asked for.</Empty>}
+            empty={
+              <Empty what="No jobs">
+                Backtests, evaluations and evolutions run here when asked for.
+              </Empty>
+            }
           />
         )}
       </Panel>
@@ -143,7 +147,7 @@ function Took({ job }: { job: Job }) {
 function show(job: Job): void {
   if (job.kind === "smoke-test") return;
   look(job.job_id);
-  go("backtests");
+  go(job.kind === "evolve" ? "evolution" : "backtests");
 }
 
 /** What came of it, in words. */
