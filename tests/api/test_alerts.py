@@ -33,7 +33,7 @@ async def test_a_stop_calls_a_person_and_is_shown(tmp_path: Path) -> None:
             await desk.ask("POST", "/killswitch/trigger", asked, role=Role.OPERATOR)
             await asyncio.to_thread(until, lambda: hook.taken)
             await line.stop()
-            assert hook.titles == ["HEAN critical: kill_switch"]
+            assert set(hook.titles) == {"HEAN critical: kill_switch"}  # twice where nobody answers
             status, found = await desk.ask("GET", "/alerts?limit=1", role=Role.OPERATOR)
             assert (status, found["undelivered"]) == (200, 0)
             (alert,) = found["alerts"]

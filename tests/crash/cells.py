@@ -30,10 +30,11 @@ MEMORY = Path("/dev/shm")
 def short_folder() -> Iterator[Path]:
     """With a short name, as control sockets need, and in memory where there is a disk of it: a
     death by signal takes nothing from the system's cache, and a disk that others keep busy stops
-    the trading, as it is to.
+    the trading, as it is to. What delivers the alarms of a process that was killed outlives it for
+    a moment, and may write while the folder goes.
     """
     where = MEMORY if os.access(MEMORY, os.W_OK) else None
-    with TemporaryDirectory(prefix="die", dir=where) as folder:
+    with TemporaryDirectory(prefix="die", dir=where, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

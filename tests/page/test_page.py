@@ -47,10 +47,11 @@ async def test_a_trade_appears_and_an_order_is_placed_and_cancelled(
         await ticket.get_by_label("Price").fill(await below_market(desk))
         await ticket.get_by_text("It would pass.").wait_for()
         await ticket.get_by_role("button", name="Buy 0.01").click()
-        await page.get_by_text("sent.").wait_for()
+        orders = page.get_by_role("table", name="Open orders", include_hidden=True)
+        row = orders.get_by_role("row", name="manual", include_hidden=True)
+        await row.wait_for()  # the word that it was sent goes by itself
         await page.keyboard.press("Escape")
         await ticket.wait_for(state="detached")
-        row = page.get_by_role("table", name="Open orders").get_by_role("row", name="manual")
         await row.get_by_role("button", name="Cancel order").click()
         await row.wait_for(state="detached")
         assert [each.status for each in desk.engine.facade.orders(500)

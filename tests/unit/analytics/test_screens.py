@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ def page(journal: str, prometheus: str) -> None:
     from hean.analytics.screens import show
 
     show(journal, prometheus)
+
+
+@pytest.fixture(autouse=True)
+def same_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's tester leaves its script as the main module, and whoever starts a process in this
+    one later on would run that.
+    """
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="module")
