@@ -11,7 +11,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any
 
 from hean.twin import checks
@@ -228,15 +228,20 @@ class TwinVenue:
     def market_trade(
         self, market: TwinMarket, ticks: int, lots: int, *, is_buy: bool, at_ns: int | None = None
     ) -> None:
-        """Somebody traded; orders of accounts that it reaches are filled from it. *at_ns*: when, if
-        it was due before now.
+        """Somebody traded; orders of accounts that it reaches are filled from it, each by a trade of
+        its own, as everywhere: an id of a trade never stands for two orders that rested. *at_ns*:
+        when, if it was due before now.
         """
         ticks = max(1, ticks + market.shift_ticks)
         rows = market.desk.trade(ticks, lots, is_buy)
-        price, quantity = market.price(ticks), market.quantity(lots)
-        print_ = self.print(market, price, quantity, is_buy=is_buy, at_ns=at_ns)
+        price, pieces = market.price(ticks), [row[3] for row in rows] or [lots]
+        pieces[0] += max(0, lots - sum(pieces))
+        for piece, row in zip_longest(pieces, rows):
+            quantity = market.quantity(piece)
+            print_ = self.print(market, price, quantity, is_buy=is_buy, at_ns=at_ns)
+            if row is not None:
+                self.books.book(market, [row], prints=False, trade_number=print_.number)
         if rows:
-            self.books.book(market, rows, prints=False, trade_number=print_.number)
             self.emit(BookChange(market, self.now()))
         self.books.wake(market)
 

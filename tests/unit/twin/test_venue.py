@@ -196,6 +196,19 @@ def test_amending_up_loses_the_place_and_down_keeps_it(desk: StillExchange) -> N
     assert (first.filled, second.filled) == (D("0.05"), D("0.1"))
 
 
+def test_a_passing_trade_is_a_trade_of_its_own_for_each_order_that_it_reaches(
+    desk: StillExchange,
+) -> None:
+    orders = [desk.order("BUY", quantity, "60000.0") for quantity in ("0.007", "0.138")]
+    desk.venue.market_trade(desk.linear, 600_000, 200, is_buy=False)
+    fills = [order.fills[0] for order in orders]
+    assert [fill.quantity for fill in fills] == [D("0.007"), D("0.138")]
+    prints = [e for e in desk.events if type(e).__name__ == "TradePrint"]
+    assert [each.number for each in prints] == [fill.trade_number for fill in fills]
+    assert len({each.number for each in prints}) == 2
+    assert sum(D(each.quantity) for each in prints) == D("0.2")
+
+
 def test_amend_refuses_what_makes_no_sense(desk: StillExchange) -> None:
     order = desk.order("BUY", "0.2", "60000.0")
     desk.venue.market_trade(desk.linear, 600_000, 100, is_buy=False)
