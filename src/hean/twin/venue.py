@@ -228,9 +228,9 @@ class TwinVenue:
     def market_trade(
         self, market: TwinMarket, ticks: int, lots: int, *, is_buy: bool, at_ns: int | None = None
     ) -> None:
-        """Somebody traded; orders of accounts that it reaches are filled from it, each by a trade of
-        its own, as everywhere: an id of a trade never stands for two orders that rested. *at_ns*:
-        when, if it was due before now.
+        """Somebody traded; orders of accounts that it reaches are filled from it, each by a trade
+        of its own, as everywhere: an id of a trade never stands for two orders that rested.
+        *at_ns*: when, if it was due before now.
         """
         ticks = max(1, ticks + market.shift_ticks)
         rows = market.desk.trade(ticks, lots, is_buy)
