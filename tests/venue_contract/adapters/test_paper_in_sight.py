@@ -6,11 +6,13 @@ stopping the engine ends the command with its result, and what cannot work ends 
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from venue_contract.adapters.test_paper import twin_environment
 from venue_contract.twin_process import TwinProcess, wait_until
 
 WAIT_S = 120.0
+AGAIN_S = 0.5
 pytestmark = pytest.mark.timeout(3 * WAIT_S)
 
 
@@ -53,9 +56,11 @@ def test_a_session_is_seen_commanded_and_ended_over_its_api(
         )  # fmt: skip
         token = (tmp_path / "data" / "admin.token").read_text().strip()
 
+        keys = itertools.count()
+
         def ask(method: str, path: str, body: Any = None) -> tuple[int, Any]:
             line = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=WAIT_S)
-            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"k{path}"}
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"k{next(keys)}"}
             headers |= {} if body is None else {"Content-Type": "application/json"}
             line.request(method, path, None if body is None else json.dumps(body), headers)
             answer = line.getresponse()
@@ -69,9 +74,17 @@ def test_a_session_is_seen_commanded_and_ended_over_its_api(
         wait_until(is_fresh, "a market", timeout_s=WAIT_S)
         assert ask("GET", "/engine/status")[1]["mode"] == "PAPER"
         buy = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "qty": "0.01"}
-        status, order = ask("POST", "/orders", buy)
-        assert status == 202, order
-        path = f"/orders/{order['client_order_id']}"
+
+        def taken() -> Any:
+            """An order; ready is an engine before its first price, which refuses one."""
+            status, order = ask("POST", "/orders", buy)
+            assert status == 202, order
+            if order["status"] != "REJECTED":
+                return order
+            time.sleep(AGAIN_S)
+            return None
+
+        path = f"/orders/{wait_until(taken, 'a price', timeout_s=WAIT_S)['client_order_id']}"
         wait_until(lambda: ask("GET", path)[1]["status"] == "FILLED", "a fill", timeout_s=WAIT_S)
         assert ask("POST", "/engine/stop")[1]["state"] == "STOPPED"
         assert process.wait(WAIT_S) == 0, words.read_text()
