@@ -6,6 +6,7 @@ position together, read in one snapshot. Whatever goes wrong with it is an `Envi
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
@@ -24,7 +25,7 @@ class Position(NamedTuple):
     head: str
 
 
-class Database:
+class Database(ABC):
     """What both kinds share. *place*: what it is called, without a password."""
 
     dialect: ClassVar[str]
@@ -38,25 +39,25 @@ class Database:
 
     # ------------------------------------------------------------ each its own
 
+    @abstractmethod
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """One statement. *Raises*: `EnvironmentFault`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def execute_many(self, sql: str, rows: Sequence[Row]) -> None:
         """One statement for each row. *Raises*: `EnvironmentFault`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, some at a time. *Raises*: `EnvironmentFault`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tables(self) -> set[str]:
         """Names of the tables that are there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of it, and of the right to write."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------ version
 
