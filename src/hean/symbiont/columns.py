@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`columns.py`: whether a column that an agent reads is still fed as it was: frozen, shifted and
+scaled ones are bugs of data, and an agent that reads them trades on nothing.
+
+| Chart | Adds at each bar | Rises when |
+|---|---|---|
+| still | 1, from 0 at each change; nan is no change | the column is frozen |
+| high, low | the level, in deviations, less 2 | it is shifted |
+| wild, tame | size of the last steps against that of the last 100, in doublings, less 1.5 | it is \
+scaled |
+
+**What is slow is the market's.** The level is measured in units of its present steps, and steps are
+compared with those just before: a calm month is no bug. Slow change is a matter of the deciles.
+
+**Limits** are 2.5 times the highest that a chart reached in validation, and for a level at least
+that of a walk with its memory that is passed once in 1e8 bars. On made columns (20,000 bars of
+validation, memory up to 20 bars) a shift of 4 deviations is found after 45 bars, a tenfold or a
+tenth after 30, and nothing in 5 million bars; where volatility clusters strongly, something about
+once in 1 to 2 million. What a column hides longer than 100 bars, because it often stands still or
+moves slowly, is said by `Column.hides`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hean.indicators import EWM
+from hean.quant import two_samples
+from hean.quant.checks import Array, varying
+from hean.quant.drift import Bins, cusum_limit, cusum_path, deciles
+
+CLIP = 8.0  # deviations
+LEVEL_SLACK, SIZE_SLACK = 2.0, 1.5  # deviations; doublings
+FAST, SLOW = 8, 100  # bars that the size of steps is averaged over
+SIZE_MAX = 6.0  # doublings of the mean step, either way
+SAFETY = 2.5  # times the highest that a chart of a column reached in validation
+FLOORS = {"still": 10.0, "high": 8.0, "low": 8.0, "wild": 12.0, "tame": 12.0}
+LEVEL_RUN_LENGTH = 1e8
+INDEPENDENT_MIN = 100  # values of a column that its level is judged by
+BARS = range(100)  # within which a fault of a column is to be noticed
+WORDS = {
+    "still": "it does not change any more",
+    "high": "it stays higher than it was",
+    "low": "it stays lower than it was",
+    "wild": "its steps are larger than they were",
+    "tame": "its steps are smaller than they were",
+}
+
+Numbers = TypeVar("Numbers", float, Array)
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column that the agent reads, as it was in validation. *edges*: deciles. *shares*: of the
+    bins between them. *independent*: how many independent values that was; *memory*: bars for one.
+    *centre*: mean; *spread*: deviation from it, steps being as usual; *step*: mean change of a bar;
+    *usual*: mean size of steps, in doublings of it. *limits*: by chart.
+    """
+
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+    independent: float
+    memory: float
+    centre: float
+    spread: float
+    step: float
+    usual: float
+    limits: dict[str, float]
+
+    @classmethod
+    def of(cls, name: str, values: ArrayLike) -> Column:
+        """From the bars of validation; nan before the first value is left out.
+
+        *Raises*: `DataInvalid` for fewer than 200 bars or a column that never moves,
+        `NumberNotFinite` for gaps.
+        """
+        found = np.asarray(values, dtype=np.float64)
+        known = np.flatnonzero(np.isfinite(found))
+        column = varying(name, found[known[0] if known.size else 0 :], 200)
+        edges = deciles(column)
+        places = np.searchsorted(edges, column, side="right")
+        shares = np.bincount(places, minlength=len(edges) + 1) / len(column)
+        memory = two_samples.memory(places.astype(np.float64))
+        steps, centre = np.abs(np.diff(column)), float(column.mean())
+        step = float(steps.mean())
+        sizes = np.log2(np.clip(steps / step, 2.0**-SIZE_MAX, 2.0**SIZE_MAX))
+        usual = float(sizes.mean())
+        slow = _averaged(sizes, usual, SLOW)
+        level = (column[1:] - centre) / 2.0 ** (slow - usual)
+        spread = float(level.std())
+        scores = _scores(np.clip(level / spread, -CLIP, CLIP), _averaged(sizes, usual, FAST) - slow)
+        limits = {chart: _limit(chart, score, memory) for chart, score in scores.items()}
+        limits["still"] = max(FLOORS["still"], SAFETY * _longest_still(steps))
+        independent = len(column) / memory
+        if independent < INDEPENDENT_MIN:
+            del limits["high"], limits["low"]
+        inner = tuple(float(share) for share in shares)
+        return cls(edges, inner, independent, memory, centre, spread, step, usual, limits)
+
+    @property
+    def hides(self) -> tuple[str, ...]:
+        """Faults that on average take more than 100 bars to be noticed here."""
+        level = max(self.limits.get("high", math.inf), self.limits.get("low", math.inf))
+        # What is left of a tenfold step after the average over the last bars has followed it.
+        size = sum(max(math.log2(10) * (1 - 1 / SLOW) ** bar - SIZE_SLACK, 0.0) for bar in BARS)
+        is_hidden = {
+            "frozen": self.limits["still"] >= len(BARS),
+            "shifted by 4 deviations": level / (4.0 - LEVEL_SLACK) >= len(BARS),
+            "scaled by 10": self.limits["wild"] >= size,
+            "scaled by a tenth": self.limits["tame"] >= size,
+        }
+        return tuple(fault for fault, is_so in is_hidden.items() if is_so)
+
+
+def _averaged(sizes: Array, usual: float, bars: int) -> Array:
+    """Exponential average with weight 1/bars of the newest, begun with what is usual."""
+    period = 2 * bars - 1
+    known = np.concatenate([np.full(period, usual), sizes])
+    return np.asarray(EWM(period).batch(known)[period:])
+
+
+def _scores(level: Numbers, size: Numbers) -> dict[str, Numbers]:
+    """What each chart adds. *level*: in deviations. *size* of the latest steps against those
+    before, in doublings.
+    """
+    return {
+        "high": level - LEVEL_SLACK,
+        "low": -level - LEVEL_SLACK,
+        "wild": size - SIZE_SLACK,
+        "tame": -size - SIZE_SLACK,
+    }
+
+
+def _limit(chart: str, scores: Array, memory: float) -> float:
+    """Above what the chart reached, and what it would reach if values were normal; a level with
+    memory is a walk of so much more variance."""
+    least = max(FLOORS[chart], SAFETY * float(cusum_path(scores).max()))
+    if chart not in ("high", "low"):
+        return least
+    root = math.sqrt(memory)
+    return max(least, root * cusum_limit(LEVEL_SLACK / root, LEVEL_RUN_LENGTH))
+
+
+def _longest_still(steps: Array) -> float:
+    moved = np.flatnonzero(np.concatenate([[1.0], steps, [1.0]]))
+    return float(np.diff(moved).max() - 1)
+
+
+# ---------------------------------------------------------------- what is heard
+
+
+class Seen(msgspec.Struct):
+    """A column as it is now: last value, averages of the size of its steps, where its charts stand,
+    and counts by decile.
+    """
+
+    last: float | None = None
+    fast: float = 0.0
+    slow: float = 0.0
+    charts: dict[str, float] = {}
+    counts: list[int] = []
+
+
+def begun(column: Column) -> Seen:
+    """A column before its first value."""
+    return Seen(None, column.usual, column.usual, {}, [0] * len(column.shares))
+
+
+def look(column: Column, seen: Seen, value: float) -> list[tuple[float, float, str]]:
+    """Take a bar's value. *Returns*: of each chart beyond its limit where it stands, the limit, and
+    what that means.
+    """
+    charts, before = seen.charts, seen.last
+    is_known = math.isfinite(value)
+    is_new = is_known and value != before
+    charts["still"] = 0.0 if is_new else charts.get("still", 0.0) + 1.0
+    if is_known:
+        seen.last = value
+        counted = Bins(column.edges)
+        counted.counts = seen.counts
+        counted.add(value)
+    if is_known and before is not None:
+        step = abs(value - before) / column.step
+        size = math.log2(min(max(step, 2.0**-SIZE_MAX), 2.0**SIZE_MAX))
+        seen.fast += (size - seen.fast) / FAST
+        seen.slow += (size - seen.slow) / SLOW
+        level = (value - column.centre) / column.spread / 2.0 ** (seen.slow - column.usual)
+        level = min(max(level, -CLIP), CLIP)
+        for chart, score in _scores(level, seen.fast - seen.slow).items():
+            charts[chart] = max(0.0, charts.get(chart, 0.0) + score)
+    limits = column.limits
+    return [
+        (charts[chart], limits[chart], words)
+        for chart, words in WORDS.items()
+        if chart in limits and charts.get(chart, 0.0) > limits[chart]
+    ]

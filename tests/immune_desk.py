@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents that live as they were judged, until a test makes them sick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hean.symbiont.vitals import Declared, Expected
+
+DECLARED = Declared(20, 2.0, ("BTCUSDT", "ETHUSDT"))
+TRADES, HELD, COST, COST_DEVIATION = 6.0, 30.0, 7.0, 5.0
+
+Draw = np.random.Generator
+Values = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def chance(*key: int) -> Draw:
+    """Draws by key, whatever was drawn before."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+
+
+def remembering(draws: Draw, size: int, memory: float = 0.8) -> Values:
+    """A column whose values depend on those before: autoregression with unit shocks."""
+    shocks = draws.normal(size=size + 200)
+    for at in range(1, len(shocks)):
+        shocks[at] += memory * shocks[at - 1]
+    return shocks[200:]
+
+
+def expected(draws: Draw, *, days: int = 1_000, columns: dict[str, Values] | None = None) -> Any:
+    """An agent after so many days of validation; its days have mean 0 and deviation 1."""
+    return Expected.of(
+        daily=draws.normal(size=days),
+        trades=draws.poisson(TRADES, days),
+        held=1 + draws.geometric(1 / HELD, 400),
+        cost_bp=COST + COST_DEVIATION * draws.normal(size=2_000),
+        declared=DECLARED,
+        columns=columns,
+    )

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is injected is found in the time that quant/methods 17.5 names; what is not, is not."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hean.errors import DataInvalid, FieldInvalid, NumberNotFinite
+from hean.quant.drift import LossCusum
+from hean.symbiont.columns import Column
+from hean.symbiont.vitals import SHIFT, Expected, Monitor, Watch, loss_chart
+from immune_desk import COST, COST_DEVIATION, DECLARED, chance, expected, remembering
+
+HOUR_NS = 3_600 * 10**9
+
+
+@pytest.fixture(scope="module")
+def judged() -> Expected:
+    """Validated for so long that its mean and deviation are known."""
+    return expected(chance(1), days=40_000)
+
+
+def days_until(watch: Watch, days: np.ndarray, monitor: Monitor) -> int:
+    for number, day in enumerate(days.tolist(), 1):
+        if any(found.monitor is monitor for found in watch.day(day, 6)):
+            return number
+    return len(days) + 1
+
+
+# ---------------------------------------------------------------- days
+
+
+def test_a_loss_of_half_a_deviation_a_day_is_found_after_33_days(judged):
+    found = []
+    for agent in range(300):
+        draws = chance(2, agent)
+        watch = Watch(judged)
+        days = judged.mean + judged.deviation * draws.normal(size=310)
+        assert not any(watch.day(day, 6) for day in days[:10].tolist())
+        shifted = days[10:] - SHIFT * judged.deviation
+        found.append(days_until(watch, shifted, Monitor.LOSS))
+    assert np.mean(found) == pytest.approx(33, rel=0.2)
+
+
+def run_length(chart: LossCusum, days: np.ndarray) -> int:
+    for number, day in enumerate(days.tolist(), 1):
+        if chart.update(-day):
+            return number
+    return len(days)
+
+
+def test_without_a_cause_the_same_chart_speaks_once_in_1500_days(judged):
+    lengths = []
+    for agent in range(400):
+        days = judged.mean + judged.deviation * chance(3, agent).normal(size=16_000)
+        lengths.append(run_length(loss_chart(judged), days))
+    assert np.mean(lengths) >= 1_500
+
+
+@pytest.mark.parametrize("days", [60, 250])
+def test_agents_of_a_short_validation_are_called_sick_no_more_often(days):
+    """The mean is wrong by chance; the margin pays for it."""
+    agents, year = 800, 365
+    sick = 0
+    for agent in range(agents):
+        draws = chance(18, days, agent)
+        sick += run_length(loss_chart(expected(draws, days=days)), draws.normal(size=year)) < year
+    design = 1.0 - math.exp(-year / 1_500)
+    assert sick / agents <= design + 2.33 * math.sqrt(design * (1.0 - design) / agents)
+
+
+@pytest.mark.parametrize(
+    ("shift", "limit", "days"), [(0.31, 13.4, 71), (1.05, 5.4, 11), (2.1, 2.8, 3.4)]
+)
+def test_the_table_of_shifts_holds_for_this_chart(shift, limit, days):
+    lengths = [
+        run_length(
+            LossCusum(0.0, 1.0, slack=shift / 2, limit=limit), chance(4, at).normal(-shift, 1, 900)
+        )
+        for at in range(400)
+    ]
+    assert np.mean(lengths) == pytest.approx(days, rel=0.2)
+
+
+def test_a_break_of_the_days_is_seen_by_the_changepoint(judged):
+    found = []
+    for agent in range(40):
+        draws = chance(5, agent)
+        watch = Watch(judged)
+        assert days_until(watch, draws.normal(size=60), Monitor.CHANGE) == 61
+        found.append(days_until(watch, draws.normal(-3.0, 1.0, 15), Monitor.CHANGE))
+    assert np.median(found) <= 10
+
+
+# ---------------------------------------------------------------- fills
+
+
+def test_two_basis_points_more_are_found_within_300_fills(judged):
+    found = []
+    for agent in range(200):
+        draws = chance(6, agent)
+        watch = Watch(judged)
+        for cost in draws.normal(COST, COST_DEVIATION, 100).tolist():
+            assert watch.fill(cost) == []
+        dear = draws.normal(COST + 2.0, COST_DEVIATION, 300).tolist()
+        found.append(next((at for at, cost in enumerate(dear, 1) if watch.fill(cost)), 301))
+    assert np.quantile(found, 0.99) <= 300
+    assert np.mean(found) == pytest.approx(125, rel=0.1)
+
+
+def test_fills_that_cost_what_was_expected_are_silent(judged):
+    watch = Watch(judged)
+    costs = chance(7).standard_t(4, 50_000) / math.sqrt(2.0) * COST_DEVIATION + COST
+    assert not any(watch.fill(cost) for cost in costs.tolist())
+    assert watch.fill(1e6) == [], "one absurd fill is no shift"
+
+
+# ---------------------------------------------------------------- columns
+
+FAULTS = {
+    "frozen": lambda value, spread: 0.7,
+    "gone": lambda value, spread: math.nan,
+    "shifted up": lambda value, spread: value + 4 * spread,
+    "shifted down": lambda value, spread: value - 4 * spread,
+    "scaled by ten": lambda value, spread: value * 10,
+    "scaled by a tenth": lambda value, spread: value / 10,
+}
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.8])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_column_is_found_within_100_bars(memory, fault):
+    values = remembering(chance(8, int(memory * 10)), 20_000, memory)
+    column = Column.of("rsi", values)
+    assert column.hides == ()
+    judged = expected(chance(9), columns={"rsi": values})
+    spread = float(values.std())
+    for agent in range(10):
+        watch = Watch(judged)
+        after = remembering(chance(10, agent), 600, memory).tolist()
+        assert not any(watch.bar({"rsi": value}) for value in after[:500])
+        found = [watch.bar({"rsi": FAULTS[fault](value, spread)}) for value in after[500:]]
+        first = next(each for each in found if each)
+        assert first[0].monitor is Monitor.COLUMN
+        assert "rsi" in first[0].words
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.8, 0.95])
+def test_a_sound_column_is_left_alone(memory):
+    judged = expected(chance(9), columns={"z": remembering(chance(11), 20_000, memory)})
+    watch = Watch(judged)
+    later = remembering(chance(12), 60_000, memory).tolist()
+    assert not any(watch.bar({"z": value}) for value in later)
+
+
+def test_a_column_says_what_it_hides():
+    walk = np.cumsum(chance(13).normal(size=5_000))
+    assert "shifted by 4 deviations" in Column.of("price", walk).hides
+    flags = np.repeat(chance(14).integers(0, 2, 60), 200).astype(float)
+    assert "frozen" in Column.of("flag", flags).hides
+    with pytest.raises(DataInvalid, match="flag"):
+        Column.of("flag", np.ones(500))
+
+
+# ---------------------------------------------------------------- orders
+
+
+def test_what_was_not_declared_is_found_at_once(judged):
+    watch = Watch(judged)
+    assert watch.order(0, "BTCUSDT", 1.9) == []
+    (exposed,) = watch.order(0, "BTCUSDT", -2.1)
+    assert (exposed.monitor, exposed.value, exposed.limit) == (Monitor.TOXIN, 2.1, 2.0)
+    (strange,) = watch.order(0, "XRPUSDT", 0.0)
+    assert "XRPUSDT" in strange.words
+    with pytest.raises(NumberNotFinite):
+        watch.order(0, "BTCUSDT", math.nan)
+
+
+def test_too_many_orders_in_an_hour_and_too_many_refused(judged):
+    watch = Watch(judged)
+    answers = [watch.order(at * 10**9, "ETHUSDT", 1.0) for at in range(21)]
+    assert [bool(each) for each in answers] == [False] * 20 + [True]
+    assert watch.order(HOUR_NS, "ETHUSDT", 1.0) == [], "another hour"
+    watch = Watch(judged)
+    refused = [watch.order(at * HOUR_NS, "ETHUSDT", 0.0, is_refused=True) for at in range(5)]
+    assert [bool(each) for each in refused] == [False] * 4 + [True]
+
+
+# ---------------------------------------------------------------- plain data
+
+
+def test_bad_numbers_change_nothing(judged):
+    watch = Watch(judged)
+    before = msgspec.json.encode(watch)
+    for tell in (lambda: watch.day(math.nan, 1), lambda: watch.fill(math.inf)):
+        with pytest.raises(NumberNotFinite):
+            tell()
+    with pytest.raises(NumberNotFinite):
+        watch.trip(math.nan)
+    assert msgspec.json.encode(watch) == before
+    with pytest.raises(FieldInvalid, match="rsi"):
+        Watch(expected(chance(9), columns={"rsi": chance(1).normal(size=300)})).bar({"ema": 1.0})
+    with pytest.raises(DataInvalid, match="30 days"):
+        Expected.of(
+            daily=chance(1).normal(size=40),
+            trades=[1] * 30,
+            held=[1, 2],
+            cost_bp=[5.0],
+            declared=DECLARED,
+        )
+
+
+SMALL = expected(chance(15), days=60, columns={"rsi": remembering(chance(16), 500)})
+
+
+def told(watch: Watch, seed: int, first: int, last: int) -> list[object]:
+    """What a watch says of days that become worse and worse."""
+    found: list[object] = []
+    for day in range(first, last):
+        draws = chance(seed, day)
+        sickness = day / 20
+        found += watch.day(float(draws.normal(-sickness)), int(draws.poisson(4 + day)))
+        for at in range(5):
+            watch.trip(float(draws.geometric(1 / (30 + day))))
+            found += watch.fill(float(draws.normal(COST + sickness, COST_DEVIATION)))
+            found += watch.bar({"rsi": float(draws.normal(sickness))})
+            found += watch.order(day, "BTCUSDT", 1.0, is_refused=bool(draws.random() < 0.1 * at))
+        if day % 15 == 14:
+            found += watch.tests()
+    return found
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), cut=st.integers(0, 60))
+def test_saved_and_loaded_in_the_middle_it_finds_the_same(seed, cut):
+    whole = Watch(SMALL)
+    said = told(whole, seed, 0, 60)
+    half = Watch(SMALL)
+    before = told(half, seed, 0, cut)
+    loaded = msgspec.json.decode(msgspec.json.encode(half), type=Watch)
+    assert before + told(loaded, seed, cut, 60) == said
+    assert said, "nothing was found, nothing was compared"
+    assert loaded == whole
