@@ -56,7 +56,8 @@ Numbers = TypeVar("Numbers", float, Array)
 
 class Column(msgspec.Struct, frozen=True):
     """A column that the agent reads, as it was in validation. *edges*: deciles. *shares*: of the
-    bins between them. *independent*: how many independent values that was; *memory*: bars for one.
+    bins between them. *independent*: how many independent values that was; *spell*: bars for one:
+    markets are calm or wild for long, and say the same of the deciles all the time.
     *centre*: mean; *spread*: deviation from it, steps being as usual; *step*: mean change of a bar;
     *usual*: mean size of steps, in doublings of it. *limits*: by chart.
     """
@@ -64,7 +65,7 @@ class Column(msgspec.Struct, frozen=True):
     edges: tuple[float, ...]
     shares: tuple[float, ...]
     independent: float
-    memory: float
+    spell: float
     centre: float
     spread: float
     step: float
@@ -85,6 +86,10 @@ class Column(msgspec.Struct, frozen=True):
         places = np.searchsorted(edges, column, side="right")
         shares = np.bincount(places, minlength=len(edges) + 1) / len(column)
         memory = two_samples.memory(places.astype(np.float64))
+        apart = two_samples.memory(
+            np.abs(places - places.mean())
+        )  # from the middle: how wild it is
+        spell = max(memory, apart)
         steps, centre = np.abs(np.diff(column)), float(column.mean())
         step = float(steps.mean())
         sizes = np.log2(np.clip(steps / step, 2.0**-SIZE_MAX, 2.0**SIZE_MAX))
@@ -95,11 +100,10 @@ class Column(msgspec.Struct, frozen=True):
         scores = _scores(np.clip(level / spread, -CLIP, CLIP), _averaged(sizes, usual, FAST) - slow)
         limits = {chart: _limit(chart, score, memory) for chart, score in scores.items()}
         limits["still"] = max(FLOORS["still"], SAFETY * _longest_still(steps))
-        independent = len(column) / memory
-        if independent < INDEPENDENT_MIN:
+        if len(column) / memory < INDEPENDENT_MIN:
             del limits["high"], limits["low"]
         inner = tuple(float(share) for share in shares)
-        return cls(edges, inner, independent, memory, centre, spread, step, usual, limits)
+        return cls(edges, inner, len(column) / spell, spell, centre, spread, step, usual, limits)
 
     @property
     def hides(self) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ REFUSED_OF, REFUSED_MIN = 20, 5
 SAMPLE_MAX = 512  # values kept of a sample: more than that do not sharpen a test
 RATE_DAYS, HELD_TRIPS, COLUMN_VALUES = 14, 20, 50  # least of each that a test is made with
 POPULATION_MOVED = 0.25  # stability index
+HELD_MOVED = 0.15  # share of trips that would have to take another time
 HOUR_NS = 3_600 * 10**9
 
 
@@ -102,8 +103,8 @@ class Declared(msgspec.Struct, frozen=True):
 class Expected(msgspec.Struct, frozen=True):
     """An agent as its judge saw it. *mean*, *deviation*: of a day's return, the mean half an error
     lower. *days*, *trades*: how many days that was, and trades on them; *dispersion*: variance of
-    trades a day over their mean. *held* [bars]: sample of holding times, ascending. *cost*,
-    *cost_deviation* [bp]: of a fill; *cost_limit*: of its chart.
+    trades a day over their mean. *held* [bars]: sample of holding times, ascending; *spell*: trips
+    that say as much as one. *cost*, *cost_deviation* [bp]: of a fill; *cost_limit*: of its chart.
     """
 
     mean: float
@@ -112,6 +113,7 @@ class Expected(msgspec.Struct, frozen=True):
     trades: float
     dispersion: float
     held: tuple[float, ...]
+    spell: float
     cost: float
     cost_deviation: float
     cost_limit: float
@@ -139,7 +141,7 @@ class Expected(msgspec.Struct, frozen=True):
         counts = series("trades a day", trades, 20)
         if len(counts) != len(returns):
             raise DataInvalid(f"trades a day: {len(counts)} days, but {len(returns)} of returns.")
-        costs = series("cost of fills", cost_bp)
+        costs, times = series("cost of fills", cost_bp), series("holding times", held, 2)
         deviation = float(returns.std(ddof=1))
         # Assumed costs hardly vary; those of a market do.
         cost_deviation = max(float(costs.std()), COST_SLACK_BP)
@@ -149,7 +151,8 @@ class Expected(msgspec.Struct, frozen=True):
             days=len(returns),
             trades=float(counts.sum()),
             dispersion=max(1.0, _dispersion(counts), _dispersion(_weeks(counts))),
-            held=_sample(series("holding times", held, 2)),
+            held=_sample(times),
+            spell=two_samples.memory(times),
             cost=float(costs.mean()),
             cost_deviation=cost_deviation,
             cost_limit=cusum_limit(COST_SLACK_BP / cost_deviation, COST_RUN_LENGTH),
@@ -294,12 +297,13 @@ class Watch(msgspec.Struct):
         if self.days >= RATE_DAYS:
             found.append(self._rate())
             self.days = self.trades = 0
-        if len(self.held) >= HELD_TRIPS:
-            found.append(self._holding())
+        apart = self.held[:: round(self.expected.spell)]
+        if len(apart) >= HELD_TRIPS:
+            found.append(self._holding(apart))
             self.held = []
         for name, seen in self.columns.items():
             column = self.expected.columns[name]
-            if sum(seen.counts) / column.memory >= COLUMN_VALUES:
+            if sum(seen.counts) / column.spell >= COLUMN_VALUES:
                 found.append(_population(name, column, seen))
                 seen.counts = [0] * len(seen.counts)
         return found
@@ -314,11 +318,12 @@ class Watch(msgspec.Struct):
         )
         return Comparison(Monitor.RATE, rates.p_value, True, words)
 
-    def _holding(self) -> Comparison:
+    def _holding(self, times: list[float]) -> Comparison:
         known = self.expected.held
-        p_value = two_samples.anderson_darling(known, self.held).p_value
-        words = f"trips of {np.median(self.held):.0f} bars; expected {np.median(known):.0f}"
-        return Comparison(Monitor.HOLDING, p_value, True, words)
+        p_value = two_samples.anderson_darling(known, times).p_value
+        is_large = two_samples.distance(known, times) > HELD_MOVED
+        words = f"trips of {np.median(times):.0f} bars; expected {np.median(known):.0f}"
+        return Comparison(Monitor.HOLDING, p_value, is_large, words)
 
 
 def _check(what: str, value: float) -> None:
@@ -350,7 +355,7 @@ def _changed(scores: list[float]) -> float:
 def _population(name: str, column: Column, seen: Seen) -> Comparison:
     moved = two_samples.binned(
         [share * column.independent for share in column.shares],
-        [count / column.memory for count in seen.counts],
+        [count / column.spell for count in seen.counts],
     )
     is_large = moved.statistic > POPULATION_MOVED
     words = f"column {name} falls elsewhere among its deciles: index {moved.statistic:.2f}"

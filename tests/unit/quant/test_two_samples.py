@@ -137,3 +137,11 @@ def test_bad_samples_are_refused():
         two_samples.anderson_darling([1.0], [1.0, 2.0])
     with pytest.raises(NumberNotFinite):
         two_samples.anderson_darling([1.0, math.nan], [1.0, 2.0])
+
+
+def test_distance_is_the_largest_difference_of_the_distributions() -> None:
+    draws = np.random.default_rng(3)
+    one, two = draws.normal(size=80), draws.normal(0.5, 2.0, 50)
+    assert two_samples.distance(one, two) == pytest.approx(stats.ks_2samp(one, two).statistic)
+    assert two_samples.distance([1, 1, 2], [1, 1, 2]) == 0.0
+    assert two_samples.distance([1, 2], [3, 4]) == 1.0
