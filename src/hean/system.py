@@ -178,6 +178,8 @@ class TradingSystem:
             each.instruments = instruments
             others = self.owners.items()
             each.foreign = frozenset(symbol for symbol, owner in others if owner != each.name)
+            for companion in each.companions():
+                self.add(companion)
             self.add(each)
             each.context.emit = checked(each.context.emit)
 

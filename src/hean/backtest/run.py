@@ -177,6 +177,8 @@ class Backtest:
         has_bars = all(market.timeframe for market in history.markets.values())
         if strategy is None:
             strategy, *beside = strategies_of(settings)
+        for each in (strategy, *beside):
+            each.is_real = False
         self.system = TradingSystem(
             strategy,
             instruments,
@@ -196,13 +198,16 @@ class Backtest:
         watch(self.system, self.venue, settings.tier, has_bars=has_bars)
         if not is_attended:
             stop_by_losses(self.system)
-        self.recorder = RunRecorder(
+        self.recorder = self._recorder(span_ns)
+        self.system.add(self.recorder)
+
+    def _recorder(self, span_ns: int) -> RunRecorder:
+        return RunRecorder(
             sample_step_ns(span_ns),
             value=self.system.portfolio.value,
             exposure=lambda: self.system.exposure(self.venue.last_price),
             reference=self.venue.last_price,
         )
-        self.system.add(self.recorder)
 
     def _factory(self) -> ProcessFactory | None:
         if self.settings.works is None:

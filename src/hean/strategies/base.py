@@ -75,6 +75,8 @@ class Strategy(Module):
         self._renewing: set[str] = set()
         self._refused: set[str] = set()
         self._leaving: dict[str, tuple[int, str | None]] = {}  # coins: the exit that was asked for
+        self.is_real = True
+        """Whether its orders may cost money; a composition that only pretends says no."""
         self.hears_all = True
         """Whether it is called at every fact; the composition says so."""
         self.is_locked = False
@@ -89,6 +91,10 @@ class Strategy(Module):
     def program(self) -> Program | None:
         """The same strategy as rules for the native tier; `None` when it cannot be said so."""
         return None
+
+    def companions(self) -> tuple[Module, ...]:
+        """Modules that come with it, told of everything before it is; they send no orders."""
+        return ()
 
     @classmethod
     def feed(cls) -> EventType:

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`population.py`: a live population as plain data: who is in it, how far each is trusted, what
+each was expected to do and has done. `hean evolve --out` writes one into its file of champions; a
+running colony goes on with it and writes it again. It knows no market and moves nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from hean.core.timeframe import timeframe_ns
+from hean.errors import EnvironmentFault, InputError
+from hean.genome.text import read
+from hean.genome.tree import symbols_of
+from hean.symbiont.immune import Case, Health, Memory
+from hean.symbiont.vitals import Expected, Watch
+
+VERSION = 1
+BYTES_MAX = 100_000_000
+AGENTS_MAX = 1_000
+DAYS_KEPT = 400  # of an agent's results in the shadow
+EVENTS_KEPT = 1_000  # of the population's history
+
+
+class Stage(StrEnum):
+    """How far an agent is trusted."""
+
+    BORN = "BORN"  # bred, nothing more; watched, and never promoted
+    VALIDATED = "VALIDATED"  # passed what folds and trials say
+    TESTED = "TESTED"  # and the part that nobody had looked at
+    SHADOW = "SHADOW"  # judged on the running market, without orders
+    PAPER = "PAPER"  # may have a seat where money is pretended
+    LIVE_MIN = "LIVE_MIN"  # may have a seat with the least that the venue trades
+    LIVE = "LIVE"  # may have a seat with what capital allows
+    RETIRED = "RETIRED"
+
+
+LADDER = (Stage.SHADOW, Stage.PAPER, Stage.LIVE_MIN, Stage.LIVE)
+SIGNED = frozenset({Stage.LIVE_MIN, Stage.LIVE})
+"""Stages that only a person can promote to."""
+
+
+Kelly = tuple[tuple[float, float, float, float] | None, float, float]
+Sizing = tuple[float, float, float, float, Kelly]
+"""Numbers of a sizing, as the core takes them."""
+
+
+class Costs(msgspec.Struct, frozen=True):
+    """The terms the agents were judged by, for `_core.SymbiontGround`. *fees*: maker, taker by
+    symbol, fractions; latencies in ns; *half_spread*, *impact*: as of `Assumptions`.
+    """
+
+    cash: str
+    leverage: str
+    fees: dict[str, tuple[str, str]]
+    entry_ns: int
+    response_ns: int
+    half_spread: float
+    impact: float
+    sizing: str
+    numbers: Sizing
+
+
+class Agent(msgspec.Struct):
+    """One genome and its life. *since_ns*: since when it is in its stage; *seen_ns*: the last look.
+
+    *days*: number of the UTC day and net return in the shadow, whole days only; *today*: return in
+    the shadow since midnight. Since `since_ns`: *trips* in the shadow; *traded*, round trips with a
+    seat, of which *matched* were the shadow's too; *profit* of these, quote currency.
+    """
+
+    id: str
+    genome: str
+    stage: Stage
+    watch: Watch
+    parents: tuple[str, ...] = ()
+    how: str = "born"
+    generation: int = 0
+    gates: list[str] = []
+    since_ns: int = 0
+    seen_ns: int = 0
+    case: Case | None = None
+    days: list[tuple[int, float]] = []
+    trips: int = 0
+    traded: int = 0
+    matched: int = 0
+    profit: Decimal = Decimal(0)
+    today: float = 0.0
+
+    @property
+    def health(self) -> Health:
+        """HEALTHY before it was ever looked at."""
+        return Health.HEALTHY if self.case is None else self.case.health
+
+    @property
+    def expected(self) -> Expected:
+        """What its judge saw."""
+        return self.watch.expected
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """Who decides a symbol, with which share of capital."""
+
+    agent: str
+    share: float
+    since_ns: int
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """A birth, move, quarantine or death, and why. *agent*: id."""
+
+    ts_ns: int
+    agent: str
+    what: str
+    before: str
+    after: str
+    reason: str
+    actor: str
+
+
+class Population(msgspec.Struct):
+    """*bar*: name of the length of its bars; *holders*: who holds the open position of a symbol."""
+
+    symbols: tuple[str, ...]
+    bar: str
+    costs: Costs
+    agents: list[Agent]
+    features: tuple[str, ...] = ()
+    seats: dict[str, Seat] = {}
+    holders: dict[str, str] = {}
+    memory: Memory = msgspec.field(default_factory=Memory)
+    events: list[Happening] = []
+    version: int = VERSION
+
+    @property
+    def bar_ns(self) -> int:
+        """Length of a bar."""
+        return timeframe_ns(self.bar)
+
+    def by_id(self) -> dict[str, Agent]:
+        """Agents by id."""
+        return {agent.id: agent for agent in self.agents}
+
+
+class _File(msgspec.Struct):
+    population: Population
+
+
+def id_of(genome: str) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of its canonical text."""
+    return hashlib.sha256(genome.encode()).hexdigest()[:12]
+
+
+def loaded(path: Path, digest: str = "") -> tuple[Population, str]:
+    """The population of a file, and the file's SHA-256. *digest*: what it must be, if not empty.
+    *Raises*: `InputError` for a file that is none or another one, `EnvironmentFault`.
+    """
+    try:
+        if path.stat().st_size > BYTES_MAX:
+            raise InputError(f"{path}: larger than any population ({BYTES_MAX:,} bytes).")
+        content = path.read_bytes()
+    except OSError as error:
+        raise EnvironmentFault(f"{path}: {error.strerror or error}.") from error
+    found = hashlib.sha256(content).hexdigest()
+    if digest not in ("", found):
+        raise InputError(
+            f"{path}: SHA-256 {found[:12]}…, this run began with {digest[:12]}…; give that file."
+        )
+    try:
+        population = msgspec.json.decode(content, type=_File).population
+    except msgspec.DecodeError as error:
+        raise InputError(
+            f"{path}: no population ({error}); `hean evolve --out FILE` writes one."
+        ) from None
+    _check(population, path)
+    return population, found
+
+
+def written(population: Population) -> bytes:
+    """As `loaded` reads it."""
+    return msgspec.json.encode(_File(population))
+
+
+def _check(population: Population, path: Path) -> None:
+    if population.version != VERSION:
+        raise InputError(f"{path}: version {population.version}; this HEAN reads {VERSION}.")
+    if not 0 < len(population.agents) <= AGENTS_MAX:
+        raise InputError(f"{path}: {len(population.agents)} agents; allowed: 1 to {AGENTS_MAX}.")
+    seen = set()
+    for agent in population.agents:
+        if agent.id != id_of(agent.genome) or agent.id in seen:
+            raise InputError(f"{path}: agent {agent.id} is not the one of its genome, or is twice.")
+        seen.add(agent.id)
+        unknown = set(symbols_of(read(agent.genome, population.features))) - set(population.symbols)
+        if unknown:
+            raise InputError(f"{path}: agent {agent.id} reads {', '.join(sorted(unknown))}.")
