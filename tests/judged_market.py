@@ -59,10 +59,17 @@ def settings(genome: str, symbols: tuple[str, ...] = SYMBOLS, **more: object) ->
 
 
 def write_planted(
-    folder: Path, seed: int, *, days: int = 75, pull: float = 0.4, is_shuffled: bool = False
+    folder: Path,
+    seed: int,
+    *,
+    days: int = 75,
+    pull: float = 0.4,
+    is_shuffled: bool = False,
+    turns: int | None = None,
 ) -> Path:
     """Five-minute bars of BTCUSDT: calm and wild days in turn, and in the wild ones each return is
-    followed by a share *pull* of its opposite. Shuffled, the same returns stand in any order.
+    followed by a share *pull* of its opposite. Shuffled, the same returns stand in any order. From
+    day *turns* on each return is followed by as much of itself.
     """
     draw = np.random.default_rng([seed, days])
     bars = days * 288
@@ -71,7 +78,8 @@ def write_planted(
     noise = draw.normal(0, 1, bars) * sigma
     returns = np.zeros(bars)
     for at in range(1, bars):
-        returns[at] = noise[at] - (pull * returns[at - 1] if is_wild[at] else 0.0)
+        back = pull if turns is None or at < turns * 288 else -pull
+        returns[at] = noise[at] - (back * returns[at - 1] if is_wild[at] else 0.0)
     if is_shuffled:
         places = draw.permutation(bars)
         returns, sigma = returns[places], sigma[places]

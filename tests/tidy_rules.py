@@ -49,6 +49,7 @@ THIRD_PARTY_EXTRA = {"core/event_streams.py": {"redis"}}
 MODE_WORDS = {"back" + "test", "pa" + "per", "li" + "ve"}
 MODE_FILES = {"core/driver.py", "risk/live_gate.py"}
 MODE_FILES |= {"processes/lifecycle.py"}  # its states are named as quant/methods 10.4 names them
+MODE_FILES |= {"symbiont/population.py", "symbiont/gates.py", "symbiont/colony.py"}  # as 17.4 does
 
 VAGUE_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}
 TASK_MARK = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b(?!\(#\d+\))")
@@ -263,6 +264,8 @@ def kernel_imports(source: Source) -> Iterator[Finding]:
     below = {"core", "errors", "_core", source.package}
     if source.package in MODULES:
         below |= {"filters", "genome", "indicators", "program", "quant"}
+    if source.package == "strategies":
+        below |= {"symbiont"}  # who trades a population knows it
     impure = IMPURE - ALLOWED_IMPURE.get(source.inside, set())
     for line, name in imported(source.tree):
         parts = name.split(".")

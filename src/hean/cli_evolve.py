@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich import box
 from rich.console import Console
@@ -199,7 +200,8 @@ def _write(
     if report is not None:
         write_whole(report, render(found))
     if out is not None:
-        write_json(found.document, str(out), force=force)
+        population = msgspec.to_builtins(found.population)
+        write_json({**found.document, "population": population}, str(out), force=force)
     if json_to is not None:
         write_json(found.document, json_to, force=force)
 

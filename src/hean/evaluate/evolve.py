@@ -30,8 +30,10 @@ from hean.evaluate.evolving import (
     said,
     settings_of,
 )
+from hean.evaluate.settling import population_of
 from hean.feeds.history import History
 from hean.symbiont.evolution import Generation, Settings, State, advance, begun, lineage
+from hean.symbiont.population import Population
 
 CHECKPOINT_BYTES_MAX = 500_000_000
 
@@ -52,6 +54,7 @@ class Evolved(msgspec.Struct, frozen=True):
     honest: Honest
     parts: Parts
     day_ns: dict[str, list[int]]
+    population: Population
 
 
 def evolve(
@@ -85,7 +88,8 @@ def evolve(
     found = champions.opened(found, plan, history, parts, kept.held_back, keep)
     days = {name: _days(getattr(parts, name)) for name in ("bred", "judged", "held_back")}
     document = _document(plan, history, parts, kept.state, found, of_all)
-    return Evolved(document, kept.state, found, of_all, parts, days)
+    settled = population_of(plan, history, parts, kept.state, found)
+    return Evolved(document, kept.state, found, of_all, parts, days, settled)
 
 
 def _days(part: Any) -> list[int]:

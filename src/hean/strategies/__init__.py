@@ -16,10 +16,18 @@ from hean.strategies.funding import FundingHarvester
 from hean.strategies.genome import GenomeTrader
 from hean.strategies.impulse import ImpulseEngine
 from hean.strategies.pairs import PairsTrader
+from hean.strategies.symbiont import Symbiont
 
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
-    for strategy in (ImpulseEngine, FundingHarvester, BasisArbitrage, PairsTrader, GenomeTrader)
+    for strategy in (
+        ImpulseEngine,
+        FundingHarvester,
+        BasisArbitrage,
+        PairsTrader,
+        GenomeTrader,
+        Symbiont,
+    )
 }
 """Name → class."""
 

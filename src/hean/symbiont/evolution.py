@@ -118,7 +118,7 @@ def advance(state: State, judge: Judge) -> Generation:
 
 def front(state: State) -> list[str]:
     """Texts of the first front over all islands, the most robust first."""
-    texts = _living(state)
+    texts = living(state)
     rows = fronts_of([state.trials[text] for text in texts], state.settings.trips_min)
     best = [texts[row] for row in rows[0]] if rows else []
     return sorted(best, key=lambda text: (-state.trials[text].robust, text))
@@ -207,12 +207,13 @@ def _selected(state: State, island: str, births: Sequence[Birth]) -> list[Member
     return [members[at] for at in ranked[:size]]
 
 
-def _living(state: State) -> list[str]:
+def living(state: State) -> list[str]:
+    """Texts of all members, nobody twice."""
     return list(dict.fromkeys(it.genome for each in state.islands.values() for it in each))
 
 
 def _told(state: State, number: int) -> Generation:
-    texts = _living(state)
+    texts = living(state)
     scores = [state.trials[text] for text in texts]
     rows = fronts_of(scores, state.settings.trips_min)
     first = [scores[row] for row in rows[0]] if rows else []

@@ -139,7 +139,7 @@ def test_bad_samples_are_refused():
         two_samples.anderson_darling([1.0, math.nan], [1.0, 2.0])
 
 
-def test_distance_is_the_largest_difference_of_the_distributions() -> None:
+def test_distance_is_the_largest_difference_of_the_distributions():
     draws = np.random.default_rng(3)
     one, two = draws.normal(size=80), draws.normal(0.5, 2.0, 50)
     assert two_samples.distance(one, two) == pytest.approx(stats.ks_2samp(one, two).statistic)

@@ -138,7 +138,7 @@ def test_it_does_with_money_what_its_shadow_does_and_only_a_person_leads_further
     bred: Path, tmp_path: Path
 ) -> None:
     """With gates that everybody passes, the colony itself stays on paper."""
-    found = played(bred, market(tmp_path, 9, days=30, pull=0.5), paper_days=1, paper_trips=1)
+    found = played(bred, market(tmp_path, 1, days=45, pull=0.5), paper_days=1, paper_trips=1)
     (agent,) = [it for it in found.population.agents if "result, held back" in it.gates]
     assert agent.stage is Stage.PAPER and agent.traded > 100
     assert agent.matched >= 0.99 * agent.traded

@@ -13,43 +13,24 @@ import msgspec
 import numpy as np
 import pytest
 
-from hean.backtest.assumptions import Assumptions
 from hean.backtest.judging import Ground
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.errors import DataInvalid, InputError, LookAhead, ParameterInvalid
 from hean.evaluate import evolving
 from hean.evaluate.evolve import Evolved, evolve
-from hean.evaluate.evolving import Plan, parts_of
+from hean.evaluate.evolving import parts_of
 from hean.evaluate.report_evolution import render
-from hean.feeds.history import History, load_history
+from hean.feeds.history import load_history
 from hean.genome.features import load_all
 from hean.genome.text import read
 from hean.symbiont.evolution import Generation, lineage
 from judged_market import write_planted
-
-CHEAP = Assumptions(taker_fee=Decimal("0.0001"), half_spread=0.0, impact=0.0)
-
-
-def plan_of(folder: Path, seed: int = 0, *, assumed: Assumptions = CHEAP, **more: object) -> Plan:
-    """A small population."""
-    base = BacktestSettings("genome", ("BTCUSDT",), {}, assumptions=assumed, seed=seed)
-    given: dict[str, object] = {"population": 24, "generations": 8}
-    given |= {"trips_min": 40, "folds": 3}
-    return Plan(base, folder / "log", **(given | more))  # type: ignore[arg-type]
-
-
-def market(folder: Path, seed: int, **more: object) -> History:
-    """A made market."""
-    path = write_planted(folder, seed, **more)  # type: ignore[arg-type]
-    return load_history([path], ["BTCUSDT"])
+from planted_market import CHEAP, EDGE, market, plan_of
 
 
 def texts(found: Evolved) -> list[str]:
     """Genomes of the champions, in order."""
     return [each.genome for each in found.champions]
-
-
-EDGE = {"days": 150, "pull": 0.5}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
