@@ -43,6 +43,7 @@ COMMANDS = {
     "settings": "settings",
     "sim": "sim",
     "store": "store",
+    "symbiont": "symbiont",
     "token": "token",
     "topology": "topology",
     "twin": "twin",

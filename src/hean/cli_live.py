@@ -24,7 +24,7 @@ from hean.cli_common import DebugOption, JsonOption, run_command, say, write_jso
 from hean.cli_judges import JudgeOptions
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of, is_logged
-from hean.cli_strategy import blamed, build_strategy
+from hean.cli_strategy import blamed, build_strategy, keep_population
 from hean.config import Settings, Source, keys_of, live_endpoints_of, live_market, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.alarms import Alarms, say_on
@@ -213,6 +213,7 @@ def _trade(
         strategy = build_strategy(
             settings.strategy, settings.symbols, settings.given, watchdog=watchdog
         )
+    keep_population(strategy, Path(str(settings.given.get("population", ""))))
     engine = LiveEngine(
         settings,
         strategy,

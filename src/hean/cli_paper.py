@@ -60,6 +60,7 @@ from hean.paper_journal import (
     start_recording,
     start_session_journal,
 )
+from hean.strategies.base import Strategy
 from hean.venues.endpoints import Place
 from hean.watchdog import Watchdog, end_on_signals
 
@@ -127,7 +128,7 @@ def paper(
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
     run = session_settings(known, sharing)
-    _trade(known, run, outputs, record, is_quiet=session.quiet, api=api)
+    trade(known, run, outputs, record, is_quiet=session.quiet, api=api)
 
 
 def session_settings(known: Settings, sharing: Sharing | None = None) -> BacktestSettings:
@@ -169,7 +170,7 @@ def _assumptions(known: Settings) -> Assumptions:
         raise ParameterInvalid(": ".join([*places, error.message])) from None
 
 
-def _trade(
+def trade(
     known: Settings,
     settings: BacktestSettings,
     outputs: Outputs,
@@ -177,8 +178,9 @@ def _trade(
     *,
     is_quiet: bool,
     api: int | None,
+    attend: Callable[[Strategy], None] | None = None,
 ) -> None:
-    """Build, connect, trade, write, show."""
+    """Build, connect, trade, write, show. *attend*: told the strategy before it trades."""
     places = places_of(known)
     recording = None if record_to is None else recording_in(record_to, places, time.time_ns())
     json_to = outputs.json_to
@@ -187,6 +189,8 @@ def _trade(
             stack.enter_context(redirect_stdout(sys.stderr))
         watchdog = stack.enter_context(Watchdog(TIMEOUT_S))
         built, *beside = every = build_all(settings, watchdog)
+        if attend is not None:
+            attend(built)
         session = Paper(
             places,
             settings,

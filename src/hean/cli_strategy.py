@@ -16,6 +16,7 @@ from typing import Any
 
 from hean.backtest.result import RunRecord
 from hean.backtest.run import Backtest, BacktestSettings, MarketData
+from hean.cli_common import write_whole
 from hean.core.bus import EventBus
 from hean.core.handling import Handling, frames_of, handling_in
 from hean.core.parameters import resolve
@@ -24,6 +25,8 @@ from hean.data.fingerprint import iso_utc
 from hean.errors import HeanError, ParameterInvalid, StateError, from_core
 from hean.strategies import StrategyInvalid, load_strategy
 from hean.strategies.base import Strategy
+from hean.strategies.symbiont import Symbiont
+from hean.symbiont.population import written
 from hean.watchdog import Overdue, Watchdog
 
 REASON_LENGTH_MAX = 160
@@ -62,6 +65,13 @@ def build_strategy(
     if not hasattr(strategy, "settings"):
         raise StrategyInvalid(f"{spec}: __init__ must call super().__init__(symbols, given).")
     return strategy
+
+
+def keep_population(strategy: Strategy, path: Path) -> None:
+    """Have a population written to *path* whenever it changes; no other strategy has one."""
+    if isinstance(strategy, Symbiont):
+        population = strategy.population
+        strategy.colony.on_change.append(lambda: write_whole(path, written(population).decode()))
 
 
 def _check_spec(spec: str) -> None:

@@ -20,11 +20,13 @@ from hean.api.meter import Meter
 from hean.api.operations import books_router, guard_router, operations_router
 from hean.api.page import built_page
 from hean.api.permissions import Role
+from hean.api.population import population_router
 from hean.api.pulse import Pulse
 from hean.api.server import ApiServer, Bind, is_loopback
 from hean.api.ws import Streams
 from hean.config import Settings
 from hean.engine import EngineFacade
+from hean.engine.populating import Populating
 from hean.engine.topics import Topics
 from hean.errors import ParameterInvalid
 from hean.jobs.runner import JobLimits, Jobs
@@ -76,6 +78,7 @@ class Face:
                 smoke_router(self.jobs, facade),
                 alerts_router(data_dir, settings),
                 books_router(facade),
+                population_router(Populating(facade)),
                 self.streams.router(),
             ],
             hosts=[*settings.allowed_hosts, *_own_name(bind.host)],

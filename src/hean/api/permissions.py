@@ -102,6 +102,9 @@ ROWS = (
     Row("GET", "/market/{symbol}/indicators", _VIEWER),
     Row("GET", "/strategies", _VIEWER),
     Row("GET", "/strategies/declared", _VIEWER),
+    Row("GET", "/population", _VIEWER),
+    Row("POST", "/population/{agent_id}/promote", _RISK, Limit.ORDER),  # it may lead to money
+    Row("POST", "/population/{agent_id}/retire", _OPERATOR, Limit.ORDER),
     Row("GET", "/data", _VIEWER),
     Row("POST", "/strategies/{strategy_id}/enable", _OPERATOR, Limit.ORDER),
     Row("POST", "/strategies/{strategy_id}/disable", _OPERATOR, Limit.ORDER),

@@ -325,7 +325,7 @@ class EngineFacade:
         watch = self._parts()[1]
         # Without a name: the governor gives it the next one, as it would in a replay.
         wish = OrderRequest(symbol, side, qty, type, price, "", None, reduce_only, time_in_force)
-        order_id = await self._say(replace(wish, strategy_id=MANUAL, algo=algo))
+        order_id = await self.say(replace(wish, strategy_id=MANUAL, algo=algo))
         if not order_id:
             rows = reversed(watch.rows[DECISIONS])
             order_id = next(row.client_order_id for row in rows if row.strategy_id == MANUAL)
@@ -370,7 +370,7 @@ class EngineFacade:
     async def cancel(self, order_id: str) -> doc.Order:
         """Ask for the end of an order. *Raises*: `OrderUnknown`."""
         order = self.order(order_id)
-        await self._say(CancelRequest(order_id, order.symbol, "asked by a person"))
+        await self.say(CancelRequest(order_id, order.symbol, "asked by a person"))
         return self.order(order_id)
 
     async def cancel_all(self) -> list[doc.Order]:
@@ -383,7 +383,7 @@ class EngineFacade:
         ids = [row["client_order_id"] for row in system.engine.open_orders()]
         ids = [order_id for order_id in ids if not keeps(order_id)]
         if ids:
-            await self._say(*[CancelRequest(each, "", "all asked by a person") for each in ids])
+            await self.say(*[CancelRequest(each, "", "all asked by a person") for each in ids])
         return [self.order(each) for each in ids]
 
     async def switch(self, strategy: str, *, on: bool, actor: str) -> doc.Strategy:
@@ -391,7 +391,7 @@ class EngineFacade:
         names = [each.name for each in self._parts()[0].strategies]
         if strategy not in names:
             raise StateError(f"no strategy {strategy[:64]!r} here; known: {', '.join(names)}.")
-        await self._say(Command(ENABLE if on else DISABLE, {"strategy": strategy}, actor))
+        await self.say(Command(ENABLE if on else DISABLE, {"strategy": strategy}, actor))
         return next(each for each in self.strategies() if each.id == strategy)
 
     def is_looser(self, limits: Mapping[str, str | None]) -> bool:
@@ -405,7 +405,7 @@ class EngineFacade:
     async def change_limits(self, limits: Mapping[str, str | None], actor: str) -> doc.Risk:
         """Put hard limits in force, for the next order on. *Raises*: as `is_looser`."""
         check_limits(limits)
-        await self._say(Command(LIMITS, dict(limits), actor))
+        await self.say(Command(LIMITS, dict(limits), actor))
         return self.risk()
 
     async def kill(self, level: str, reason: str, actor: str) -> doc.KillSwitch:
@@ -489,7 +489,8 @@ class EngineFacade:
             raise UnknownSymbol(f"{symbol[:64]!r} is not traded here; known: {known}.")
         return symbol
 
-    async def _say(self, *facts: Payload) -> str:
+    async def say(self, *facts: Payload) -> str:
+        """Put a person's wishes on the bus. *Raises*: `StateError` when nobody trades."""
         engine = self._followed()
         if self._has_ended:
             raise StateError("the engine has ended; start it first.")

@@ -40,7 +40,7 @@ _TOUCHED: dict[EventType, tuple[str, ...]] = {
     EventType.ORDER_REJECTED: ("order_decisions", "strategies"),
     EventType.KILLSWITCH_TRIGGERED: ("risk", "system_status"),
     EventType.KILLSWITCH_RELEASED: ("risk", "system_status"),
-    EventType.COMMAND: ("risk", "strategies"),
+    EventType.COMMAND: ("risk", "strategies", OPINIONS),
     EventType.ERROR: ("logs",),
     EventType.HEALTH: ("logs", "risk"),
     **dict.fromkeys(

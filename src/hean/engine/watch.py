@@ -38,6 +38,7 @@ from hean.risk.triggers import BASELINE
 
 KEPT_ORDERS, KEPT_ROWS = 10_000, 2_000
 FILLS, DECISIONS, OPINIONS, TOLD = ROWS = ("fills", "order_decisions", "ai_catalyst", "logs")
+POPULATION = "symbiont"  # with which what is decided about agents begins
 DAY_NS = 86_400_000_000_000
 FEED: Labels = (("stage", "feed"),)
 ORDER_ACK: Labels = (("stage", "order_ack"),)
@@ -202,6 +203,9 @@ class Watch:
     def _commanded(self, event: Event) -> None:
         """What losses are measured from says what a day began with, also one before this start."""
         command: Command = event.data
+        if command.verb.startswith(POPULATION):
+            said = {**command.arguments, "actor": command.actor}
+            self._add(OPINIONS, Opinion(seq=event.seq, ts=event.ts_ns, kind="SYMBIONT", says=said))
         if command.verb != BASELINE:
             return
         baseline = msgspec.convert(command.arguments, Baseline)

@@ -5,6 +5,7 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type AgentSeen = Schemas["AgentSeen"];
 export type Alert = Schemas["Alert"];
 export type BacktestAsked = Schemas["BacktestAsked"];
 export type Bar = Schemas["Bar"];
@@ -17,6 +18,7 @@ export type DeclaredStrategy = Schemas["DeclaredStrategy"];
 export type EvaluateAsked = Schemas["EvaluateAsked"];
 export type EvolveAsked = Schemas["EvolveAsked"];
 export type Fill = Schemas["Fill"];
+export type Happening = Schemas["HappeningSeen"];
 export type Health = Schemas["Health"];
 export type Job = Schemas["Job"];
 export type JobReport = Schemas["Report"];
@@ -31,6 +33,7 @@ export type Line = Schemas["Line"];
 export type Limit = Schemas["Limit"];
 export type Order = Schemas["Order"];
 export type OrderAsked = Schemas["OrderAsked"];
+export type PopulationSeen = Schemas["PopulationSeen"];
 export type Portfolio = Schemas["Portfolio"];
 export type Holding = Schemas["Holding"];
 export type Position = Schemas["Position"];

@@ -719,6 +719,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/population": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Population Seen
+         * @description All agents and what has happened to them; none where no population trades.
+         */
+        get: operations["population_seen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/population/{agent_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Agent Promote
+         * @description Sign what an agent has shown. One gate that does not pass refuses it.
+         */
+        post: operations["agent_promote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/population/{agent_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Agent Retire
+         * @description Take an agent's seat away; what it holds is closed at the next bar.
+         */
+        post: operations["agent_retire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/portfolio/history": {
         parameters: {
             query?: never;
@@ -1045,6 +1105,55 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AgentSeen
+         * @description An agent. *expected_mean*, *expected_deviation*: of a day's return, as its judge saw it;
+         *     *days*: the latest; *trips*, *traded*, *matched*, *profit*: since it is in its stage, in the
+         *     shadow, with a seat, with a seat and as the shadow did, and of these; *share*: of capital.
+         */
+        AgentSeen: {
+            /** Born */
+            born: string;
+            /** Days */
+            days: components["schemas"]["ShadowDay"][];
+            /** Expected Deviation */
+            expected_deviation: number;
+            /** Expected Mean */
+            expected_mean: number;
+            /** Gates */
+            gates: components["schemas"]["GateSeen"][];
+            /** Generation */
+            generation: number;
+            /** Genome */
+            genome: string;
+            /** Health */
+            health: string;
+            /** Id */
+            id: string;
+            /** Matched */
+            matched: number;
+            /** Parents */
+            parents: string[];
+            /**
+             * Profit
+             * @example 0.125
+             */
+            profit: string;
+            /** Share */
+            share: number;
+            /** Since */
+            since: string | null;
+            /** Stage */
+            stage: string;
+            /** Symbols */
+            symbols: string[];
+            /** Today */
+            today: number;
+            /** Traded */
+            traded: number;
+            /** Trips */
+            trips: number;
+        };
         /**
          * Alert
          * @description Something a person was called for. *who*: which engine; *times*: it came within minutes.
@@ -1639,6 +1748,44 @@ export interface components {
             ts: string;
         };
         /**
+         * GateSeen
+         * @description What stands between an agent and its next stage.
+         */
+        GateSeen: {
+            /** Found */
+            found: number | null;
+            /** Name */
+            name: string;
+            /** Needed */
+            needed: string;
+            /** Passed */
+            passed: boolean;
+        };
+        /**
+         * HappeningSeen
+         * @description A birth, promotion, demotion, quarantine, seat or death.
+         */
+        HappeningSeen: {
+            /** Actor */
+            actor: string;
+            /** After */
+            after: string;
+            /** Agent */
+            agent: string;
+            /** Before */
+            before: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Ts
+             * Format: date-time
+             * @example 2026-01-01T00:00:00Z
+             */
+            ts: string;
+            /** What */
+            what: string;
+        };
+        /**
          * Health
          * @description The whole. *status*: `healthy`, `degraded` or `stopped`; *timestamp*: ISO 8601, UTC.
          */
@@ -1998,6 +2145,18 @@ export interface components {
             code: string;
         };
         /**
+         * PopulationSeen
+         * @description All agents, those with a seat first, and what has happened, the newest first.
+         */
+        PopulationSeen: {
+            /** Agents */
+            agents: components["schemas"]["AgentSeen"][];
+            /** Events */
+            events: components["schemas"]["HappeningSeen"][];
+            /** Symbols */
+            symbols: string[];
+        };
+        /**
          * Portfolio
          * @description The account at the last prices, quote currency. *pnl_today*: since midnight UTC, or since the
          *     session began if that was later.
@@ -2189,6 +2348,19 @@ export interface components {
             type: string;
         };
         /**
+         * PromotionAsked
+         * @description The next stage, and why.
+         */
+        PromotionAsked: {
+            /** Reason */
+            reason: string;
+            /**
+             * To
+             * @enum {string}
+             */
+            to: "PAPER" | "LIVE_MIN" | "LIVE";
+        };
+        /**
          * Quote
          * @description The market of a symbol in a line. Prices are opinions here and therefore plain numbers.
          */
@@ -2302,6 +2474,19 @@ export interface components {
             reason: string;
         };
         /**
+         * RetirementAsked
+         * @description Back to the shadow, or for ever, and why.
+         */
+        RetirementAsked: {
+            /** Reason */
+            reason: string;
+            /**
+             * To
+             * @enum {string}
+             */
+            to: "SHADOW" | "RETIRED";
+        };
+        /**
          * Risk
          * @description Limits against use, exposure, and what stops trading.
          */
@@ -2371,6 +2556,20 @@ export interface components {
             settings: {
                 [key: string]: components["schemas"]["Setting"];
             };
+        };
+        /**
+         * ShadowDay
+         * @description A whole UTC day, and the net return in the shadow.
+         */
+        ShadowDay: {
+            /**
+             * Day
+             * Format: date-time
+             * @example 2026-01-01T00:00:00Z
+             */
+            day: string;
+            /** Result */
+            result: number;
         };
         /**
          * SlippageAsked
@@ -7223,6 +7422,417 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request-URI Too Long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    population_seen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PopulationSeen"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request-URI Too Long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    agent_promote: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, same body: done once, same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromotionAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentSeen"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request-URI Too Long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    agent_retire: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, same body: done once, same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetirementAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentSeen"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

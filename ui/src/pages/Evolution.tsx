@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules that are bred: the form of an evolution, and the champions of the last one.
+// The population that lives on this engine, if one does; and rules that are bred: the form of an
+// evolution, and the champions of the last one.
 import { useEffect } from "react";
 import { bredOn, useBreeding } from "../jobs/breeding";
 import { Champions } from "../jobs/Champions";
@@ -7,6 +8,8 @@ import { useChosen } from "../jobs/chosen";
 import { EvolveForm } from "../jobs/EvolveForm";
 import { useDataSets } from "../jobs/queries";
 import { Empty, Failed, Loading, Panel } from "../parts/Panel";
+import { Population } from "../population/Population";
+import { usePopulation } from "../population/queries";
 import { useLive } from "../stream/live";
 
 export function Evolution() {
@@ -14,8 +17,14 @@ export function Evolution() {
   const { jobId } = useChosen();
   const bred = (jobs ?? []).filter((job) => job.kind === "evolve");
   const shown = bred.find((job) => job.job_id === jobId) ?? bred[0];
+  const living = usePopulation().data;
   return (
     <div className="cols">
+      {living !== undefined && living.agents.length > 0 && (
+        <div className="c12 stack">
+          <Population seen={living} />
+        </div>
+      )}
       <div className="c4 stack last">
         <NewEvolution />
       </div>
