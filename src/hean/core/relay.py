@@ -16,7 +16,7 @@ from hean.core.module import Module, on
 from hean.core.types import Event, EventType, Payload, Timer
 
 TIMER = "relay.tell"
-ORDER = ("candles", "garch", "kalman", "changepoint", "regime")
+ORDER = ("candles", "garch", "kalman", "changepoint", "regime", "features", "ml")
 """Of parts whose facts are made at one event: as one process has them on its bus."""
 
 Place = tuple[int, EventType, str]
@@ -28,7 +28,7 @@ class Relay(Module):
     name = "relay"
     produces = (
         EventType.CANDLE, EventType.HEDGE_RATIO, EventType.VOL_FORECAST, EventType.CHANGEPOINT,
-        EventType.REGIME,
+        EventType.REGIME, EventType.FEATURES_READY, EventType.ML_PREDICTION, EventType.HEALTH,
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Relay(Module):
 
     @on(
         EventType.TICK, EventType.CANDLE, EventType.HEDGE_RATIO, EventType.CHANGEPOINT,
-        EventType.TIMER,
+        EventType.FEATURES_READY, EventType.TIMER,
     )  # fmt: skip
     def on_cause(self, event: Event) -> None:
         """Tell what was made at this event."""
