@@ -40,10 +40,17 @@ end of trees
 
 
 def learned_model(
-    *, valid_from, expires=None, horizon=24, rows=2000, timeframe="1m", manifest=None
+    *,
+    valid_from,
+    expires=None,
+    horizon=24,
+    rows=2000,
+    timeframe="1m",
+    manifest=None,
+    text=TEXT,
 ) -> LearnedModel:
-    """The model. *manifest*: fields to change against what fits."""
-    files = {"model.txt": TEXT.encode()}
+    """The model. *manifest*: fields to change against what fits; *text*: its tree."""
+    files = {"model.txt": text.encode()}
     features = FeatureSet(FEATURES, timeframe)
     tenths = tuple(at / 10 - 0.5 for at in range(1, 10))
     whole = Manifest(

@@ -132,3 +132,30 @@ class Swing(Strategy):
         elif self.bars[symbol] % 3 == 1:
             side = Side.BUY if self.bars[symbol] % 2 else Side.SELL
             self.enter(symbol, side, as_of_seq=event.seq)
+
+
+class Believer(Strategy):
+    """In and out by what a trained model says, as much as it is sure of; out when it is silent."""
+
+    name = "believer"
+
+    @on(EventType.ML_PREDICTION)
+    def on_prediction(self, event: Event) -> None:
+        """Go in where it is sure, come out where it is not."""
+        said = event.data
+        if self.is_waiting(said.symbol):
+            return
+        is_sure = said.confidence > 0.1
+        if self.position[said.symbol]:
+            if not is_sure:
+                self.leave(said.symbol, as_of_seq=event.seq)
+        elif is_sure:
+            side = Side.BUY if said.prediction > 0.5 else Side.SELL
+            self.enter(said.symbol, side, strength=said.confidence, as_of_seq=event.seq)
+
+    @on(EventType.HEALTH)
+    def on_health(self, event: Event) -> None:
+        """A model that is not trusted any more."""
+        if event.data.component.startswith("ml:"):
+            for symbol in self.symbols:
+                self.leave(symbol, as_of_seq=event.seq)

@@ -16,6 +16,7 @@ use hean_core::wire::stream::{Marks, Touch};
 use crate::candles::Row;
 use crate::facts_json::Spoken;
 use crate::frame;
+use crate::outbox::{About, Published};
 use crate::pack::{message, Packer};
 use crate::symbol::{number, put, Symbol};
 
@@ -51,8 +52,8 @@ pub struct Board {
     pub symbols: Vec<Symbol>,
     /// What is to be sent; the hub takes it.
     pub news: Vec<News>,
-    /// Messages for Redis; the hub takes them.
-    pub published: Vec<Arc<[u8]>>,
+    /// Messages for brokers; the hub takes them.
+    pub published: Vec<Published>,
     /// Whether anybody publishes.
     pub is_publishing: bool,
     /// Facts by kind: trades, quotes, book changes, candles, funding.
@@ -64,6 +65,7 @@ pub struct Board {
     seqs: Vec<u64>,
     stride: usize,
     packer: Packer,
+    about: About,
     spoken: Spoken,
     told_ns: i64,
     seq: u64,
@@ -92,6 +94,7 @@ impl Board {
             seqs: vec![0; topics],
             stride,
             packer: Packer::default(),
+            about: About::default(),
             spoken: Spoken::default(),
             told_ns: 0,
             seq: u64::try_from(now_ns).unwrap_or(0),
@@ -289,14 +292,16 @@ impl Board {
 
     fn begin(&mut self) {
         self.packer.clear();
+        self.about = About::default();
         self.spoken.clear();
     }
 
-    /// Encode a fact for whoever listens: Redis, and with *is_spoken* the stream.
+    /// Encode a fact for whoever listens: brokers, and with *is_spoken* the stream.
     fn pack(&mut self, number: usize, fact: &Fact, levels: [&[(f64, f64)]; 2], is_spoken: bool) {
         let Some(symbol) = self.symbols.get(number) else { return };
         if self.is_publishing {
             self.packer.fact(&symbol.name, fact, levels);
+            self.about.note(number, matches!(fact, Fact::Funding { .. }));
         }
         if is_spoken {
             self.spoken.fact(&symbol.name, fact, levels);
@@ -311,6 +316,7 @@ impl Board {
         self.spoken.health(&component, state, name, reason);
         if is_published {
             self.packer.health(&component, state, name, reason);
+            self.about.note(number, true);
         }
     }
 
@@ -413,7 +419,10 @@ impl Board {
             self.news.push(News { topic, is_state: false, frame });
         }
         if self.is_publishing {
-            self.published.push(message(SOURCE, numbers, at_ns, count, &self.packer).into());
+            let bytes = message(SOURCE, numbers, at_ns, count, &self.packer).into();
+            let symbol = self.about.only().and_then(|number| self.symbols.get(number));
+            let key = symbol.map_or("", |symbol| symbol.name.as_str()).into();
+            self.published.push(Published { bytes, key, stays: self.about.stays });
         }
     }
 

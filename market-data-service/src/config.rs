@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use hean_core::wire::{Market, Venue};
 
 use crate::address::Address;
+use crate::brokers::{redis_in, servers_of, Redis};
 use crate::log::{level_of, Level};
 use crate::timeframe::Timeframe;
 
@@ -54,25 +55,14 @@ pub struct Config {
     pub timeframes: Vec<Timeframe>,
     /// Levels of Bybit's books.
     pub depth: u32,
-    /// Redis to publish to: host, port, password.
+    /// Redis to publish to.
     pub redis: Option<Redis>,
+    /// Kafka's brokers to publish to, host and port; none for none.
+    pub kafka: Vec<(String, u16)>,
     /// A capture to play.
     pub replay: Option<Replay>,
     /// How much is logged.
     pub level: Level,
-}
-
-/// A Redis server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redis {
-    /// Host.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// User, where one is named.
-    pub user: Option<String>,
-    /// Password, where there is one.
-    pub password: Option<String>,
 }
 
 /// What was asked for on the command line.
@@ -101,7 +91,8 @@ market-data-service: books, candles, tickers and indicators of Bybit and Binance
 
 Addresses: BYBIT_REST_URL, BYBIT_WS_PUBLIC_URL, BINANCE_REST_URL, BINANCE_WS_URL,
 BINANCE_FUTURES_REST_URL, BINANCE_FUTURES_WS_URL; test networks by BYBIT_TESTNET, BINANCE_TESTNET.
-REDIS_URL: where facts are published. RUST_LOG: error, warn, info, debug.
+Facts are published to REDIS_URL, or REDIS_URL_FILE (a file of mode 0600 that holds it), and to
+KAFKA_SERVERS (host:port,host:port). RUST_LOG: error, warn, info, debug.
 Exit codes: 0 ended by a signal or with its capture, 2 wrong options, 3 port taken or no file.
 ";
 
@@ -160,7 +151,8 @@ fn config(given: &Given) -> Result<Config, String> {
         places,
         timeframes,
         depth: depth.ok_or("MARKET_DATA_DEPTH: Bybit has books of 50, 200 and 1000 levels")?,
-        redis: given.get("REDIS_URL").map(|url| redis_of(url)).transpose()?,
+        redis: redis_in(given)?,
+        kafka: given.get("KAFKA_SERVERS").map_or(Ok(Vec::new()), |it| servers_of(it))?,
         replay: replay_of(given)?,
         level: level_of(&level).ok_or_else(|| format!("RUST_LOG: {level:?} names no level"))?,
     })
@@ -308,27 +300,6 @@ fn place_of(
     Ok(Place { venue, market, rest: rest?, stream: stream?, symbols: vec![symbol] })
 }
 
-fn redis_of(url: &str) -> Result<Redis, String> {
-    let bad = || "REDIS_URL: expected redis://[user:password@]host[:port]".to_owned();
-    let rest = url.trim().strip_prefix("redis://").ok_or_else(bad)?;
-    let rest = rest.split(['/', '?']).next().unwrap_or_default();
-    let (login, place) =
-        rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
-    // An address of the right shape; a broker in another container is no venue.
-    let (host, port) = place.split_once(':').unwrap_or((place, "6379"));
-    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?;
-    if host.is_empty() {
-        return Err(bad());
-    }
-    let (user, password) = login.map_or((None, None), |login| match login.split_once(':') {
-        Some(("", password)) => (None, Some(password)),
-        Some((user, password)) => (Some(user), Some(password)),
-        None => (None, Some(login)),
-    });
-    let (user, password) = (user.map(str::to_owned), password.map(str::to_owned));
-    Ok(Redis { host: host.to_owned(), port, user, password })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
@@ -367,7 +338,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 10] = [
             (&["--what"], &[], "--what"),
             (&["--symbols"], &[], "wants a value"),
             (&["--symbols", "btc"], &[], "btc"),
@@ -377,19 +348,11 @@ mod tests {
             (&[], &[("BYBIT_TESTNET", "perhaps")], "BYBIT_TESTNET"),
             (&[], &[("BYBIT_REST_URL", "http://example.org")], "BYBIT_REST_URL"),
             (&[], &[("REDIS_URL", "http://h")], "REDIS_URL"),
+            (&[], &[("KAFKA_SERVERS", "h")], "KAFKA_SERVERS"),
         ];
         for (arguments, variables, word) in cases {
             let told = run(arguments, variables).unwrap_err();
             assert!(told.contains(word), "{told}");
         }
-    }
-
-    #[test]
-    fn a_redis_may_want_a_password() {
-        let redis = redis_of("redis://:pw@keydb:6380/0").unwrap();
-        let expected =
-            Redis { host: "keydb".into(), port: 6380, user: None, password: Some("pw".into()) };
-        assert_eq!(redis, expected);
-        assert_eq!(redis_of("redis://localhost").unwrap().port, 6379);
     }
 }

@@ -19,9 +19,11 @@ use crate::board::Board;
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::feed::Feed;
+use crate::kafka::KafkaTopic;
 use crate::log::{now_ns, say, Level};
 use crate::metrics::Histogram;
 use crate::publish::Publisher;
+use crate::redis::RedisStream;
 use crate::sources::{Sources, Turn, FEEDS};
 use crate::symbol::Symbol;
 
@@ -46,7 +48,7 @@ pub struct Hub {
     /// Where it comes from.
     pub sources: Sources,
     /// Who publishes it.
-    pub publisher: Option<Publisher>,
+    pub publishers: Vec<Publisher>,
     /// When the process started.
     pub started: Instant,
     /// From a frame to the clients' sockets.
@@ -73,15 +75,14 @@ impl Hub {
         let signals = signals(&poll).map_err(|error| error.to_string())?;
         let mut board = board_of(config);
         let sources = Sources::start(config, &mut board, &Arc::new(waker))?;
-        let publisher = config.redis.clone().map(Publisher::start).transpose();
-        let publisher = publisher.map_err(|error| error.to_string())?;
-        board.is_publishing = publisher.is_some();
+        let publishers = publishers(config).map_err(|error| error.to_string())?;
+        board.is_publishing = !publishers.is_empty();
         let now = Instant::now();
         let topics = board.topics();
         let hub = Self {
             board,
             sources,
-            publisher,
+            publishers,
             started: now,
             latency: Histogram::default(),
             poll,
@@ -177,9 +178,9 @@ impl Hub {
     fn tell(&mut self, now: Instant, at_ns: i64) -> bool {
         let feeds = &self.sources.feeds;
         self.board.settle(at_ns, |symbol| book_of(feeds, symbol));
-        if let Some(publisher) = &self.publisher {
-            for message in self.board.published.drain(..) {
-                publisher.put(message);
+        for message in self.board.published.drain(..) {
+            for publisher in &self.publishers {
+                publisher.put(message.clone());
             }
         }
         if self.board.news.is_empty() {
@@ -253,6 +254,13 @@ fn board_of(config: &Config) -> Board {
         })
     });
     Board::new(symbols.collect(), now_ns())
+}
+
+fn publishers(config: &Config) -> io::Result<Vec<Publisher>> {
+    let redis = config.redis.clone().map(|server| Publisher::start(RedisStream::new(server)));
+    let servers = Some(config.kafka.clone()).filter(|servers| !servers.is_empty());
+    let kafka = servers.map(|servers| Publisher::start(KafkaTopic::new(servers)));
+    redis.into_iter().chain(kafka).collect()
 }
 
 fn listen(place: &str, poll: &Poll) -> Result<(TcpListener, SocketAddr), String> {

@@ -1,51 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Facts into a Redis stream, from a thread of its own: messages of docs/adr/0029, many to an
-//! entry, the stream bounded. Redis holds a copy: while it is away messages wait up to a bound;
-//! what finds no room then is gone, counted, and seen by readers as a hole in the numbers.
+//! Facts to a broker, from a thread of its own: messages of docs/adr/0029 in the order they were
+//! told. A broker holds a copy: while it is away messages wait up to a bound (`outbox.rs`). What
+//! was not confirmed is sent again as the very same batch; a broker that can tell knows it again.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::Redis;
 use crate::log::{say, Level};
+use crate::outbox::{Outbox, Published};
 
-/// Messages that may wait.
-pub const QUEUE_MAX: usize = 16_384;
-/// Name of the stream.
-pub const STREAM: &str = "hean.market-data";
-/// Entries that Redis keeps, about.
-const ENTRIES_KEPT: &str = "20000";
-/// Messages of an entry, as HEAN's own transport has them.
-const ENTRY_MESSAGES: usize = 64;
+/// Name of the stream, or the topic.
+pub const TOPIC: &str = "hean.market-data";
+/// How long a broker may take for an answer.
+pub const ANSWER: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(2);
-const ANSWER: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
-const LINE_MAX: usize = 1 << 10;
+
+/// Whoever keeps messages for others.
+pub trait Broker: Send + 'static {
+    /// What it is.
+    fn name(&self) -> &'static str;
+    /// Where it is, for people.
+    fn place(&self) -> String;
+    /// Most messages that it is given at once.
+    fn batch_max(&self) -> usize;
+    /// Connect, anew if it was connected.
+    ///
+    /// # Errors
+    /// It is not there, or does not let us in.
+    fn open(&mut self) -> io::Result<()>;
+    /// Give it a batch, in order. The same one comes again after an error.
+    ///
+    /// # Errors
+    /// `InvalidData`: it will never take this batch; anything else: not now.
+    fn add(&mut self, batch: &[Published]) -> io::Result<()>;
+}
 
 /// What the thread tells about itself.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Whether Redis is there.
+    /// Whether the broker is there.
     pub is_up: AtomicBool,
     /// Messages that it has.
     pub sent: AtomicU64,
-    /// Messages that found no room.
+    /// Messages that found no room, or that it refused.
     pub dropped: AtomicU64,
+    /// Times it could not be reached or answered with an error.
+    pub errors: AtomicU64,
 }
 
 /// The way to the thread.
 #[derive(Debug)]
 pub struct Publisher {
-    queue: SyncSender<Arc<[u8]>>,
+    /// What the broker is.
+    pub name: &'static str,
     /// What is known of it.
     pub state: Arc<State>,
+    outbox: Arc<Outbox>,
 }
 
 impl Publisher {
@@ -53,34 +70,39 @@ impl Publisher {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn start(redis: Redis) -> io::Result<Self> {
-        let (queue, messages) = sync_channel(QUEUE_MAX);
-        let state = Arc::new(State::default());
-        let shared = Arc::clone(&state);
+    pub fn start(broker: impl Broker) -> io::Result<Self> {
+        let name = broker.name();
+        let (outbox, state) = (Arc::new(Outbox::default()), Arc::new(State::default()));
+        let (messages, shared) = (Arc::clone(&outbox), Arc::clone(&state));
         thread::Builder::new()
-            .name("publisher".to_owned())
-            .spawn(move || run(&redis, &messages, &shared))?;
-        Ok(Self { queue, state })
+            .name(format!("publish {name}"))
+            .spawn(move || run(broker, &messages, &shared))?;
+        Ok(Self { name, state, outbox })
     }
 
-    /// Hand over a message; one that finds no room is counted and gone.
-    pub fn put(&self, message: Arc<[u8]>) {
-        if self.queue.try_send(message).is_err() {
-            self.state.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Hand over a message. What finds no room is counted and gone.
+    pub fn put(&self, message: Published) {
+        let dropped = self.outbox.put(message);
+        self.state.dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 }
 
-fn run(redis: &Redis, messages: &Receiver<Arc<[u8]>>, state: &State) {
-    let mut batch: Vec<Arc<[u8]>> = Vec::new();
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.outbox.close();
+    }
+}
+
+fn run(mut broker: impl Broker, outbox: &Outbox, state: &State) {
+    let mut batch: Vec<Published> = Vec::new();
     let mut is_told = false;
     loop {
-        let lost = match Connection::open(redis) {
-            Ok(mut connection) => {
+        let lost = match broker.open() {
+            Ok(()) => {
                 state.is_up.store(true, Ordering::Relaxed);
                 is_told = false;
-                say(Level::Info, "publishing", &[("stream", json!(STREAM))]);
-                match pump(&mut connection, messages, &mut batch, state) {
+                say(Level::Info, "publishing", &[(broker.name(), json!(TOPIC))]);
+                match pump(&mut broker, outbox, &mut batch, state) {
                     Ok(()) => return,
                     Err(error) => error,
                 }
@@ -88,111 +110,65 @@ fn run(redis: &Redis, messages: &Receiver<Arc<[u8]>>, state: &State) {
             Err(error) => error,
         };
         state.is_up.store(false, Ordering::Relaxed);
+        state.errors.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(&mut is_told, true) {
-            let place = format!("{}:{}", redis.host, redis.port);
-            let about = [("redis", json!(place)), ("why", json!(lost.to_string()))];
-            say(Level::Warn, "not publishing", &about);
+            let why = json!(lost.to_string());
+            say(
+                Level::Warn,
+                "not publishing",
+                &[(broker.name(), json!(broker.place())), ("why", why)],
+            );
         }
         thread::sleep(AGAIN);
     }
 }
 
-/// Send until the hub hangs up (`Ok`) or Redis is lost; what was not confirmed stays in *batch*.
+/// Send until the hub hangs up (`Ok`) or the broker is lost; what was not confirmed stays in
+/// *batch*.
 fn pump(
-    connection: &mut Connection,
-    messages: &Receiver<Arc<[u8]>>,
-    batch: &mut Vec<Arc<[u8]>>,
+    broker: &mut impl Broker,
+    outbox: &Outbox,
+    batch: &mut Vec<Published>,
     state: &State,
 ) -> io::Result<()> {
     loop {
         if batch.is_empty() {
-            match messages.recv() {
-                Ok(message) => batch.push(message),
-                Err(_) => return Ok(()),
+            *batch = outbox.take(broker.batch_max());
+            if batch.is_empty() {
+                return Ok(());
             }
         }
-        while batch.len() < ENTRY_MESSAGES {
-            match messages.try_recv() {
-                Ok(message) => batch.push(message),
-                Err(_) => break,
+        let count = batch.len() as u64;
+        match broker.add(batch) {
+            Ok(()) => state.sent.fetch_add(count, Ordering::Relaxed),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let why = json!(error.to_string());
+                say(Level::Error, "a batch was refused", &[("count", json!(count)), ("why", why)]);
+                state.errors.fetch_add(1, Ordering::Relaxed);
+                state.dropped.fetch_add(count, Ordering::Relaxed)
             }
-        }
-        let count = batch.len().min(ENTRY_MESSAGES);
-        connection.add(&batch[..count])?;
-        batch.drain(..count);
-        state.sent.fetch_add(count as u64, Ordering::Relaxed);
+            Err(error) => return Err(error),
+        };
+        batch.clear();
     }
 }
 
-struct Connection {
-    stream: BufReader<TcpStream>,
-}
-
-impl Connection {
-    fn open(redis: &Redis) -> io::Result<Self> {
-        let place = (redis.host.as_str(), redis.port).to_socket_addrs()?.next();
-        let place = place.ok_or_else(|| io::Error::other("no such host"))?;
-        let stream = TcpStream::connect_timeout(&place, CONNECT)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        stream.set_write_timeout(Some(ANSWER))?;
-        let mut connection = Self { stream: BufReader::new(stream) };
-        if let Some(password) = &redis.password {
-            let mut words: Vec<&[u8]> = vec![b"AUTH"];
-            words.extend(redis.user.as_deref().map(str::as_bytes));
-            words.push(password.as_bytes());
-            connection.ask(&words)?;
-        }
-        connection.ask(&[b"PING"])?;
-        Ok(connection)
-    }
-
-    fn add(&mut self, messages: &[Arc<[u8]>]) -> io::Result<()> {
-        let names: Vec<String> = (0..messages.len()).map(|place| place.to_string()).collect();
-        let mut words: Vec<&[u8]> =
-            vec![b"XADD", STREAM.as_bytes(), b"MAXLEN", b"~", ENTRIES_KEPT.as_bytes(), b"*"];
-        for (name, message) in names.iter().zip(messages) {
-            words.push(name.as_bytes());
-            words.push(message);
-        }
-        self.ask(&words)
-    }
-
-    /// One command; its answer is of no interest unless it is an error.
-    fn ask(&mut self, words: &[&[u8]]) -> io::Result<()> {
-        let mut request = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            write!(request, "${}\r\n", word.len())?;
-            request.extend_from_slice(word);
-            request.extend_from_slice(b"\r\n");
-        }
-        self.stream.get_mut().write_all(&request)?;
-        let line = self.line()?;
-        match line.split_first() {
-            Some((b'+' | b':', _)) => Ok(()),
-            Some((b'$', length)) => {
-                let length: usize = std::str::from_utf8(length)
-                    .ok()
-                    .and_then(|text| text.parse().ok())
-                    .filter(|length| *length <= LINE_MAX)
-                    .ok_or_else(|| io::Error::other("an answer that is none"))?;
-                self.stream.read_exact(&mut vec![0; length + 2])
+/// A connection on which nothing is waited for without end.
+///
+/// # Errors
+/// Nobody is there.
+pub fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::other(format!("{host}: no such host"));
+    for place in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&place, CONNECT) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(ANSWER))?;
+                stream.set_write_timeout(Some(ANSWER))?;
+                return Ok(stream);
             }
-            _ => Err(io::Error::other(String::from_utf8_lossy(&line).into_owned())),
+            Err(error) => last = error,
         }
     }
-
-    fn line(&mut self) -> io::Result<Vec<u8>> {
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while line.len() < LINE_MAX {
-            self.stream.read_exact(&mut byte)?;
-            line.push(byte[0]);
-            if line.ends_with(b"\r\n") {
-                line.truncate(line.len() - 2);
-                return Ok(line);
-            }
-        }
-        Err(io::Error::other("an answer that does not end"))
-    }
+    Err(last)
 }

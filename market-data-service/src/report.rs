@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use hean_core::wire::feed::Counters;
-use serde_json::json;
+use serde_json::{json, Map, Value};
 
 use crate::clients::Clients;
 use crate::hub::Hub;
 use crate::metrics::{process, Page};
+use crate::publish::Publisher;
 
 const JSON: &str = "application/json";
 
@@ -44,8 +45,10 @@ pub fn health(hub: &Hub, clients: &Clients, now: Instant) -> Vec<u8> {
             })
         })
         .collect();
-    let redis = hub.publisher.as_ref().map(|publisher| publisher.state.is_up.load(Relaxed));
-    let is_well = missing.is_empty() && redis != Some(false);
+    let is_up = |publisher: &Publisher| publisher.state.is_up.load(Relaxed);
+    let brokers: Map<String, Value> =
+        hub.publishers.iter().map(|it| (it.name.to_owned(), json!(is_up(it)))).collect();
+    let is_well = missing.is_empty() && hub.publishers.iter().all(is_up);
     let document = json!({
         "status": if is_well { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
@@ -56,7 +59,7 @@ pub fn health(hub: &Hub, clients: &Clients, now: Instant) -> Vec<u8> {
         "feeds": feeds,
         "clients": clients.count(),
         "listeners": clients.listening(),
-        "services": {"redis": redis},
+        "services": brokers,
     });
     document.to_string().into_bytes()
 }
@@ -77,17 +80,32 @@ pub fn metrics(hub: &Hub, clients: &Clients, now: Instant) -> Vec<u8> {
     page.single("hean_market_data_uptime_seconds", "gauge", "Since the start", uptime);
     let help = "From waking up with a frame to the clients' sockets";
     page.histogram("hean_market_data_out_seconds", help, &hub.latency);
-    if let Some(publisher) = &hub.publisher {
-        let state = &publisher.state;
-        let up = u8::from(state.is_up.load(Relaxed));
-        page.single("hean_market_data_redis_up", "gauge", "1 while Redis is reached", up);
-        let sent = state.sent.load(Relaxed);
-        page.single("hean_market_data_published_total", "counter", "Messages in Redis", sent);
-        let dropped = state.dropped.load(Relaxed);
-        let name = "hean_market_data_unpublished_total";
-        page.single(name, "counter", "Messages that found no room", dropped);
-    }
+    broker_metrics(&mut page, &hub.publishers);
     page.text()
+}
+
+fn broker_metrics(page: &mut Page, publishers: &[Publisher]) {
+    if publishers.is_empty() {
+        return;
+    }
+    let up = "hean_market_data_broker_up";
+    page.family(up, "gauge", "1 while the broker is reached");
+    for each in publishers {
+        page.sample(up, &[("broker", each.name)], u8::from(each.state.is_up.load(Relaxed)));
+    }
+    let counters = [
+        ("published", "Messages that the broker has"),
+        ("unpublished", "Messages that found no room, or were refused"),
+        ("publish_errors", "Times the broker was not reached or refused"),
+    ];
+    for (of, (name, help)) in counters.into_iter().enumerate() {
+        let name = format!("hean_market_data_{name}_total");
+        page.family(&name, "counter", help);
+        for each in publishers {
+            let counts = [&each.state.sent, &each.state.dropped, &each.state.errors];
+            page.sample(&name, &[("broker", each.name)], counts[of].load(Relaxed));
+        }
+    }
 }
 
 fn client_metrics(page: &mut Page, clients: &Clients) {

@@ -9,6 +9,7 @@ use hean_core::wire::{Market, Venue, WireFeed};
 use hean_core::{Instrument, Kind};
 use market_data_service::board::Board;
 use market_data_service::frame::{Decoder, Message};
+use market_data_service::outbox::Published;
 use market_data_service::symbol::Symbol;
 use market_data_service::timeframe::Timeframe;
 use serde_json::{json, Value};
@@ -166,15 +167,18 @@ fn what_is_published_is_numbered_like_what_is_told() {
     desk.trade("100.5");
     desk.trade("100.6");
     assert_eq!(desk.board.published.len(), 2);
+    let about = |it: &Published| (it.key.to_string(), it.stays);
+    let expected = ("BTCUSDT".to_owned(), false);
+    assert!(desk.board.published.iter().all(|it| about(it) == expected));
     let seqs: Vec<Value> = desk.told().into_iter().map(|(_, it)| it[2].clone()).collect();
     let wanted: Vec<u64> = desk
         .board
         .published
         .iter()
-        .map(|bytes| {
+        .map(|message| {
             // Array of seven, schema, source of eleven letters, then the number in nine bytes.
             let at = 2 + 12 + 1;
-            u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap())
+            u64::from_be_bytes(message.bytes[at..at + 8].try_into().unwrap())
         })
         .collect();
     assert_eq!(json!(seqs), json!(wanted));

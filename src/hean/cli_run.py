@@ -38,7 +38,7 @@ from hean.net.loop import run as run_loop
 from hean.observe.metrics import Samples
 from hean.strategies import STRATEGIES
 from hean.system import AccountSettings
-from hean.topology import Process, Table, process_of, read_table
+from hean.topology import LEARNED, Process, Table, process_of, read_table
 from hean.watchdog import end_on_signals
 
 DeployOption = Annotated[
@@ -107,7 +107,7 @@ def run(
         require(known, "strategy.name", "symbols")
         life.trade(known, data_dir)
     elif "feed" not in mine.parts():
-        require(known, "symbols")
+        require(known, "symbols", *(["ml_model_path"] if "ml" in mine.modules else []))
         life.answer(known, data_dir)
     summary = run_loop(life.run(host, mine.port if port is None else port))
     if summary is not None and json_to is not None:
@@ -141,6 +141,8 @@ def _played(process: Process, session: SessionOptions, **more: object) -> Settin
 
 def _choose(given: dict[str, object], part: str) -> None:
     """A model that the table has judges, unless somebody says the contrary."""
+    if part in LEARNED:
+        return  # a folder chooses them, where they run
     key, value = ("volatility.model", "garch") if part == "garch" else (f"{part}.on", True)
     if given.get(key) not in (None, value):
         raise TopologyInvalid(f"the table runs {part}; it cannot be switched off here.")

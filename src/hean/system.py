@@ -152,7 +152,8 @@ class TradingSystem:
         self._add_judges(settings, candles_from_ticks, models, elsewhere)
         self._assemble(settings, reference, venue, allocation)
         for model in models:
-            self.add(model)
+            if model.name not in elsewhere:
+                self.add(model)
         self._add_strategies(instruments)
         self._add_factory(reference)
 

@@ -46,12 +46,16 @@ EXCLUSIVE: Types = frozenset({
 LOCAL: Types = frozenset({E.TIMER, E.COMMAND, E.ERROR, E.HEALTH, E.KILLSWITCH_TRIGGERED,
                           E.KILLSWITCH_RELEASED})  # fmt: skip
 """Come from the clock, from people or from any part: nobody has to be named for them."""
-OPINIONS: Types = frozenset({E.HEDGE_RATIO, E.VOL_FORECAST, E.CHANGEPOINT, E.REGIME})
+OPINIONS: Types = frozenset({
+    E.HEDGE_RATIO, E.VOL_FORECAST, E.CHANGEPOINT, E.REGIME, E.ML_PREDICTION,
+})  # fmt: skip
 """Whoever consumes one does without it where no model is run."""
 
 
-RELAYED = ("candles", "garch", "kalman", "changepoint", "regime")
+RELAYED = ("candles", "garch", "kalman", "changepoint", "regime", "features", "ml")
 """Parts that may run in another process than what trades; the others judge where it is."""
+LEARNED = ("features", "ml")
+"""Those that a trained model brings with it; the others are chosen by a setting of their own."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -67,6 +71,8 @@ def _part(*modules: type[Module]) -> Part:
     return Part(frozenset().union(*produced), frozenset().union(*consumed))
 
 
+_BUNDLED = _part(*STRATEGIES.values())
+"""What one that somebody brings listens to nobody knows: any opinion."""
 MARKET: Types = frozenset({E.TICK, E.BOOK, E.FUNDING, E.HEALTH})
 PARTS: dict[str, Part] = {
     "feed": Part(MARKET, frozenset()),
@@ -78,7 +84,7 @@ PARTS: dict[str, Part] = {
     "changepoint": _part(ChangepointDetector),
     "regime": _part(RegimeModel),
     **{name: _part(strategy) for name, strategy in STRATEGIES.items()},
-    "strategies": _part(*STRATEGIES.values()),
+    "strategies": Part(_BUNDLED.produces, _BUNDLED.consumes | OPINIONS),
     "risk": _part(RiskGovernor, ChangepointBreaker, DecisionMemory),
     "router": _part(ExecutionRouter),
     "orders": _part(OrderManager),
@@ -98,6 +104,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "all": ("feed", "candles", "features", "ml", "kalman", "garch", "changepoint", "regime",
             "strategies", *TRUTH),
 }  # fmt: skip
+
+
+BESIDE = {
+    "risk.monitor": "; it looks at a venue's private stream, beside a live process: hean watchdog",
+}
+"""What is no part of a process on paper, and where it is."""
 
 
 class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,12 +190,21 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [part for part in RELAYED if part in others]
 
     def _said(self) -> dict[str, Types]:
-        return {name: self._sum(name, "produces") for name in self.process}
+        """What each process tells: rates of funding are told by the market alone."""
+        silent = {name: frozenset() if name == self.feed else {E.FUNDING} for name in self.process}
+        return {name: self._sum(name, "produces") - silent[name] for name in self.process}
 
     def _heard(self, name: str) -> Types:
-        """What a process wants of others: what it makes itself it has."""
+        """What a process wants of others: what it makes itself it has. What a model says is told at
+        the event it was made at, so who hears a model hears that as well.
+        """
         mine = self._sum(name, "produces") - {E.HEALTH, E.FUNDING}
-        return self._sum(name, "consumes") - mine - (LOCAL - {E.HEALTH})
+        wants = self._sum(name, "consumes") - (LOCAL - {E.HEALTH})
+        others = [PARTS[part] for part in self.elsewhere(name)]
+        made: Types = frozenset().union(*(part.produces for part in others)) - {E.HEALTH}
+        while causes := made & _causes(others, wants) - wants:
+            wants |= causes
+        return wants - mine
 
     def _sum(self, name: str, field: str) -> Types:
         parts = [PARTS[part] for part in self.process[name].parts()]
@@ -255,7 +276,7 @@ def read_table(path: Path) -> Table:
         raise TopologyInvalid(f"{path}: {error}.") from error
     known = [*PARTS, *GROUPS]
     wrong = [
-        f"{name} has a module {module!r}{_nearest(module, known)}"
+        f"{name} has a module {module!r}{BESIDE.get(module) or _nearest(module, known)}"
         for name, process in table.process.items()
         for module in process.modules
         if module not in known
@@ -295,6 +316,13 @@ def document(tables: Mapping[str, Table]) -> str:
         "(docs/adr/0029).\n"
     )
     return "\n".join([head, *(described(path, table) for path, table in tables.items())])
+
+
+def _causes(parts: list[Part], wants: Types) -> Types:
+    """At which events those of *parts* speak that say something of *wants*."""
+    consumed = (part.consumes for part in parts if part.produces & (wants - {E.HEALTH}))
+    found: Types = frozenset().union(*consumed)
+    return found
 
 
 def _picture(table: Table) -> Iterator[str]:

@@ -85,18 +85,19 @@ def inputs(journal: Path) -> int:
 class Fleet:
     """The processes of a table on a recorded session: feed and trading, and others if *words* are
     given for them; without a *tape* the feed is live. *environment*: where the broker is.
-    *common*: words that all are told.
+    *common*: words that all are told; *own*: variables of one of them.
     """
 
     def __init__(
         self, folder: Path, table: Path, environment: Mapping[str, str], tape: Path | None,
         *, speed: float = 0.0, strategy: str = STRATEGY, others: Sequence[str] = (),
         common: Sequence[str] = ("--symbols", "BTCUSDT"),
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.journal = folder / "data" / "execution.journal"
         self._table, self.environment = table, environment
-        self._common = common
+        self._common, self._own = common, own or {}
         self._words = {
             **{name: ["--data-dir", str(folder / "data")] for name in others},
             "ingestion": ["--play", str(tape), "--speed", str(speed)] if tape else [],
@@ -118,7 +119,8 @@ class Fleet:
             "run", "--deploy", str(self._table), "--process", name, "--port", "0",
             *self._common, *self._words[name],
         ]  # fmt: skip
-        life = words, self.folder, self.environment, self.folder / f"{name}.txt"
+        environment = {**self.environment, **self._own.get(name, {})}
+        life = words, self.folder, environment, self.folder / f"{name}.txt"
         self.alive[name] = FORKS.Process(target=live, args=life)
         self.alive[name].start()
 

@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts in Redis: messages of docs/adr/0029 in the form that HEAN's readers take, numbered without
-a hole while Redis is there; without it the service serves on, and publishes again when it is back.
+"""Facts in Redis and Kafka: messages of docs/adr/0029 in the form that HEAN's readers take, with no
+hole in their numbers while the broker is there; without it the service serves on, and publishes
+again when it is back, to Kafka each message once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from hean.core.message import Message, unpack
 from hean.core.types import EventType
+from kafka_broker import KafkaBroker
 from market_data.service_process import Service, addresses
 from redis_server import RedisServer
 from venue_contract.twin_process import wait_until
 
 STREAM = "hean.market-data"
+UP = 'hean_market_data_broker_up{{broker="{}"}}'
+ERRORS = 'hean_market_data_publish_errors_total{broker="kafka"}'
 
 
 @pytest.fixture
@@ -36,7 +41,10 @@ def messages(server: RedisServer) -> list[Message]:
 
 
 def test_messages_are_those_of_the_fleet_and_outlive_a_redis_that_dies(server, bybit, tmp_path):
-    given = {"SYMBOLS": "BTCUSDT,ETHUSDT", "REDIS_URL": server.url, **addresses(bybit)}
+    secret = tmp_path / "redis_url"
+    secret.touch(0o600)
+    secret.write_text(f"{server.url}\n")
+    given = {"SYMBOLS": "BTCUSDT,ETHUSDT", "REDIS_URL_FILE": str(secret), **addresses(bybit)}
     with Service(tmp_path, **given) as service:
         service.until_ready()
         wait_until(lambda: len(messages(server)) > 200, "messages", timeout_s=60)
@@ -54,13 +62,59 @@ def test_messages_are_those_of_the_fleet_and_outlive_a_redis_that_dies(server, b
         assert kinds >= {EventType.TICK, EventType.BOOK, EventType.FUNDING, EventType.HEALTH}
 
         server.kill()
-        wait_until(lambda: service.metric("hean_market_data_redis_up") == 0, "it is missed")
+        wait_until(lambda: service.metric(UP.format("redis")) == 0, "it is missed")
         assert service.told("/health")["status"] == "degraded"
         assert service.get("/health/ready")[0] == 200
         server.start()
         wait_until(lambda: len(messages(server)) > 50, "messages after it", timeout_s=60)
         later = messages(server)
         assert later[0].seq > found[-1].seq
-        assert service.metric("hean_market_data_redis_up") == 1
+        assert service.metric(UP.format("redis")) == 1
         assert service.told("/health")["services"] == {"redis": True}
         assert service.stop() == 0
+
+
+def records(kafka: KafkaBroker) -> list[tuple[str, Message]]:
+    """Key and message of all that lie in the topic, oldest first."""
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+    place = TopicPartition(STREAM, 0, 0)
+    reader = Consumer({"bootstrap.servers": kafka.servers, "group.id": "a-test", "log_level": 0})
+    try:
+        _, end = reader.get_watermark_offsets(place, timeout=30)
+        reader.assign([place])
+        found = []
+        while len(found) < end:
+            for each in reader.consume(end - len(found), 30.0):
+                assert each.error() is None, each.error()
+                found.append(((each.key() or b"").decode(), unpack(each.value())))
+    except KafkaException:
+        return []  # it is not there yet
+    finally:
+        reader.close()
+    return found
+
+
+def test_kafka_has_each_message_once_by_symbol_although_it_dies(bybit, tmp_path: Path) -> None:
+    with KafkaBroker(tmp_path / "kafka") as kafka:
+        given = {"SYMBOLS": "BTCUSDT,ETHUSDT", "KAFKA_SERVERS": kafka.servers, **addresses(bybit)}
+        with Service(tmp_path, **given) as service:
+            service.until_ready()
+            wait_until(lambda: len(records(kafka)) > 200, "messages", timeout_s=60)
+            before = len(records(kafka))
+            kafka.kill()
+            wait_until(lambda: service.metric(UP.format("kafka")) == 0, "it is missed")
+            assert service.told("/health")["status"] == "degraded"
+            kafka.start()
+            wait_until(lambda: len(records(kafka)) > before + 200, "messages", timeout_s=120)
+            found = records(kafka)
+            assert service.metric(ERRORS) > 0
+            assert service.told("/health")["services"] == {"kafka": True}
+            assert service.stop() == 0
+    seqs = [message.seq for _, message in found]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))  # no hole, no double, in order
+    for key, message in found:
+        symbols = {getattr(fact, "symbol", None) or fact.extra["symbol"]
+                   for fact in message.payloads()}  # fmt: skip
+        assert key == (next(iter(symbols)) if len(symbols) == 1 else "")
+    assert {key for key, _ in found} == {"", "BTCUSDT", "ETHUSDT"}

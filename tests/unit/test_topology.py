@@ -41,6 +41,25 @@ def test_what_crosses_follows_from_what_modules_produce_and_consume(tmp_path: Pa
     assert found.topic("in") == "hean.in"
 
 
+def test_who_hears_a_model_hears_what_it_spoke_at(tmp_path: Path) -> None:
+    """Nobody trades by features, but a prediction is made at them, and told at that event."""
+    path = table(tmp_path, "in: feed, candles", "f: features", "m: ml", "out: strategies, truth")
+    found = read_table(path)
+    assert [link for link in found.links() if link.source != "in"] == [
+        Link("f", "m", ("FEATURES_READY",)),
+        Link("f", "out", ("FEATURES_READY",)),
+        Link("m", "out", ("HEALTH", "ML_PREDICTION")),
+    ]
+    found = read_table(table(tmp_path, "in: feed, candles", "m: models", "out: strategies, truth"))
+    assert found.links()[-1] == Link(
+        "m", "out", ("CHANGEPOINT", "FEATURES_READY", "HEALTH", "HEDGE_RATIO", "ML_PREDICTION",
+                     "REGIME", "VOL_FORECAST"),
+    )  # fmt: skip
+    assert found.elsewhere("out") == [
+        "candles", "garch", "kalman", "changepoint", "regime", "features", "ml",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("processes", "reason"),
     [
@@ -51,6 +70,8 @@ def test_what_crosses_follows_from_what_modules_produce_and_consume(tmp_path: Pa
         (["a: feed, risk, router"], "a has risk, router without orders, portfolio, reconcile, gat"),
         (["in: feed, candles"], "no process has the truth group"),
         (["in: feed, candels, truth"], "in has a module 'candels', nearest is 'candles'"),
+        (["in: feed, risk.monitor, truth"], "private stream, beside a live process: hean watchdog"),
+        (["in: feed, candles", "b: ml", "out: truth"], "b consumes FEATURES_READY .ml., which no"),
         (["in: feed, candles, garch", "b: garch", "out: truth"], "both produce VOL_FORECAST"),
         (["in: feed, candles", "b: pairs", "out: truth"], "b has pairs, which judges where 'tru"),
         (["a: feed", "b: feed, candles", "out: strategies, truth"], "a and b both have 'feed'"),

@@ -41,6 +41,8 @@ from hean.errors import ParameterInvalid
 from hean.feeds.arriving import SPAN_NS, ArrivingMarket, LookBack
 from hean.feeds.history import Market
 from hean.ml.serving import serving
+from hean.models.features import Features
+from hean.models.ml import MlModel
 from hean.strategies import load_strategy
 from hean.strategies.base import Idle, Strategy
 from hean.system import AccountSettings, TradingSystem
@@ -189,7 +191,7 @@ class Backtest:
             seed=settings.seed,
             candles_from_ticks=None if has_bars else settings.bar,
             market=visible,
-            models=self._models(),
+            models=self._models(elsewhere),
             beside=beside,
             allocation=None if settings.seats is None else settings.seats.allocation,
             factory=self._factory(),
@@ -216,8 +218,10 @@ class Backtest:
             raise ParameterInvalid("a process hears every fact; run tier event.")
         return self.settings.works.built()
 
-    def _models(self) -> tuple[Module, ...]:
+    def _models(self, elsewhere: frozenset[str]) -> tuple[Module, ...]:
         settings, markets = self.settings, self.history.markets
+        if elsewhere >= {Features.name, MlModel.name}:
+            return ()  # nor does anybody read its files here
         if settings.model and settings.tier is not Tier.EVENT:
             raise ParameterInvalid("a model hears every fact; run tier event.")
         lengths = [(symbol, it.timeframe or settings.bar) for symbol, it in markets.items()]

@@ -16,8 +16,10 @@ from hean.core.module import Module, on
 from hean.core.types import Event, EventType, Payload, Timer
 
 TIMER = "relay.tell"
-ORDER = ("candles", "garch", "kalman", "changepoint", "regime")
+ORDER = ("candles", "garch", "kalman", "changepoint", "regime", "features", "ml")
 """Of parts whose facts are made at one event: as one process has them on its bus."""
+PERISHING = frozenset({EventType.FEATURES_READY, EventType.ML_PREDICTION})
+"""An answer of a trained model that is late is none: nobody acts on an old opinion."""
 
 Place = tuple[int, EventType, str]
 
@@ -28,12 +30,12 @@ class Relay(Module):
     name = "relay"
     produces = (
         EventType.CANDLE, EventType.HEDGE_RATIO, EventType.VOL_FORECAST, EventType.CHANGEPOINT,
-        EventType.REGIME,
+        EventType.REGIME, EventType.FEATURES_READY, EventType.ML_PREDICTION, EventType.HEALTH,
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.told = self.late = 0
-        """Facts told at their event, and those that came after it."""
+        """Facts told at their event, and those that came after it, told or not."""
         self._held: dict[Place, list[Derived]] = {}
 
     def hold(self, facts: Iterable[Derived]) -> None:
@@ -47,15 +49,17 @@ class Relay(Module):
             held.sort(key=_rank)
 
     def left(self, until_ns: int) -> tuple[Payload, ...]:
-        """Take what is held of moments up to *until_ns*, whose event did not come."""
+        """Take what is held of moments up to *until_ns*, whose event did not come, except for what
+        perishes.
+        """
         places = [place for place in self._held if place[0] <= until_ns]
         found = [each for place in sorted(places) for each in self._held.pop(place)]
         self.late += len(found)
-        return tuple([each.payload() for each in found])
+        return tuple([each.payload() for each in found if each.fact[0] not in PERISHING])
 
     @on(
         EventType.TICK, EventType.CANDLE, EventType.HEDGE_RATIO, EventType.CHANGEPOINT,
-        EventType.TIMER,
+        EventType.FEATURES_READY, EventType.TIMER,
     )  # fmt: skip
     def on_cause(self, event: Event) -> None:
         """Tell what was made at this event."""

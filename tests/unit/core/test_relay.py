@@ -10,7 +10,18 @@ from hean.core.clock import SimClock
 from hean.core.message import Message, derived, pack, unpack
 from hean.core.module import Context, Module, on
 from hean.core.relay import Deriving, Relay
-from hean.core.types import Candle, Changepoint, Event, EventType, Tick, Timer, VolForecast
+from hean.core.types import (
+    Candle,
+    Changepoint,
+    Event,
+    EventType,
+    FeaturesReady,
+    Health,
+    MlPrediction,
+    Tick,
+    Timer,
+    VolForecast,
+)
 
 BAR = Candle("BTCUSDT", 1.0, 1.0, 1.0, 1.0, 1.0, "1m", 0)
 
@@ -84,3 +95,21 @@ def test_what_was_made_by_a_timer_has_one_here_and_what_is_late_is_counted() -> 
     assert relay.left(4) == ()
     assert relay.left(5) == (VolForecast("BTCUSDT", 0.02, 60),)
     assert relay.late == 1
+
+
+def test_a_late_prediction_is_none_but_word_of_the_model_is_told() -> None:
+    """A model that was away and catches up says what it would have said; that time is over."""
+    relay = Relay()
+    bus_of(relay)
+    features = FeaturesReady("BTCUSDT", {"return_1": 0.0}, 5, "version")
+    distrusted = Health("ml:test", "SHADOW", 1)
+    bar, ready = (
+        Event(fact.event_type, fact, 5, at, "") for at, fact in enumerate((BAR, features))
+    )
+    relay.hold([
+        derived("features", bar, features),
+        derived("ml", ready, MlPrediction(0.9, "BTCUSDT", 0.8)),
+        derived("ml", ready, distrusted),
+    ])  # fmt: skip
+    assert relay.left(5) == (distrusted,)
+    assert relay.late == 3
