@@ -136,7 +136,8 @@ FeatureOption = Annotated[
     typer.Option(
         "--feature",
         metavar="FILE:NAME",
-        help="path.py:function, from columns of bars to a column; proven not to look ahead.",
+        help="path.py:function, from columns of bars to a column, or hean:NAME, a pattern; proven "
+        "not to look ahead.",
         rich_help_panel=BREEDING,
     ),
 ]
