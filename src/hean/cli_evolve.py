@@ -38,7 +38,9 @@ from hean.cli_common import (
 from hean.cli_output import check_target, is_report
 from hean.cli_session import PlayOptions, with_options
 from hean.cli_table import UNKNOWN, ratio
-from hean.errors import DataInvalid
+from hean.errors import DataInvalid, ParameterInvalid
+from hean.evaluate.dask_engine import DaskEngine
+from hean.evaluate.engines import Engine, local
 from hean.evaluate.evolve import Evolved, evolve
 from hean.evaluate.evolving import Plan
 from hean.evaluate.report_evolution import render
@@ -56,10 +58,11 @@ EPILOG = (
 )
 
 
-class Engine(StrEnum):
+class EngineName(StrEnum):
     """Where genomes are judged."""
 
     LOCAL = "local"
+    DASK = "dask"
 
 
 PopulationOption = Annotated[
@@ -71,11 +74,27 @@ GenerationsOption = Annotated[
 WorkersOption = Annotated[
     int,
     typer.Option(
-        min=1, max=256, help="Threads. Champions are the same.", rich_help_panel=options.RUNNING
+        min=1,
+        max=256,
+        help="Threads, or processes of dask. Champions are the same.",
+        rich_help_panel=options.RUNNING,
     ),
 ]
 EngineOption = Annotated[
-    Engine, typer.Option(help="Where genomes are judged.", rich_help_panel=options.RUNNING)
+    EngineName,
+    typer.Option(
+        help="Where genomes are judged: this process, or workers of Dask.",
+        rich_help_panel=options.RUNNING,
+    ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Of a Dask cluster, tcp://HOST:PORT or tls://HOST:PORT; without it dask starts "
+        "--workers on this machine.",
+        rich_help_panel=options.RUNNING,
+    ),
 ]
 OutOption = Annotated[
     Path | None,
@@ -118,7 +137,8 @@ FeatureOption = Annotated[
     typer.Option(
         "--feature",
         metavar="FILE:NAME",
-        help="path.py:function, from columns of bars to a column; proven not to look ahead.",
+        help="path.py:function, from columns of bars to a column, or hean:NAME, a pattern; proven "
+        "not to look ahead.",
         rich_help_panel=BREEDING,
     ),
 ]
@@ -148,7 +168,8 @@ def evolve_genomes(
     play: PlayOptions,
     seed: options.SeedOption = 0,
     workers: WorkersOption = 1,
-    engine: EngineOption = Engine.LOCAL,
+    engine: EngineOption = EngineName.LOCAL,
+    scheduler: SchedulerOption = None,
     out: OutOption = None,
     json_to: options.JsonResultOption = None,
     report: options.ReportOption = None,
@@ -165,6 +186,7 @@ def evolve_genomes(
         min_trades, load_all(feature or ()),
     )  # fmt: skip
     _check_targets(json_to, out, report, force=force)
+    judged_by = _engine(engine, workers, scheduler)
     files = values.files_of(data) if data else values.catalog_files(data_dir, symbols)
     market = load_market(files, symbols, start_ns=period[0], end_ns=period[1])
     if not isinstance(market, History):
@@ -172,7 +194,7 @@ def evolve_genomes(
     began_s = time.perf_counter()
     checkpoint = None if out is None else out.with_name(f"{out.name}.checkpoint")
     with _view(generations, is_shown=not quiet) as tell:
-        found = evolve(plan, market, checkpoint=checkpoint, on_generation=tell)
+        found = evolve(plan, market, checkpoint=checkpoint, on_generation=tell, engine=judged_by)
     found.document["workers"], found.document["engine"] = workers, engine.value
     found.document["wall_s"] = round(time.perf_counter() - began_s, 3)
     _write(found, json_to, out, report, force=force)
@@ -181,6 +203,15 @@ def evolve_genomes(
     say(found.document["verdict"], json_to=json_to)
     if not found.document["promoted"]:
         raise typer.Exit(ExitCode.BAD_RESULT)
+
+
+def _engine(name: EngineName, workers: int, scheduler: str | None) -> Engine:
+    """*Raises*: `ParameterInvalid`; `EnvironmentFault` where Dask is not installed."""
+    if name is EngineName.DASK:
+        return DaskEngine(workers, scheduler)
+    if scheduler is not None:
+        raise ParameterInvalid("--scheduler is of --engine dask; give both or neither.")
+    return local
 
 
 def _check_targets(

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -42,15 +43,42 @@ class Fees:
     taker: Decimal
 
 
+class Terms(msgspec.Struct, frozen=True):
+    """What an instrument is made of, as plain data: another process makes the same one of it."""
+
+    name: str
+    kind: str
+    tick: str
+    lot: str
+    quantity_max: str | None = None
+    notional_min: str | None = None
+    tiers: tuple[tuple[str, str, str, str], ...] = ()
+
+    def instrument(self) -> Instrument:
+        """The instrument."""
+        return Instrument(
+            self.name,
+            self.kind,
+            self.tick,
+            self.lot,
+            quantity_max=self.quantity_max,
+            notional_min=self.notional_min,
+            tiers=list(self.tiers),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a simulation needs to know about a symbol, and what was assumed in saying so."""
+    """What a simulation needs to know about a symbol, and what was assumed in saying so. *terms*:
+    what the instrument was made of, where that is known.
+    """
 
     instrument: Instrument
     fees: Fees
     tick: str
     lot: str
     assumptions: tuple[str, ...]
+    terms: Terms | None = None
 
 
 def instrument_for(
@@ -61,6 +89,10 @@ def instrument_for(
 
     *Raises*: `UnknownSymbol`, naming the known symbols of that venue and market.
     """
+    return _terms(venue, market, symbol, tick=tick, name=name).instrument()
+
+
+def _terms(venue: str, market: str, symbol: str, *, tick: str | None, name: str | None) -> Terms:
     row = _table()["instruments"].get(f"{venue}.{market}.{symbol}")
     if row is None:
         prefix = f"{venue}.{market}."
@@ -68,14 +100,14 @@ def instrument_for(
         known = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
         listed = ", ".join(known) if known else "none"
         raise UnknownSymbol(f"no trading rules for {venue} {market} {symbol}; known: {listed}")
-    return Instrument(
+    return Terms(
         name or symbol,
         _KINDS[market],
         tick or row["tick"],
         row["lot"],
         quantity_max=row.get("quantity_max"),
         notional_min=row["notional_min"],
-        tiers=tiers_of(f"{venue}.{market}.{symbol}"),
+        tiers=tuple(tiers_of(f"{venue}.{market}.{symbol}")),
     )
 
 
@@ -109,13 +141,12 @@ def rules_for(columns: Sequence[Columns], name: str | None = None) -> Rules:
                 said.append(
                     f"{symbol}: recorded with tick {tick}, finer than today's {row['tick']}"
                 )
-            instrument = instrument_for(str(first.venue), market, symbol, tick=tick, name=name)
-            return Rules(instrument, fees, tick, row["lot"], tuple(said))
+            terms = _terms(str(first.venue), market, symbol, tick=tick, name=name)
+            return Rules(terms.instrument(), fees, tick, row["lot"], tuple(said), terms)
     tick, lot = _derived(prices, _joined(columns, _SIZE_COLUMN))
     said.append(f"{symbol}: tick {tick} and lot {lot} derived from the data's decimals")
-    return Rules(
-        Instrument(name or symbol, _KINDS[market], tick, lot), fees, tick, lot, tuple(said)
-    )
+    terms = Terms(name or symbol, _KINDS[market], tick, lot)
+    return Rules(terms.instrument(), fees, tick, lot, tuple(said), terms)
 
 
 def on_grid(prices: Floats, tick: float) -> bool:

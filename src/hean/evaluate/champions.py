@@ -15,7 +15,7 @@ import numpy as np
 from hean.backtest.judging import Verdict
 from hean.backtest.result import Values
 from hean.evaluate import judgement
-from hean.evaluate.evolving import Arena, Parts, Plan, daily_of, genomes_of
+from hean.evaluate.evolving import Arena, Parts, Plan, arena_of, daily_of, genomes_of
 from hean.feeds.history import History
 from hean.quant import performance
 from hean.quant.overfitting import backtest_overfitting
@@ -103,8 +103,8 @@ def champions(
     if not texts:
         return []
     genomes = genomes_of(texts, plan)
-    bred, judged = (Arena(plan, history, part) for part in (parts.bred, parts.judged))
-    dearer = Arena(plan, history, parts.judged, costs=DEARER)
+    bred, judged = (arena_of(plan, history, part) for part in (parts.bred, parts.judged))
+    dearer = arena_of(plan, history, parts.judged, costs=DEARER)
     seen = [[shown(arena, verdict) for verdict in arena.judge(genomes)]
             for arena in (bred, judged, dearer)]  # fmt: skip
     found = []
@@ -141,7 +141,7 @@ def opened(
     wanted = [each.genome for each in found if each.promoted]
     asked = [text for text in wanted if text not in known]
     if asked and not known:  # the first look is the only one
-        arena = Arena(plan, history, parts.held_back)
+        arena = arena_of(plan, history, parts.held_back)
         verdicts = arena.judge(genomes_of(asked, plan))
         known = {text: shown(arena, it) for text, it in zip(asked, verdicts, strict=True)}
         keep(known)

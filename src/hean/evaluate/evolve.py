@@ -19,11 +19,11 @@ from hean.data.fingerprint import iso_utc
 from hean.errors import EnvironmentFault, InputError
 from hean.evaluate import champions
 from hean.evaluate.champions import Champion, Honest, Shown
+from hean.evaluate.engines import Engine, local
 from hean.evaluate.evolving import (
-    Arena,
     Parts,
     Plan,
-    breeder,
+    arena_of,
     logged,
     parts_of,
     prove_features,
@@ -63,20 +63,23 @@ def evolve(
     *,
     checkpoint: Path | None = None,
     on_generation: Callable[[Generation], None] = lambda _: None,
+    engine: Engine = local,
 ) -> Evolved:
-    """Breed, judge, open. *on_generation*: told after each. *Raises*: `InputError` for a checkpoint
-    of another run; `LookAhead` for a feature that
-    knows the future; `DataInvalid`, `ParameterInvalid`, `EnvironmentFault`.
+    """Breed, judge, open. *on_generation*: told after each. *engine*: where those that are bred are
+    judged; champions are judged here. *Raises*: `InputError` for a checkpoint of another run;
+    `LookAhead` for a feature that knows the future; `DataInvalid`, `ParameterInvalid`,
+    `EnvironmentFault`.
     """
     parts, settings = parts_of(history, plan), settings_of(plan, history)
     prove_features(plan, history)
     kept = _begin(checkpoint, settings)
-    arena = Arena(plan, history, parts.bred)
-    judge = breeder(arena)
-    while kept.state.generation < plan.generations:
-        told = advance(kept.state, judge)
-        _save(checkpoint, kept)
-        on_generation(told)
+    arena = arena_of(plan, history, parts.bred)
+    if kept.state.generation < plan.generations:
+        with engine(arena) as judge:
+            while kept.state.generation < plan.generations:
+                told = advance(kept.state, judge)
+                _save(checkpoint, kept)
+                on_generation(told)
     counted = logged(plan, settings, parts.bred, kept.state.trials)
     of_all = champions.honest(kept.state, plan, arena, counted)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 
 from hean import __version__
-from hean.backtest.judging import Ground, Verdict, bars_of
+from hean.backtest.judging import Ground, Verdict
+from hean.backtest.material import Material, bars_of, material_of
 from hean.backtest.result import Times, Values
 from hean.backtest.run import BacktestSettings
 from hean.core.timeframe import DAY_NS
@@ -103,36 +104,39 @@ def parts_of(history: History, plan: Plan) -> Parts:
     )
 
 
-class Arena:
-    """One part of the record as ground for genomes."""
+class Cut(msgspec.Struct, frozen=True):
+    """What scores of a ground go by: its part of the record, and the folds of that part."""
 
-    def __init__(self, plan: Plan, history: History, part: Part, *, costs: float = 1.0) -> None:
-        base = plan.base
-        if costs != 1.0:
-            given = base.assumptions
-            dearer = msgspec.structs.replace(
-                given,
-                fee_factor=given.fee_factor * costs,
-                half_spread=given.half_spread * costs,
-                impact=given.impact * costs,
-            )
-            base = msgspec.structs.replace(base, assumptions=dearer)
-        cut = dataclasses.replace(history, start_ns=part.start_ns, end_ns=part.end_ns)
-        self.plan, self.part = plan, part
-        self.ground = Ground(base, cut, step_ns=SAMPLE_NS, features=plan.features)
-        times = np.concatenate([[part.start_ns], self.ground.sampled])
+    part: Part
+    folds: int
+    embargo: int
+
+
+class Arena:
+    """One part of the record as ground for genomes. *threads*: that judge; they change the time
+    only."""
+
+    def __init__(self, material: Material, cut: Cut, *, threads: int = 1) -> None:
+        self.material, self.cut, self.part, self.threads = material, cut, cut.part, threads
+        self.ground = Ground(material)
+        times = np.concatenate([[self.part.start_ns], self.ground.sampled])
         # Where the last bars are missing, the end is the last sample.
-        self._is_cut = bool(times[-1] < part.end_ns)
+        self._is_cut = bool(times[-1] < self.part.end_ns)
         if self._is_cut:
-            times = np.append(times, part.end_ns)
+            times = np.append(times, self.part.end_ns)
         self._days = np.flatnonzero(times % DAY_NS == 0)
-        self._counted = times[self._days[1:]] > part.counts_ns
+        self._counted = times[self._days[1:]] > self.part.counts_ns
         self.day_ns: Times = times[self._days[1:]][self._counted] - DAY_NS
         self.market = self._market()
 
     def judge(self, genomes: Sequence[Genome]) -> list[Verdict]:
         """What each would have earned."""
-        return self.ground.judge(genomes, threads=self.plan.workers)
+        return self.ground.judge(genomes, threads=self.threads)
+
+    def scores(self, genomes: Sequence[Genome]) -> list[Score]:
+        """What breeding goes by, of each; a score depends on its genome alone."""
+        verdicts = self.judge(genomes)
+        return [self.score(one, it) for one, it in zip(genomes, verdicts, strict=True)]
 
     def returns(self, verdict: Verdict) -> Values:
         """Net returns of the days that count, as 32-bit floats have them."""
@@ -165,8 +169,8 @@ class Arena:
 
     def folds(self, days: int) -> list[Values]:
         """Rows of each fold: neighbours, with the embargo left out between them."""
-        edges = np.linspace(0, days, self.plan.folds + 1).astype(int)
-        gaps = [0, *([self.plan.embargo] * (self.plan.folds - 1))]
+        edges = np.linspace(0, days, self.cut.folds + 1).astype(int)
+        gaps = [0, *([self.cut.embargo] * (self.cut.folds - 1))]
         pairs = zip(pairwise(edges), gaps, strict=True)
         return [np.arange(begin + gap, end) for (begin, end), gap in pairs]
 
@@ -205,6 +209,23 @@ class Arena:
         return total / len(self.ground.symbols)
 
 
+def arena_of(plan: Plan, history: History, part: Part, *, costs: float = 1.0) -> Arena:
+    """The arena of a part. *costs*: of trading, in times of the plan's."""
+    base = plan.base
+    if costs != 1.0:
+        given = base.assumptions
+        dearer = msgspec.structs.replace(
+            given,
+            fee_factor=given.fee_factor * costs,
+            half_spread=given.half_spread * costs,
+            impact=given.impact * costs,
+        )
+        base = msgspec.structs.replace(base, assumptions=dearer)
+    cut = dataclasses.replace(history, start_ns=part.start_ns, end_ns=part.end_ns)
+    material = material_of(base, cut, step_ns=SAMPLE_NS, features=plan.features)
+    return Arena(material, Cut(part, plan.folds, plan.embargo), threads=plan.workers)
+
+
 def settings_of(plan: Plan, history: History) -> Settings:
     """What the run depends on, as the checkpoint keeps it."""
     parts = parts_of(history, plan)
@@ -225,16 +246,6 @@ def settings_of(plan: Plan, history: History) -> Settings:
         plan.base.seed, plan.population, plan.generations, tuple(history.markets), plan.trips_min,
         ground, names,
     )  # fmt: skip
-
-
-def breeder(arena: Arena) -> Callable[[Sequence[Genome]], list[Score]]:
-    """The judge that evolution is given."""
-
-    def judge(genomes: Sequence[Genome]) -> list[Score]:
-        verdicts = arena.judge(genomes)
-        return [arena.score(one, it) for one, it in zip(genomes, verdicts, strict=True)]
-
-    return judge
 
 
 def daily_of(score: Score) -> Values:

@@ -29,7 +29,10 @@ class GenomeTrader(Strategy):
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("genome", EXAMPLE, "the rules, as docs/evolution.md has them"),
         Parameter(
-            "features", "", "path.py:function of features that they read, by comma", is_code=True
+            "features",
+            "",
+            "path.py:function or hean:name of features that they read, by comma",
+            is_code=True,
         ),
     )
 
@@ -43,6 +46,9 @@ class GenomeTrader(Strategy):
         self._watch = GenomeWatch(row_of(self.genome, symbols, names), len(symbols), len(names))
         self._number = {symbol: number for number, symbol in enumerate(symbols)}
         self._age = dict.fromkeys(symbols, 0)
+        bounded = [each.memory for each in self._features if each.memory is not None]
+        is_bounded = len(bounded) == len(self._features)
+        self._kept = max(bounded, default=0) if is_bounded else None  # bars
         self._past: dict[str, list[tuple[float, ...]]] = {symbol: [] for symbol in symbols}
 
     @on(EventType.FUNDING)
@@ -73,13 +79,18 @@ class GenomeTrader(Strategy):
             self._open(bar, Side.BUY if long else Side.SELL, atr, seq=event.seq)
 
     def _extras(self, bar: Candle) -> list[float]:
-        """The user's features as of this bar, computed over all bars so far."""
+        """The features as of this bar, each computed over the bars that it may depend on; the
+        user's, of which nobody knows, over all bars so far.
+        """
         if not self._features:
             return []
         past = self._past[bar.symbol]
         past.append((bar.open, bar.high, bar.low, bar.close, bar.volume))
-        columns = dict(zip(COLUMNS, np.array(past).T, strict=True))
-        return [float(feature.column(columns)[-1]) for feature in self._features]
+        if self._kept is not None and len(past) > 2 * self._kept:
+            del past[: -self._kept]
+        rows = np.array(past if self._kept is None else past[-self._kept :])
+        columns = dict(zip(COLUMNS, np.ascontiguousarray(rows.T), strict=True))
+        return [feature.latest(columns) for feature in self._features]
 
     def _open(self, bar: Candle, side: Side, atr: float, *, seq: int) -> None:
         sign = 1.0 if side is Side.BUY else -1.0

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from hean.errors import ParameterInvalid
+from hean.genome.own_features import FLAGS
 from hean.genome.text import write
 from hean.genome.tree import (
     CLOSE,
@@ -122,6 +123,8 @@ def _feature(draw: Draw, measure: str, known: Known) -> Num:
     symbols, extras = known
     if measure == RATIO and extras and draw.random() < 0.3:
         name = extras[int(draw.integers(0, len(extras)))]
+        if name in FLAGS:
+            return Input(name)
         return Windowed("zscore", max(window, 21), Input(name))  # of any scale
     if measure == SCORE:
         found: Num = Windowed("rsi", window, CLOSE)
@@ -163,6 +166,8 @@ def _bound(draw: Draw, measure: str, of: Num | None) -> Number:
             scale = 0.3
         case Input("funding"):
             scale = 0.0001
+        case Input(name) if name in FLAGS:
+            return Number(0.5)
         case _:
             return Number(_round(float(draw.uniform(0.4, 2.2))))
     return Number(_round(float(draw.normal(0.0, scale))))

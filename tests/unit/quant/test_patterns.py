@@ -10,7 +10,7 @@ import pytest
 
 from hean.errors import DataInvalid, NumberNotFinite, ParameterInvalid
 from hean.quant import patterns
-from hean.quant.patterns import left_neighbour, matrix_profile
+from hean.quant.patterns import left_neighbour, matrix_profile, recent_neighbours
 
 
 def by_definition(values, window, exclusion, *, left):
@@ -99,3 +99,32 @@ def test_bad_input_is_refused():
         matrix_profile(values, 20)
     with pytest.raises(NumberNotFinite):
         left_neighbour([*values, math.inf], 5)
+
+
+@pytest.mark.parametrize("block", [5, 128])
+def test_recent_neighbours_are_those_of_the_bounded_past(monkeypatch, block):
+    """At each row what `left_neighbour` says of the last rows alone, to the bit the same."""
+    monkeypatch.setattr(patterns, "RECENT_ROWS", block)
+    values = 3e4 + np.random.default_rng(3).normal(size=150).cumsum()
+    values[60:75] = values[60]  # a halt
+    distances, ago = recent_neighbours(values, 8, 40)
+    for row in range(8, 150):
+        last = values[max(0, row - 39) : row + 1]
+        start, distance = left_neighbour(last, 8)
+        assert distances[row] == pytest.approx(distance, abs=1e-7, nan_ok=True)
+        assert ago[row] == (len(last) - 8 - start if start >= 0 else -1)
+        alone = recent_neighbours(last, 8, 40)
+        assert alone[0][-1:].tobytes() == distances[row : row + 1].tobytes()
+        assert alone[1][-1] == ago[row]
+    assert np.isnan(distances[:7]).all() and (ago[:7] == -1).all()
+
+
+def test_recent_neighbours_repeat_exactly():
+    shape = np.array([1.0, 4, 2, 8, 5, 7, 1, 3])
+    values = np.concatenate([shape, np.arange(6.0) ** 1.5, 2 * shape + 10])
+    distances, ago = recent_neighbours(values, 8, 22)
+    assert distances[-1] == pytest.approx(0, abs=1e-12) and ago[-1] == 14
+    assert recent_neighbours(values, 8, 21)[1][-1] != 14
+    with pytest.raises(ParameterInvalid, match="past"):
+        recent_neighbours(values, 8, 10)
+    assert recent_neighbours(values[:5], 8, 22)[1].tolist() == [-1] * 5

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from hean.backtest.judging import Ground
+from hean.backtest.material import material_of
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.errors import DataInvalid, InputError, LookAhead, ParameterInvalid
 from hean.evaluate import evolving
@@ -98,7 +99,7 @@ def test_the_held_back_part_is_opened_once(tmp_path: Path, monkeypatch: pytest.M
     plain = evolving.Arena.__init__
 
     def looked(arena: evolving.Arena, *given: object, **more: object) -> None:
-        looks.extend(part for part in given if part == held)
+        looks.extend(it.part for it in given if isinstance(it, evolving.Cut) and it.part == held)
         plain(arena, *given, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(evolving.Arena, "__init__", looked)
@@ -122,7 +123,7 @@ def test_a_champion_trades_in_a_backtest_as_it_was_judged(tmp_path: Path) -> Non
     assert ancestors[0].genome == champion.genome
     assert any(birth.how == "born" and not birth.parents for birth in ancestors)
     settings = msgspec.structs.replace(plan.base, given={"genome": champion.genome})
-    arena = evolving.Arena(plan, history, found.parts.bred)
+    arena = evolving.arena_of(plan, history, found.parts.bred)
     (verdict,) = arena.judge(evolving.genomes_of([champion.genome], plan))
     cut = load_history(
         list(tmp_path.glob("*.parquet")), ["BTCUSDT"], end_ns=found.parts.bred.end_ns
@@ -203,7 +204,8 @@ def test_a_feature_of_the_user_is_bred_and_traded(tmp_path: Path, features: Path
     path = write_planted(tmp_path, 1, days=4)
     history = load_history([path], ["BTCUSDT"])
     base = BacktestSettings("genome", ("BTCUSDT",), {"genome": text, "features": spec})
-    (verdict,) = Ground(base, history, features=load_all([spec])).judge([read(text, ["stretch"])])
+    ground = Ground(material_of(base, history, features=load_all([spec])))
+    (verdict,) = ground.judge([read(text, ["stretch"])])
     summary, _ = Backtest(base, history).run()
     assert (verdict.orders, verdict.equity) == (summary["orders"], Decimal(summary["final_equity"]))
     assert verdict.orders > 60

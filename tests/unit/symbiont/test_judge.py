@@ -11,6 +11,7 @@ import pytest
 
 from hean.backtest.assumptions import Assumptions, LatencyModel
 from hean.backtest.judging import Ground, Verdict
+from hean.backtest.material import material_of
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.errors import DataInvalid, ParameterInvalid
 from hean.feeds.history import History
@@ -73,7 +74,7 @@ def test_any_genome_makes_the_orders_of_the_event_tier(tmp_path: Path, seed: int
     same text has the same fills, orders, fees, funding and equity, to the last unit."""
     history = market(tmp_path, seed)
     genomes = [*map(read, BY_HAND), *bred(seed, 10)]
-    ground = Ground(settings(BY_HAND[0]), history)
+    ground = Ground(material_of(settings(BY_HAND[0]), history))
     verdicts = ground.judge(genomes, keeps_deals=True)
     agreed = 0
     for genome, verdict in zip(genomes, verdicts, strict=True):
@@ -97,14 +98,14 @@ def test_costs_and_latency_are_those_of_the_venue(tmp_path: Path, assumed: Assum
     history = market(tmp_path, 5, 1_500)
     for text in BY_HAND:
         base = settings(text, assumptions=assumed, account=account)
-        (verdict,) = Ground(base, history).judge([read(text)], keeps_deals=True)
+        (verdict,) = Ground(material_of(base, history)).judge([read(text)], keeps_deals=True)
         if verdict.ruined_ns is None:
             assert assert_same(base, history, verdict) > 5
 
 
 def test_a_verdict_depends_on_its_genome_alone(tmp_path: Path) -> None:
     """Neither threads nor neighbours in the population change anything."""
-    ground = Ground(settings(BY_HAND[0]), market(tmp_path, 6, 2_000))
+    ground = Ground(material_of(settings(BY_HAND[0]), market(tmp_path, 6, 2_000)))
     genomes = bred(6, 9)
     together = ground.judge(genomes, threads=2)
     alone = [ground.judge([genome])[0] for genome in genomes]
@@ -115,7 +116,7 @@ def test_a_verdict_depends_on_its_genome_alone(tmp_path: Path) -> None:
 
 
 def test_round_trips_add_up_to_the_result(tmp_path: Path) -> None:
-    ground = Ground(settings(BY_HAND[0]), market(tmp_path, 7))
+    ground = Ground(material_of(settings(BY_HAND[0]), market(tmp_path, 7)))
     (verdict,) = ground.judge([read(BY_HAND[0])])
     gain = float(verdict.equity) - 10_000 - float(verdict.funding)
     assert verdict.result.size > 100
@@ -138,6 +139,6 @@ def test_what_the_judge_cannot_play_is_refused(tmp_path: Path) -> None:
     ]
     for more, words in cases:
         with pytest.raises(ParameterInvalid, match=words):
-            Ground(settings(BY_HAND[0], **more), history)
+            Ground(material_of(settings(BY_HAND[0], **more), history))
     with pytest.raises(DataInvalid, match="recorded bars"):
-        Ground(settings(BY_HAND[0]), object())  # type: ignore[arg-type]
+        material_of(settings(BY_HAND[0]), object())  # type: ignore[arg-type]
