@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A table of contents: every target is one line around ./hean or a script. Plain `make` prints it.
-.PHONY: help demo dev test setup build check bench crash clean
+.PHONY: help demo dev test setup build check sim bench docs topology crash clean
+SEEDS ?= 300
+KILLS ?= 100
 
 help:   ## print this table
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,6 +22,10 @@ sim:    ## trade in a world where everything goes wrong; SEEDS=300
 	@./hean sim --seeds $(SEEDS)
 bench:  ## measure HEAN beside its peers; results in bench/results
 	@./hean setup bench && .venv/bin/python bench/run.py
+docs:   ## write anew every document that a program makes
+	@./hean setup dev && .venv/bin/python scripts/write_docs.py
+topology: ## what runs in which process of deploy/, and what crosses between them
+	@./hean topology deploy/*.toml
 crash:  ## kill real trading processes, KILLS=100 times, and compare ledgers
 	@./hean setup dev && PYTHONPATH=tests .venv/bin/python -m crash.kill_processes --kills $(KILLS)
 clean:  ## remove the environment, build products and caches

@@ -57,7 +57,7 @@ def live(home: Path, twin_port: int) -> Iterator[tuple[subprocess.Popen[bytes], 
     with open(home / "told.txt", "ab") as told:
         began_s = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "hean", "live", "--config", str(config)],
+            [sys.executable, "-m", "hean", "live", "--config", str(config), "--api", "0"],
             cwd=home,
             env=environment,
             stdin=subprocess.DEVNULL,

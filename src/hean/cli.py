@@ -82,6 +82,7 @@ def _mount(app: typer.Typer, name: str) -> None:
 app = typer.Typer(
     name="hean",
     help="Algorithmic crypto trading: one strategy, one code path, backtest to live.",
+    epilog="Example: hean demo. What a command takes: hean COMMAND --help.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

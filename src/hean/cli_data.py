@@ -39,7 +39,11 @@ from hean.data.schema import Kind
 from hean.errors import DataInvalid, ParameterInvalid
 
 app = typer.Typer(
-    name="data", help="Prove recorded market data and keep it in a catalog.", no_args_is_help=True
+    name="data",
+    help="Prove recorded market data and keep it in a catalog.",
+    epilog="Example: hean data verify candles.parquet; hean data import candles.parquet; "
+    "hean data list",
+    no_args_is_help=True,
 )
 
 

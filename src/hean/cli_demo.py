@@ -5,6 +5,7 @@ report at its end.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import webbrowser
@@ -17,6 +18,7 @@ import typer
 from hean.api.face import Face
 from hean.api.job_requests import BacktestAsked
 from hean.api.jobs import begin_backtest
+from hean.api.permissions import Role
 from hean.api.problems import Refused
 from hean.api.server import Bind
 from hean.backtest.report import render_report
@@ -33,7 +35,7 @@ from hean.cli_common import (
 )
 from hean.cli_face import PortOption, latch_in, serve
 from hean.cli_paper import steady_now
-from hean.cli_screen import is_watched, shower
+from hean.cli_screen import can_browse, shower
 from hean.cli_settings import settings_from
 from hean.cli_table import summary_table
 from hean.demo import DemoEngine, DemoSettings
@@ -74,7 +76,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 7,
     port: PortOption = None,
     report: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
-    browser: Annotated[bool, typer.Option(help="Open the report at the end.")] = True,
+    browser: Annotated[
+        bool, typer.Option(help="Open the page at the start, and the report at the end.")
+    ] = True,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
     json_to: JsonOption = None,
     debug: DebugOption = False,
@@ -103,7 +107,7 @@ def demo(
                 starts=True,
                 duration_s=duration,
                 tell=lambda words: say(words, json_to=json_to),
-                beside=lambda face: _first_backtest(face, folder, seed),
+                beside=lambda face: _beside(face, folder, seed, opens=browser and can_browse()),
             )
         )
     summary, record = facade.result
@@ -112,8 +116,15 @@ def demo(
         write_json(summary, json_to)
     table_console(json_to).print(summary_table(summary))
     say(f"report: {target}", json_to=json_to)
-    if browser and is_watched():
+    if browser and can_browse():
         webbrowser.open(target.as_uri())
+
+
+async def _beside(face: Face, folder: Path, seed: int, *, opens: bool) -> None:
+    """What a newcomer should find: the page in front of them, and a report in it."""
+    if opens and face.has_page:
+        await asyncio.to_thread(webbrowser.open, face.link(Role.ADMIN))
+    await _first_backtest(face, folder, seed)
 
 
 async def _first_backtest(face: Face, folder: Path, seed: int) -> None:

@@ -37,7 +37,11 @@ UNKNOWN = ("UNKNOWN", "QUARANTINED")
 ERRORS_SHOWN = 5
 REFUSALS_SHOWN = 10
 
-app = typer.Typer(help="What a part of a trading process looks like.", no_args_is_help=True)
+app = typer.Typer(
+    help="What a part of a trading process looks like.",
+    epilog="Example: hean diagnose execution --json -",
+    no_args_is_help=True,
+)
 
 JournalOption = Annotated[
     Path | None,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `demo` and `serve` share: the face of an engine on a port, from the first sign of life to a
-clean end, whoever or whatever ends it.
+"""What `demo`, `serve` and `paper` share: the face of an engine on a port, from the first sign of
+life to a clean end, whoever or whatever ends it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from hean.live.parts import read_file, write_file
 from hean.watchdog import end_on_signals
 
 LOOK_S = 0.5
+PORT_S = 10.0  # the page of a trading process that was killed may still have to let go of its port
 LATCH = "paper.latch"
 PortOption = Annotated[
     int | None,
@@ -53,13 +54,17 @@ async def serve(
     is_attended: bool = False,
     is_once: bool = False,
     rings: bool = True,
+    links: bool = True,
+    on_up: Callable[[Face], None] = lambda _: None,
     beside: Callable[[Face], Coroutine[None, None, None]] | None = None,
 ) -> None:
     """Serve until Ctrl-C, TERM or the end of *duration_s*, or, where it *starts* the engine itself,
     until that fails, or, where *is_once*, ends in any way, or, where it *is_attended*, until the
     standard input ends. *tell*: words for
     people; *rings*: alerts leave from here, which an engine of another process does by itself;
-    *beside*: what goes on meanwhile, and never ends the server. *Raises*: `EnvironmentFault`.
+    *links*: the words hold a link that logs in, which a log should not keep; *on_up*: told when the
+    port answers; *beside*: what goes on meanwhile, and never ends the server. *Raises*:
+    `EnvironmentFault`.
     """
     face = Face(facade, data_dir, settings, bind)
     tokens = face.api.access.tokens
@@ -81,6 +86,8 @@ async def serve(
             tell=tell,
             is_attended=is_attended,
             is_once=is_once,
+            links=links,
+            on_up=on_up,
             beside=beside,
         )
     if facade.state == FAILED:
@@ -111,16 +118,19 @@ async def _serve(
     tell: Callable[[str], None],
     is_attended: bool,
     is_once: bool,
+    links: bool,
+    on_up: Callable[[Face], None],
     beside: Callable[[Face], Coroutine[None, None, None]] | None,
 ) -> None:
     facade = face.facade
-    await face.start()
+    await _start(face, PORT_S if is_attended else 0.0)
     try:
+        on_up(face)
         tell(f"API on {face.server.url} (what it offers: {face.server.url}/docs).")
         tell(f"admin token: {new}" if new else "tokens: hean token list.")
         if (stop := facade.killswitch()).latched:
             tell(f"the kill switch is latched at {stop.level} until a person releases it.")
-        if face.has_page:
+        if face.has_page and links:
             tell(f"page, for five minutes and once: {face.link(Role.ADMIN)}")
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
         going = None if beside is None else loop.create_task(beside(face))
@@ -140,6 +150,20 @@ async def _serve(
         await facade.stop()
     finally:
         await face.stop()
+
+
+async def _start(face: Face, patience_s: float) -> None:
+    """Listen, and wait so long for a port that is taken. *Raises*: `EnvironmentFault`."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + patience_s
+    while True:
+        try:
+            await face.start()
+            return
+        except EnvironmentFault:
+            if loop.time() >= until_s:
+                raise
+        await asyncio.sleep(LOOK_S)
 
 
 async def _tell_end(facade: EngineFacade, ended: asyncio.Event, *, is_once: bool) -> None:

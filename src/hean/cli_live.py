@@ -19,7 +19,7 @@ import msgspec
 import typer
 
 from hean.cli_alert_line import AlertLine, alerting
-from hean.cli_beside import ApiOption, face_beside
+from hean.cli_beside import ApiOption, NoApiOption, face_beside, port_of
 from hean.cli_common import DebugOption, JsonOption, run_command, say, write_json
 from hean.cli_judges import JudgeOptions
 from hean.cli_session import SessionOptions, with_options
@@ -101,17 +101,19 @@ def live(
     watchdog: WatchdogOption = True,
     silent: SilentOption = Policy.CANCEL,
     api: ApiOption = None,
+    no_api: NoApiOption = False,
     json_to: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Trade with money, through every gate."""
     known = session.settings(**judges.given())
+    port = port_of(api, no_api, known)
     settings = live_settings(
         known, keeps_orders=keep_orders, dead_man_s=dead_man, is_watched=watchdog
     )
     guard = _guard(settings, known, silent) if watchdog else None
     prepare_directory(settings.data_dir)
-    with face_beside(api, known, session.config):
+    with face_beside(port, known, session.config):
         summary = _trade(settings, known, guard, is_quiet=session.quiet, json_to=json_to)
     if json_to is not None:
         write_json(summary, json_to)

@@ -41,7 +41,13 @@ FOLDS_MAX = 50
 EXPIRY_DAYS_MAX = 3650
 EXITS = "Exit: 0 done, 1 off, 2 input, 3 library missing (./hean setup ml)."
 
-app = typer.Typer(name="ml", help="Models that learn: train and check.", no_args_is_help=True)
+app = typer.Typer(
+    name="ml",
+    help="Models that learn: train and check.",
+    epilog="Example: hean ml train --data candles.parquet --symbol BTCUSDT --out btc-buy; "
+    "hean ml check btc-buy",
+    no_args_is_help=True,
+)
 
 DataOption = Annotated[
     list[Path], typer.Option("--data", help="Candles, Parquet or CSV; funding as a second file.")

@@ -92,9 +92,18 @@ def is_report(path: Path) -> bool:
     return _starts_with("<!DOCTYPE html>")(path)
 
 
-def check_target(option: str, path: Path, *, is_ours: Callable[[Path], bool] | None) -> None:
+OTHER_NAME = "choose another name"  # of commands that know no --force
+
+
+def check_target(
+    option: str,
+    path: Path,
+    *,
+    is_ours: Callable[[Path], bool] | None,
+    remedy: str = "choose another name, or replace it with --force",
+) -> None:
     """Whether a file can be written there. *is_ours*: tells an older result, which may be
-    replaced; `None` lets any file be replaced.
+    replaced; `None` lets any file be replaced; *remedy*: where a file is in the way.
     """
     try:
         if path.is_dir():
@@ -105,8 +114,7 @@ def check_target(option: str, path: Path, *, is_ours: Callable[[Path], bool] | N
             raise EnvironmentFault(f"{option} {path}: no right to write there.")
         if is_ours is not None and path.is_file() and path.stat().st_size and not is_ours(path):
             raise InputError(
-                f"{option} {path}: exists and is not an older result of this kind; "
-                "choose another name, or replace it with --force."
+                f"{option} {path}: exists and is not an older result of this kind; {remedy}."
             )
     except OSError as error:
         raise EnvironmentFault(f"{option} {path}: {error.strerror or error}.") from error

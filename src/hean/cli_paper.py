@@ -28,6 +28,7 @@ from hean.backtest.result import RunRecord
 from hean.backtest.run import BacktestSettings
 from hean.backtest.sharing import Sharing
 from hean.cli_alert_line import alerting
+from hean.cli_beside import ApiOption, NoApiOption, port_of
 from hean.cli_common import (
     STANDARD_OUTPUT,
     DebugOption,
@@ -38,7 +39,7 @@ from hean.cli_common import (
 from hean.cli_face import latch_in, serve
 from hean.cli_judges import JudgeOptions
 from hean.cli_output import Outputs, check_target, journal_in_progress
-from hean.cli_screen import shower
+from hean.cli_screen import is_watched, shower
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of, is_logged
 from hean.cli_several import DivisionOptions, blame_all, build_all
@@ -66,6 +67,7 @@ from hean.watchdog import Watchdog, end_on_signals
 
 Life = Callable[[Paper, Settings], Coroutine[Any, Any, tuple[dict[str, Any], RunRecord]]]
 TIMEOUT_S = 30.0  # of one event's handlers
+IF_TAKEN = "choose another with --api PORT, or do without: --no-api"
 SLIPPAGE = "half_spread=0.00005,impact=0.5"
 
 
@@ -77,16 +79,6 @@ RecordOption = Annotated[
         help="Keep what the session is told: a folder, or FILE.jsonl.gz. hean backtest --data "
         "plays it again, hean parity compares.",
         rich_help_panel=options.RESULTS,
-    ),
-]
-ApiOption = Annotated[
-    int | None,
-    typer.Option(
-        "--api",
-        metavar="PORT",
-        min=0,
-        max=65_535,
-        help="Page and API on this port, 0 for any free one; stopping the engine ends the session.",
     ),
 ]
 
@@ -118,6 +110,7 @@ def paper(
     journal: options.JournalOption = None,
     record: RecordOption = None,
     api: ApiOption = None,
+    no_api: NoApiOption = False,
     force: options.ForceOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -128,7 +121,8 @@ def paper(
     outputs = Outputs(json_to, report, trades, equity, journal, force)
     outputs.check([])
     run = session_settings(known, sharing)
-    trade(known, run, outputs, record, is_quiet=session.quiet, api=api)
+    port = port_of(api, no_api, known)
+    trade(known, run, outputs, record, is_quiet=session.quiet, port=port)
 
 
 def session_settings(known: Settings, sharing: Sharing | None = None) -> BacktestSettings:
@@ -177,7 +171,7 @@ def trade(
     record_to: Path | None,
     *,
     is_quiet: bool,
-    api: int | None,
+    port: int | None,
     attend: Callable[[Strategy], None] | None = None,
 ) -> None:
     """Build, connect, trade, write, show. *attend*: told the strategy before it trades."""
@@ -206,7 +200,8 @@ def trade(
             words = f"PAPER trading on {session.origin}: connecting. Ctrl-C ends it with a result."
             say(words, json_to=json_to)
         with blame_all(settings, every, watchdog):
-            life = _until_ended if api is None else partial(_in_sight, api, json_to)
+            tell = _silent if is_quiet else partial(say, json_to=json_to)
+            life = _until_ended if port is None else partial(_in_sight, port, tell)
             summary, record, refusals = _run(session, known, outputs.journal, recording, life)
     summary["refusals"] = refusals.document()
     summary["command"] = _again(outputs.journal)
@@ -223,6 +218,10 @@ def _again(journal: Path | None) -> str:
     if journal is None:
         return "# a live market passes once; with --journal FILE a session can be replayed"
     return shlex.join(["hean", "replay", str(journal)])
+
+
+def _silent(words: str) -> None:
+    """What `--quiet` says."""
 
 
 def steady_now() -> Callable[[], int]:
@@ -284,7 +283,7 @@ def _run(
 
 
 async def _in_sight(
-    port: int, json_to: str | None, session: Paper, known: Settings
+    port: int, tell: Callable[[str], None], session: Paper, known: Settings
 ) -> tuple[dict[str, Any], RunRecord]:
     """The same with page and API, which end with it. *Raises*: what the session does, and
     `EnvironmentFault` if the port is taken.
@@ -297,11 +296,12 @@ async def _in_sight(
             facade,
             folder,
             known,
-            Bind(port=port),
+            Bind(port=port, if_taken=IF_TAKEN),
             starts=True,
             is_once=True,
             duration_s=None if known.duration is None else float(known.duration),
-            tell=lambda words: say(words, json_to=json_to),
+            tell=tell,
+            links=is_watched(),
         )
     except EnvironmentFault:
         if engine.failure is not None:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 INDEX = "index.json"  # of a folder of reference files; it holds no answers itself
 
 app = typer.Typer(
-    name="quant", help="The mathematics of HEAN's models, proven.", no_args_is_help=True
+    name="quant",
+    help="The mathematics of HEAN's models, proven.",
+    epilog="Example: hean quant verify reference/",
+    no_args_is_help=True,
 )
 
 Paths = Annotated[list[Path], typer.Argument(help="Reference files, or folders of them.")]

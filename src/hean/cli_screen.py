@@ -5,6 +5,7 @@ the last fills, the feed. Nothing in a pipe.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,6 +25,14 @@ FILLS_SHOWN = 5
 def is_watched() -> bool:
     """Whether a person sits in front of it."""
     return sys.stderr.isatty()
+
+
+def can_browse() -> bool:
+    """Whether that person has windows: a browser in their terminal would take it away from us."""
+    has_windows = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    return is_watched() and has_windows
 
 
 def shower(stack: ExitStack) -> Callable[[Paper], None] | None:

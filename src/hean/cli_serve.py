@@ -5,22 +5,34 @@ said by the options of `hean paper`; without a strategy it is that of the demo.
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hean.api.server import Bind
+from hean.api.face import Face
+from hean.api.server import OTHER_PORT, Bind
 from hean.backtest.sharing import Sharing
-from hean.cli_beside import ATTENDED
-from hean.cli_common import DATA_DIR_DEFAULT, DataDirOption, DebugOption, run_command, say
+from hean.cli_beside import ATTENDED, IF_TAKEN, NICE
+from hean.cli_common import (
+    DATA_DIR_DEFAULT,
+    STANDARD_OUTPUT,
+    DataDirOption,
+    DebugOption,
+    run_command,
+    say,
+    write_json,
+)
 from hean.cli_face import PortOption, latch_in, serve
 from hean.cli_judges import JudgeOptions
 from hean.cli_live import live_directory
+from hean.cli_output import OTHER_NAME, check_target
 from hean.cli_paper import TIMEOUT_S, attend_bus, session_settings, steady_now
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_several import DivisionOptions, build_all
@@ -35,8 +47,6 @@ from hean.paper import Paper
 from hean.risk.live_gate import Role
 from hean.watchdog import Watchdog
 
-NICE = 5  # of an API beside a trading process
-
 HostOption = Annotated[
     str, typer.Option(help="Where it listens; beyond loopback only with TLS and --public.")
 ]
@@ -50,6 +60,10 @@ LiveOption = Annotated[
 ]
 AttendedOption = Annotated[
     bool, typer.Option(ATTENDED, hidden=True, help="End when the standard input does.")
+]
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE|-", help="Write, once it listens, where that is."),
 ]
 PublicOption = Annotated[bool, typer.Option("--public", help="Allow an address beyond loopback.")]
 
@@ -80,9 +94,12 @@ def serve_command(
     live: LiveOption = False,
     attended: AttendedOption = False,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
+    json_to: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """The API of an engine that is started and stopped over it, or of a hean live beside it."""
+    if json_to not in (None, STANDARD_OUTPUT):
+        check_target("--json", Path(str(json_to)), is_ours=_is_ours, remedy=OTHER_NAME)
     sharing = session.sharing(division.settings())
     known = session.any_settings(sharing, **judges.given())
     now = steady_now()
@@ -91,26 +108,54 @@ def serve_command(
         make = _follower(known, now) if live else _maker(known, sharing, watchdog, now)
         folder = data_dir.expanduser()
         facade = EngineFacade(make, now=now, latch=None if live else latch_in(folder))
+        at = known.hean_api_port if port is None else port
+        if_taken = IF_TAKEN if attended else OTHER_PORT
+
+        def is_up(face: Face) -> None:
+            if json_to is not None:
+                write_json(_place(face, folder), json_to, force=True)
+
         run_loop(
             serve(
                 facade,
                 folder,
                 known,
-                Bind(host, known.hean_api_port if port is None else port, certificate, key, public),
+                Bind(host, at, certificate, key, public, if_taken),
                 starts=live,
                 rings=not live,
                 is_attended=attended,
                 duration_s=None if known.duration is None else float(known.duration),
-                tell=lambda words: say(words, json_to=None),
+                tell=lambda words: say(words, json_to=json_to),
+                links=not attended or sys.stdout.isatty(),
+                on_up=is_up,
             )
         )
+
+
+def _place(face: Face, folder: Path) -> dict[str, Any]:
+    """Where it is, without a secret."""
+    return {
+        "url": face.server.url,
+        "port": face.server.port,
+        "has_page": face.has_page,
+        "data_dir": str(folder),
+    }
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file holds what an earlier run of this command wrote."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "has_page" in found
 
 
 def _follower(known: Settings, now: Callable[[], int]) -> Callable[[], Engine]:
     """Follows the trading process of this market, whether it runs already or not. The processor is
     its before it is ours.
     """
-    os.nice(NICE)
+    os.nice(max(0, NICE - os.nice(0)))  # who was started by the trading process is that already
     folder, ends = live_directory(known), endpoints_of(known)
     role: Role = "testnet" if known.testnet else "mainnet"
     rng = random.Random()

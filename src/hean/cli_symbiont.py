@@ -20,10 +20,11 @@ import typer
 from hean import cli_options as options
 from hean import cli_values as values
 from hean.backtest.run import BacktestSettings
+from hean.cli_beside import ApiOption, NoApiOption, port_of
 from hean.cli_common import DebugOption, progress, run_command, say, write_whole
 from hean.cli_evolve import GenerationsOption
 from hean.cli_output import Outputs
-from hean.cli_paper import ApiOption, RecordOption, session_settings, trade
+from hean.cli_paper import RecordOption, session_settings, trade
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_strategy import keep_population
 from hean.config import Settings
@@ -77,6 +78,7 @@ def symbiont(
     journal: options.JournalOption = None,
     record: RecordOption = None,
     api: ApiOption = None,
+    no_api: NoApiOption = False,
     force: options.ForceOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -93,7 +95,7 @@ def symbiont(
         params |= {"population": str(begun), "digest": digest}
         run = msgspec.structs.replace(run, given=params, bar=found.bar)
         trade(
-            known, run, outputs, record, is_quiet=session.quiet, api=api,
+            known, run, outputs, record, is_quiet=session.quiet, port=port_of(api, no_api, known),
             attend=lambda built: keep_population(built, folder / STATE),
         )  # fmt: skip
 

@@ -32,7 +32,12 @@ from hean.errors import ParameterInvalid
 
 WORDS = "|".join(role.word for role in Role)
 
-app = typer.Typer(name="token", help="Keys of the API.", no_args_is_help=True)
+app = typer.Typer(
+    name="token",
+    help="Keys of the API.",
+    epilog="Example: hean token create --role viewer --name screen; hean token list",
+    no_args_is_help=True,
+)
 
 RoleOption = Annotated[
     str, typer.Option("--role", metavar=WORDS, help="What it may; each what those before may.")

@@ -27,7 +27,7 @@ from hean.cli_common import (
     say,
     write_json,
 )
-from hean.cli_output import check_target
+from hean.cli_output import OTHER_NAME, check_target
 from hean.cli_twin_keys import GivenKey, keys_of, wipe_from_title
 from hean.errors import ParameterInvalid
 from hean.net.loop import run as run_loop
@@ -152,7 +152,7 @@ def twin(
     if data and generate:
         raise ParameterInvalid("--data and --generate exclude each other; give one.")
     if json_to not in (None, STANDARD_OUTPUT):
-        check_target("--json", Path(str(json_to)), is_ours=_is_ours)
+        check_target("--json", Path(str(json_to)), is_ours=_is_ours, remedy=OTHER_NAME)
     dials = [] if faults is None else load_faults(faults)
     keys, key_file = keys_of(given, os.environ, data_dir)
     settings = TwinSettings(

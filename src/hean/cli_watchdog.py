@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from hean.cli_common import DebugOption, run_command
+from hean.cli_common import DebugOption, JsonOption, run_command, write_json
 from hean.cli_live import Policy, live_settings
 from hean.cli_session import VenueOptions, with_options
 from hean.config import live_endpoints_of, signer_of
@@ -23,6 +24,7 @@ from hean.live.parts import real_parts
 from hean.live.watch import SILENT_S
 from hean.live.watchdog import OrderWatchdog
 from hean.net.loop import run as run_loop
+from hean.risk.levels import RUN
 from hean.venues.signing import Signer
 from hean.watchdog import end_on_signals
 
@@ -60,6 +62,7 @@ def watchdog(
     after: AfterOption = SILENT_S,
     policy: PolicyOption = Policy.CANCEL,
     inherited: Annotated[bool, typer.Option(INHERITED, hidden=True)] = False,
+    json_to: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Watch a trading process; cancel its orders when it is silent."""
@@ -73,12 +76,23 @@ def watchdog(
     job.check()
     if not job.data_dir.is_dir():
         raise EnvironmentFault(f"{job.data_dir}: no trading process was ever started there.")
-    run_loop(_watch(job, signer))
+    found = run_loop(_watch(job, signer))
+    if json_to is not None:
+        write_json(found, json_to)
 
 
-async def _watch(job: Job, signer: Signer) -> None:
+async def _watch(job: Job, signer: Signer) -> dict[str, Any]:
+    """Watch to the end. *Returns*: what was found last, and a stop that nobody could be told of."""
     ended = asyncio.Event()
     end_on_signals(ended)
     parts = real_parts(budget_scale=job.budget_scale)
     diary = Diary(job.data_dir / LOG, parts.now)
-    await OrderWatchdog(job, signer, parts=parts, diary=diary).run(ended)
+    watchdog = OrderWatchdog(job, signer, parts=parts, diary=diary)
+    await watchdog.run(ended)
+    untold = None if watchdog.wanted.level == RUN else msgspec.to_builtins(watchdog.wanted)
+    return {
+        "finding": watchdog.finding.value,
+        "untold": untold,
+        "log": str(diary.path),
+        "problems": [],
+    }

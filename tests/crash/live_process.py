@@ -36,8 +36,8 @@ PORTS = {"bybit": "BYBIT", "binance": "BINANCE"}
 @dataclass(frozen=True)
 class Place:
     """Where a process trades. *folder*: of its configuration and data; *given*: parameters of the
-    strategy; *options*: more of the command line; *environment*: more variables; *program*: what
-    Python is given to be the command.
+    strategy; *face*: where page and API are, if anywhere; *options*: more of the command line;
+    *environment*: more variables; *program*: what Python is given to be the command.
     """
 
     twin: TwinProcess
@@ -46,6 +46,7 @@ class Place:
     account: Account = MAIN
     strategy: str = STRATEGY
     given: Mapping[str, str] = field(default_factory=dict)
+    face: tuple[str, ...] = ("--no-api",)
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     program: tuple[str, ...] = ("-m", "hean")
@@ -106,7 +107,7 @@ class Place:
             f'fraction = 0.004\n{account}[strategy]\nname = "{self.strategy}"\n'
         )
         command = [sys.executable, *self.program, "live", "--config", str(config), "--no-watchdog"]
-        command += self.options
+        command += [*self.face, *self.options]
         for name, value in self.given.items():
             command += ["--param", f"{name}={value}"]
         return command

@@ -11,6 +11,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import pytest
 from crash.cells import short_folder
 from crash.live_process import SYMBOLS, LiveProcess, Place
 from hean.api.permissions import Role
+from hean.api.server import listen
 from hean.api.tokens import Tokens
+from hean.cli_beside import IF_TAKEN
 from hean.secret import Secret
 from serve_process import MARK, ServeProcess
 from venue_contract.twin_process import TwinProcess, wait_until
@@ -275,15 +278,19 @@ def test_the_death_of_the_api_is_nothing_to_the_trading(place: Place) -> None:
 
 def test_hean_live_brings_its_page_up_and_takes_it_along_when_it_ends(place: Place) -> None:
     key = "5f" * 32
+    with closing(listen("127.0.0.1", 0)) as free:
+        where = str(free.getsockname()[1])
     beside = Place(
-        place.twin, "linear", place.folder, given={"paused": "true"}, options=("--api", "0"),
-        environment={"SECRET_KEY": key},
+        place.twin, "linear", place.folder, given={"paused": "true"}, face=(),
+        environment={"SECRET_KEY": key, "HEAN_API_PORT": where},
     )  # fmt: skip
     with LiveProcess(beside) as process:
         told = wait_until(
             lambda: MARK in process.words() and process.words(), "its address", timeout_s=60
         )
         port = int(told.split(MARK)[1].split()[0])
+        assert str(port) == where
+        assert "#pair=" not in told, "what logs in is no word for a log"
         (child,) = children_of(process.pid)
         shown = Path(f"/proc/{child}/environ").read_text()
         assert "API_KEY" not in shown and "LIVE_CONFIRM" not in shown
@@ -301,6 +308,21 @@ def test_hean_live_brings_its_page_up_and_takes_it_along_when_it_ends(place: Pla
         line.close()
         process.kill()
         wait_until(lambda: not Path(f"/proc/{child}/environ").exists(), "its end", timeout_s=30)
+
+
+def test_a_port_that_is_another_s_is_told_and_nothing_to_the_trading(place: Place) -> None:
+    with closing(listen("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        beside = Place(
+            place.twin, "linear", place.folder, given={"paused": "true"}, face=("--api", taken)
+        )
+        with LiveProcess(beside) as process:
+            said = wait_until(
+                lambda: IF_TAKEN in process.words() and process.words(), "the words", timeout_s=90
+            )
+            assert f"127.0.0.1:{taken}: Address already in use" in said
+            assert process.until_ready()
+            assert process.stop() == 0
 
 
 def children_of(pid: int) -> list[int]:

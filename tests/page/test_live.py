@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person at the page of a real `hean live --api`, at a twin: three processes and a browser. The
+"""A person at the page of a real `hean live`, at a twin: three processes and a browser. The
 page's banner is the server's, an order by hand reaches the exchange and is taken back, trading is
 stopped and released, each by the role that may. One life for all of it: a start takes long.
 """
@@ -37,7 +37,7 @@ def place() -> Iterator[Place]:
     with short_folder() as folder, TwinProcess("bybit", folder) as twin:
         yield Place(
             twin, "linear", folder, given={"paused": "true"}, program=QUICK_RELEASE,
-            options=("--api", "0"),
+            face=("--api", "0"),
         )  # fmt: skip
 
 

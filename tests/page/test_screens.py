@@ -17,6 +17,12 @@ TRADES = f"{STRATEGIES}:Steady"
 OVER = ("Shift+Escape", "n", "Control+k", "?")
 PROMISED = {"Dashboard", "Strategies", "Risk", "Orders", "Positions", "Logs"}
 CONTRAST = {"runOnly": ["color-contrast"]}
+PHONE = {"width": 390, "height": 844}
+BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "qty": "0.083"}
+REST = {**BUY, "side": "SELL", "type": "LIMIT", "price": "99999.9"}
+CUT = """() => [document.documentElement, ...document.querySelectorAll('.grid')]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1)
+    .map((each) => `${each.className || 'page'}: ${each.scrollWidth} of ${each.clientWidth} px`)"""
 
 pytestmark = [needs_browser, pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -55,3 +61,26 @@ async def test_every_screen_is_fit_for_everybody(tmp_path: Path, browser: Any) -
             await at.page.keyboard.press("Escape")
             await at.page.get_by_role("dialog").wait_for(state="detached")
     assert not found, "\n".join(found)
+
+
+async def test_a_phone_shows_what_is_traded_without_a_cut(tmp_path: Path, browser: Any) -> None:
+    """Every screen is as wide as the phone; so are the tables of what is held and ordered."""
+    async with (
+        face_desk(tmp_path) as desk,
+        tab(browser, desk.face.server.url, viewport=PHONE) as at,
+    ):
+        await desk.engine.start()
+        ids = [
+            (await desk.ask("POST", "/orders", each))[1]["client_order_id"] for each in (BUY, REST)
+        ]
+        await desk.engine.until(lambda: desk.engine.filled(ids[0]))
+        await at.log_in(desk.tokens[Role.ADMIN])
+        for screen in await at.screens():
+            await at.go(screen)
+            is_wide = await at.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            assert not is_wide, screen
+        for screen, shown in (("Orders", "99,999.9"), ("Positions", "long 0.083")):
+            await at.go(screen)
+            table = at.page.get_by_role("table", name=screen, exact=True)
+            await table.get_by_text(shown).wait_for()
+            assert await at.page.evaluate(CUT) == [], screen

@@ -28,13 +28,15 @@ from hean.errors import EnvironmentFault, ParameterInvalid
 STOP_S = 3  # for requests that are being answered when it ends
 SOCKET_PING_S = 20.0
 BACKLOG = 128
+OTHER_PORT = "choose another with --port"
 
 logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # who sends rubbish fills no log
 
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """Where to listen. *is_public*: somebody asked for an address beyond loopback.
+    """Where to listen. *is_public*: somebody asked for an address beyond loopback; *if_taken*: what
+    whoever asked can do when the port is another's.
 
     *Raises*: `ParameterInvalid` for one that is not safe.
     """
@@ -44,6 +46,7 @@ class Bind:
     certificate: Path | None = None
     key: Path | None = None
     is_public: bool = False
+    if_taken: str = OTHER_PORT
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
@@ -110,7 +113,7 @@ class ApiServer:
 
     async def start(self) -> None:
         """Listen. *Raises*: `EnvironmentFault` if the port is taken."""
-        listener = listen(self._bind.host, self._bind.port)
+        listener = listen(self._bind.host, self._bind.port, self._bind.if_taken)
         self.port = listener.getsockname()[1]
         self._task = asyncio.get_running_loop().create_task(
             self._server.serve(sockets=[listener]), name="api"
@@ -160,7 +163,7 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, if_taken: str = OTHER_PORT) -> socket.socket:
     """A listening socket. *Raises*: `EnvironmentFault` with the remedy."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -175,7 +178,5 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise EnvironmentFault(
-            f"{host}:{port}: {error.strerror or error}; choose another with --port."
-        ) from None
+        raise EnvironmentFault(f"{host}:{port}: {error.strerror or error}; {if_taken}.") from None
     return listener

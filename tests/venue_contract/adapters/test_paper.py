@@ -115,7 +115,8 @@ async def test_a_session_survives_every_stream_fault_and_can_be_repeated(
 
 def command(twin: TwinProcess, folder: Path, *more: str) -> subprocess.Popen[str]:
     """`hean paper` on a twin, as a user starts it."""
-    words = ["paper", "--exchange", twin.exchange, "--strategy", STRATEGY, "--symbols", "BTCUSDT"]
+    words = ["paper", "--no-api", "--exchange", twin.exchange, "--strategy", STRATEGY]
+    words += ["--symbols", "BTCUSDT"]
     return subprocess.Popen(
         [sys.executable, "-m", "hean", *words, *more],
         cwd=folder,
@@ -184,8 +185,9 @@ def test_a_judged_session_can_be_repeated(
 def test_two_legs_trade_in_two_markets_and_the_session_can_be_repeated(
     bybit: TwinProcess, binance: TwinProcess, symbols: tuple[str, str], tmp_path: Path
 ) -> None:
-    words = ["paper", "--exchange", "bybit", "--symbols", ",".join(symbols), "--bar", "1s"]
-    strategy = ["--strategy", STRATEGY.replace("Steady", "Couple"), "--duration", "10"]
+    words = ["paper", "--no-api", "--exchange", "bybit", "--symbols", ",".join(symbols)]
+    words += ["--bar", "1s", "--duration", "10"]
+    strategy = ["--strategy", STRATEGY.replace("Steady", "Couple")]
     files = ["--journal", "two.journal", "--json", "-"]
     done = subprocess.run(
         [sys.executable, "-m", "hean", *words, *strategy, *files],
@@ -244,7 +246,8 @@ def test_what_cannot_work_is_refused_with_its_reason(
 
 def test_no_venue_at_the_address_is_said_with_the_remedy(tmp_path: Path) -> None:
     gone = {"BYBIT_REST_URL": "http://127.0.0.1:9", "BYBIT_WS_PUBLIC_URL": "ws://127.0.0.1:9"}
-    words = ["paper", "--exchange", "bybit", "--strategy", STRATEGY, "--symbols", "BTCUSDT"]
+    words = ["paper", "--no-api", "--exchange", "bybit", "--strategy", STRATEGY]
+    words += ["--symbols", "BTCUSDT"]
     done = subprocess.run(
         [sys.executable, "-m", "hean", *words],
         cwd=tmp_path, env={**os.environ, **gone}, capture_output=True, text=True,

@@ -36,7 +36,7 @@ def test_a_session_takes_its_settings_from_a_file(bybit: TwinProcess, tmp_path: 
     )
     done = subprocess.run(
         [sys.executable, "-m", "hean", "paper", "--config", "hean.toml", "--json", "-",
-         "--symbols", "BTCUSDT"],
+         "--symbols", "BTCUSDT", "--no-api"],
         cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=READY_S,
         check=False,
     )  # fmt: skip

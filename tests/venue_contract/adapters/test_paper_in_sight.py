@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hean paper --api`: the session with page and API. What a person does over it is in its journal,
-stopping the engine ends the command with its result, and what cannot work ends it as without.
+"""`hean paper` with page and API. What a person does over them is in its journal, stopping the
+engine ends the command with its result, and what cannot work ends it as without.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine_desk import IDLE
+from hean.api.server import listen
+from hean.cli_paper import IF_TAKEN
 from hean.paper_journal import replay_session
 from venue_contract.adapters.test_paper import twin_environment
 from venue_contract.twin_process import TwinProcess, wait_until
@@ -28,14 +31,18 @@ AGAIN_S = 0.5
 pytestmark = pytest.mark.timeout(3 * WAIT_S)
 
 
-def started(twin: TwinProcess, folder: Path, *more: str) -> subprocess.Popen[str]:
-    """The command, what it says in a file."""
-    words = ["paper", "--exchange", "bybit", "--strategy", IDLE, "--api", "0", *more]
+def started(
+    twin: TwinProcess, folder: Path, *more: str, at: int | None = None
+) -> subprocess.Popen[str]:
+    """The command, what it says in a file. *at*: the port of its environment."""
+    words = ["paper", "--exchange", "bybit", "--strategy", IDLE, "--symbols", "BTCUSDT"]
+    words += more if at is not None else ("--api", "0", *more)
+    face = {"HEAN_DATA_DIR": str(folder / "data"), "HEAN_API_PORT": str(at or 8000)}
     with (folder / "words.txt").open("w") as told:
         return subprocess.Popen(
             [sys.executable, "-m", "hean", *words],
             cwd=folder,
-            env={**os.environ, **twin_environment(twin), "HEAN_DATA_DIR": str(folder / "data")},
+            env={**os.environ, **twin_environment(twin), **face},
             stdin=subprocess.DEVNULL,
             stdout=told,
             stderr=subprocess.STDOUT,
@@ -47,7 +54,7 @@ def test_a_session_is_seen_commanded_and_ended_over_its_api(
     bybit: TwinProcess, tmp_path: Path
 ) -> None:
     files = ("--journal", "run.journal", "--json", "out.json")
-    process = started(bybit, tmp_path, "--symbols", "BTCUSDT", *files)
+    process = started(bybit, tmp_path, *files)
     try:
         words = tmp_path / "words.txt"
         found = wait_until(
@@ -92,6 +99,7 @@ def test_a_session_is_seen_commanded_and_ended_over_its_api(
         process.kill()
         process.wait()
     result = json.loads((tmp_path / "out.json").read_text())
+    assert "#pair=" not in words.read_text(), "what logs in is no word for a log"
     assert (result["fills"], result["symbols"]) == (1, ["BTCUSDT"])
     assert replay_session(tmp_path / "run.journal")["state_hash"] == result["state_hash"]
 
@@ -104,3 +112,27 @@ def test_what_cannot_work_ends_it_as_without_a_face(bybit: TwinProcess, tmp_path
         process.kill()
     said = (tmp_path / "words.txt").read_text()
     assert "does not list 'NOSUCHUSDT'" in said and "Traceback" not in said
+
+
+def test_a_port_that_is_another_s_ends_it_before_it_trades(
+    bybit: TwinProcess, tmp_path: Path
+) -> None:
+    """Two pages on one address: nobody could tell whose red button they press."""
+    with closing(listen("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        process = started(bybit, tmp_path, "--duration", "60", at=taken)
+        try:
+            assert process.wait(WAIT_S) == 3
+        finally:
+            process.kill()
+    said = (tmp_path / "words.txt").read_text()
+    assert f"127.0.0.1:{taken}: Address already in use; {IF_TAKEN}" in said
+
+
+def test_only_one_of_both_can_be_asked_for(bybit: TwinProcess, tmp_path: Path) -> None:
+    process = started(bybit, tmp_path, "--no-api")
+    try:
+        assert process.wait(WAIT_S) == 2
+    finally:
+        process.kill()
+    assert "--api 0 and --no-api exclude each other" in (tmp_path / "words.txt").read_text()

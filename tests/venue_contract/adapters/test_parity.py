@@ -60,7 +60,7 @@ def test_a_session_and_its_backtest_fill_the_same_and_each_change_is_named(
 ) -> None:
     twin: TwinProcess = request.getfixturevalue(exchange)
     spec = STRATEGY.replace("Steady", "Paced")
-    words = ("--exchange", exchange, "--strategy", spec, "--symbols", "BTCUSDT")
+    words = ("--no-api", "--exchange", exchange, "--strategy", spec, "--symbols", "BTCUSDT")
     files = ("--journal", "run.journal", "--record", "tape", "--duration", DURATION_S)
     environment = twin_environment(twin)
     code, session = hean("paper", *words, *files, cwd=tmp_path, environment=environment)
@@ -99,7 +99,7 @@ def test_a_session_and_its_backtest_fill_the_same_and_each_change_is_named(
 def test_a_recording_cannot_go_where_something_is(bybit: TwinProcess, tmp_path: Path) -> None:
     there = tmp_path / "there.jsonl.gz"
     there.write_bytes(b"precious")
-    words = ("--exchange", "bybit", "--strategy", STRATEGY, "--symbols", "BTCUSDT")
+    words = ("--no-api", "--exchange", "bybit", "--strategy", STRATEGY, "--symbols", "BTCUSDT")
     code, answer = hean(
         "paper", *words, "--record", there, cwd=tmp_path, environment=twin_environment(bybit)
     )

@@ -10,13 +10,14 @@ import {
 } from "lightweight-charts";
 import { useCallback, useEffect, useRef } from "react";
 import type { Curve } from "../api/documents";
+import { percent } from "../format/numbers";
 import { millis } from "../format/times";
 import { drawdownLine, equityLine } from "./series";
 import { useChart } from "./useChart";
 
 const PERCENT = {
   type: "custom",
-  formatter: (value: number) => `${value.toFixed(2)} %`,
+  formatter: (value: number) => percent(value / 100),
 } as const;
 const DRAWDOWN_SHARE = 0.3; // of the height
 

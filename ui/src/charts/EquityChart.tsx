@@ -5,6 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { AreaSeries, type ISeriesApi } from "lightweight-charts";
 import { useEffect, useMemo, useRef } from "react";
 import { api, told } from "../api/client";
+import { percent } from "../format/numbers";
 import { millis } from "../format/times";
 import { useLive } from "../stream/live";
 import { drawdownLine, equityLine, joined } from "./series";
@@ -73,7 +74,7 @@ const DRAWDOWN = {
   lineWidth: 1,
   priceLineVisible: false,
   lastValueVisible: true,
-  priceFormat: { type: "custom", formatter: (value: number) => `${value.toFixed(2)} %` },
+  priceFormat: { type: "custom", formatter: (value: number) => percent(value / 100) },
 } as const;
 
 function area(colour: string) {

@@ -85,9 +85,19 @@ function Head({ job }: { job: Job }) {
 
 const HEADS = ["Sharpe bred", "Deflated", "Judged", "Held back", "Ancestors"];
 
+function scores(champion: Champion): readonly string[] {
+  return [
+    price(champion.bred.sharpe, 2),
+    price(champion.deflated_sharpe, 3),
+    price(champion.judged.sharpe, 2),
+    price(champion.held_back?.sharpe, 2),
+    String(Math.max(0, champion.lineage.length - 1)),
+  ];
+}
+
 function Rows({ champions }: { champions: readonly Champion[] }) {
   return (
-    <div className="grid" style={{ height: "auto" }}>
+    <div className="grid champions">
       <table aria-label="Champions">
         <thead>
           <tr>
@@ -103,14 +113,14 @@ function Rows({ champions }: { champions: readonly Champion[] }) {
         <tbody>
           {champions.map((each) => (
             <tr key={each.genome}>
-              <td style={{ whiteSpace: "normal", minWidth: 220 }}>
+              <td className="genome">
                 <span className="mono">{each.genome}</span>
               </td>
-              <td className="num">{price(each.bred.sharpe, 2)}</td>
-              <td className="num">{price(each.deflated_sharpe, 3)}</td>
-              <td className="num">{price(each.judged.sharpe, 2)}</td>
-              <td className="num">{price(each.held_back?.sharpe, 2)}</td>
-              <td className="num">{Math.max(0, each.lineage.length - 1)}</td>
+              {scores(each).map((score, at) => (
+                <td key={HEADS[at]} className="num" data-label={HEADS[at]}>
+                  {score}
+                </td>
+              ))}
               <td className={each.promoted ? "up" : "down"}>{outcomeOf(each)}</td>
             </tr>
           ))}

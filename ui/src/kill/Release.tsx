@@ -2,29 +2,26 @@
 // Trading is stopped. To go on takes a phrase, a reason and every condition of the engine; it says
 // which are missing, and they stand here until they are met. The phrase itself it never tells.
 import Button from "@mui/material/Button";
-import TextField from "@mui/material/TextField";
-import { type FormEvent, useState } from "react";
-import { Refusal, wordsOf } from "../api/client";
+import type { FormEvent } from "react";
 import type { KillSwitch } from "../api/documents";
 import { useRelease } from "../api/queries";
 import { useNow } from "../app/clock";
 import { open } from "../app/view";
 import { dateClock, millis, span } from "../format/times";
+import { Phrase, StillMissing, useSigned } from "../parts/Phrase";
 import { isAllowed, useSession } from "../session/session";
 import { LEVELS } from "./levels";
 
 export function Release({ latch }: { latch: KillSwitch }) {
-  const [phrase, setPhrase] = useState("");
-  const [reason, setReason] = useState("");
+  const [signed, setSigned] = useSigned();
   const release = useRelease();
   const role = useSession((session) => session.role);
   const heldS = (useNow() - (millis(latch.since) ?? 0)) / 1000;
   const name = LEVELS.find((each) => each.level === latch.level)?.name ?? latch.level;
   const goOn = (event: FormEvent) => {
     event.preventDefault();
-    release.mutate({ phrase, reason });
+    release.mutate(signed);
   };
-  const missing = release.error instanceof Refusal ? release.error.errors : [];
   return (
     <form onSubmit={goOn} className="stack" style={{ padding: 20, gap: 14 }}>
       <h2 id="kill-title" style={{ fontSize: 16 }} className="down" aria-live="assertive">
@@ -42,30 +39,14 @@ export function Release({ latch }: { latch: KillSwitch }) {
           {dateClock(latch.since)} UTC, {span(heldS)}
         </dd>
       </dl>
-      <TextField
+      <Phrase
+        verb="release"
         label="Phrase that releases this account"
-        helperText="release, a space, and the account's name"
-        value={phrase}
-        autoComplete="off"
-        onChange={(event) => setPhrase(event.target.value)}
+        why="What was found"
+        signed={signed}
+        onChange={setSigned}
       />
-      <TextField
-        label="What was found, ten characters at least"
-        value={reason}
-        onChange={(event) => setReason(event.target.value)}
-      />
-      {release.isError && (
-        <div role="alert">
-          <b className="down">
-            {missing.length > 0 ? "Not released. Still missing:" : wordsOf(release.error)}
-          </b>
-          <ul>
-            {missing.map((each) => (
-              <li key={each.detail}>· {each.detail}</li>
-            ))}
-          </ul>
-        </div>
-      )}
+      <StillMissing error={release.error} what="Not released" />
       {!isAllowed(role, "risk") && <p className="warn">Only role risk may release.</p>}
       <div className="row" style={{ justifyContent: "flex-end" }}>
         <Button color="inherit" onClick={() => open(null)}>

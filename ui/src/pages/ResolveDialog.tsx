@@ -3,12 +3,11 @@
 // the person; what stands against the claim is said.
 import Button from "@mui/material/Button";
 import Dialog from "@mui/material/Dialog";
-import TextField from "@mui/material/TextField";
 import { type FormEvent, useState } from "react";
-import { Refusal, wordsOf } from "../api/client";
 import type { Order, ResolveAsked } from "../api/documents";
 import { useResolve } from "../api/queries";
 import { notify } from "../app/notices";
+import { Phrase, StillMissing, useSigned } from "../parts/Phrase";
 
 const CLAIMS: readonly { claim: ResolveAsked["claim"]; says: string }[] = [
   { claim: "never-made", says: "It was never made: the venue did not take it." },
@@ -17,14 +16,12 @@ const CLAIMS: readonly { claim: ResolveAsked["claim"]; says: string }[] = [
 
 export function ResolveDialog({ order, close }: { order: Order; close: () => void }) {
   const [claim, setClaim] = useState<ResolveAsked["claim"]>("never-made");
-  const [phrase, setPhrase] = useState("");
-  const [reason, setReason] = useState("");
+  const [signed, setSigned] = useSigned();
   const resolve = useResolve();
-  const missing = resolve.error instanceof Refusal ? resolve.error.errors : [];
   const say = (event: FormEvent) => {
     event.preventDefault();
     resolve.mutate(
-      { order_id: order.client_order_id, claim, phrase, reason },
+      { order_id: order.client_order_id, claim, ...signed },
       {
         onSuccess: ({ done }) => {
           notify(done, "good");
@@ -58,30 +55,14 @@ export function ResolveDialog({ order, close }: { order: Order; close: () => voi
             </label>
           ))}
         </fieldset>
-        <TextField
+        <Phrase
+          verb="resolve"
           label="Phrase"
-          helperText="resolve, a space, and the account's name"
-          value={phrase}
-          autoComplete="off"
-          onChange={(event) => setPhrase(event.target.value)}
+          why="How you know"
+          signed={signed}
+          onChange={setSigned}
         />
-        <TextField
-          label="How you know, ten characters at least"
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
-        {resolve.isError && (
-          <div role="alert">
-            <b className="down">
-              {missing.length > 0 ? "Not taken. Still missing:" : wordsOf(resolve.error)}
-            </b>
-            <ul>
-              {missing.map((each) => (
-                <li key={each.detail}>· {each.detail}</li>
-              ))}
-            </ul>
-          </div>
-        )}
+        <StillMissing error={resolve.error} what="Not taken" />
         <div className="row" style={{ justifyContent: "flex-end" }}>
           <Button color="inherit" onClick={close}>
             Back

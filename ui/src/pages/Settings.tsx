@@ -20,7 +20,7 @@ const COLUMNS: readonly Column<Row>[] = [
     value: (r) => shown(r.value),
     cell: (r) => (
       <span className="mono">
-        {shown(r.value)} {r.unit}
+        {shown(r.value)} {isMeasured(r.value) && r.unit}
       </span>
     ),
   },
@@ -43,6 +43,11 @@ const COLUMNS: readonly Column<Row>[] = [
   },
   { key: "meaning", label: "Meaning", value: (r) => r.meaning, isWideOnly: true },
 ];
+
+/** Whether a unit may follow it: nothing is measured by "off". */
+function isMeasured(value: unknown): boolean {
+  return typeof value === "number" || (typeof value === "string" && /^[-\d]/.test(value));
+}
 
 export function Settings() {
   const settings = useSettings();

@@ -2,6 +2,7 @@
 // A dense table: sorted by a press on its head, walked with the arrow keys, and drawn only as far
 // as it is seen, so ten thousand rows cost what thirty do.
 import { type KeyboardEvent, type ReactNode, useMemo, useRef, useState } from "react";
+import { useIsNarrow } from "../app/narrow";
 
 export interface Column<Row> {
   key: string;
@@ -11,6 +12,8 @@ export interface Column<Row> {
   cell?: (row: Row) => ReactNode;
   isNumber?: boolean;
   isWideOnly?: boolean;
+  /** On a phone alone, in the place of some that are wide. */
+  isNarrowOnly?: boolean;
 }
 
 interface TableProps<Row> {
@@ -50,7 +53,12 @@ export function sorted<Row>(
 }
 
 export function Table<Row>(props: TableProps<Row>) {
-  const { label, columns, rows, rowKey, onOpen } = props;
+  const { label, rows, rowKey, onOpen } = props;
+  const isNarrow = useIsNarrow();
+  const columns = useMemo(
+    () => props.columns.filter((each) => !(isNarrow ? each.isWideOnly : each.isNarrowOnly)),
+    [props.columns, isNarrow],
+  );
   const [sorting, setSorting] = useState<Sorting | null>(null);
   const [top, setTop] = useState(0);
   const frame = useRef<HTMLDivElement>(null);
@@ -141,8 +149,7 @@ function next(key: string, now: Sorting | null): Sorting | null {
 }
 
 function classOf<Row>(column: Column<Row>): string {
-  const words = [column.isNumber && "num", column.isWideOnly && "wide-only"];
-  return [...words, column.label === "" && "act"].filter(Boolean).join(" ");
+  return [column.isNumber && "num", column.label === "" && "act"].filter(Boolean).join(" ");
 }
 
 function opens(event: KeyboardEvent): boolean {

@@ -8,15 +8,43 @@ import { clock } from "../format/times";
 import { Gain, SideWord, StatusWord } from "./Amount";
 import type { Column } from "./Table";
 
+// A phone has room for what an order is, at what price, and how it stands; a press tells the rest.
 export const ORDER_COLUMNS: readonly Column<Order>[] = [
   {
     key: "created",
     label: "Time, UTC",
     value: (o) => o.created_at,
     cell: (o) => clock(o.created_at),
+    isWideOnly: true,
   },
   { key: "symbol", label: "Symbol", value: (o) => o.symbol, cell: (o) => <b>{o.symbol}</b> },
-  { key: "side", label: "Side", value: (o) => o.side, cell: (o) => <SideWord side={o.side} /> },
+  {
+    key: "what",
+    label: "Order",
+    value: (o) => Number(o.qty),
+    cell: (o) => (
+      <>
+        <SideWord side={o.side} /> {quantity(o.qty)}
+      </>
+    ),
+    isNumber: true,
+    isNarrowOnly: true,
+  },
+  {
+    key: "at",
+    label: "At, USDT",
+    value: (o) => numberOf(priceOf(o)),
+    cell: (o) => price(priceOf(o), digits.of(o.symbol)),
+    isNumber: true,
+    isNarrowOnly: true,
+  },
+  {
+    key: "side",
+    label: "Side",
+    value: (o) => o.side,
+    cell: (o) => <SideWord side={o.side} />,
+    isWideOnly: true,
+  },
   { key: "type", label: "Type", value: (o) => o.type, cell: (o) => typeWord(o), isWideOnly: true },
   {
     key: "qty",
@@ -24,6 +52,7 @@ export const ORDER_COLUMNS: readonly Column<Order>[] = [
     value: (o) => Number(o.qty),
     cell: (o) => quantity(o.qty),
     isNumber: true,
+    isWideOnly: true,
   },
   {
     key: "price",
@@ -31,6 +60,7 @@ export const ORDER_COLUMNS: readonly Column<Order>[] = [
     value: (o) => numberOf(o.price ?? o.trigger_price),
     cell: (o) => price(o.price ?? o.trigger_price, digits.of(o.symbol)),
     isNumber: true,
+    isWideOnly: true,
   },
   {
     key: "filled",
@@ -178,6 +208,11 @@ export const POSITION_COLUMNS: readonly Column<Position>[] = [
     isWideOnly: true,
   },
 ];
+
+/** What it asks for, or what it got. */
+function priceOf(order: Order): string | null {
+  return order.price ?? order.trigger_price ?? order.avg_price ?? null;
+}
 
 function typeWord(order: Order): string {
   const word = order.type.toLowerCase().replace("_", " ");
