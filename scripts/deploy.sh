@@ -30,7 +30,7 @@ SCALABLE=market-data
 
 # Files that hold a password or key are there, closed to others, and not of a length to guess.
 check_secrets() {
-    for each in secret_key redis_auth redis_url api_key ui_key; do
+    for each in secret_key redis_auth redis_url api_key ui_key fleet_key fleet_token; do
         [ -f "$SECRETS/$each" ] || lacks "no $SECRETS/$each: scripts/setup_all.sh --secrets-only"
         [ "$(wc -c <"$SECRETS/$each")" -ge 32 ] ||
             refuse "$SECRETS/$each is too short for a secret: openssl rand -hex 32"

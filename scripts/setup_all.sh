@@ -44,7 +44,7 @@ certificate() {
         -subj "/CN=hean $1" -addext "subjectAltName=$2" \
         -keyout "$made/key" -out "$made/certificate" 2>/dev/null
     keep "$1_key" 600 "$USER_ID" <"$made/key"
-    keep "$1_certificate" 600 "$USER_ID" <"$made/certificate"
+    keep "$1_certificate" 444 0 <"$made/certificate" # Prometheus reads it, too
     rm -rf "$made"
 }
 
@@ -67,6 +67,12 @@ make_secrets() {
     done
     certificate api DNS:api,DNS:localhost,IP:127.0.0.1
     certificate ui DNS:localhost,IP:127.0.0.1
+    names=DNS:localhost,IP:127.0.0.1
+    for each in ingestion kalman-filter garch-volatility risk-manager execution; do
+        names=$names,DNS:$each,DNS:$each-service # as Kubernetes calls it, and as Compose does
+    done
+    certificate fleet "$names"
+    random | keep fleet_token 444 0 # what its /metrics is asked with
 }
 
 make_dotenv() {

@@ -16,7 +16,6 @@ import typer
 
 from hean.api.face import Face
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.cli_alert_line import AlertLine, alerting
 from hean.config import Settings
 from hean.engine import EngineFacade
@@ -24,6 +23,7 @@ from hean.engine.port import FAILED, Seen
 from hean.errors import EnvironmentFault
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
+from hean.net.bind import Bind
 from hean.watchdog import end_on_signals
 
 LOOK_S = 0.5
@@ -53,12 +53,14 @@ async def serve(
     is_attended: bool = False,
     is_once: bool = False,
     rings: bool = True,
+    links: bool = True,
     beside: Callable[[Face], Coroutine[None, None, None]] | None = None,
 ) -> None:
     """Serve until Ctrl-C, TERM or the end of *duration_s*, or, where it *starts* the engine itself,
     until that fails, or, where *is_once*, ends in any way, or, where it *is_attended*, until the
     standard input ends. *tell*: words for
     people; *rings*: alerts leave from here, which an engine of another process does by itself;
+    *links*: a link that logs in is among the words, which logs should not have;
     *beside*: what goes on meanwhile, and never ends the server. *Raises*: `EnvironmentFault`.
     """
     face = Face(facade, data_dir, settings, bind)
@@ -81,6 +83,7 @@ async def serve(
             tell=tell,
             is_attended=is_attended,
             is_once=is_once,
+            links=links,
             beside=beside,
         )
     if facade.state == FAILED:
@@ -111,6 +114,7 @@ async def _serve(
     tell: Callable[[str], None],
     is_attended: bool,
     is_once: bool,
+    links: bool,
     beside: Callable[[Face], Coroutine[None, None, None]] | None,
 ) -> None:
     facade = face.facade
@@ -120,8 +124,12 @@ async def _serve(
         tell(f"admin token: {new}" if new else "tokens: hean token list.")
         if (stop := facade.killswitch()).latched:
             tell(f"the kill switch is latched at {stop.level} until a person releases it.")
-        if face.has_page:
+        if face.has_page and links:
             tell(f"page, for five minutes and once: {face.link(Role.ADMIN)}")
+        elif face.has_page:
+            tell(
+                f"page: {face.server.url}/, with a token (hean token create); --link prints a link."
+            )
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
         going = None if beside is None else loop.create_task(beside(face))
         end_on_signals(ended)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Annotated
 
 import typer
 
-from hean.api.server import Bind
 from hean.backtest.sharing import Sharing
 from hean.cli_beside import ATTENDED
 from hean.cli_common import DATA_DIR_DEFAULT, DataDirOption, DebugOption, run_command, say
@@ -30,6 +30,7 @@ from hean.engine import EngineFacade
 from hean.engine.on_paper import OnPaper
 from hean.engine.port import Engine
 from hean.follow.following import Following
+from hean.net.bind import Bind
 from hean.net.loop import run as run_loop
 from hean.paper import Paper
 from hean.risk.live_gate import Role
@@ -50,6 +51,13 @@ LiveOption = Annotated[
 ]
 AttendedOption = Annotated[
     bool, typer.Option(ATTENDED, hidden=True, help="End when the standard input does.")
+]
+LinkOption = Annotated[
+    bool,
+    typer.Option(
+        "--link",
+        help="Print a link that logs in once, as on a terminal, also where the output is a log.",
+    ),
 ]
 PublicOption = Annotated[bool, typer.Option("--public", help="Allow an address beyond loopback.")]
 
@@ -77,6 +85,7 @@ def serve_command(
     certificate: CertificateOption = None,
     key: KeyOption = None,
     public: PublicOption = False,
+    link: LinkOption = False,
     live: LiveOption = False,
     attended: AttendedOption = False,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
@@ -99,6 +108,7 @@ def serve_command(
                 Bind(host, known.hean_api_port if port is None else port, certificate, key, public),
                 starts=live,
                 rings=not live,
+                links=link or sys.stdout.isatty(),
                 is_attended=attended,
                 duration_s=None if known.duration is None else float(known.duration),
                 tell=lambda words: say(words, json_to=None),

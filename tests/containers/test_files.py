@@ -192,6 +192,39 @@ def test_limits_are_those_that_were_promised() -> None:
         assert (sum(c for c, _ in sums), sum(m for _, m in sums)) == (cores, megabytes)
 
 
+def word(service: dict[str, Any], name: str) -> str:
+    """What a service says to an option."""
+    (found,) = (each for each in service["command"] if each.startswith(f"--{name}="))
+    return str(found.partition("=")[2])
+
+
+@pytest.mark.control("C-08")
+def test_the_fleet_is_looked_at_over_tls_and_with_a_token() -> None:
+    """In compose file and manifests, by those who ask, too."""
+    for name in read_table(ROOT / "deploy/hft.toml").process:
+        service = SERVICES[f"{name}-service"]
+        manifest = (ROOT / f"deploy/k8s/{name}.yaml").read_text()
+        for option in (
+            "public",
+            "certificate=/run/secrets/fleet_certificate",
+            "key-file=/run/secrets/fleet_key",
+            "token-file=/run/secrets/fleet_token",
+        ):
+            assert f"--{option}" in service["command"] and f"- --{option}\n" in manifest
+        assert service["healthcheck"]["test"][-1].startswith("https://")
+        assert "scheme: HTTPS" in manifest and '"https://127.0.0.1' in manifest
+    jobs = yaml.safe_load((ROOT / "deploy/monitoring/prometheus/prometheus.yml").read_text())
+    asked = {job["job_name"]: job for job in jobs["scrape_configs"]}["hean-fleet-tls"]
+    assert asked["scheme"] == "https" and asked["tls_config"].keys() == {"ca_file"}
+    (group,) = yaml.safe_load(
+        (ROOT / "deploy/monitoring/prometheus/targets/fleet-tls.yml").read_text()
+    )
+    assert group["labels"] == {"job": "hean-fleet"}
+    assert set(group["targets"]) == {
+        f"{name}:{word(SERVICES[name], 'port')}" for name in SERVICES if name.endswith("-service")
+    }
+
+
 @pytest.mark.promise(170)
 def test_names_and_ports_of_the_fleet() -> None:
     wanted = {"ingestion": 8005, "kalman-filter": 8001, "garch-volatility": 8002}
@@ -201,8 +234,8 @@ def test_names_and_ports_of_the_fleet() -> None:
         service = SERVICES[f"{name}-service"]
         assert service["container_name"] == f"crypto-bot-{name}"
         assert ports(dev[f"{name}-service"])[0].startswith(f"127.0.0.1:{port}:")
-        assert service["command"][4] == name
-        assert str(ports(dev[f"{name}-service"])[0]).endswith(f":{service['command'][8]}")
+        assert word(service, "process") == name
+        assert str(ports(dev[f"{name}-service"])[0]).endswith(f":{word(service, 'port')}")
 
 
 def test_the_fleet_is_that_of_the_deployment_table() -> None:
@@ -210,14 +243,15 @@ def test_the_fleet_is_that_of_the_deployment_table() -> None:
     published on that), and settings that can be read.
     """
     table = read_table(ROOT / "deploy/hft.toml")
-    services = {each["command"][4]: each for name, each in SERVICES.items() if "-service" in name}
+    fleet = [each for name, each in SERVICES.items() if name.endswith("-service")]
+    services = {word(each, "process"): each for each in fleet}
     assert set(services) == set(table.process)
     dev = read(ROOT / "docker-compose.dev.yml")["services"]
     for name, process in table.process.items():
         assert str(ports(dev[f"{name}-service"])[0]).split(":")[1] == str(process.port)
         manifest = (ROOT / f"deploy/k8s/{name}.yaml").read_text()
         assert f"--process={name}" in manifest
-        assert f"--port={services[name]['command'][8]}" in manifest
+        assert f"--port={word(services[name], 'port')}" in manifest
     settings = load({}, {}, None, ROOT / "deploy/settings/fleet.toml")
     assert settings.strategy.name == "pairs" and len(settings.symbols) == 2
 

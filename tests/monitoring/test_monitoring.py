@@ -95,7 +95,8 @@ def prometheus_config(folder: Path, token: str, **targets: str) -> Path:
     rules = place / "rules" / "hean.yml"
     rules.write_text(re.sub(r"\bfor: \w+", "for: 1s", rules.read_text()))
     (place / "secrets").mkdir()
-    (place / "secrets" / "metrics_token").write_text(token)
+    for name in ("metrics_token", "fleet_token"):
+        (place / "secrets" / name).write_text(token)
     for path in (place / "targets").glob("*.yml"):
         aim(place, path.stem, *filter(None, [targets.get(path.stem.replace("-", "_"))]))
     return config
