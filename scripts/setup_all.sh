@@ -107,13 +107,14 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$(id -u)" -eq 0 ]; then USER_ID=${HEAN_STACK_UID:-65532}; else USER_ID=$(id -u); fi
+export HEAN_STACK_UID="$USER_ID" # of the images that are built now
 
 $secrets_only || { need "$ENGINE" "install Docker, or podman as HEAN_STACK_ENGINE"; find_compose; }
 make_secrets
 make_dotenv
 if $secrets_only; then exit 0; fi
 if $native; then ./hean setup; fi
-if $build; then scripts/docker-build.sh; fi
+if $build; then scripts/docker-build.sh --dev; fi # of the environment that deploy.sh starts
 if $start; then
     # shellcheck disable=SC2086 # words
     scripts/deploy.sh $profiles up

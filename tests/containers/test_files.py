@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from containers.composed import BASE, FILES, ROOT, ports, read
-from containers.engine import COMPOSE
+from containers.composed import BASE, FILES, ROOT, config, ports, read
 from hean.config import load
 from hean.topology import read_table
 
@@ -69,16 +68,6 @@ def test_the_schema_finds_a_misspelt_key(tmp_path: Path) -> None:
     )
 
 
-def config(*words: str) -> dict[str, Any]:
-    """What Docker Compose makes of files."""
-    if not COMPOSE.exists():
-        pytest.skip("no Docker Compose: sh scripts/ci/apt_suite.sh trixie docker-compose")
-    clean = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "COMPOSE_DISABLE_ENV_FILE": "true"}
-    document = json.loads(said(str(COMPOSE), *words, "config", "--format", "json", env=clean))
-    assert isinstance(document, dict)
-    return document
-
-
 def files(*overlays: str) -> list[str]:
     """The options that name them."""
     names = ["docker-compose.yml", *(f"docker-compose.{name}.yml" for name in overlays)]
@@ -94,7 +83,7 @@ def test_profiles_add_to_what_is_always_there() -> None:
     assert set(config("--profile", "kafka")["services"]) == {"ui", "api", "redis", "kafka"}
     fleet = {name for name in SERVICES if name.endswith("-service")}
     assert len(fleet) == 5
-    fleet |= {"kafka", "alertmanager"}
+    fleet |= {"kafka", "kafka-ui", "alertmanager"}
     assert set(config("--profile", "hft")["services"]) == {"ui", "api", "redis"} | fleet
 
 
