@@ -52,6 +52,7 @@ PROGRAMS = (
     Program("java", "openjdk-17-jre-headless", "the tests of processes that Kafka joins"),
     Program("promtool", "prometheus", "the tests of alert rules and dashboards"),
     Program("amtool", "prometheus-alertmanager", "the tests of alerts that reach somebody"),
+    Program("prometheus-redis-exporter", "prometheus-redis-exporter", "what is told of Redis"),
     Program("mvn", "maven", "fetching Kafka's broker"),
     Program("podman", "podman", "the tests of containers"),
     Program("buildah", "buildah", "the tests of containers"),
