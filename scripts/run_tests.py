@@ -208,6 +208,13 @@ def find_compose() -> None:
         stream(["sh", str(ROOT / "scripts/ci/apt_suite.sh"), suite, "docker-compose"])
 
 
+def find_kubectl() -> None:
+    """It builds the manifests of Kubernetes; the one of Debian 12 is too old for them."""
+    unpacked = ROOT / ".cache/apt/trixie/root/usr/bin/kubectl"
+    if not shutil.which("kubectl") and not unpacked.exists() and shutil.which("apt-get"):
+        stream(["sh", str(ROOT / "scripts/ci/apt_suite.sh"), "trixie", "kubectl"])
+
+
 def main(arguments: list[str]) -> int:
     """Run all runners; 0 when no test failed, else 1."""
     parser = argparse.ArgumentParser(prog="./hean test", description="Run every test.")
@@ -218,6 +225,7 @@ def main(arguments: list[str]) -> int:
         find_programs()
         find_valkey()
         find_compose()
+        find_kubectl()
     results = [run_rust(), run_page(), run_python(quick=options.quick, extra=options.pytest)]
     skips = [skip for result in results for skip in result.skips]
     for skip in skips:

@@ -317,36 +317,6 @@ def test_nothing_but_the_named_gets_into_an_image() -> None:
         assert never in rules
 
 
-def test_manifests_of_kubernetes_are_whole() -> None:
-    folder = ROOT / "deploy/k8s"
-    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    names = [*listed["resources"], "kustomization.yaml"]
-    assert sorted(names) == sorted(path.name for path in folder.glob("*.yaml"))
-    kinds = []
-    for name in listed["resources"]:
-        for document in yaml.safe_load_all((folder / name).read_text()):
-            kinds.append(document["kind"])
-            if document["kind"] in ("Deployment", "StatefulSet"):
-                check_pod(document["metadata"]["name"], document["spec"])
-    assert kinds.count("Deployment") + kinds.count("StatefulSet") == 6
-
-
-def check_pod(name: str, spec: dict[str, Any]) -> None:
-    """A pod is held as small as a service of the compose file, and there is one of it."""
-    assert spec["replicas"] == 1, name
-    assert spec.get("strategy", {"type": "Recreate"})["type"] == "Recreate", name
-    pod = spec["template"]["spec"]
-    assert pod["automountServiceAccountToken"] is False, name
-    assert pod["securityContext"]["runAsNonRoot"] is True, name
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-    for container in pod["containers"]:
-        held = container["securityContext"]
-        assert held["capabilities"] == {"drop": ["ALL"]} and not held["allowPrivilegeEscalation"]
-        assert held.get("readOnlyRootFilesystem") is (name != "kafka")
-        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
-        assert {"livenessProbe", "readinessProbe"} <= container.keys(), name
-
-
 def test_variables_of_the_stack_may_stand_beside_those_of_hean(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("HEAN_STACK_UID=1000\nHEAN_CACHE_IMAGE=x\nCOMPOSE_PROFILES=full\n")
