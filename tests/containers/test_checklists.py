@@ -19,7 +19,7 @@ from hean.config import VARIABLES
 PAGE = ROOT / "docs/operations/checklists.md"
 TEXT = PAGE.read_text("utf-8")
 WORDS = re.findall(r"`([^`\n]+)`", TEXT)
-OF_OTHERS = {"KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS", "PYTHON_IMAGE"}
+OF_OTHERS = {"KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS"}
 
 
 def section(title: str) -> str:

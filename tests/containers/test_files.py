@@ -29,6 +29,7 @@ STAND_INS = sorted((Path(__file__).parent / "images").glob("*.Dockerfile"))
 WRITES = {"kafka", "kafka-ui"}
 """Images of others that write where they stand; all else has a read-only root."""
 LOOPBACK = re.compile(r"127\.0\.0\.1:(\$\{\w+:-\d+\}|\d+):\d+")
+TAGGED = re.compile(r"[a-z0-9_/-]+(:v?\d[\w.-]*|:bookworm-slim|@sha256:[0-9a-f]{64})")
 DEFAULTS = re.compile(r"\b(admin123|changeme|password123|admin/admin)\b", re.IGNORECASE)
 
 
@@ -284,6 +285,31 @@ def test_dockerfiles_pass_their_linter_and_end_as_nobody(name: str) -> None:
     assert users and users[-1] in ("${HEAN_UID}", "65532")
     assert "HEALTHCHECK" in text
     assert not re.search(r"^(ARG|ENV) .*(SECRET|PASSWORD|TOKEN)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+@pytest.mark.control("C-35")
+def test_every_base_has_a_version_and_takes_a_digest(name: str) -> None:
+    """`docker-build.sh --pin` names them by digest; which one, only a registry knows."""
+    text = (ROOT / name).read_text()
+    bases = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", text, re.MULTILINE))
+    assert all(TAGGED.fullmatch(image) for image in bases.values()), bases
+    stages = re.findall(r" AS (\w+)$", text, re.MULTILINE)
+    for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
+        assert base in {"scratch", *stages, *(f"${{{each}}}" for each in bases)}, base
+
+
+@pytest.mark.control("C-35")
+def test_images_of_others_have_a_version() -> None:
+    named = {name: each["image"] for name, each in config("--profile", "*")["services"].items()}
+    named["keydb"] = config(*files("keydb"))["services"]["keydb"]["image"]
+    ours = {name: image for name, image in named.items() if image.split(":")[0].startswith("hean")}
+    assert set(ours) >= {"api", "ui", "market-data", "execution-service"}
+    for name in named.keys() - ours.keys():
+        assert TAGGED.fullmatch(named[name]), (name, named[name])
+    for path in (ROOT / "deploy/k8s").glob("*.yaml"):
+        for image in re.findall(r"^ +image: (\S+)$", path.read_text(), re.MULTILINE):
+            assert image == "hean" or TAGGED.fullmatch(image), (path.name, image)
 
 
 @pytest.mark.parametrize("path", STAND_INS, ids=lambda path: path.name)

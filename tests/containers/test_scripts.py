@@ -184,3 +184,19 @@ def test_images_are_named_for_their_registry(stage: dict[str, str], tmp_path: Pa
     assert "push desk.example/hft/kalman-filter:latest" in told
     said("scripts/docker-build.sh", "--push", code=2, **stage)
     said("scripts/docker-build.sh", "--wheel", str(tmp_path), code=3, **stage)
+
+
+@pytest.mark.control("C-35")
+def test_bases_are_pinned_by_what_the_engine_has_of_them(stage: dict[str, str]) -> None:
+    """What it does with them is in test_stack.py, where every image is built so."""
+    engine, digest = Path(stage["HEAN_STACK_ENGINE"]), "sha256:" + "a1" * 32
+    engine.write_text(
+        f'#!/bin/sh\nif [ "$2" = inspect ]; then echo "${{5%:*}}@{digest}"; else echo "engine $*"; fi\n'
+    )
+    told = said("scripts/docker-build.sh", "--pin", **stage)
+    for name in ("PYTHON_IMAGE=python", "NODE_IMAGE=node", "RUST_IMAGE=rust", "NGINX_IMAGE=nginx"):
+        assert f"docker-build.sh: {name}@{digest}" in told
+        assert f"--build-arg {name}@{digest}" in told
+    assert f"--build-arg DEBIAN_IMAGE=debian@{digest} -f market-data-service" in told
+    engine.write_text('#!/bin/sh\necho "engine $*"\n')
+    assert "no digest" in said("scripts/docker-build.sh", "--pin", code=3, **stage)
