@@ -3,7 +3,8 @@
 # kept: no compiler, no Node, no package cache is in it. Build it from the repository's root:
 #   docker build -t hean .                      or scripts/docker-build.sh
 #   docker build --target development -t hean . the same with tools to look around
-# A digest instead of a tag pins a base: --build-arg PYTHON_IMAGE=python@sha256:...
+# A digest instead of a tag pins a base: --build-arg PYTHON_IMAGE=python@sha256:..., or --pin
+# of the script for all of them.
 ARG NODE_IMAGE=node:22-bookworm-slim
 ARG RUST_IMAGE=rust:1-slim-bookworm
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm

@@ -5,7 +5,9 @@ engine, the last message of a process in a fleet. The number seen last, and when
 in a file of the container's memory. Standard library only.
 
     python container_health.py api [--url URL] [--stale SECONDS]
-    python container_health.py process --url http://127.0.0.1:8001/health
+    python container_health.py process --url https://127.0.0.1:8001/health
+
+A certificate is checked against that of the API or of the fleet, whichever is among the secrets.
 
 An engine that nobody started makes none and is healthy. One that waits for its broker says
 `degraded` and is healthy too: nobody shall restart it for that.
@@ -27,7 +29,7 @@ from typing import Any
 TIMEOUT_S = 5.0
 SEEN = Path("/dev/shm/hean-health.json")
 API = "https://127.0.0.1:8000"
-CERTIFICATE = Path("/run/secrets/api_certificate")
+CERTIFICATES = [Path("/run/secrets", name) for name in ("api_certificate", "fleet_certificate")]
 
 
 class Unhealthy(Exception):
@@ -39,7 +41,8 @@ def ask(url: str, token: str | None = None) -> dict[str, Any]:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     context = None
     if url.startswith("https:"):
-        context = ssl.create_default_context(cafile=str(CERTIFICATE))
+        known = [str(path) for path in CERTIFICATES if path.exists()]
+        context = ssl.create_default_context(cafile=known[0] if known else None)
     try:
         request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=context) as answer:

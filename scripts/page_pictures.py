@@ -22,11 +22,11 @@ from typing import Any
 
 from hean.api.face import Face
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.config import load
 from hean.demo import DemoEngine, DemoSettings
 from hean.engine import EngineFacade
 from hean.engine.on_paper import OnPaper
+from hean.net.bind import Bind
 
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("dark", "light")

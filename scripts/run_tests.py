@@ -52,6 +52,7 @@ PROGRAMS = (
     Program("java", "openjdk-17-jre-headless", "the tests of processes that Kafka joins"),
     Program("promtool", "prometheus", "the tests of alert rules and dashboards"),
     Program("amtool", "prometheus-alertmanager", "the tests of alerts that reach somebody"),
+    Program("prometheus-redis-exporter", "prometheus-redis-exporter", "what is told of Redis"),
     Program("mvn", "maven", "fetching Kafka's broker"),
     Program("podman", "podman", "the tests of containers"),
     Program("buildah", "buildah", "the tests of containers"),
@@ -207,6 +208,13 @@ def find_compose() -> None:
         stream(["sh", str(ROOT / "scripts/ci/apt_suite.sh"), suite, "docker-compose"])
 
 
+def find_kubectl() -> None:
+    """It builds the manifests of Kubernetes; the one of Debian 12 is too old for them."""
+    unpacked = ROOT / ".cache/apt/trixie/root/usr/bin/kubectl"
+    if not shutil.which("kubectl") and not unpacked.exists() and shutil.which("apt-get"):
+        stream(["sh", str(ROOT / "scripts/ci/apt_suite.sh"), "trixie", "kubectl"])
+
+
 def main(arguments: list[str]) -> int:
     """Run all runners; 0 when no test failed, else 1."""
     parser = argparse.ArgumentParser(prog="./hean test", description="Run every test.")
@@ -217,6 +225,7 @@ def main(arguments: list[str]) -> int:
         find_programs()
         find_valkey()
         find_compose()
+        find_kubectl()
     results = [run_rust(), run_page(), run_python(quick=options.quick, extra=options.pytest)]
     skips = [skip for result in results for skip in result.skips]
     for skip in skips:

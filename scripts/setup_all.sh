@@ -44,7 +44,7 @@ certificate() {
         -subj "/CN=hean $1" -addext "subjectAltName=$2" \
         -keyout "$made/key" -out "$made/certificate" 2>/dev/null
     keep "$1_key" 600 "$USER_ID" <"$made/key"
-    keep "$1_certificate" 600 "$USER_ID" <"$made/certificate"
+    keep "$1_certificate" 444 0 <"$made/certificate" # Prometheus reads it, too
     rm -rf "$made"
 }
 
@@ -67,6 +67,12 @@ make_secrets() {
     done
     certificate api DNS:api,DNS:localhost,IP:127.0.0.1
     certificate ui DNS:localhost,IP:127.0.0.1
+    names=DNS:localhost,IP:127.0.0.1
+    for each in ingestion kalman-filter garch-volatility risk-manager execution; do
+        names=$names,DNS:$each,DNS:$each-service # as Kubernetes calls it, and as Compose does
+    done
+    certificate fleet "$names"
+    random | keep fleet_token 444 0 # what its /metrics is asked with
 }
 
 make_dotenv() {
@@ -101,13 +107,14 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$(id -u)" -eq 0 ]; then USER_ID=${HEAN_STACK_UID:-65532}; else USER_ID=$(id -u); fi
+export HEAN_STACK_UID="$USER_ID" # of the images that are built now
 
 $secrets_only || { need "$ENGINE" "install Docker, or podman as HEAN_STACK_ENGINE"; find_compose; }
 make_secrets
 make_dotenv
 if $secrets_only; then exit 0; fi
 if $native; then ./hean setup; fi
-if $build; then scripts/docker-build.sh; fi
+if $build; then scripts/docker-build.sh --dev; fi # of the environment that deploy.sh starts
 if $start; then
     # shellcheck disable=SC2086 # words
     scripts/deploy.sh $profiles up

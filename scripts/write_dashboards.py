@@ -83,6 +83,13 @@ HEALTH = (
         'sum(rate(hean_http_requests_total{status=~"5.."}[5m]) or vector(0)) / '
         "sum(rate(hean_http_requests_total[5m]))", "of all"),
     one("Live streams", "none", "hean_ws_connections"),
+    one("Redis: operations a second", "none", "rate(redis_commands_processed_total[1m])"),
+    one("Redis: memory", "bytes", "redis_memory_used_bytes"),
+    one("Redis: clients", "none", "redis_connected_clients"),
+    one("Redis: keys that were there", "percentunit",
+        "rate(redis_keyspace_hits_total[5m]) / "
+        "(rate(redis_keyspace_hits_total[5m]) + rate(redis_keyspace_misses_total[5m]))"),
+    one("Redis: keys evicted a minute", "none", "rate(redis_evicted_keys_total[5m]) * 60"),
 )  # fmt: skip
 EXECUTION = (
     figure("Orders filled whole", "percentunit", "max(hean_fill_ratio)"),

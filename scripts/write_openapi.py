@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from hean.api.face import Face
-from hean.api.server import Bind
 from hean.config import load
 from hean.engine import EngineFacade
+from hean.net.bind import Bind
 
 TARGET = Path(__file__).resolve().parent.parent / "ui" / "openapi.json"
 

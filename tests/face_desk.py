@@ -16,11 +16,11 @@ import aiohttp
 from engine_desk import IDLE, EngineDesk, engine_desk
 from hean.api.face import Face
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.config import load
 from hean.data.catalog import Catalog
 from hean.data.reader import read_columns
 from hean.jobs.runner import JobLimits
+from hean.net.bind import Bind
 from small_market import write_candles
 
 

@@ -20,7 +20,6 @@ from hean.api.job_requests import BacktestAsked
 from hean.api.jobs import begin_backtest
 from hean.api.permissions import Role
 from hean.api.problems import Refused
-from hean.api.server import Bind
 from hean.backtest.report import render_report
 from hean.cli_common import (
     DATA_DIR_DEFAULT,
@@ -43,6 +42,7 @@ from hean.engine import EngineFacade
 from hean.engine.on_paper import OnPaper
 from hean.errors import HeanError
 from hean.jobs.sample import made
+from hean.net.bind import Bind
 from hean.net.loop import run as run_loop
 
 REPORT = "demo-report.html"

@@ -16,7 +16,6 @@ import typer
 
 from hean.api.face import Face
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.cli_alert_line import AlertLine, alerting
 from hean.config import Settings
 from hean.engine import EngineFacade
@@ -24,6 +23,7 @@ from hean.engine.port import FAILED, Seen
 from hean.errors import EnvironmentFault
 from hean.live.latch import Latch
 from hean.live.parts import read_file, write_file
+from hean.net.bind import Bind
 from hean.watchdog import end_on_signals
 
 LOOK_S = 0.5
@@ -132,6 +132,10 @@ async def _serve(
             tell(f"the kill switch is latched at {stop.level} until a person releases it.")
         if face.has_page and links:
             tell(f"page, for five minutes and once: {face.link(Role.ADMIN)}")
+        elif face.has_page:
+            tell(
+                f"page: {face.server.url}/, with a token (hean token create); --link prints a link."
+            )
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
         going = None if beside is None else loop.create_task(beside(face))
         end_on_signals(ended)

@@ -22,7 +22,6 @@ from msgspec import UNSET
 
 from hean import cli_options as options
 from hean import cli_values as values
-from hean.api.server import Bind
 from hean.backtest.assumptions import Assumptions
 from hean.backtest.result import RunRecord
 from hean.backtest.run import BacktestSettings
@@ -53,6 +52,7 @@ from hean.engine import EngineFacade
 from hean.engine.on_paper import OnPaper
 from hean.errors import EnvironmentFault, ParameterInvalid, StateError
 from hean.feeds.recording import SUFFIX, SessionRecorder, finish_left
+from hean.net.bind import Bind
 from hean.net.loop import run as run_loop
 from hean.observe.logs import log_events
 from hean.paper import Paper

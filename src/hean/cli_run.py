@@ -30,10 +30,11 @@ from hean.errors import EnvironmentFault, TopologyInvalid
 from hean.feeds.places import Feeds
 from hean.feeds.recording import Recording
 from hean.fleet.answering import Answering
-from hean.fleet.door import Door, measure_reader, measure_sender
+from hean.fleet.door import Door, measure_reader, measure_sender, read_token
 from hean.fleet.feeding import LiveFeeding, Parts, RecordedFeeding
 from hean.fleet.trading import Trading
 from hean.fleet.wiring import connecting
+from hean.net.bind import Bind
 from hean.net.loop import run as run_loop
 from hean.observe.metrics import Samples
 from hean.strategies import STRATEGIES
@@ -58,7 +59,20 @@ SpeedOption = Annotated[
 StateOption = Annotated[
     Path, typer.Option("--data-dir", metavar="FOLDER", help="Where journals are kept.")
 ]
-HostOption = Annotated[str, typer.Option("--host", help="Address of /health and /metrics.")]
+HostOption = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        help="Of /health and /metrics; beyond loopback only with TLS, --token-file and --public.",
+    ),
+]
+CertificateOption = Annotated[Path | None, typer.Option(metavar="FILE", help="TLS, PEM.")]
+KeyOption = Annotated[Path | None, typer.Option("--key-file", metavar="FILE", help="Its key, PEM.")]
+TokenOption = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="Ask /metrics as Bearer of what is in it."),
+]
+PublicOption = Annotated[bool, typer.Option("--public", help="Allow an address beyond loopback.")]
 PortOption = Annotated[
     int | None, typer.Option("--port", min=0, max=65_535, help="Another port than the table's.")
 ]
@@ -87,6 +101,10 @@ def run(
     data_dir: StateOption = Path("data"),
     host: HostOption = "127.0.0.1",
     port: PortOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    token: TokenOption = None,
+    public: PublicOption = False,
     fees: options.FeesOption = None,
     latency: options.GivenLatency = None,
     json_to: JsonOption = None,
@@ -96,11 +114,18 @@ def run(
     table = read_table(deploy)
     name = process or _only(table)
     mine = process_of(table, name)
+    bind = Bind(host, mine.port if port is None else port, certificate, key, public)
     given = judges.given()
     for part in table.judges():
         _choose(given, part)
     known = _played(mine, session, **given, fees=fees, latency=latency)
     life = _Life(table, name, known, is_quiet=session.quiet, json_to=json_to)
+    door = Door(
+        bind,
+        None if token is None else read_token(token),
+        look=life.look,
+        measure=life.measure,
+    )
     if "feed" in mine.parts():
         life.feed(known, None if play is None else Recording(play), speed)
     if "risk" in mine.parts():
@@ -109,7 +134,7 @@ def run(
     elif "feed" not in mine.parts():
         require(known, "symbols", *(["ml_model_path"] if "ml" in mine.modules else []))
         life.answer(known, data_dir)
-    summary = run_loop(life.run(host, mine.port if port is None else port))
+    summary = run_loop(life.run(door))
     if summary is not None and json_to is not None:
         write_json(summary, json_to)
 
@@ -228,14 +253,13 @@ class _Life:
             return None
         return Parts(names, table.told(name), _idle(known), table.elsewhere(name))
 
-    async def run(self, host: str, port: int) -> dict[str, Any] | None:
+    async def run(self, door: Door) -> dict[str, Any] | None:
         """Until it has ended or is told to. *Returns*: the summary of what it traded."""
         stop = asyncio.Event()
         end_on_signals(stop)
-        door = Door(host, port, look=self._look, measure=self._measure)
         at = await door.start()
         if not self._is_quiet:
-            say(f"{self._name}: http://{host}:{at}/health", json_to=self._json_to)
+            say(f"{self._name}: {at}/health", json_to=self._json_to)
         works = [
             each.run(stop)
             for each in (self.feeding, self.trading, self.answering)
@@ -251,7 +275,8 @@ class _Life:
             await door.stop()
         return next((each for each in results if each is not None), None)
 
-    def _look(self) -> dict[str, Any]:
+    def look(self) -> dict[str, Any]:
+        """The document of `/health`."""
         faults = [edge.fault for edge in self._edges() if edge.fault]
         document: dict[str, Any] = {
             "status": "degraded" if faults else "healthy",
@@ -281,7 +306,8 @@ class _Life:
         ]  # fmt: skip
         return [edge for edge in edges if edge is not None]
 
-    def _measure(self, samples: Samples) -> None:
+    def measure(self, samples: Samples) -> None:
+        """Fill in what `/metrics` tells."""
         for speaking in (self.feeding, self.answering):
             if speaking is not None and speaking.sender is not None:
                 measure_sender(samples, speaking.sender)

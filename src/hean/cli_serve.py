@@ -17,7 +17,6 @@ from typing import Annotated, Any
 import typer
 
 from hean.api.face import Face
-from hean.api.server import OTHER_PORT, Bind
 from hean.backtest.sharing import Sharing
 from hean.cli_beside import ATTENDED, IF_TAKEN, NICE
 from hean.cli_common import (
@@ -42,6 +41,7 @@ from hean.engine import EngineFacade
 from hean.engine.on_paper import OnPaper
 from hean.engine.port import Engine
 from hean.follow.following import Following
+from hean.net.bind import OTHER_PORT, Bind
 from hean.net.loop import run as run_loop
 from hean.paper import Paper
 from hean.risk.live_gate import Role
@@ -64,6 +64,13 @@ AttendedOption = Annotated[
 JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="Write, once it listens, where that is."),
+]
+LinkOption = Annotated[
+    bool,
+    typer.Option(
+        "--link",
+        help="Print a link that logs in once, as on a terminal, also where the output is a log.",
+    ),
 ]
 PublicOption = Annotated[bool, typer.Option("--public", help="Allow an address beyond loopback.")]
 
@@ -91,6 +98,7 @@ def serve_command(
     certificate: CertificateOption = None,
     key: KeyOption = None,
     public: PublicOption = False,
+    link: LinkOption = False,
     live: LiveOption = False,
     attended: AttendedOption = False,
     data_dir: DataDirOption = DATA_DIR_DEFAULT,
@@ -123,10 +131,10 @@ def serve_command(
                 Bind(host, at, certificate, key, public, if_taken),
                 starts=live,
                 rings=not live,
+                links=link or sys.stdout.isatty(),
                 is_attended=attended,
                 duration_s=None if known.duration is None else float(known.duration),
                 tell=lambda words: say(words, json_to=json_to),
-                links=not attended or sys.stdout.isatty(),
                 on_up=is_up,
             )
         )

@@ -19,9 +19,9 @@ from hean.api import fanout
 from hean.api.face import Face
 from hean.api.fanout import FanOut, Listener, Stuck, framed
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.config import load
 from hean.engine.topics import STATES
+from hean.net.bind import Bind
 
 TOPICS = ("orders", "fills", "pnl", "market")
 LAP = 0.002

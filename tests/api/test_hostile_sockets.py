@@ -21,8 +21,8 @@ from hean.api import fanout, ws
 from hean.api.face import Face
 from hean.api.line import LINGER_S
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.config import load
+from hean.net.bind import Bind
 
 pytestmark = pytest.mark.control("C-07")
 

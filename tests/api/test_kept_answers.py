@@ -21,9 +21,9 @@ from face_desk import face_desk
 from hean.api.face import Face
 from hean.api.kept_answers import FILE, Answer, KeptAnswers
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.config import load
 from hean.errors import EnvironmentFault
+from hean.net.bind import Bind
 
 pytestmark = pytest.mark.control("C-18")
 BODY = {"qty": "1"}

@@ -27,7 +27,8 @@ from pathlib import Path
 from api.stand_in import Desk
 from hean.api.permissions import Role
 from hean.api.pulse import Pulse
-from hean.api.server import ApiServer, Bind
+from hean.api.server import ApiServer
+from hean.net.bind import Bind
 
 async def main():
     folder, pulse = Path(sys.argv[1]), Pulse(late_s=0.5)

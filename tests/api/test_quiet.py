@@ -5,9 +5,11 @@ elsewhere (C-08), and who guesses learns nothing of what there is (C-39).
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from api.stand_in import DAY_S, Desk, bearer
 from api.test_commands import PATIENCE_S, started
 from face_desk import recorded_desk
+from hean.api.page import built_page
 from hean.api.permissions import ROWS, SOCKET, Role
 from hean.core.types import EventType
 
@@ -109,6 +112,40 @@ def test_another_address_is_refused_without_tls_and_a_word(tmp_path: Path, host:
         capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert told.returncode == 2 and "not loopback" in told.stderr
+
+
+@pytest.mark.control("C-08")
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_a_process_of_a_fleet_is_refused_the_same_way(tmp_path: Path, host: str) -> None:
+    """By every word that is missing; what it needs then is in tests/unit/fleet/test_door.py."""
+    table = Path(__file__).resolve().parents[2] / "deploy/hft.toml"
+    command = [sys.executable, "-m", "hean", "run", "--deploy", str(table), "--host", host]
+    command += ["--process", "ingestion", "--symbols", "ETHUSDT,BTCUSDT", "--port", "0"]
+    pair = ["--certificate", str(tmp_path / "c"), "--key-file", str(tmp_path / "k")]
+    for rest in ([], ["--public"], pair, [*pair, "--public"]):
+        told = subprocess.run(
+            [*command, *rest], capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+            env=os.environ | {"KAFKA_SERVERS": "127.0.0.1:9"}, cwd=tmp_path,
+        )  # fmt: skip
+        assert told.returncode == 2 and "not loopback" in told.stderr, told.stderr
+
+
+@pytest.mark.control("C-39")
+@pytest.mark.parametrize(("words", "is_there"), [([], False), (["--link"], True)])
+def test_a_link_that_logs_in_is_in_no_log_unless_somebody_asks(
+    tmp_path: Path, words: list[str], is_there: bool
+) -> None:
+    if built_page() is None:
+        pytest.skip("the page was not built: ./hean setup")
+    folder = tmp_path / "data"
+    with started("serve", *words, folder=folder):
+        log = folder / "words.txt"
+        until_s = time.monotonic() + PATIENCE_S
+        while "page" not in log.read_text():
+            assert time.monotonic() < until_s, log.read_text()
+            time.sleep(0.05)
+    assert ("#pair=" in log.read_text()) is is_there
+    assert is_there or "hean token create" in log.read_text()
 
 
 @pytest.mark.control("C-39")

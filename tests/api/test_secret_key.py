@@ -18,12 +18,12 @@ from starlette.testclient import TestClient
 from api.stand_in import Desk, bearer
 from hean.api.face import Face
 from hean.api.permissions import Role
-from hean.api.server import Bind
 from hean.api.tokens import ADMIN_FILE, FILE, Tokens
 from hean.cli_beside import ATTENDED, face_beside
 from hean.config import Settings, load
 from hean.engine import EngineFacade
 from hean.errors import ParameterInvalid
+from hean.net.bind import Bind
 from hean.secret import Secret
 from venue_contract.twin_process import wait_until
 

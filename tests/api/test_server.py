@@ -18,8 +18,9 @@ from hean.api import line
 from hean.api.line import HEAD_BYTES_MAX, Line
 from hean.api.permissions import Role
 from hean.api.places import CONNECTIONS_MAX
-from hean.api.server import ApiServer, Bind, is_loopback
+from hean.api.server import ApiServer
 from hean.errors import EnvironmentFault, ParameterInvalid
+from hean.net.bind import Bind, is_loopback
 
 HEAD = b"Host: localhost\r\n"
 MEMORY_MB_MAX = 16  # a third of a gigabyte was sent

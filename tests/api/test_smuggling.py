@@ -13,7 +13,8 @@ import pytest
 
 from api.stand_in import Desk
 from hean.api.permissions import Role
-from hean.api.server import ApiServer, Bind
+from hean.api.server import ApiServer
+from hean.net.bind import Bind
 
 pytestmark = pytest.mark.control("C-16")
 

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from containers.engine import COMPOSE
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "docker-compose.yml"
@@ -35,6 +41,21 @@ def read(path: Path) -> dict[str, Any]:
     """A compose file, merges done, tags left out."""
     with path.open(encoding="utf-8") as stream:
         document = yaml.load(stream, Loader=_Reader)  # a safe one, with two tags
+    assert isinstance(document, dict)
+    return document
+
+
+def config(*words: str, named: Sequence[str] = ()) -> dict[str, Any]:
+    """What Docker Compose makes of files, of the *named* services alone if there are any."""
+    if not COMPOSE.exists():
+        pytest.skip("no Docker Compose: sh scripts/ci/apt_suite.sh trixie docker-compose")
+    clean = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "COMPOSE_DISABLE_ENV_FILE": "true"}
+    result = subprocess.run(
+        [str(COMPOSE), *words, "config", "--format", "json", *named], env=clean,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, f"{words} {named}\n{result.stdout}{result.stderr}"
+    document = json.loads(result.stdout)
     assert isinstance(document, dict)
     return document
 

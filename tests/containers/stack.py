@@ -91,7 +91,8 @@ class Images:
         options += f"-v {CERTIFICATES}:{CERTIFICATES}:ro "
         options += f"--build-arg SSL_CERT_FILE={BUNDLE} --build-context build={built}"
         self.engine.run(
-            "scripts/docker-build.sh", "--registry", "localhost", "--wheel", str(wheel),
+            "scripts/docker-build.sh", "--registry", "localhost", "--wheel", str(wheel), "--pin",
+            "--dev",
             HEAN_STACK_BUILD_OPTIONS=options,
         )  # fmt: skip
 

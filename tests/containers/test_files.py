@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from containers.composed import BASE, FILES, ROOT, ports, read
-from containers.engine import COMPOSE
+from containers.composed import BASE, FILES, ROOT, config, ports, read
 from hean.config import load
 from hean.topology import read_table
 
@@ -30,6 +29,7 @@ STAND_INS = sorted((Path(__file__).parent / "images").glob("*.Dockerfile"))
 WRITES = {"kafka", "kafka-ui"}
 """Images of others that write where they stand; all else has a read-only root."""
 LOOPBACK = re.compile(r"127\.0\.0\.1:(\$\{\w+:-\d+\}|\d+):\d+")
+TAGGED = re.compile(r"[a-z0-9_/-]+(:v?\d[\w.-]*|:bookworm-slim|@sha256:[0-9a-f]{64})")
 DEFAULTS = re.compile(r"\b(admin123|changeme|password123|admin/admin)\b", re.IGNORECASE)
 
 
@@ -69,16 +69,6 @@ def test_the_schema_finds_a_misspelt_key(tmp_path: Path) -> None:
     )
 
 
-def config(*words: str) -> dict[str, Any]:
-    """What Docker Compose makes of files."""
-    if not COMPOSE.exists():
-        pytest.skip("no Docker Compose: sh scripts/ci/apt_suite.sh trixie docker-compose")
-    clean = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "COMPOSE_DISABLE_ENV_FILE": "true"}
-    document = json.loads(said(str(COMPOSE), *words, "config", "--format", "json", env=clean))
-    assert isinstance(document, dict)
-    return document
-
-
 def files(*overlays: str) -> list[str]:
     """The options that name them."""
     names = ["docker-compose.yml", *(f"docker-compose.{name}.yml" for name in overlays)]
@@ -94,7 +84,7 @@ def test_profiles_add_to_what_is_always_there() -> None:
     assert set(config("--profile", "kafka")["services"]) == {"ui", "api", "redis", "kafka"}
     fleet = {name for name in SERVICES if name.endswith("-service")}
     assert len(fleet) == 5
-    fleet |= {"kafka", "alertmanager"}
+    fleet |= {"kafka", "kafka-ui", "alertmanager"}
     assert set(config("--profile", "hft")["services"]) == {"ui", "api", "redis"} | fleet
 
 
@@ -192,6 +182,39 @@ def test_limits_are_those_that_were_promised() -> None:
         assert (sum(c for c, _ in sums), sum(m for _, m in sums)) == (cores, megabytes)
 
 
+def word(service: dict[str, Any], name: str) -> str:
+    """What a service says to an option."""
+    (found,) = (each for each in service["command"] if each.startswith(f"--{name}="))
+    return str(found.partition("=")[2])
+
+
+@pytest.mark.control("C-08")
+def test_the_fleet_is_looked_at_over_tls_and_with_a_token() -> None:
+    """In compose file and manifests, by those who ask, too."""
+    for name in read_table(ROOT / "deploy/hft.toml").process:
+        service = SERVICES[f"{name}-service"]
+        manifest = (ROOT / f"deploy/k8s/{name}.yaml").read_text()
+        for option in (
+            "public",
+            "certificate=/run/secrets/fleet_certificate",
+            "key-file=/run/secrets/fleet_key",
+            "token-file=/run/secrets/fleet_token",
+        ):
+            assert f"--{option}" in service["command"] and f"- --{option}\n" in manifest
+        assert service["healthcheck"]["test"][-1].startswith("https://")
+        assert "scheme: HTTPS" in manifest and '"https://127.0.0.1' in manifest
+    jobs = yaml.safe_load((ROOT / "deploy/monitoring/prometheus/prometheus.yml").read_text())
+    asked = {job["job_name"]: job for job in jobs["scrape_configs"]}["hean-fleet-tls"]
+    assert asked["scheme"] == "https" and asked["tls_config"].keys() == {"ca_file"}
+    (group,) = yaml.safe_load(
+        (ROOT / "deploy/monitoring/prometheus/targets/fleet-tls.yml").read_text()
+    )
+    assert group["labels"] == {"job": "hean-fleet"}
+    assert set(group["targets"]) == {
+        f"{name}:{word(SERVICES[name], 'port')}" for name in SERVICES if name.endswith("-service")
+    }
+
+
 @pytest.mark.promise(170)
 def test_names_and_ports_of_the_fleet() -> None:
     wanted = {"ingestion": 8005, "kalman-filter": 8001, "garch-volatility": 8002}
@@ -201,8 +224,8 @@ def test_names_and_ports_of_the_fleet() -> None:
         service = SERVICES[f"{name}-service"]
         assert service["container_name"] == f"crypto-bot-{name}"
         assert ports(dev[f"{name}-service"])[0].startswith(f"127.0.0.1:{port}:")
-        assert service["command"][4] == name
-        assert str(ports(dev[f"{name}-service"])[0]).endswith(f":{service['command'][8]}")
+        assert word(service, "process") == name
+        assert str(ports(dev[f"{name}-service"])[0]).endswith(f":{word(service, 'port')}")
 
 
 def test_the_fleet_is_that_of_the_deployment_table() -> None:
@@ -210,14 +233,15 @@ def test_the_fleet_is_that_of_the_deployment_table() -> None:
     published on that), and settings that can be read.
     """
     table = read_table(ROOT / "deploy/hft.toml")
-    services = {each["command"][4]: each for name, each in SERVICES.items() if "-service" in name}
+    fleet = [each for name, each in SERVICES.items() if name.endswith("-service")]
+    services = {word(each, "process"): each for each in fleet}
     assert set(services) == set(table.process)
     dev = read(ROOT / "docker-compose.dev.yml")["services"]
     for name, process in table.process.items():
         assert str(ports(dev[f"{name}-service"])[0]).split(":")[1] == str(process.port)
         manifest = (ROOT / f"deploy/k8s/{name}.yaml").read_text()
         assert f"--process={name}" in manifest
-        assert f"--port={services[name]['command'][8]}" in manifest
+        assert f"--port={word(services[name], 'port')}" in manifest
     settings = load({}, {}, None, ROOT / "deploy/settings/fleet.toml")
     assert settings.strategy.name == "pairs" and len(settings.symbols) == 2
 
@@ -263,6 +287,31 @@ def test_dockerfiles_pass_their_linter_and_end_as_nobody(name: str) -> None:
     assert not re.search(r"^(ARG|ENV) .*(SECRET|PASSWORD|TOKEN)", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", DOCKERFILES)
+@pytest.mark.control("C-35")
+def test_every_base_has_a_version_and_takes_a_digest(name: str) -> None:
+    """`docker-build.sh --pin` names them by digest; which one, only a registry knows."""
+    text = (ROOT / name).read_text()
+    bases = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", text, re.MULTILINE))
+    assert all(TAGGED.fullmatch(image) for image in bases.values()), bases
+    stages = re.findall(r" AS (\w+)$", text, re.MULTILINE)
+    for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
+        assert base in {"scratch", *stages, *(f"${{{each}}}" for each in bases)}, base
+
+
+@pytest.mark.control("C-35")
+def test_images_of_others_have_a_version() -> None:
+    named = {name: each["image"] for name, each in config("--profile", "*")["services"].items()}
+    named["keydb"] = config(*files("keydb"))["services"]["keydb"]["image"]
+    ours = {name: image for name, image in named.items() if image.split(":")[0].startswith("hean")}
+    assert set(ours) >= {"api", "ui", "market-data", "execution-service"}
+    for name in named.keys() - ours.keys():
+        assert TAGGED.fullmatch(named[name]), (name, named[name])
+    for path in (ROOT / "deploy/k8s").glob("*.yaml"):
+        for image in re.findall(r"^ +image: (\S+)$", path.read_text(), re.MULTILINE):
+            assert image == "hean" or TAGGED.fullmatch(image), (path.name, image)
+
+
 @pytest.mark.parametrize("path", STAND_INS, ids=lambda path: path.name)
 def test_stand_ins_say_what_they_stand_in_for(path: Path) -> None:
     assert "Stand-in for " in path.read_text()
@@ -292,36 +341,6 @@ def test_nothing_but_the_named_gets_into_an_image() -> None:
     assert not any(rule.startswith("!") and "secret" in rule for rule in rules)
     for never in ("**/.env*", "**/*.so", "ui/node_modules"):
         assert never in rules
-
-
-def test_manifests_of_kubernetes_are_whole() -> None:
-    folder = ROOT / "deploy/k8s"
-    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    names = [*listed["resources"], "kustomization.yaml"]
-    assert sorted(names) == sorted(path.name for path in folder.glob("*.yaml"))
-    kinds = []
-    for name in listed["resources"]:
-        for document in yaml.safe_load_all((folder / name).read_text()):
-            kinds.append(document["kind"])
-            if document["kind"] in ("Deployment", "StatefulSet"):
-                check_pod(document["metadata"]["name"], document["spec"])
-    assert kinds.count("Deployment") + kinds.count("StatefulSet") == 6
-
-
-def check_pod(name: str, spec: dict[str, Any]) -> None:
-    """A pod is held as small as a service of the compose file, and there is one of it."""
-    assert spec["replicas"] == 1, name
-    assert spec.get("strategy", {"type": "Recreate"})["type"] == "Recreate", name
-    pod = spec["template"]["spec"]
-    assert pod["automountServiceAccountToken"] is False, name
-    assert pod["securityContext"]["runAsNonRoot"] is True, name
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-    for container in pod["containers"]:
-        held = container["securityContext"]
-        assert held["capabilities"] == {"drop": ["ALL"]} and not held["allowPrivilegeEscalation"]
-        assert held.get("readOnlyRootFilesystem") is (name != "kafka")
-        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
-        assert {"livenessProbe", "readinessProbe"} <= container.keys(), name
 
 
 def test_variables_of_the_stack_may_stand_beside_those_of_hean(tmp_path: Path) -> None:

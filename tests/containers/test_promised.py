@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from containers.composed import BASE, OVERLAYS, ROOT, ports, read
+from containers.composed import BASE, OVERLAYS, ROOT, config, ports, read
+from hean import cli_analytics
 
 SERVICES = read(BASE)["services"]
 DEV = read(ROOT / "docker-compose.dev.yml")["services"]
@@ -32,6 +33,47 @@ def test_grafana_is_on_3001_and_has_no_password_of_its_own() -> None:
     environment = SERVICES["grafana"]["environment"]
     assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_password"
     assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+
+
+@pytest.mark.promise(145)
+def test_who_names_services_needs_no_profile() -> None:
+    """As `up` resolves them: what is named comes with what it depends on, whatever its profile."""
+    names = {"kafka", "redis", "prometheus", "grafana"}
+    assert set(config(named=sorted(names))["services"]) == names
+    assert not names & {"ui", "api"} and not {"kafka", "grafana"} & set(config()["services"])
+
+
+@pytest.mark.promise(168)
+def test_what_one_looks_at_is_where_it_was_promised() -> None:
+    hft = config("--profile", "hft")["services"]
+    assert {"alertmanager", "kafka-ui"} <= set(hft)
+    assert ports(DEV["alertmanager"]) == ["127.0.0.1:9093:9093"]
+    assert ports(DEV["kafka-ui"]) == ["127.0.0.1:8090:8090"]
+    assert hft["kafka-ui"]["environment"]["SERVER_PORT"] == "8090"
+    assert cli_analytics.PORT == 8501  # beside the stack, on loopback: docs/adr/0040
+
+
+@pytest.mark.promise(182)
+def test_redis_keeps_its_data_and_no_service_has_a_folder_of_this_machine_to_write() -> None:
+    """Nor the source, nor the settings: docs/adr/0040. What the volume is worth: test_stack.py."""
+    assert SERVICES["redis"]["volumes"] == ["redis-data:/data"]
+    assert "redis-data" in read(BASE)["volumes"]
+    mounted = [each for service in SERVICES.values() for each in service.get("volumes", [])]
+    of_host = [each for each in mounted if each.startswith((".", "/"))]
+    assert of_host and all(each.endswith(":ro") for each in of_host)
+    assert not any(each.startswith(("./src", "./.env", "./logs")) for each in of_host)
+
+
+@pytest.mark.promise(149)
+def test_monitoring_is_found_by_the_paths_of_the_documents() -> None:
+    for name in ("prometheus/prometheus.yml", "grafana/datasources", "grafana/dashboards"):
+        place = ROOT / "monitoring" / name
+        assert place.samefile(ROOT / "deploy/monitoring" / name)
+    used = [*SERVICES["grafana"]["volumes"], read(BASE)["configs"]["prometheus"]["file"]]
+    for name in ("prometheus/prometheus.yml", "grafana/datasources", "grafana/dashboards"):
+        assert any(f"deploy/monitoring/{name}" in each for each in used), name
+    assert list((ROOT / "monitoring/grafana/datasources").glob("*.yml"))
+    assert len(list((ROOT / "monitoring/grafana/dashboards").glob("*.json"))) == 4
 
 
 @pytest.mark.promise(171)

@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from hean.config import load
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ["setup_all.sh", "deploy.sh", "docker-build.sh", "health-check.sh"]
 ALL = [*(f"scripts/{name}" for name in SCRIPTS), "scripts/stack.sh", "deploy/nginx/start.sh"]
 
 
-def said(*command: str, code: int = 0, **variables: str) -> str:
+def said(*command: str, code: int = 0, cwd: Path = ROOT, **variables: str) -> str:
     result = subprocess.run(
-        command, cwd=ROOT, env=os.environ | variables, stdin=subprocess.DEVNULL,
+        command, cwd=cwd, env=os.environ | variables, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert result.returncode == code, f"{command}\n{result.stdout}{result.stderr}"
@@ -90,7 +92,8 @@ def test_secrets_are_random_and_closed_and_kept(ready: dict[str, str]) -> None:
 
 
 def test_nothing_starts_without_secrets(stage: dict[str, str]) -> None:
-    assert "setup_all.sh" in said("scripts/deploy.sh", "up", code=3, **stage)
+    told = said("scripts/deploy.sh", "-e", "production", "up", code=3, **stage)
+    assert "setup_all.sh" in told
 
 
 @pytest.mark.control("C-10")
@@ -137,6 +140,35 @@ def test_deploy_refuses_what_it_does_not_know(words: list[str], stage: dict[str,
     assert "--help" in said("scripts/deploy.sh", *words, code=2, **stage)
 
 
+@pytest.mark.promise(154)
+def test_development_takes_three_commands(stage: dict[str, str], tmp_path: Path) -> None:
+    """In a copy, for they write where they stand: no secret and no image is there, and the first
+    command of the stack makes both. The same for real is in test_stack.py.
+    """
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make secrets with: apt-get install openssl")
+    copy = tmp_path / "hean"
+    shutil.copytree(ROOT / "scripts", copy / "scripts")
+    for name in ("env.dev.example", ".env.example"):
+        shutil.copy(ROOT / name, copy)
+    engine = Path(stage["HEAN_STACK_ENGINE"])
+    engine.write_text('#!/bin/sh\necho "engine $*"\n[ "$1" != image ]\n')
+    told = said(
+        "sh", "-ec", "cp env.dev.example .env.dev; scripts/deploy.sh -e development up",
+        cwd=copy, **stage,
+    )  # fmt: skip
+    assert (Path(stage["HEAN_STACK_SECRETS"]) / "fleet_token").exists()
+    assert "--target development" in told and "build -t hean-ui:latest" in told
+    (up,) = (line for line in told.splitlines() if line.startswith("compose "))
+    assert "--env-file .env --env-file .env.dev -f docker-compose.yml" in up
+    assert up.endswith("up -d --wait --no-build")
+    engine.write_text('#!/bin/sh\necho "engine $*"\n')
+    told = said("scripts/deploy.sh", "up", cwd=copy, **stage)
+    assert "build" not in told.replace("--no-build", ""), "what is there is not built"
+    settings = load({}, {}, copy / ".env.dev")
+    assert settings.dry_run and not settings.warnings and settings.log_level == "DEBUG"
+
+
 @pytest.mark.promise(140)
 @pytest.mark.promise(152)
 def test_images_are_named_for_their_registry(stage: dict[str, str], tmp_path: Path) -> None:
@@ -152,3 +184,19 @@ def test_images_are_named_for_their_registry(stage: dict[str, str], tmp_path: Pa
     assert "push desk.example/hft/kalman-filter:latest" in told
     said("scripts/docker-build.sh", "--push", code=2, **stage)
     said("scripts/docker-build.sh", "--wheel", str(tmp_path), code=3, **stage)
+
+
+@pytest.mark.control("C-35")
+def test_bases_are_pinned_by_what_the_engine_has_of_them(stage: dict[str, str]) -> None:
+    """What it does with them is in test_stack.py, where every image is built so."""
+    engine, digest = Path(stage["HEAN_STACK_ENGINE"]), "sha256:" + "a1" * 32
+    engine.write_text(
+        f'#!/bin/sh\nif [ "$2" = inspect ]; then echo "${{5%:*}}@{digest}"; else echo "engine $*"; fi\n'
+    )
+    told = said("scripts/docker-build.sh", "--pin", **stage)
+    for name in ("PYTHON_IMAGE=python", "NODE_IMAGE=node", "RUST_IMAGE=rust", "NGINX_IMAGE=nginx"):
+        assert f"docker-build.sh: {name}@{digest}" in told
+        assert f"--build-arg {name}@{digest}" in told
+    assert f"--build-arg DEBIAN_IMAGE=debian@{digest} -f market-data-service" in told
+    engine.write_text('#!/bin/sh\necho "engine $*"\n')
+    assert "no digest" in said("scripts/docker-build.sh", "--pin", code=3, **stage)

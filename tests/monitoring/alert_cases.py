@@ -71,7 +71,10 @@ AVAILABLE, TOTAL = "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes
 DISK = 'node_filesystem_avail_bytes{fstype="ext4"}'
 
 CASES: dict[str, tuple[Series, Series]] = {
-    "HeanTargetDown": level('up{job="hean-engine"}', 0, 1),
+    "HeanTargetDown": (
+        (('up{job="hean-fleet"}', "1+0x20 0+0x60"),),  # it was there, and is not
+        (('up{job="hean-fleet"}', flat(0)), ('up{job="hean-engine"}', flat(1))),  # it never was
+    ),
     "HeanEngineStopped": level("hean_engine_status", 0, 1),
     "HeanTradingHalted": level("hean_engine_status", 2, 1),
     "HeanKillswitchTriggered": level("hean_killswitch_active", 1, 0),

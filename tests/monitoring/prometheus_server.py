@@ -85,3 +85,13 @@ def alertmanager(config: Path, folder: Path) -> Server:
         "--cluster.listen-address=",
     ]  # fmt: skip
     return Server(folder, words, port)
+
+
+def redis_exporter(redis_url: str, folder: Path) -> Server:
+    """What tells Prometheus of a server that speaks Redis, KeyDB and Valkey too."""
+    port = free_port()
+    words = [
+        program("prometheus-redis-exporter", "prometheus-redis-exporter"),
+        f"-redis.addr={redis_url}", f"-web.listen-address=127.0.0.1:{port}",
+    ]  # fmt: skip
+    return Server(folder, words, port)

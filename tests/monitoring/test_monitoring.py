@@ -24,7 +24,7 @@ from aiohttp import web
 from face_desk import FaceDesk, face_desk
 from fleet.hft_fleet import PROCESSES, address_of, fleet_of, recorded_market
 from hean.api.permissions import Role
-from monitoring.prometheus_server import Server, alertmanager, prometheus
+from monitoring.prometheus_server import Server, alertmanager, prometheus, redis_exporter
 from monitoring.test_rules import DASHBOARDS, FOLDER, alerts
 from redis_server import RedisServer
 
@@ -95,7 +95,8 @@ def prometheus_config(folder: Path, token: str, **targets: str) -> Path:
     rules = place / "rules" / "hean.yml"
     rules.write_text(re.sub(r"\bfor: \w+", "for: 1s", rules.read_text()))
     (place / "secrets").mkdir()
-    (place / "secrets" / "metrics_token").write_text(token)
+    for name in ("metrics_token", "fleet_token"):
+        (place / "secrets" / name).write_text(token)
     for path in (place / "targets").glob("*.yml"):
         aim(place, path.stem, *filter(None, [targets.get(path.stem.replace("-", "_"))]))
     return config
@@ -174,7 +175,8 @@ async def test_dashboards_have_data_and_alerts_reach_who_they_are_for(tmp_path: 
     def heard() -> object:
         return receivers.heard
 
-    with RedisServer(tmp_path / "redis") as redis:
+    redis = RedisServer(tmp_path / "redis")
+    with redis, redis_exporter(redis.url, tmp_path / "exporter") as exporter:
         fleet = fleet_of(tmp_path, "redis", {"REDIS_URL": redis.url}, tape, SPEED)
         async with monitored(tmp_path, url) as (desk, server, place):
             down = "HeanTargetDown", "HeanEngineStopped"
@@ -187,6 +189,7 @@ async def test_dashboards_have_data_and_alerts_reach_who_they_are_for(tmp_path: 
                     fleet.start(name)
                 doors = [await asyncio.to_thread(address_of, fleet, name) for name in PROCESSES]
                 aim(place, "fleet", *doors)
+                aim(place, "redis", exporter.url.removeprefix("http://"))
                 await everything_has_data(desk, server)
             await until(lambda: receivers.got("chat", "HeanRejectRateHigh"), heard)
             await desk.ask("POST", "/killswitch/trigger", {"reason": "a test"})

@@ -13,7 +13,8 @@ import pytest
 from engine_desk import IDLE, STRATEGIES
 from face_desk import FaceDesk, face_desk, recorded_desk
 from hean.api.permissions import Role
-from hean.api.server import ApiServer, Bind
+from hean.api.server import ApiServer
+from hean.net.bind import Bind
 from page_desk import Tab, needs_browser, tab
 from small_market import IMPULSE
 

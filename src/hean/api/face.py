@@ -22,7 +22,7 @@ from hean.api.page import built_page
 from hean.api.permissions import Role
 from hean.api.population import population_router
 from hean.api.pulse import Pulse
-from hean.api.server import ApiServer, Bind, is_loopback
+from hean.api.server import ApiServer
 from hean.api.ws import Streams
 from hean.config import Settings
 from hean.engine import EngineFacade
@@ -30,6 +30,7 @@ from hean.engine.populating import Populating
 from hean.engine.topics import Topics
 from hean.errors import ParameterInvalid
 from hean.jobs.runner import JobLimits, Jobs
+from hean.net.bind import Bind, is_loopback
 from hean.observe.metrics import measure_process, render
 
 

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`server.py`: where the API listens. On loopback it may; on any other address only with TLS and
-when that was asked for in so many words (C-08): a trading engine is not put on a network by a slip.
-It runs in the loop that starts it and takes no signals: whoever runs the loop says when it ends.
+"""`server.py`: the API on a port. It runs in the loop that starts it and takes no signals: whoever
+runs the loop says when it ends. Where it may listen is said by `hean.net.bind`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -23,53 +19,14 @@ from hean.api.line import Line, Stream, bytes_of
 from hean.api.pulse import Pulse
 from hean.api.shapes import BODY_BYTES_MAX
 from hean.api.shield import Asgi
-from hean.errors import EnvironmentFault, ParameterInvalid
+from hean.errors import EnvironmentFault
+from hean.net.bind import OTHER_PORT, Bind
 
 STOP_S = 3  # for requests that are being answered when it ends
 SOCKET_PING_S = 20.0
 BACKLOG = 128
-OTHER_PORT = "choose another with --port"
 
 logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # who sends rubbish fills no log
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """Where to listen. *is_public*: somebody asked for an address beyond loopback; *if_taken*: what
-    whoever asked can do when the port is another's.
-
-    *Raises*: `ParameterInvalid` for one that is not safe.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    certificate: Path | None = None
-    key: Path | None = None
-    is_public: bool = False
-    if_taken: str = OTHER_PORT
-
-    def __post_init__(self) -> None:
-        if (self.certificate is None) != (self.key is None):
-            raise ParameterInvalid("TLS needs both, a certificate and its key.")
-        if is_loopback(self.host):
-            return
-        missing = [] if self.certificate is not None else ["a certificate and key (TLS)"]
-        missing += [] if self.is_public else ["the option that says so"]
-        if missing:
-            raise ParameterInvalid(
-                f"--host {self.host[:60]}: not loopback, so it needs {' and '.join(missing)}. "
-                "On this machine alone: 127.0.0.1."
-            )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False  # a name may mean anything tomorrow
 
 
 class ApiServer:
