@@ -118,8 +118,9 @@ class Symbiont(Strategy):
         return list(dict.fromkeys([*seats, *held]))
 
     def _open_eyes(self, name: str) -> Eyes:
-        genome = read(self.population.by_id()[name].genome)
-        row = row_of(genome, self.population.symbols)
+        features = self.population.features
+        genome = read(self.population.by_id()[name].genome, features)
+        row = row_of(genome, self.population.symbols, features)
         return Eyes(genome, self.colony.shadow.watch(row))
 
     # ------------------------------------------------------------ the market
@@ -143,7 +144,8 @@ class Symbiont(Strategy):
         if not self._has_begun:
             self._greet(bar)
         columns = (bar.open, bar.high, bar.low, bar.close, bar.volume)
-        opinions = {name: eyes.watch.bar(number, event.ts_ns, *columns)
+        extras = self.colony.shadow.latest(bar.symbol)
+        opinions = {name: eyes.watch.bar(number, event.ts_ns, *columns, extras)
                     for name, eyes in self._eyes.items()}  # fmt: skip
         if self.position[bar.symbol]:
             self._hold(bar, opinions, event.seq)

@@ -106,7 +106,10 @@ class Colony(Module):
         """Told whenever the population is another."""
         self._look_ns = look_ns
         self._rows = {
-            agent.id: row_of(read(agent.genome), population.symbols) for agent in population.agents
+            agent.id: row_of(
+                read(agent.genome, population.features), population.symbols, population.features
+            )
+            for agent in population.agents
         }
         self._agents = population.by_id()
         self._open: dict[str, _Open] = {symbol: _Open() for symbol in population.symbols}
@@ -117,8 +120,7 @@ class Colony(Module):
     @cached_property
     def shadow(self) -> Shadow:
         """Where all agents are judged."""
-        p = self.population
-        return Shadow(p.symbols, self.trader.instruments, p.costs, p.bar_ns)
+        return Shadow(self.population, self.trader.instruments)
 
     # ------------------------------------------------------------ for the trader
 

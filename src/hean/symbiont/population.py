@@ -15,6 +15,7 @@ import msgspec
 
 from hean.core.timeframe import timeframe_ns
 from hean.errors import EnvironmentFault, InputError
+from hean.genome.own_features import OWN
 from hean.genome.text import read
 from hean.genome.tree import symbols_of
 from hean.symbiont.immune import Case, Health, Memory
@@ -191,6 +192,12 @@ def _check(population: Population, path: Path) -> None:
         raise InputError(f"{path}: version {population.version}; this HEAN reads {VERSION}.")
     if not 0 < len(population.agents) <= AGENTS_MAX:
         raise InputError(f"{path}: {len(population.agents)} agents; allowed: 1 to {AGENTS_MAX}.")
+    unknown = set(population.features) - set(OWN)
+    if unknown:
+        raise InputError(
+            f"{path}: agents read {', '.join(sorted(unknown))}, functions of a file; a population "
+            f"reads {', '.join(OWN)}. hean backtest --strategy genome trades one that reads others."
+        )
     seen = set()
     for agent in population.agents:
         if agent.id != id_of(agent.genome) or agent.id in seen:

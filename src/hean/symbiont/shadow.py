@@ -16,9 +16,10 @@ import numpy as np
 from hean._core import GenomeWatch, Instrument, SymbiontGround
 from hean.core.timeframe import DAY_NS
 from hean.core.types import Candle
+from hean.genome.features import BROUGHT, COLUMNS, Feature, load_all
 from hean.genome.words import Row
 from hean.quant.checks import Array
-from hean.symbiont.population import Costs
+from hean.symbiont.population import Population
 
 BARS_KEPT = 200_000  # of a symbol; then the older half goes, from a midnight on
 WARM_BARS = 20_000  # told to whoever begins to watch in the middle
@@ -48,11 +49,13 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class _Bars:
-    """The bars of one symbol."""
+    """The bars of one symbol, and what *features* said of each when it closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: Sequence[Feature]) -> None:
         self.ts = array("q")
         self.columns = [array("d") for _ in range(5)]
+        self.features = features
+        self.extras = [array("d") for _ in features]
         self.funding_ts: list[int] = []
         self.rates: list[float] = []
 
@@ -63,26 +66,33 @@ class _Bars:
         values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
         for column, value in zip(self.columns, values, strict=True):
             column.append(value)
+        for feature, extra in zip(self.features, self.extras, strict=True):
+            last = {
+                name: np.array(column[-(feature.memory or 1) :])
+                for name, column in zip(COLUMNS, self.columns, strict=True)
+            }
+            extra.append(feature.latest(last))
 
     def drop_before(self, ts_ns: int) -> None:
         cut = int(np.searchsorted(np.frombuffer(self.ts, np.int64), ts_ns))
         self.ts = self.ts[cut:]
         self.columns = [column[cut:] for column in self.columns]
+        self.extras = [extra[cut:] for extra in self.extras]
 
     def arrays(self) -> tuple[Array, list[Array]]:
         return _frozen(self.ts, np.int64), [_frozen(each, np.float64) for each in self.columns]
 
 
 class Shadow:
-    """Bars of *symbols* by *rules* under *costs*; *bar_ns*: length of a bar."""
+    """Bars of the *population*'s symbols by *rules*, under the costs it was bred with."""
 
-    def __init__(
-        self, symbols: Sequence[str], rules: Mapping[str, Instrument], costs: Costs, bar_ns: int
-    ) -> None:
-        self.symbols, self.rules, self.costs, self.bar_ns = tuple(symbols), rules, costs, bar_ns
+    def __init__(self, population: Population, rules: Mapping[str, Instrument]) -> None:
+        self.symbols, self.rules = population.symbols, rules
+        self.costs, self.bar_ns = population.costs, population.bar_ns
+        features = load_all([f"{BROUGHT}:{name}" for name in population.features])
         self.number = {symbol: row for row, symbol in enumerate(self.symbols)}
-        self.cash = float(costs.cash)
-        self._bars = [_Bars() for _ in self.symbols]
+        self.cash = float(self.costs.cash)
+        self._bars = [_Bars(features) for _ in self.symbols]
 
     def bar(self, bar: Candle) -> None:
         """Keep a bar that has closed."""
@@ -137,8 +147,12 @@ class Shadow:
         ts, columns = bars.arrays()
         return (
             self.rules[symbol], costs.fees[symbol], costs.leverage, self.bar_ns, ts, columns,
-            bars.funding_ts, bars.rates, [],
+            bars.funding_ts, bars.rates, [_frozen(each, np.float64) for each in bars.extras],
         )  # fmt: skip
+
+    def latest(self, symbol: str) -> list[float]:
+        """What the features say of the last bar."""
+        return [column[-1] for column in self._bars[self.number[symbol]].extras]
 
     def _seen(self, found: tuple[Any, ...], whole: set[int], first: int) -> Seen:
         samples, equity, columns = found[2], float(found[3]), found[8]
@@ -166,16 +180,17 @@ class Shadow:
 
     def watch(self, row: Row) -> GenomeWatch:
         """A genome's eyes, warm: it was told the last bars there are."""
-        watch = GenomeWatch(row, len(self.symbols))
+        watch = GenomeWatch(row, len(self.symbols), len(self._bars[0].extras))
         told = [
             (bars.ts[at] + self.bar_ns, number, at)
             for number, bars in enumerate(self._bars)
             for at in range(max(len(bars.ts) - WARM_BARS, 0), len(bars.ts))
         ]
         for end_ns, number, at in sorted(told):
-            columns = self._bars[number].columns
-            open_, high, low, close, volume = (column[at] for column in columns)
-            watch.bar(number, end_ns, open_, high, low, close, volume)
+            bars = self._bars[number]
+            open_, high, low, close, volume = (column[at] for column in bars.columns)
+            extras = [column[at] for column in bars.extras]
+            watch.bar(number, end_ns, open_, high, low, close, volume, extras)
         return watch
 
 

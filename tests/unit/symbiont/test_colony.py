@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from hean.backtest.journaling import finish_journal, replay, start_journal
+from hean.backtest.judging import Ground
+from hean.backtest.material import material_of
 from hean.backtest.run import Backtest, BacktestSettings
 from hean.core.types import Command, Event, EventType, OrderFilled
 from hean.errors import InputError, ParameterInvalid
 from hean.evaluate.evolve import evolve
 from hean.feeds.history import History
+from hean.genome.features import load_all
+from hean.genome.text import read
 from hean.strategies.symbiont import Symbiont
 from hean.symbiont.colony import HEALTH, SEAT, STAGE
 from hean.symbiont.immune import Health
@@ -208,4 +213,37 @@ def test_an_agent_under_another_name_is_refused(bred: Path, tmp_path: Path) -> N
     path = tmp_path / "other.json"
     path.write_bytes(msgspec.json.encode(document))
     with pytest.raises(InputError, match="is not the one of its genome"):
+        Symbiont(("BTCUSDT",), {"population": str(path)})
+
+
+def test_agents_that_read_shapes_and_motifs_are_watched_as_they_were_bred(tmp_path: Path) -> None:
+    """Told bar by bar, features are what they were over the whole record; a function of a file is
+    nothing that a population can rely on.
+    """
+    features = load_all(["hean:hammer", "hean:motif_distance"])
+    plan = plan_of(tmp_path, 1, generations=2, features=features)
+    history = market(tmp_path, 1, days=60)
+    population = evolve(plan, history).population
+    names = population.features
+    text = "long when hammer > 0.5 or motif_distance < 1; exit when rsi(8) > 60; stop 3 atr"
+    agent = msgspec.structs.replace(
+        population.agents[0], genome=text, id=id_of(text), stage=Stage.SHADOW
+    )
+    population.agents = [agent]
+    path = tmp_path / "population.json"
+    path.write_bytes(written(population))
+    found = played(path, history)
+    ground = Ground(material_of(plan.base, history, features=features, step_ns=DAY_NS))
+    (whole,) = ground.judge([read(text, names)])
+    results = dict(
+        zip((ground.sampled[1:] // DAY_NS - 1).tolist(), np.diff(whole.samples), strict=True)
+    )
+    seen = found.population.by_id()[agent.id].days
+    before = dict(zip((ground.sampled // DAY_NS).tolist(), whole.samples, strict=True))
+    assert len(seen) > 50
+    for day, earned in seen:
+        assert earned == pytest.approx(results[day] / before[day], abs=1e-9)
+    population.features = (*names, "stretch")
+    path.write_bytes(written(population))
+    with pytest.raises(InputError, match="stretch, functions of a file"):
         Symbiont(("BTCUSDT",), {"population": str(path)})
