@@ -159,3 +159,28 @@ class Believer(Strategy):
         if event.data.component.startswith("ml:"):
             for symbol in self.symbols:
                 self.leave(symbol, as_of_seq=event.seq)
+
+
+class Fresh(Strategy):
+    """In and out with every word of a model, and dies of an old one."""
+
+    name = "fresh"
+    ready_ns = 0
+
+    @on(EventType.FEATURES_READY)
+    def on_features(self, event: Event) -> None:
+        """Remember of when they are."""
+        self.ready_ns = event.data.timestamp
+
+    @on(EventType.ML_PREDICTION)
+    def on_prediction(self, event: Event) -> None:
+        """Look at its age, then trade."""
+        if event.ts_ns - self.ready_ns > 100_000_000:
+            raise ValueError(f"an opinion of {self.ready_ns} at {event.ts_ns}")
+        symbol = event.data.symbol
+        if self.is_waiting(symbol):
+            return
+        if self.position[symbol]:
+            self.leave(symbol, as_of_seq=event.seq)
+        else:
+            self.enter(symbol, Side.BUY, as_of_seq=event.seq)
