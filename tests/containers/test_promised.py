@@ -98,3 +98,12 @@ def test_tools_are_in_the_image_of_development_alone() -> None:
         assert tool in after and tool not in before
     assert {"prod", "dev"} <= set(OVERLAYS)
     assert DEV["execution-service"]["build"] == {"target": "development"}
+
+
+@pytest.mark.promise(161)
+def test_the_population_is_optional_on_paper_and_fifty() -> None:
+    bot = SERVICES["symbiont"]
+    assert (bot["container_name"], bot["profiles"]) == ("hean-symbiont-testnet", ["symbiont"])
+    words = set(bot["command"])
+    assert {"symbiont", "--testnet", "--agents=50", "--cash=10000"} <= words
+    assert "--symbols=${SYMBOLS:-BTCUSDT,ETHUSDT}" in words
