@@ -61,7 +61,7 @@ CHOICES = {
     ("twin", "exchange"): "bybit binance",
     ("paper", "exchange"): "bybit binance",
     ("live", "exchange"): "bybit binance",
-    ("evolve", "engine"): "local",
+    ("evolve", "engine"): "local dask",
 }
 DEFAULTS = {
     ("serve", "host"): "127.0.0.1",
