@@ -129,7 +129,7 @@ async def _read(kind: str, address: str, topic: str, count: int) -> dict[str, An
         transport(kind, address), {"feed": topic}, READER, inbox=Inbox(), now=time.monotonic_ns
     )
     ages: list[int] = []
-    last_ns = 0
+    last_ns, began_s = 0, time.process_time()
     async with asyncio.timeout(IN_TIME_S):
         while len(ages) < count:
             arrived = await reader.next()
@@ -143,6 +143,7 @@ async def _read(kind: str, address: str, topic: str, count: int) -> dict[str, An
     counted = sorted(ages[int(count * WARM) :])
     return {
         "last_ns": last_ns,
+        "cpu_s": time.process_time() - began_s,
         "p50_us": percentile(counted, 0.5) / 1e3,
         "p99_us": percentile(counted, 0.99) / 1e3,
     }
@@ -163,7 +164,7 @@ async def _send(kind: str, address: str, topic: str, count: int, every_s: float)
         while sender.fault:
             await asyncio.sleep(0.01)
         await asyncio.sleep(1.0)  # the reader joins meanwhile
-        first_ns = time.monotonic_ns()
+        first_ns, began_s = time.monotonic_ns(), time.process_time()
         for number in range(count):
             outbox.say(time.monotonic_ns(), (tick(number),))
             if every_s:
@@ -179,7 +180,7 @@ async def _send(kind: str, address: str, topic: str, count: int, every_s: float)
             await asyncio.sleep(0.05)
     await sender.stop()
     assert not outbox.dropped and not outbox.merged
-    return {"first_ns": first_ns}
+    return {"first_ns": first_ns, "cpu_s": time.process_time() - began_s}
 
 
 # ---------------------------------------------------------------- redis-py alone, one by one
