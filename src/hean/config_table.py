@@ -306,6 +306,11 @@ class Settings:
         (), "Pages of other origins that may call the API; none by default, never all.",
         variable="HEAN_ALLOWED_ORIGINS",
     )  # fmt: skip
+    trusted_proxies: tuple[str, ...] = shown(
+        Words("an address or a network such as 172.20.0.0/16", r"[0-9a-f.:]{2,45}(/\d{1,3})?"), (),
+        "Proxies in front of the API whose X-Forwarded-For tells by whose address limits count.",
+        variable="HEAN_TRUSTED_PROXIES",
+    )  # fmt: skip
 
     # The event bus
     event_max_queue_size: int = shown(

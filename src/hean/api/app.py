@@ -27,6 +27,7 @@ from hean.api.kept_answers import KeptAnswers
 from hean.api.limits import Limits
 from hean.api.origins import Origins
 from hean.api.permissions import SOCKET, Permissions
+from hean.api.proxies import Proxies
 from hean.api.reads import Reads
 from hean.api.session import session_router, settings_router
 from hean.api.shield import REQUEST_S_MAX, Asgi, Receive, Scope, Send, Shield
@@ -126,7 +127,10 @@ def build_app(
         Idempotency(ticks, lasting=KeptAnswers(data_dir, now)),
         jobs_running=facade.jobs_running, queries=queries_of(document, permissions), page=page,
     )  # fmt: skip
-    shield = Shield(gate, permissions, Origins(hosts, origins), request_s=request_s)
+    shield = Shield(
+        gate, permissions, Origins(hosts, origins),
+        proxies=Proxies(settings.trusted_proxies), request_s=request_s,
+    )  # fmt: skip
     return Api(shield, framework, access)
 
 

@@ -23,6 +23,8 @@ from hean.api.kept_answers import Answer
 from hean.api.origins import SAFE, Origins, preflight, shared_with
 from hean.api.permissions import SOCKET, Limit, Permissions, Row
 from hean.api.problems import Refused, log, refused
+from hean.api.proxies import HEADER as FORWARDED
+from hean.api.proxies import Proxies
 from hean.api.shapes import BODY_BYTES_MAX, check_json
 from hean.observe.context import at_work, trace_of
 
@@ -57,7 +59,9 @@ class Gone(Exception):
 
 
 class Shield:
-    """*inner*: the gate. *request_s*: the longest that one request may take."""
+    """*inner*: the gate. *proxies*: who is believed about whom they speak for; *request_s*: the
+    longest that one request may take.
+    """
 
     def __init__(
         self,
@@ -65,11 +69,13 @@ class Shield:
         permissions: Permissions,
         origins: Origins,
         *,
+        proxies: Proxies,
         request_s: float = REQUEST_S_MAX,
     ) -> None:
         self._inner = inner
         self._permissions = permissions
         self._origins = origins
+        self._proxies = proxies
         self._request_s = request_s
         self._requests = 0
         self._sockets = 0
@@ -110,7 +116,7 @@ class Shield:
             self._requests -= 1
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        headers = _headers(scope)
+        headers = self._headers(scope)
         state = scope["state"] = dict(scope.get("state") or {})
         state["request_id"], state["headers"] = answer.request_id, headers
         row = self._row(scope, scope["method"])
@@ -141,6 +147,15 @@ class Shield:
         _check_form(headers, body)
         await self._inner(scope, _again(body, receive), answer.send)
 
+    def _headers(self, scope: Scope) -> dict[bytes, bytes]:
+        """By name. The peer becomes whom a proxy of ours speaks for, who writes last. *Raises*:
+        `Refused`.
+        """
+        headers = _headers(scope)
+        if (forwarded := headers.get(FORWARDED)) is not None and (client := scope.get("client")):
+            scope["client"] = (self._proxies.asker(client[0], forwarded), client[1])
+        return headers
+
     def _row(self, scope: Scope, method: str) -> Row | None:
         """The row of a request, whose path loses its prefix."""
         path: str = scope["path"]
@@ -154,7 +169,7 @@ class Shield:
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._sockets += 1
         try:
-            headers = _headers(scope)
+            headers = self._headers(scope)
             scope["state"] = dict(scope.get("state") or {})
             request_id = _request_id(headers, secrets.token_hex(8))
             scope["state"] |= {"request_id": request_id, "headers": headers}
