@@ -2146,7 +2146,7 @@ export interface components {
         };
         /**
          * PopulationSeen
-         * @description All agents, those with a seat first, and what has happened, the newest first.
+         * @description All agents, the most trusted first, and what has happened, the newest first.
          */
         PopulationSeen: {
             /** Agents */
