@@ -28,6 +28,7 @@ from hean.api.limits import Limits
 from hean.api.origins import Origins
 from hean.api.proxies import Proxies
 from hean.api.permissions import SOCKET, Permissions
+from hean.api.proxies import Proxies
 from hean.api.reads import Reads
 from hean.api.session import session_router, settings_router
 from hean.api.shield import REQUEST_S_MAX, Asgi, Receive, Scope, Send, Shield
