@@ -13,7 +13,8 @@ a half or 0, never raised, and what may be risked at all is decided elsewhere.
 * **Many tests.** All comparisons of samples of one round, of all agents, are read together
   (`drifted`): at most 5 % of what is found is chance.
 * **Healthy agents in quarantine**: by design at most one in 1,500 days of an agent, which with
-  fifty agents is twelve a year.
+  fifty agents is twelve a year. Columns that behave as never in validation come on top
+  (`columns`): rightly, for nobody knows what the agent makes of them.
 * **The population** needs agents that differ: one whose last 30 days go with the incumbent's is the
   same again and gets no new capital (`is_self`). What has failed, and what would have failed with
   it, is not reborn for 90 days (`Memory`).
@@ -93,33 +94,34 @@ def judged(
     `health` is to be told with its `reason`, and the agent's watch begun anew. *is_proven*: what
     promotion from shadow asks for is there again, from days since the quarantine began.
     """
+    age, quiet = (now_ns - case.since_ns) // DAY_NS, (now_ns - case.found_ns) // DAY_NS
+    if case.health is Health.RETIRED:
+        return case
+    if case.health is Health.QUARANTINE:
+        if is_proven and not findings:
+            return _moved(case, Health.REHAB, now_ns, "proven again as for its promotion")
+        if age >= PROOF_DAYS:
+            return _moved(case, Health.RETIRED, now_ns, f"{age} days in quarantine without proof")
+        return case
     if findings:
         return _accused(case, findings, now_ns)
-    age, quiet = (now_ns - case.since_ns) // DAY_NS, (now_ns - case.found_ns) // DAY_NS
-    if case.health is Health.QUARANTINE and is_proven:
-        return _moved(case, Health.REHAB, now_ns, "proven again as for its promotion")
-    if case.health is Health.QUARANTINE and age >= PROOF_DAYS:
-        return _moved(case, Health.RETIRED, now_ns, f"{age} days in quarantine without proof")
-    if case.health in (Health.WATCH, Health.REHAB) and quiet >= QUIET_DAYS:
+    if case.health is not Health.HEALTHY and quiet >= QUIET_DAYS:
         return _moved(case, Health.HEALTHY, now_ns, f"{quiet} days without a finding")
     return case
 
 
 def _accused(case: Case, findings: Sequence[Finding], now_ns: int) -> Case:
-    """The gravest finding counts."""
+    """Of one that is at work; the gravest finding counts."""
     one = next((each for each in findings if each.monitor in EVIDENCE), findings[0])
     words = f"{one.words} ({one.monitor} {one.value:.3g}, limit {one.limit:.3g})"
     is_evidence = one.monitor in EVIDENCE
-    health = case.health
-    if health is Health.HEALTHY and not is_evidence:
+    if case.health is Health.HEALTHY and not is_evidence:
         return _moved(case, Health.WATCH, now_ns, words, one.monitor)
-    if health is Health.REHAB and is_evidence:
+    if case.health is Health.REHAB and is_evidence:
         return _moved(case, Health.RETIRED, now_ns, f"sick again: {words}")
-    if health is Health.WATCH and not (is_evidence or _is_confirmed(case, findings, now_ns)):
+    if case.health is Health.WATCH and not (is_evidence or _is_confirmed(case, findings, now_ns)):
         return msgspec.structs.replace(case, found_ns=now_ns)
-    if health in (Health.HEALTHY, Health.WATCH, Health.REHAB):
-        return _moved(case, Health.QUARANTINE, now_ns, words)
-    return case
+    return _moved(case, Health.QUARANTINE, now_ns, words)
 
 
 def _is_confirmed(case: Case, findings: Sequence[Finding], now_ns: int) -> bool:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -67,6 +69,8 @@ def test_only_proof_ends_a_quarantine_and_time_ends_the_agent():
     sick = ((5, Monitor.LOSS),)
     assert after(*sick, (94, None)).health is Health.QUARANTINE
     assert after(*sick, (95, None)).health is Health.RETIRED
+    assert after(*sick, (60, Monitor.LOSS), (95, Monitor.LOSS)).health is Health.RETIRED
+    assert after(*sick, (50, Monitor.COST), is_proven=True).health is Health.QUARANTINE
     assert after(*sick, (50, None), is_proven=True).health is Health.REHAB
     cured = after(*sick, (50, None), (80, None), is_proven=True)
     assert (cured.health, cured.scale) == (Health.HEALTHY, 1.0)
@@ -107,6 +111,22 @@ def test_it_may_only_refuse(days):
             assert case == before
     assert set(SCALE.values()) == {0.0, 0.5, 1.0}
     assert msgspec.json.decode(msgspec.json.encode(case), type=Case) == case
+
+
+@pytest.mark.promise(26)
+def test_real_risk_knows_nothing_of_it(root: Path) -> None:
+    """What lets orders pass does not ask the immune system, and this does not reach it."""
+    for gate in ("risk", "execution"):
+        for path in (root / "src/hean" / gate).rglob("*.py"):
+            assert "symbiont" not in path.read_text("utf-8"), path
+    for name in ("immune", "vitals", "columns"):
+        tree = ast.parse((root / f"src/hean/symbiont/{name}.py").read_text("utf-8"))
+        used = {
+            node.module.split(".")[1]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hean.")
+        }
+        assert used <= {"errors", "filters", "indicators", "quant", "symbiont"}
 
 
 # ---------------------------------------------------------------- the population
