@@ -42,6 +42,13 @@ class KafkaBroker:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    def advertise(self, port: int) -> None:
+        """Send clients to another port of this machine; before the start."""
+        words = self._settings.read_text()
+        told = f"advertised.listeners=PLAINTEXT://127.0.0.1:{self._port}"
+        assert told in words
+        self._settings.write_text(words.replace(told, f"{told.rpartition(':')[0]}:{port}"))
+
     def start(self) -> None:
         """Begin, and wait until it answers."""
         log = self._folder / "log.txt"
