@@ -4,8 +4,9 @@ funding, intra-bar stops and drawdown, on one core; beside a fused numba loop of
 
 Workload: a seeded market of two perpetuals. `family`: fifty parameter sets of one rule (RSI, EMA,
 ATR stop, longest holding), which the numba loop plays too; round trips must agree within one in a
-hundred, or the figures mean nothing. `newborn`: fifty random genomes, as the first generation of
-`hean evolve`.
+hundred, or the figures mean nothing. `unheld`: the family without its longest holding, on the first
+100,000 bars, which vectorbt plays in a process of its own; the same holds for its round trips.
+`newborn`: fifty random genomes, as the first generation of `hean evolve`. Processor seconds.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from hean.genome.text import read
 from hean.genome.words import row_of
 from hean.risk.sizing import Sizing
 from hean.symbiont.breed import INIT, LADDER, born, chance
-from measure import Goal, Result, peak_rss_mb, say
+from measure import Goal, Result, install_peers, peak_rss_mb, python_with, say, worker
+from symbiont_peer import columns
 
-BARS, AGENTS = 525_600, 50
+BARS, AGENTS, UNHELD_BARS = 525_600, 50, 100_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 MINUTE_NS, START_NS = 60 * 10**9, 1_700_006_400 * 10**9
 FEE, SLIPPAGE, CASH, FRACTION = 0.0005, (0.00005, 0.5), 10_000.0, 0.1
@@ -32,23 +34,9 @@ GOALS: dict[str, Goal] = {
     "family s": ("<=", 3.0),
     "newborn s": ("<=", 3.0),
     "numba over judge": (">=", 5.0),
+    "vectorbt over judge": (">=", 50.0),
     "memory MB": ("<=", 1024.0),
 }
-
-
-def columns(seed: int, bars: int) -> np.ndarray:
-    """Open, high, low, close, volume."""
-    draw = np.random.default_rng(seed)
-    sigma = np.repeat(np.exp(draw.normal(-7.5, 0.4, bars // 60 + 1)), 60)[:bars]
-    steps = draw.normal(0, 1, bars) * sigma - sigma**2 / 2
-    close = np.round(30_000 * np.exp(np.cumsum(steps)), 1)
-    open_ = np.concatenate([[30_000.0], close[:-1]])
-    reach = np.sqrt(np.log(close / open_) ** 2 - 2 * sigma**2 * np.log(draw.random((2, bars))))
-    middle = np.sqrt(open_ * close)
-    high = np.maximum(np.round(middle * np.exp(reach[0] / 2), 1), np.maximum(open_, close))
-    low = np.minimum(np.round(middle * np.exp(-reach[1] / 2), 1), np.minimum(open_, close))
-    volume = np.round(np.exp(draw.normal(3, 0.8, bars)), 3) + 0.001
-    return np.ascontiguousarray(np.stack([open_, high, low, close, volume]))
 
 
 def ground(market: list[np.ndarray]) -> SymbiontGround:
@@ -114,6 +102,27 @@ def numba_family(market: list[np.ndarray], rules: list[tuple[float, ...]]) -> in
     return trips
 
 
+def same_rules(trips: int, theirs: int, peer: str) -> None:
+    """*Raises*: `ValueError` for more than one round trip in a hundred of only one of them."""
+    if abs(trips - theirs) > 0.01 * theirs:
+        raise ValueError(f"{trips:,} round trips, {peer} {theirs:,}: not the same rules")
+
+
+def against_vectorbt(rules: list[tuple[float, ...]], bars: int) -> tuple[float, float]:
+    """Processor seconds of the judge, and of vectorbt, for the unheld family."""
+    judged = ground([columns(seed, bars) for seed in (1, 2)])
+    texts = [text_of(rule).rpartition("; hold")[0] for rule in rules]
+    began = time.process_time()
+    verdicts = judged.judge([row_of(read(text), SYMBOLS) for text in texts])
+    ours = time.process_time() - began
+    told = worker(
+        "symbiont_peer:vectorbt", python=python_with("vectorbt"), rules=rules, bars=bars,
+        cash=CASH, fee=FEE, slippage=SLIPPAGE[0],
+    )  # fmt: skip
+    same_rules(sum(len(verdict[8][0]) for verdict in verdicts), told["trips"], "vectorbt")
+    return ours, told["cpu_s"]
+
+
 def run(rounds: int, quick: bool = False) -> Result:
     """One value a round."""
     bars = 50_000 if quick else BARS
@@ -125,6 +134,9 @@ def run(rounds: int, quick: bool = False) -> Result:
     numba_family([table[:, :2_000].copy() for table in market], rules[:1])  # compiled before timing
     result = Result(f"{AGENTS} agents x {bars:,} bars x {len(SYMBOLS)} symbols, one core")
     result.goals = GOALS
+    why = install_peers()
+    if python_with("vectorbt") is None:
+        result.missing["vectorbt"] = why or "not installed; `make bench` installs it"
     for turn in range(rounds):
         say(f"round {turn + 1}")
         began = time.process_time()
@@ -134,8 +146,7 @@ def run(rounds: int, quick: bool = False) -> Result:
         theirs_trips = numba_family(market, rules)
         theirs = time.process_time() - began
         trips = sum(len(verdict[8][0]) for verdict in verdicts)
-        if abs(trips - theirs_trips) > 0.01 * theirs_trips:
-            raise ValueError(f"{trips:,} round trips, numba {theirs_trips:,}: not the same rules")
+        same_rules(trips, theirs_trips, "numba")
         began = time.process_time()
         judged.judge(newborn)
         fresh = time.process_time() - began
@@ -147,5 +158,10 @@ def run(rounds: int, quick: bool = False) -> Result:
             "M agent-bars a second": AGENTS * bars * len(SYMBOLS) / ours / 1e6,
             "memory MB": peak_rss_mb(),
         }
-        result.add(figures, {"numba over judge": theirs / ours})
+        ratios = {"numba over judge": theirs / ours}
+        if not result.missing:
+            unheld, peer = against_vectorbt(rules, min(bars, UNHELD_BARS))
+            figures |= {"unheld s": unheld, "vectorbt unheld s": peer}
+            ratios["vectorbt over judge"] = peer / unheld
+        result.add(figures, ratios)
     return result

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from bench_symbiont import BARS, CASH, FEE, MINUTE_NS, SLIPPAGE, START_NS, SYMBOLS, columns
+from bench_symbiont import BARS, CASH, FEE, MINUTE_NS, SLIPPAGE, START_NS, SYMBOLS
 from hean.backtest.material import CANDLES, Facts, Material, Symbol
 from hean.data.instruments import Terms
 from hean.evaluate.dask_engine import DaskEngine
@@ -27,6 +27,7 @@ from hean.symbiont.breed import INIT, born, chance
 from hean.symbiont.evolution import Judge
 from hean.symbiont.select import Score
 from measure import Goal, Result, say, turns
+from symbiont_peer import columns
 
 AGENTS = 100
 GOALS: dict[str, Goal] = {"dask over local": ("<=", 1.3)}
