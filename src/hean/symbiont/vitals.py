@@ -207,14 +207,14 @@ class Watch(msgspec.Struct):
         """A day is over. *residual*: its return, as in validation, less what market and volatility
         explain where that was done there. *trades*: trips begun. *Raises*: `NumberNotFinite`.
         """
-        _check("residual of a day", residual)
+        residual = _finite("residual of a day", residual)
         chart = loss_chart(self.expected, self.loss)
         is_losing = chart.update(-residual)
         self.loss = chart.value
         score = (residual - self.expected.mean) / self.expected.deviation
         self.scores = [*self.scores, min(max(score, -CLIP), CLIP)][-CHANGE_DAYS:]
         self.days += 1
-        self.trades += trades
+        self.trades += int(trades)
         found = []
         if is_losing:
             words = f"days are worse than expected: lately {np.mean(self.scores[-30:]):+.2f} sd"
@@ -229,7 +229,7 @@ class Watch(msgspec.Struct):
     def fill(self, cost_bp: float) -> list[Finding]:
         """A fill that cost so much, fees and slippage. *Raises*: `NumberNotFinite`."""
         expected = self.expected
-        _check("cost of a fill", cost_bp)
+        cost_bp = _finite("cost of a fill", cost_bp)
         chart = cost_chart(expected, self.cost)
         room = COST_CLIP * expected.cost_deviation
         far = min(max(cost_bp - expected.cost, -room), room)
@@ -242,8 +242,7 @@ class Watch(msgspec.Struct):
 
     def trip(self, held: float) -> None:
         """A round trip is over after so many bars. *Raises*: `NumberNotFinite`."""
-        _check("holding time", held)
-        self.held = [*self.held, held][-SAMPLE_MAX:]
+        self.held = [*self.held, _finite("holding time", held)][-SAMPLE_MAX:]
 
     def bar(self, values: Mapping[str, float]) -> list[Finding]:
         """A bar is over, and its columns have these values; nan is no new value.
@@ -266,7 +265,7 @@ class Watch(msgspec.Struct):
 
         *Raises*: `NumberNotFinite`.
         """
-        _check("exposure", exposure)
+        exposure = _finite("exposure", exposure)
         declared, hour = self.expected.declared, at_ns // HOUR_NS
         if hour != self.hour:
             self.hour, self.orders = hour, 0
@@ -325,9 +324,11 @@ class Watch(msgspec.Struct):
         return Comparison(Monitor.HOLDING, p_value, is_large, words)
 
 
-def _check(what: str, value: float) -> None:
+def _finite(what: str, value: float) -> float:
+    """A number of Python's own, for NumPy's are not plain data."""
     if not math.isfinite(value):
         raise NumberNotFinite(f"{what}: {value}; a finite number is due, nothing was changed.")
+    return float(value)
 
 
 def loss_chart(expected: Expected, value: float = 0.0) -> LossCusum:

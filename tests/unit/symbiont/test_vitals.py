@@ -7,6 +7,7 @@ import math
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from hean.errors import DataInvalid, FieldInvalid, NumberNotFinite
 from hean.quant.drift import LossCusum
 from hean.symbiont.columns import Column
+from hean.symbiont.senses import columns_of
 from hean.symbiont.vitals import SHIFT, Expected, Monitor, Watch, loss_chart
 from immune_desk import COST, COST_DEVIATION, DECLARED, chance, expected, remembering
 
@@ -159,6 +161,20 @@ def test_a_sound_column_is_left_alone(memory):
     assert not any(watch.bar({"z": value}) for value in later)
 
 
+def test_columns_of_a_recorded_market_are_left_alone_until_they_are_broken(shared):
+    record = shared / "data/candles/binance_perp_BTCUSDT_5m_2024-12-31_2025-10-31.parquet"
+    bars = {name: pl.read_parquet(record)[name].to_numpy() for name in ("close", "volume")}
+    columns = columns_of({"BTCUSDT": bars})
+    judged = expected(chance(9), columns={name: each[:20_000] for name, each in columns.items()})
+    watch = Watch(judged)
+    later = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    assert not any(watch.bar(row) for row in later[20_000:40_000])
+    for name in columns:
+        broken = msgspec.json.decode(msgspec.json.encode(watch), type=Watch)
+        found = [broken.bar(row | {name: later[40_000][name]}) for row in later[40_000:40_100]]
+        assert name in next(each for each in found if each)[0].words
+
+
 def test_a_column_says_what_it_hides():
     walk = np.cumsum(chance(13).normal(size=5_000))
     assert "shifted by 4 deviations" in Column.of("price", walk).hides
@@ -227,6 +243,16 @@ def test_bad_numbers_change_nothing(judged):
             cost_bp=[5.0],
             declared=DECLARED,
         )
+
+
+def test_numbers_of_numpy_become_plain_data(judged):
+    watch = Watch(judged)
+    said = [*watch.day(np.float64(-99.0), np.int64(3)), *watch.fill(np.float64(7.0))]
+    watch.trip(np.int64(5))
+    said += watch.order(0, "BTCUSDT", np.float64(9.0))
+    assert len(said) == 2
+    assert msgspec.json.decode(msgspec.json.encode(watch), type=Watch) == watch
+    assert msgspec.json.encode(said)
 
 
 SMALL = expected(chance(15), days=60, columns={"rsi": remembering(chance(16), 500)})
