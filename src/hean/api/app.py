@@ -26,7 +26,6 @@ from hean.api.idempotency import Idempotency
 from hean.api.kept_answers import KeptAnswers
 from hean.api.limits import Limits
 from hean.api.origins import Origins
-from hean.api.proxies import Proxies
 from hean.api.permissions import SOCKET, Permissions
 from hean.api.proxies import Proxies
 from hean.api.reads import Reads

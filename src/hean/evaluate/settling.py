@@ -97,8 +97,8 @@ def _read_by(arena: Arena) -> dict[str, Values]:
 
 
 def _entry_cost(arena: Arena, symbol: int, row: int, sign: float) -> float:
-    """Against the close it was decided at, in bp: the way to the next open, the taker's fee and half
-    the spread.
+    """Against the close it was decided at, in bp: the way to the next open, the taker's fee and
+    half the spread.
     """
     columns, facts = arena.material.columns[symbol], arena.material.facts
     opens, close = columns["open"], columns["close"][row]
