@@ -190,9 +190,9 @@ def test_images_are_named_for_their_registry(stage: dict[str, str], tmp_path: Pa
 def test_bases_are_pinned_by_what_the_engine_has_of_them(stage: dict[str, str]) -> None:
     """What it does with them is in test_stack.py, where every image is built so."""
     engine, digest = Path(stage["HEAN_STACK_ENGINE"]), "sha256:" + "a1" * 32
+    named = f'echo "${{5%:*}}@{digest}"'
     engine.write_text(
-        '#!/bin/sh\nif [ "$2" = inspect ]; then '
-        f'echo "${{5%:*}}@{digest}"; else echo "engine $*"; fi\n'
+        f'#!/bin/sh\nif [ "$2" = inspect ]; then {named}; else echo "engine $*"; fi\n'
     )
     told = said("scripts/docker-build.sh", "--pin", **stage)
     for name in ("PYTHON_IMAGE=python", "NODE_IMAGE=node", "RUST_IMAGE=rust", "NGINX_IMAGE=nginx"):
