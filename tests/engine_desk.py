@@ -33,10 +33,13 @@ PATIENCE_S = 60.0
 class EngineDesk:
     """*now_ns*: what the session believes the time is, ahead of the clock by `ahead_ns`."""
 
-    def __init__(self, twin: Twin, journal: Path, strategy: str) -> None:
+    def __init__(
+        self, twin: Twin, journal: Path, strategy: str, given: dict[str, Any] | None = None
+    ) -> None:
         self.twin = twin
         self.journal = journal
         self.strategy = strategy
+        self.given = given or {}
         self.ahead_ns = 0
         self.papers: list[Paper] = []
         self._books: list[Any] = []
@@ -62,7 +65,7 @@ class EngineDesk:
         places = [Place(ends, {symbol: symbol for symbol in SYMBOLS})]
         paper = Paper(
             places,
-            BacktestSettings(self.strategy, SYMBOLS),
+            BacktestSettings(self.strategy, SYMBOLS, self.given),
             now=self.now,
             rng=random.Random(1),
         )
@@ -112,11 +115,13 @@ class EngineDesk:
 
 
 @asynccontextmanager
-async def engine_desk(folder: Path, strategy: str = IDLE) -> AsyncIterator[EngineDesk]:
-    """A twin and an engine that is not started."""
+async def engine_desk(
+    folder: Path, strategy: str = IDLE, given: dict[str, Any] | None = None
+) -> AsyncIterator[EngineDesk]:
+    """A twin and an engine that is not started. *given*: parameters of the strategy."""
     twin = Twin(TwinSettings("bybit", KEYS, limits_scale=100.0))
     await twin.start()
-    desk = EngineDesk(twin, folder / "session.journal", strategy)
+    desk = EngineDesk(twin, folder / "session.journal", strategy, given)
     try:
         yield desk
     finally:

@@ -63,9 +63,11 @@ class FaceDesk:
 
 
 @asynccontextmanager
-async def face_desk(folder: Path, strategy: str = IDLE, **rest: Any) -> AsyncIterator[FaceDesk]:
-    """Port open, engine stopped. *rest*: of the face."""
-    async with engine_desk(folder, strategy) as engine, aiohttp.ClientSession() as http:
+async def face_desk(
+    folder: Path, strategy: str = IDLE, *, given: dict[str, Any] | None = None, **rest: Any
+) -> AsyncIterator[FaceDesk]:
+    """Port open, engine stopped. *given*: parameters of the strategy; *rest*: of the face."""
+    async with engine_desk(folder, strategy, given) as engine, aiohttp.ClientSession() as http:
         desk = FaceDesk(engine, folder / "data", http, **rest)
         await desk.face.start()
         try:

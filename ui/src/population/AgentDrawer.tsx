@@ -177,7 +177,7 @@ function Decide({ agent }: { agent: AgentSeen }) {
       )}
       <div className="row" style={{ justifyContent: "flex-end" }}>
         <Button
-          color="error"
+          color="inherit"
           disabled={isShort || !isAllowed(role, "operator")}
           onClick={() => say("RETIRED")}
         >
