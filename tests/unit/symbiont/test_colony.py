@@ -247,3 +247,38 @@ def test_agents_that_read_shapes_and_motifs_are_watched_as_they_were_bred(tmp_pa
     path.write_bytes(written(population))
     with pytest.raises(InputError, match="stretch, functions of a file"):
         Symbiont(("BTCUSDT",), {"population": str(path)})
+
+
+def test_with_money_at_stake_who_is_live_min_trades_the_least_there_is(
+    bred: Path, tmp_path: Path
+) -> None:
+    """And what an earlier process held is its holder's; of nobody's it is closed."""
+    population, _ = loaded(bred)
+    (agent,) = [it for it in population.agents if "result, held back" in it.gates]
+    agent.stage, agent.since_ns = Stage.LIVE_MIN, 1
+    path = tmp_path / "population.json"
+    path.write_bytes(written(population))
+    given: dict[str, Any] = {"population": str(path)}
+    history = market(tmp_path, 1, days=45, pull=0.5)
+    run = Backtest(BacktestSettings("symbiont", ("BTCUSDT",), given, assumptions=CHEAP), history)
+    strategy = run.system.strategy
+    assert isinstance(strategy, Symbiont)
+    strategy.is_real = True
+    fills: list[OrderFilled] = []
+    run.bus.tap(
+        lambda event: (
+            fills.append(event.data) if event.event_type is EventType.ORDER_FILLED else None
+        )
+    )
+    run.run()
+    rules = history.markets["BTCUSDT"].rules.instrument
+    assert len(fills) > 20
+    most = max(1.1 * rules.notional_min, 1.1 * rules.lot_size * float(fills[0].fill_price))
+    assert all(float(it.filled_qty * it.fill_price) <= 2 * most for it in fills)
+
+    again = Symbiont(("BTCUSDT",), given)
+    again.instruments = {"BTCUSDT": rules}
+    again.population.holders = {"BTCUSDT": agent.id}
+    again.resume({"BTCUSDT": fills[0].filled_qty}, [], {})
+    assert again.position["BTCUSDT"] == fills[0].filled_qty
+    assert again.colony.may_trade(agent.id)
