@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import logging
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -39,6 +38,7 @@ _HERE = {
     "distributed.scheduler.allowed-failures": LOST_MAX,
     "distributed.scheduler.http.routes": [],  # what is told there, anybody on the machine may read
     "distributed.worker.http.routes": [],
+    "distributed.comm.timeouts.connect": "60s",  # of a machine that has much else to do
 }
 
 
@@ -66,7 +66,7 @@ class DaskEngine:
         files = ground_files.packed(arena)
         with ExitStack() as stack:
             if self._scheduler is None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hean-dask-")))
+                folder = stack.enter_context(ground_files.own_folder())
                 ref = Ref(ground_files.write(folder, files), str(folder))
                 files = {}  # nobody needs to be sent any
                 client = self._started(stack, folder)
@@ -92,6 +92,7 @@ class DaskEngine:
                 dashboard_address="127.0.0.1:0",
                 memory_limit=0,  # mapped columns count as memory of each worker
                 local_directory=str(folder),
+                preload=["hean.evaluate.dask_worker"],
                 silence_logs=logging.CRITICAL,
                 security=True,
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import signal
 import socket
 import threading
 from collections import OrderedDict
@@ -51,6 +52,13 @@ class Answer(msgspec.Struct, frozen=True):
     place: str
     echo: str = ""
     scores: list[Score] | None = None
+
+
+def dask_setup(_: Any) -> None:
+    """Called by Dask in a worker that we start: Ctrl-C is for the process that started it, which
+    ends its workers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def versions() -> dict[str, str]:

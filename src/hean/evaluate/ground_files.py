@@ -6,12 +6,15 @@ it, so a folder that says something else is refused, and the same arena is never
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ from hean.evaluate.evolving import Arena, Cut
 DESCRIPTION = "arena.json"
 KEPT_MAX = 8  # arenas in a folder of folders; the oldest makes room
 PARTIAL = ".part-"
+OWN, LOCK = "hean-dask-", "lock"
+FRESH_S = 60  # one that is being made is not locked yet
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -79,6 +84,31 @@ def write(folder: Path, files: Mapping[str, Any]) -> str:
     except OSError as error:
         raise EnvironmentFault(f"{folder}: {error.strerror or error}.") from error
     return name
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder of this run, which is removed with it; and those that killed runs have left are
+    removed now: nobody holds their locks any more.
+    """
+    for lock in Path(tempfile.gettempdir()).glob(f"{OWN}*/{LOCK}"):
+        with suppress(OSError):  # of somebody else, in use, or gone
+            _remove_left(lock)
+    with tempfile.TemporaryDirectory(prefix=OWN) as name, (Path(name) / LOCK).open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield Path(name)
+
+
+def _remove_left(lock: Path) -> None:
+    """*Raises*: `OSError` for a folder in use."""
+    file = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        stat = os.fstat(file)
+        if stat.st_uid == os.getuid() and time.time() - stat.st_mtime > FRESH_S:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+    finally:
+        os.close(file)
 
 
 def opened(folder: Path, name: str) -> Arena:

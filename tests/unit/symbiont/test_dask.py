@@ -38,7 +38,7 @@ from judged_market import write_planted
 distributed = pytest.importorskip("distributed", reason="Dask is not here: ./hean setup dask")
 psutil = pytest.importorskip("psutil", reason="Dask is not here: ./hean setup dask")
 
-GENERATIONS, LIMIT_S = 4, 120
+GENERATIONS, LIMIT_S = 4, 240
 STRETCH = """
 def stretch(bars):
     return bars["close"] / bars["open"] - 1
@@ -163,6 +163,7 @@ def test_a_worker_that_is_killed_changes_nothing(
     watchers: list[threading.Thread] = []
 
     def act() -> None:
+        assert distributed.default_client().scheduler.address.startswith("tls://127.0.0.1:")
         watchers.append(threading.Thread(target=kill, args=(hold(workers()),)))
         watchers[0].start()
 
@@ -202,28 +203,50 @@ def is_alive(process: Any) -> bool:
         return False
 
 
+def words(folder: Path, data_dir: Path, out: Path, *more: str) -> list[str]:
+    """`hean evolve` on a small population."""
+    data = str(next(folder.glob("*.parquet")))
+    found = [sys.executable, "-m", "hean", "evolve", "--symbol", "BTCUSDT", "--data", data]
+    found += ["--population", "24", "--folds", "3", "--min-trades", "40", "--generations", "12"]
+    found += ["--fees", "maker=0,taker=0.0001", "--slippage", "none"]
+    return [*found, "--data-dir", str(data_dir), "--out", str(out), *more]
+
+
+@contextmanager
+def under_way(folder: Path, data_dir: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Two workers of Dask in the third generation, and a terminal of their own."""
+    command = words(folder, data_dir, out, "--engine", "dask", "--workers", "2")
+    kept = out.with_name(f"{out.name}.checkpoint")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, start_new_session=True) as run:
+        until(lambda: kept.exists() and json.loads(kept.read_bytes())["state"]["generation"] >= 2)
+        yield run
+
+
 def test_a_run_that_was_killed_goes_on_from_the_command_line(folder: Path, tmp_path: Path) -> None:
     """SIGKILL in the middle: its workers end by themselves, and the next run ends as a whole one,
     with the other engine.
     """
     whole, part = tmp_path / "whole.json", tmp_path / "part.json"
-    data = next(folder.glob("*.parquet"))
-    words = [sys.executable, "-m", "hean", "evolve", "--symbol", "BTCUSDT", "--data", str(data)]
-    words += ["--population", "24", "--folds", "3", "--min-trades", "40", "--fees"]
-    words += ["maker=0,taker=0.0001", "--slippage", "none", "--generations", "12"]
-    words += ["--data-dir", str(tmp_path / "log")]
-    dask = [*words, "--out", str(part), "--engine", "dask", "--workers", "2"]
-    kept = part.with_name("part.json.checkpoint")
-    with subprocess.Popen(dask, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        until(lambda: kept.exists() and json.loads(kept.read_bytes())["state"]["generation"] >= 2)
+    with under_way(folder, tmp_path, part) as run:
         started = psutil.Process(run.pid).children(recursive=True)
         run.kill()
     assert len(started) >= 2 and not part.exists()
     until(lambda: not any(is_alive(each) for each in started))
-    subprocess.run([*words, "--out", str(part)], capture_output=True, check=False)
-    subprocess.run([*words, "--out", str(whole)], capture_output=True, check=False)
+    for out in (part, whole):
+        subprocess.run(words(folder, tmp_path, out), capture_output=True, check=False)
     one, other = (json.loads(path.read_text()) for path in (whole, part))
     assert one["champions"] == other["champions"] and one["history"] == other["history"]
+
+
+def test_ctrl_c_ends_a_run_and_its_workers_in_silence(folder: Path, tmp_path: Path) -> None:
+    """A terminal tells it to all of them."""
+    with under_way(folder, tmp_path, tmp_path / "out.json") as run:
+        started = psutil.Process(run.pid).children(recursive=True)
+        os.killpg(run.pid, signal.SIGINT)
+        _, errors = run.communicate(timeout=LIMIT_S)
+    assert run.returncode == 130 and errors.strip() == b"interrupted; no result was written"
+    until(lambda: not any(is_alive(each) for each in started))
 
 
 # ---------------------------------------------------------------- a cluster
@@ -361,6 +384,24 @@ def test_an_arena_is_the_same_on_mapped_files(
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with pytest.raises(DataInvalid, match="not the arena that its name says"):
         ground_files.opened(tmp_path / "arenas", name)
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what is in use, nor what is just being made."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with ground_files.own_folder() as used:
+        left, fresh, foreign = (tmp_path / f"hean-dask-{name}" for name in "abc")
+        for each in (left, fresh, foreign):
+            each.mkdir()
+        for folder in (left, fresh):
+            (folder / "lock").touch()
+        for folder in (left, used):
+            os.utime(folder / "lock", (0, 0))
+        with ground_files.own_folder() as own:
+            assert sorted(tmp_path.iterdir()) == sorted([fresh, foreign, used, own])
+    assert sorted(tmp_path.iterdir()) == [fresh, foreign]
 
 
 def test_the_oldest_arena_makes_room(tmp_path: Path) -> None:
