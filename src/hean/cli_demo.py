@@ -110,6 +110,8 @@ def demo(
                 beside=lambda face: _beside(face, folder, seed, opens=browser and can_browse()),
             )
         )
+    if facade.result is None:
+        raise KeyboardInterrupt  # before it had begun
     summary, record = facade.result
     write_whole(target, render_report(summary, record))
     if json_to is not None:

@@ -133,9 +133,7 @@ async def _serve(
         if face.has_page and links:
             tell(f"page, for five minutes and once: {face.link(Role.ADMIN)}")
         elif face.has_page:
-            tell(
-                f"page: {face.server.url}/, with a token (hean token create); --link prints a link."
-            )
+            tell(f"page: {face.server.url}/, with a token: hean token create.")
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
         going = None if beside is None else loop.create_task(beside(face))
         end_on_signals(ended)

@@ -272,7 +272,10 @@ def _run(
                 stack.callback(tapes[0].close, None)
 
         session.on_ready.append(ready)
-        summary, record = run_loop(life(session, known))
+        try:
+            summary, record = run_loop(life(session, known))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None  # before it had begun
         if books:
             head = finish_session_journal(books[0], session.session, session.ended_ns)
             summary["journal_hash"] = head
@@ -285,8 +288,9 @@ def _run(
 async def _in_sight(
     port: int, tell: Callable[[str], None], session: Paper, known: Settings
 ) -> tuple[dict[str, Any], RunRecord]:
-    """The same with page and API, which end with it. *Raises*: what the session does, and
-    `EnvironmentFault` if the port is taken.
+    """The same with page and API, which end with it. *Raises*: what the session does,
+    `CancelledError` for one that was ended before it began, and `EnvironmentFault` if the port is
+    taken.
     """
     now, folder = steady_now(), known.data_dir.expanduser()
     engine = _Once(session, now=now)
@@ -307,6 +311,8 @@ async def _in_sight(
         if engine.failure is not None:
             raise engine.failure from None
         raise
+    if facade.result is None:
+        raise asyncio.CancelledError
     result: tuple[dict[str, Any], RunRecord] = facade.result
     return result
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 from hean.backtest.result import RunRecord
 from hean.backtest.run import Backtest, BacktestSettings
@@ -35,12 +35,29 @@ from hean.strategies.base import Strategy
 from hean.system import TradingSystem
 from hean.venues.endpoints import Place
 
+Loaded = TypeVar("Loaded")
 PLAY_EVERY_S = 0.01  # without news: how late an order under way may be told
 SHOW_EVERY_S = 0.25
 ACCOUNT = "paper"
 """The account of every session; what a person types to release its kill switch names it."""
 
 Summary = dict[str, Any]
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Loaded]) -> Loaded:
+    """What comes of *work*. *Raises*: `CancelledError` as soon as it is to *stop*: a venue that
+    does not answer keeps nobody waiting.
+    """
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])
+        return working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
 
 
 class PaperSession:
@@ -197,11 +214,13 @@ class Paper:
 
     async def run(self, stop: asyncio.Event) -> tuple[Summary, RunRecord]:
         """Trade until *stop*. *Raises*: `EnvironmentFault`, `VenueError`, `UnknownSymbol` while
-        connecting, and whatever a handler raises."""
+        connecting, `CancelledError` when it is to stop before that is done, and whatever a handler
+        raises.
+        """
         loop = asyncio.get_running_loop()
         self._failed = loop.create_future()
         async with AsyncExitStack() as stack:
-            self.terms = await self.feeds.load(stack)
+            self.terms = await _unless(stop, self.feeds.load(stack))
             strategy, beside = self._strategies
             self.session = PaperSession(
                 self.settings,

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -136,3 +137,32 @@ def test_only_one_of_both_can_be_asked_for(bybit: TwinProcess, tmp_path: Path) -
     finally:
         process.kill()
     assert "--api 0 and --no-api exclude each other" in (tmp_path / "words.txt").read_text()
+
+
+@pytest.mark.parametrize("face", [("--no-api",), ("--api", "0")])
+def test_ctrl_c_ends_it_before_a_silent_venue_has_answered(
+    tmp_path: Path, face: tuple[str, ...]
+) -> None:
+    with closing(listen("127.0.0.1", 0)) as venue:
+        venue.settimeout(WAIT_S)
+        at = f"127.0.0.1:{venue.getsockname()[1]}"
+        addresses = {"BYBIT_REST_URL": f"http://{at}", "BYBIT_WS_PUBLIC_URL": f"ws://{at}"}
+        words = ["paper", "--exchange", "bybit", "--strategy", IDLE, "--symbols", "BTCUSDT", *face]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hean", *words],
+            cwd=tmp_path,
+            env={**os.environ, **addresses, "HEAN_DATA_DIR": str(tmp_path / "data")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            asked, _ = venue.accept()
+            with asked:
+                assert asked.recv(1), "a question that nobody answers"
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=WAIT_S)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (130, "interrupted; no result was written\n")
