@@ -125,14 +125,15 @@ class Engine:
         return False
 
     def run(
-        self, *command: str, check: bool = True, limit_s: float = COMMAND_S, **variables: str
-    ) -> tuple[int, str]:
+        self, *command: str, check: bool = True, limit_s: float = COMMAND_S, cwd: Path = ROOT,
+        **variables: str,
+    ) -> tuple[int, str]:  # fmt: skip
         """Run a program against this engine. *Returns*: exit code, and all that it said. Whoever
         interrupts ends it first, with all that it started.
         """
         with subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env=self.env | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

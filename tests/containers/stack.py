@@ -25,7 +25,10 @@ from typing import Any
 
 import pytest
 
+import kafka_server
+from containers.composed import BASE, read
 from containers.engine import COMMAND_S, COMPOSE, HUB, ROOT, Engine
+from fleet.hft_fleet import recorded_market
 from market_data.service_process import binary
 
 IMAGES = Path(__file__).parent / "images"
@@ -36,6 +39,9 @@ HEALTHY_S = 300.0
 SMALL = ("ui", "api", "redis")
 FULL = (*SMALL, "market-data", "node-exporter", "redis-exporter", "prometheus", "alertmanager")
 """The profile but cadvisor and grafana, for whose images nothing stands in: Debian has neither."""
+
+FLEET = ("ingestion-service", "kalman-filter-service", "garch-volatility-service",
+         "risk-manager-service", "execution-service")  # fmt: skip
 
 
 def mirror() -> str:
@@ -65,7 +71,10 @@ class Images:
         root.unlink()
 
     def stand_in(self, name: str, *tags: str, context: Path = IMAGES, **arguments: str) -> None:
-        """Build `images/NAME.Dockerfile` under the names of what it stands in for."""
+        """Build `images/NAME.Dockerfile` under the names of what it stands in for, if need be."""
+        if self._made >= set(tags):
+            return
+        self._made.update(tags)
         if "base" not in self._made:
             self._made.add("base")
             self.base()
@@ -73,6 +82,28 @@ class Images:
         words += [w for key, value in arguments.items() for w in ("--build-arg", f"{key}={value}")]
         file = str(IMAGES / f"{name}.Dockerfile")
         self._build(*words, "-f", file, str(context))
+
+    def development(self) -> None:
+        """hean:latest-development, as `docker-build.sh --dev` makes it, on the image that is there
+        instead of on all of its stages again.
+        """
+        image = "localhost/hean:latest"
+        self._build(
+            "--format", "docker", "--target", "development", "-t", f"{image}-development",
+            "--build-context", f"run=docker-image://{image}", str(ROOT),
+        )  # fmt: skip
+
+    def kafka(self) -> None:
+        """apache/kafka, of the jars that the other tests of Kafka have."""
+        try:
+            jars = kafka_server.jars()
+        except kafka_server.NotHad as lack:
+            pytest.skip(str(lack))
+        context = self.folder / "kafka"
+        shutil.copytree(jars, context / "jars")
+        for name in ("kafka-start.sh", "kafka-broker-api-versions.sh"):
+            shutil.copy(IMAGES / name, context)
+        self.stand_in("kafka", "apache/kafka:4.3.1", context=context)
 
     def _build(self, *words: str) -> None:
         self.engine.podman(
@@ -92,7 +123,6 @@ class Images:
         options += f"--build-arg SSL_CERT_FILE={BUNDLE} --build-context build={built}"
         self.engine.run(
             "scripts/docker-build.sh", "--registry", "localhost", "--wheel", str(wheel), "--pin",
-            "--dev",
             HEAN_STACK_BUILD_OPTIONS=options,
         )  # fmt: skip
 
@@ -164,16 +194,23 @@ class Stack:
         self._play = self._playing()
 
     def _playing(self) -> Path:
-        """No exchange is reachable: the market-data service plays a recording."""
+        """No exchange is reachable: who hears one plays a recording."""
         capture = self.folder / "capture.jsonl.gz"
         write_capture(capture, 1_800)
         capture.chmod(0o644)
+        tape = recorded_market(self.folder)
+        tape.chmod(0o644)
+        ingestion = read(BASE)["services"]["ingestion-service"]["command"]
         said = {
             "services": {
+                "ingestion-service": {
+                    "command": [*ingestion, "--play=/capture/tape.jsonl.gz", "--speed=1"],
+                    "volumes": [f"{tape}:/capture/tape.jsonl.gz:ro"],
+                },
                 "market-data": {
                     "command": ["--symbols", "BTCUSDT", "--replay", "/capture/capture.jsonl.gz"],
                     "volumes": [f"{capture}:/capture/capture.jsonl.gz:ro"],
-                }
+                },
             }
         }
         file = self.folder / "replay.json"
@@ -187,11 +224,11 @@ class Stack:
         given = ["--project-directory", str(ROOT), *chosen, *words]
         return self.engine.run(str(COMPOSE), *given, check=check)[1]
 
-    def up(self, *words: str, files: tuple[str, ...] = ()) -> None:
+    def up(self, *words: str, files: tuple[str, ...] = (), profile: str = "full") -> None:
         """Start, and wait until all is healthy. *words*: options, and services; none is all."""
         wait = ["--wait", "--wait-timeout", str(int(HEALTHY_S)), "--no-build"]
         try:
-            self.compose("--profile", "full", "up", "-d", *wait, *words, files=files)
+            self.compose("--profile", profile, "up", "-d", *wait, *words, files=files)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.engine.states()}\n{self.logs()}") from None
 

@@ -10,13 +10,14 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from containers.engine import Engine
-from containers.stack import FULL, VALKEY, Images, Stack
+from containers.engine import HUB, ROOT, Engine
+from containers.stack import FLEET, FULL, VALKEY, Images, Stack, free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.promise(144)]
 READERS = 2
@@ -37,14 +38,19 @@ def full(small: Stack, images: Images) -> Iterator[Stack]:
     images.stand_in(
         "exporters", "oliver006/redis_exporter:v1.74.0-alpine", PROGRAM="redis-exporter"
     )
-    images.stand_in("exporters", "prom/alertmanager:v0.28.1", PROGRAM="alertmanager")
-    images.stand_in("prometheus", "prom/prometheus:v2.53.5")
+    watching(images)
     token = small.engine.podman(
         "exec", "hean-api", "hean", "token", "create", "--role", "viewer", "--name", "metrics"
     )
     (small.secrets / "metrics_token").write_text(token.splitlines()[0])
     small.up(*FULL)
     yield small
+
+
+def watching(images: Images) -> None:
+    """What watches."""
+    images.stand_in("exporters", "prom/alertmanager:v0.28.1", PROGRAM="alertmanager")
+    images.stand_in("prometheus", "prom/prometheus:v2.53.5")
 
 
 @pytest.mark.promise(178)
@@ -134,6 +140,25 @@ def test_no_secret_is_in_an_image_or_its_history(small: Stack) -> None:
     assert not any(word in environment for word in words)
 
 
+@pytest.mark.promise(184)
+def test_what_built_an_image_is_not_in_it(small: Stack) -> None:
+    """And what is added to a base is no more than docs/adr/0040 says of it."""
+    tools = "cargo rustc cc gcc ld node npm maturin uv"
+    bases = {"hean": "python:3.11-slim-bookworm", "hean-market-data": "debian:bookworm-slim"}
+    most_mb = {"hean": 550, "hean-market-data": 120}
+    for name, base in bases.items():
+        found = small.engine.run(
+            "podman", "run", "--rm", "--entrypoint", "sh", f"localhost/{name}", "-c",
+            f"for each in {tools}; do command -v $each; done; true",
+        )[1]  # fmt: skip
+        assert found.strip() == "", found
+        sizes = [
+            int(small.engine.podman("image", "inspect", "--format", "{{.Size}}", image))
+            for image in (f"localhost/{name}", f"{HUB}/library/{base}")
+        ]
+        assert 0 < sizes[0] - sizes[1] < most_mb[name] * 1_000_000, sizes
+
+
 @pytest.mark.control("C-09")
 @pytest.mark.control("C-08")
 def test_only_loopback_listens_and_redis_wants_its_password(small: Stack) -> None:
@@ -219,8 +244,26 @@ def test_valkey_takes_the_place_of_redis_and_nothing_is_lost(full: Stack, images
     assert full.get("/api/health", token=token)[0] == 200
 
 
+@pytest.mark.promise(182)
+def test_what_redis_keeps_outlives_its_container(full: Stack) -> None:
+    full.compose("up", "-d", "--wait", "--no-build", "redis")
+    assert "OK" in redis_says(full, "set", "kept", "yes")
+    before = full.services()["redis"]
+    full.compose("rm", "--stop", "--force", "redis")
+    assert "redis" not in full.services()
+    full.compose("up", "-d", "--wait", "--no-build", "redis")
+    assert full.services()["redis"] == before
+    assert redis_says(full, "get", "kept").strip() == "yes"
+
+
+def redis_says(stack: Stack, *words: str) -> str:
+    """What Redis answers to who has its password."""
+    script = 'REDISCLI_AUTH=$(sed "s/requirepass //" /run/secrets/redis_auth) redis-cli --raw "$@"'
+    return stack.engine.podman("exec", "hean-redis", "sh", "-c", script, "sh", *words)
+
+
 def test_down_leaves_nothing(full: Stack) -> None:
-    """Last: what the others used is gone after it."""
+    """What the others used is gone after it."""
     full.down(files=("docker-compose.scale.yml", KEYDB))
     engine: Engine = full.engine
     assert engine.podman("ps", "--all", "--quiet") == ""
@@ -229,3 +272,85 @@ def test_down_leaves_nothing(full: Stack) -> None:
     with socket.socket() as line:
         assert line.connect_ex(("127.0.0.1", full.ports["ui"])) != 0
     assert os.path.isdir(engine.folder)
+
+
+@pytest.fixture(scope="module")
+def fleet(stack: Stack, images: Images) -> Stack:
+    """By name, as the document has it; then the five processes of the profile `hft`. Nothing stands
+    in for grafana and kafka-ui.
+    """
+    watching(images)
+    images.kafka()
+    stack.compose("up", "-d", "--wait", "--no-build", "kafka", "redis", "prometheus")
+    stack.up(*FLEET, "alertmanager", profile="hft")
+    return stack
+
+
+@pytest.mark.promise(145)
+@pytest.mark.promise(168)
+@pytest.mark.promise(170)
+def test_the_fleet_comes_up_healthy_on_kafka(fleet: Stack) -> None:
+    assert {*FLEET, "kafka", "redis", "prometheus", "alertmanager"} <= set(fleet.services())
+    assert fleet.services()["kafka"] == ["crypto-bot-kafka"]
+
+    def heard(name: str) -> dict[str, float]:
+        """Events that each process of the fleet has had, as Prometheus knows."""
+        url = f"http://127.0.0.1:9090/api/v1/query?query={name}"
+        told = fleet.engine.podman("exec", "hean-prometheus", "wget", "-q", "-O", "-", url)
+        rows = json.loads(told)["data"]["result"]
+        return {row["metric"]["instance"]: float(row["value"][1]) for row in rows
+                if row["metric"]["job"] == "hean-fleet"}  # fmt: skip
+
+    def all_answer() -> bool:
+        up = heard("up")
+        return len(up) == 5 and set(up.values()) == {1.0}
+
+    fleet.until(all_answer, "an answer of each process, over TLS and with the token")
+
+    def decides() -> bool:
+        return heard("hean_events_total").get("execution-service:8003", 0) > 100
+
+    fleet.until(decides, "the market of the recording in the process that trades")
+
+
+@pytest.mark.control("C-08")
+def test_who_has_no_token_is_told_health_and_no_money(fleet: Stack) -> None:
+    look = (
+        "import ssl, sys, urllib.request as u; "
+        "c = ssl.create_default_context(cafile='/run/secrets/fleet_certificate'); "
+        "print(u.urlopen('https://execution-service:8003' + sys.argv[1], context=c).read())"
+    )
+    ask = ("podman", "exec", "crypto-bot-risk-manager", "python", "-c", look)
+    assert "degraded" in (told := fleet.engine.run(*ask, "/health")[1]) or "healthy" in told
+    code, told = fleet.engine.run(*ask, "/metrics", check=False)
+    assert code != 0 and "401" in told and "equity" not in told
+
+
+def test_the_fleet_goes_down_and_leaves_nothing(fleet: Stack) -> None:
+    fleet.down()
+    assert fleet.engine.podman("ps", "--all", "--quiet") == ""
+
+
+@pytest.mark.promise(154)
+def test_three_commands_for_development(stack: Stack, images: Images, tmp_path: Path) -> None:
+    """As the document has them, in a clone; the images are there."""
+    images.development()
+    clone = tmp_path / "hean"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+    place = {"HEAN_STACK_SECRETS": str(tmp_path / "secrets"),
+             "HEAN_STACK_REDIS_PORT": str(free_port())}  # fmt: skip
+
+    def run(*words: str) -> str:
+        return stack.engine.run(*words, cwd=clone, **place)[1]
+
+    run("cp", "env.dev.example", ".env.dev")
+    run("scripts/deploy.sh", "-e", "development", "up")
+    try:
+        assert run("scripts/health-check.sh").rstrip().endswith("healthy")
+        assert stack.services().keys() == {"ui", "api", "redis"}
+        level = stack.engine.podman("exec", "hean-api", "printenv", "LOG_LEVEL")
+        assert level == "DEBUG", "the settings of .env.dev"
+        assert "curl" in stack.engine.podman("exec", "hean-api", "sh", "-c", "command -v curl")
+    finally:
+        run("scripts/deploy.sh", "down")
+    assert stack.engine.podman("ps", "--all", "--quiet") == ""
