@@ -28,6 +28,9 @@ MISSING = [
 ]
 needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
 PATIENCE_MS = 60_000
+# Without a window frames come from a process of their own. On a starved machine a watchdog ends it,
+# and a click waits for a frame that never comes; nor has shared memory room for what is drawn.
+FLAGS = ["--no-sandbox", "--disable-gpu-watchdog", "--disable-dev-shm-usage"]
 _SETTLED = """() => !document.querySelector('.bones')
     && document.getAnimations().every((each) => each.playState !== 'running')"""
 
@@ -43,7 +46,7 @@ async def chromium() -> AsyncIterator[Any]:
     from playwright.async_api import async_playwright  # reason: not on every machine
 
     async with async_playwright() as runner:
-        browser = await runner.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = await runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             yield browser
         finally:

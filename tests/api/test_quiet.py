@@ -48,7 +48,7 @@ async def test_looking_changes_nothing(tmp_path: Path) -> None:
         _, order = await desk.ask("POST", "/orders", asked | {"price": "50000"})
         names = {
             "client_order_id": order["client_order_id"], "symbol": "BTCUSDT", "job_id": "x1",
-            "component": "orchestrator", "strategy_id": "x1",
+            "component": "orchestrator", "strategy_id": "x1", "agent_id": "x1",
         }  # fmt: skip
         facade, order_id = desk.engine.facade, order["client_order_id"]
         await desk.engine.until(lambda: facade.order(order_id).status == "WORKING")
