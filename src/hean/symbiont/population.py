@@ -165,6 +165,8 @@ def loaded(path: Path, digest: str = "") -> tuple[Population, str]:
         if path.stat().st_size > BYTES_MAX:
             raise InputError(f"{path}: larger than any population ({BYTES_MAX:,} bytes).")
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `hean evolve --out FILE` writes one.") from None
     except OSError as error:
         raise EnvironmentFault(f"{path}: {error.strerror or error}.") from error
     found = hashlib.sha256(content).hexdigest()

@@ -207,6 +207,11 @@ def test_a_file_that_is_no_population_of_this_run_is_refused(
         Symbiont(("BTCUSDT",), {"population": str(path)})
 
 
+def test_a_file_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        Symbiont(("BTCUSDT",), {"population": str(tmp_path / "nosuch.json")})
+
+
 def test_an_agent_under_another_name_is_refused(bred: Path, tmp_path: Path) -> None:
     document = msgspec.json.decode(bred.read_bytes())
     document["population"]["agents"][0]["id"] = id_of("other")
