@@ -25,7 +25,7 @@ from hean.genome.features import load_all
 from hean.genome.text import read
 from hean.strategies.symbiont import Symbiont
 from hean.symbiont.colony import HEALTH, SEAT, STAGE
-from hean.symbiont.immune import Health
+from hean.symbiont.immune import Health, admitted
 from hean.symbiont.population import Population, Stage, id_of, loaded, written
 from judged_market import write_planted
 from planted_market import CHEAP, EDGE, market, plan_of
@@ -205,6 +205,16 @@ def test_a_file_that_is_no_population_of_this_run_is_refused(
     path.write_bytes(msgspec.json.encode(document))
     with pytest.raises((InputError, ParameterInvalid), match=words):
         Symbiont(("BTCUSDT",), {"population": str(path)})
+
+
+def test_who_is_in_quarantine_trades_nothing_whatever_its_stage(bred: Path) -> None:
+    colony = Symbiont(("BTCUSDT",), {"population": str(bred)}).colony
+    agent = colony.population.agents[0]
+    agent.stage, agent.case = Stage.LIVE, admitted(1)
+    assert colony.may_trade(agent.id) and colony.scale(agent.id) == 1.0
+    for health, scale in ((Health.WATCH, 0.5), (Health.QUARANTINE, 0.0)):
+        agent.case = msgspec.structs.replace(admitted(1), health=health)
+        assert (colony.may_trade(agent.id), colony.scale(agent.id)) == (scale > 0, scale)
 
 
 def test_a_file_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
