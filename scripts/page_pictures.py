@@ -110,6 +110,8 @@ class Look:
         links = page.get_by_role("navigation").get_by_role("link")
         for name in await links.all_inner_texts():
             await links.get_by_text(name).click()
+            # A screen is there when its heading is; until then the last one stands.
+            await page.get_by_role("heading", name=name, level=1).wait_for(state="attached")
             await self.take(name.lower())
         await links.first.click()
         over: dict[str, Callable[[], Awaitable[None]]] = {
