@@ -63,6 +63,9 @@ async def test_every_screen_is_fit_for_everybody(tmp_path: Path, browser: Any) -
     assert not found, "\n".join(found)
 
 
+WIDE = "document.documentElement.scrollWidth > innerWidth"
+
+
 async def test_a_phone_shows_what_is_traded_without_a_cut(tmp_path: Path, browser: Any) -> None:
     """Every screen is as wide as the phone; so are the tables of what is held and ordered."""
     async with (
@@ -74,11 +77,13 @@ async def test_a_phone_shows_what_is_traded_without_a_cut(tmp_path: Path, browse
             (await desk.ask("POST", "/orders", each))[1]["client_order_id"] for each in (BUY, REST)
         ]
         await desk.engine.until(lambda: desk.engine.filled(ids[0]))
+        await at.page.goto(at.url)
+        await at.page.get_by_label("Token").wait_for()
+        assert not await at.page.evaluate(WIDE), "log in"
         await at.log_in(desk.tokens[Role.ADMIN])
         for screen in await at.screens():
             await at.go(screen)
-            is_wide = await at.page.evaluate("document.documentElement.scrollWidth > innerWidth")
-            assert not is_wide, screen
+            assert not await at.page.evaluate(WIDE), screen
         for screen, shown in (("Orders", "99,999.9"), ("Positions", "long 0.083")):
             await at.go(screen)
             table = at.page.get_by_role("table", name=screen, exact=True)
