@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hean.symbiont.columns import learnt
 from hean.symbiont.vitals import Declared, Expected
 
 DECLARED = Declared(20, 2.0, ("BTCUSDT", "ETHUSDT"))
@@ -37,5 +38,5 @@ def expected(draws: Draw, *, days: int = 1_000, columns: dict[str, Values] | Non
         held=1 + draws.geometric(1 / HELD, 400),
         cost_bp=COST + COST_DEVIATION * draws.normal(size=2_000),
         declared=DECLARED,
-        columns=columns,
+        columns=learnt(columns or {}),
     )

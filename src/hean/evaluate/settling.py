@@ -5,7 +5,7 @@ alive, how far each has come, and what is expected of it by the part that nobody
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from hean.errors import DataInvalid
 from hean.evaluate.champions import Champion
 from hean.evaluate.evolving import Arena, Parts, Plan, arena_of, genomes_of
 from hean.feeds.history import History
+from hean.symbiont.columns import Column, learnt
 from hean.symbiont.evolution import State, living
 from hean.symbiont.population import Agent, Costs, Population, Stage, id_of
 from hean.symbiont.senses import columns_of
@@ -78,7 +79,10 @@ def _watches(plan: Plan, arenas: Sequence[Arena], texts: Sequence[str]) -> dict[
     found: dict[str, Watch] = {}
     for arena in arenas:
         left = [text for text in texts if text not in found]
-        read = _read_by(arena)
+        try:
+            read = _read_by(arena)
+        except DataInvalid:
+            continue  # too short to know what agents read
         for text, verdict in zip(left, arena.judge(genomes_of(left, plan)), strict=True):
             try:
                 found[text] = Watch(_expected(arena, verdict, read))
@@ -87,35 +91,41 @@ def _watches(plan: Plan, arenas: Sequence[Arena], texts: Sequence[str]) -> dict[
     return {text: found[text] for text in texts if text in found}
 
 
-def _read_by(arena: Arena) -> dict[str, Values]:
-    """What agents read of the days that count."""
+def _read_by(arena: Arena) -> dict[str, Column]:
+    """What agents read of the days that count. *Raises*: `DataInvalid` where they are too few."""
     bars = {}
     for symbol, columns in zip(arena.ground.symbols, arena.material.columns, strict=True):
         first = int(np.searchsorted(columns["ts"], arena.part.counts_ns))
-        bars[symbol] = {name: columns[name][first:] for name in ("close", "volume")}
-    return columns_of(bars)
+        bars[symbol] = {name: column[first:] for name, column in columns.items()}
+    return learnt(columns_of(bars))
 
 
-def _entry_cost(arena: Arena, symbol: int, row: int, sign: float) -> float:
-    """Against the close it was decided at, in bp: the way to the next open, the taker's fee and
-    half the spread.
+def entry_costs(
+    columns: Mapping[str, Values], rows: Values, signs: Values, fee: float, half_spread: float
+) -> Values:
+    """Of entries at the next open, against the close they were decided at, in bp. *columns*: with
+    `open` and `close`. *rows*: that decided; *signs*: 1 to buy, -1 to sell; *fee*: the taker's.
     """
-    columns, facts = arena.material.columns[symbol], arena.material.facts
-    opens, close = columns["open"], columns["close"][row]
-    gap = sign * (opens[min(row + 1, opens.size - 1)] / close - 1)
-    return float(1e4 * (gap + float(facts.symbols[symbol].fees[1]) + facts.slippage[0]))
+    opens, closes = columns["open"], columns["close"]
+    gaps = opens[np.minimum(rows + 1, opens.size - 1)] / closes[rows] - 1
+    return np.asarray(1e4 * (signs * gaps + fee + half_spread))
 
 
-def _expected(arena: Arena, verdict: Verdict, read: dict[str, Values]) -> Expected:
+def _expected(arena: Arena, verdict: Verdict, read: dict[str, Column]) -> Expected:
     rows, over = verdict.decided.astype(np.int64), verdict.over.astype(np.int64)
-    trips = list(zip(verdict.symbol.tolist(), rows.tolist(), verdict.direction, strict=True))
-    ends = np.array([arena.ground.rows_ns[number][row] for number, row, _ in trips], np.int64)
-    first = arena.part.counts_ns
+    decided = zip(verdict.symbol.tolist(), rows.tolist(), strict=True)
+    ends = np.array([arena.ground.rows_ns[number][row] for number, row in decided], np.int64)
+    first, facts = arena.part.counts_ns, arena.material.facts
     counted = np.flatnonzero(ends >= first)
     trades = np.bincount((ends[counted] - first) // DAY_NS, minlength=arena.day_ns.size)
-    costs = [_entry_cost(arena, *trips[at]) for at in counted]
+    costs = np.empty(counted.size)
+    for number, columns in enumerate(arena.material.columns):
+        own = verdict.symbol[counted] == number
+        bought = verdict.direction[counted][own].astype(np.float64)
+        fee = float(facts.symbols[number].fees[1])
+        costs[own] = entry_costs(columns, rows[counted][own], bought, fee, facts.slippage[0])
     most = max(ORDERS_MIN, 2 * int(trades.max(initial=0)))
-    leverage = float(arena.material.facts.symbols[0].leverage)
+    leverage = float(facts.symbols[0].leverage)
     return Expected.of(
         daily=arena.returns(verdict),
         trades=trades[: arena.day_ns.size],

@@ -34,12 +34,12 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hean.errors import DataInvalid, FieldInvalid, NumberNotFinite
+from hean.errors import DataInvalid, NumberNotFinite
 from hean.filters import BOCPD
 from hean.quant import two_samples
 from hean.quant.checks import Array, series, varying
 from hean.quant.drift import LossCusum, cusum_limit
-from hean.symbiont.columns import Column, Seen, begun, look
+from hean.symbiont.columns import Column, Seen, look
 
 SHIFT, LOSS_LIMIT = 0.52, 9.4  # methods 17.5: one false alarm in five years, 33 days to find it
 MARGIN = 0.5  # of its standard error, that the mean of validation is taken lower
@@ -130,11 +130,11 @@ class Expected(msgspec.Struct, frozen=True):
         held: ArrayLike,
         cost_bp: ArrayLike,
         declared: Declared,
-        columns: Mapping[str, ArrayLike] | None = None,
+        columns: Mapping[str, Column] | None = None,
     ) -> Expected:
         """From validation. *daily*: returns or residuals, shape (days,). *trades*: round trips
         begun on each, same shape. *held* [bars]: of each trip. *cost_bp*: of each fill. *columns*:
-        what the agent reads, by name, shape (bars,).
+        what the agent reads, by name, as `columns.learnt` has it.
 
         *Raises*: `DataInvalid` for too few values or days that never differ, `NumberNotFinite`.
         """
@@ -157,7 +157,7 @@ class Expected(msgspec.Struct, frozen=True):
             cost=float(costs.mean()),
             cost_deviation=cost_deviation,
             cost_limit=cusum_limit(COST_SLACK_BP / cost_deviation, COST_RUN_LENGTH),
-            columns={name: Column.of(name, values) for name, values in (columns or {}).items()},
+            columns=dict(columns or {}),
             declared=declared,
         )
 
@@ -249,14 +249,10 @@ class Watch(msgspec.Struct):
 
         *Raises*: `FieldInvalid` for a column that is expected and not there.
         """
-        found = []
-        for name, column in self.expected.columns.items():
-            if name not in values:
-                raise FieldInvalid(f"bar: no column {name}; got {', '.join(values) or 'none'}.")
-            seen = self.columns.setdefault(name, begun(column))
-            for value, limit, words in look(column, seen, values[name]):
-                found.append(Finding(Monitor.COLUMN, value, limit, f"column {name}: {words}"))
-        return found
+        return [
+            Finding(Monitor.COLUMN, value, limit, f"column {name}: {words}")
+            for name, value, limit, words in look(self.expected.columns, self.columns, values)
+        ]
 
     def order(
         self, at_ns: int, symbol: str, exposure: float, *, is_refused: bool = False
