@@ -303,6 +303,9 @@ class Colony(Module):
             found += agent.watch.day(earned, count)
         for trip in trips:
             agent.watch.trip(trip.held_bars)
+        horizons = [it.bars for it in agent.expected.forecasts]
+        for entry in self.shadow.markouts(seen.trips, horizons, max(agent.seen_ns, agent.since_ns)):
+            agent.watch.entry(entry)
         return found
 
     def _match(self, agent: Agent, seen: Seen) -> None:

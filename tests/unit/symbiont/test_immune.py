@@ -30,7 +30,7 @@ from hean.symbiont.immune import (
     judged,
 )
 from hean.symbiont.vitals import Comparison, Finding, Monitor, Watch
-from immune_desk import COST, COST_DEVIATION, HELD, TRADES, chance, expected, remembering
+from immune_desk import COST, COST_DEVIATION, HELD, TRADES, chance, entries, expected, remembering
 
 
 def found(monitor: Monitor) -> Finding:
@@ -120,7 +120,7 @@ def test_real_risk_knows_nothing_of_it(root: Path) -> None:
     for gate in ("risk", "execution"):
         for path in (root / "src/hean" / gate).rglob("*.py"):
             assert "symbiont" not in path.read_text("utf-8"), path
-    for name in ("immune", "vitals", "columns"):
+    for name in ("immune", "vitals", "columns", "forecast"):
         tree = ast.parse((root / f"src/hean/symbiont/{name}.py").read_text("utf-8"))
         used = {
             node.module.split(".")[1]
@@ -222,6 +222,8 @@ def live(watch: Watch, draws: np.random.Generator) -> list[Finding]:
         said += watch.fill(cost)
     for held in (1 + draws.geometric(1 / HELD, 4)).tolist():
         watch.trip(float(held))
+    for entry in entries(draws, trades).tolist():
+        watch.entry(entry)
     for value in draws.normal(0.0, 1 / 0.6, 4).tolist():
         said += watch.bar({"z": value})
     return said
