@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hean.symbiont.vitals import Declared, Expected
 
 DECLARED = Declared(20, 2.0, ("BTCUSDT", "ETHUSDT"))
 TRADES, HELD, COST, COST_DEVIATION = 6.0, 30.0, 7.0, 5.0
+HORIZONS, FORESEEN, DEVIATION = (1, 30), 0.5, 1.15  # as markouts of recorded markets deviate
 
 Draw = np.random.Generator
 Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -32,6 +34,7 @@ def remembering(draws: Draw, size: int, memory: float = 0.8) -> Values:
 
 def expected(draws: Draw, *, days: int = 1_000, columns: dict[str, Values] | None = None) -> Any:
     """An agent after so many days of validation; its days have mean 0 and deviation 1."""
+    entered = entries(draws.spawn(1)[0], int(TRADES * days))
     return Expected.of(
         daily=draws.normal(size=days),
         trades=draws.poisson(TRADES, days),
@@ -39,4 +42,15 @@ def expected(draws: Draw, *, days: int = 1_000, columns: dict[str, Values] | Non
         cost_bp=COST + COST_DEVIATION * draws.normal(size=2_000),
         declared=DECLARED,
         columns=learnt(columns or {}),
+        markouts=dict(zip(HORIZONS, entered.T, strict=True)),
     )
+
+
+def entries(draws: Draw, size: int, less: float = 0.0) -> Values:
+    """Markouts of entries at both horizons, shape (size, 2), with the tails of a market; all that
+    is foreseen comes with the first bar. *less*: how much of it does not.
+    """
+    first, last = HORIZONS
+    bar = DEVIATION * draws.standard_t(5, size) / math.sqrt(5 / 3) + FORESEEN - less
+    rest = DEVIATION * draws.normal(size=size) * math.sqrt(last - first)
+    return np.clip(np.stack([bar, (bar + rest) / math.sqrt(last)], axis=1), -4.0, 4.0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hean.backtest.judging import Verdict
 from hean.backtest.material import Facts
-from hean.backtest.result import Values
+from hean.backtest.result import Times, Values
 from hean.core.timeframe import DAY_NS
 from hean.errors import DataInvalid
 from hean.evaluate.champions import Champion
@@ -19,6 +19,7 @@ from hean.evaluate.evolving import Arena, Parts, Plan, arena_of, genomes_of
 from hean.feeds.history import History
 from hean.symbiont.columns import Column, learnt
 from hean.symbiont.evolution import State, living
+from hean.symbiont.forecast import horizons, markouts
 from hean.symbiont.population import Agent, Costs, Population, Stage, id_of
 from hean.symbiont.senses import columns_of
 from hean.symbiont.vitals import Declared, Expected, Watch
@@ -133,4 +134,19 @@ def _expected(arena: Arena, verdict: Verdict, read: dict[str, Column]) -> Expect
         cost_bp=costs,
         declared=Declared(most, leverage, arena.ground.symbols),
         columns=read,
+        markouts=_markouts(arena, verdict, counted[np.argsort(ends[counted], kind="stable")]),
     )
+
+
+def _markouts(arena: Arena, verdict: Verdict, trips: Times) -> dict[int, Values]:
+    """What came of the entries of *trips*, numbers in the order of time, by horizon."""
+    symbols, rows = verdict.symbol[trips], verdict.decided[trips].astype(np.int64)
+    found: dict[int, Values] = {}
+    for bars in horizons(verdict.over[trips].astype(np.int64) - rows) if trips.size else ():
+        found[bars] = np.full(trips.size, np.nan)
+        for number, columns in enumerate(arena.material.columns):
+            own, signs = symbols == number, verdict.direction[trips]
+            found[bars][own] = markouts(
+                columns["open"], columns["close"], rows[own], signs[own], bars
+            )
+    return found

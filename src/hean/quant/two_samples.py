@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`two_samples.py`: whether two samples come from one population: their distribution
-(Anderson-Darling), the rate of their events (a conditional binomial), or how they fall into bins.
+(Anderson-Darling), the rate of their events (a conditional binomial), their mean (Welch), or how
+they fall into bins.
 Each gives a probability, so that many of them can be read together (`multiple_testing`).
 """
 
@@ -107,6 +108,32 @@ def rates(
     below = float(betainc(misses, hits + 1.0, 1.0 - share)) if misses else 1.0
     above = float(betainc(hits, misses + 1.0, share)) if hits else 1.0
     return Difference(ratio, min(1.0, 2.0 * min(below, above)))
+
+
+Moments = tuple[float, float, float]
+"""Mean, deviation and number of independent values of a sample."""
+
+
+def lower(now: Moments, before: Moments) -> Difference:
+    """Whether the mean of a sample is lower than that of another, one-sided; deviations may differ.
+    Sizes need not be whole: values that depend on one another count as so many independent ones.
+    *statistic*: Student's t.
+
+    *Source*: Welch 1947. *Raises*: `ParameterInvalid`.
+    """
+    from scipy.special import stdtr  # reason: slow to load, tests are rare
+
+    (mean, deviation, size), (mean_before, deviation_before, size_before) = now, before
+    if min(size, size_before) < 2 or not (deviation >= 0.0 and deviation_before > 0.0):
+        raise ParameterInvalid(
+            f"lower: {size:g} values of deviation {deviation:g}, {size_before:g} before of "
+            f"{deviation_before:g}; two of each and a deviation above 0 before are due."
+        )
+    doubt, doubt_before = deviation**2 / size, deviation_before**2 / size_before
+    both = doubt + doubt_before
+    freedom = both**2 / (doubt**2 / (size - 1) + doubt_before**2 / (size_before - 1))
+    found = (mean - mean_before) / math.sqrt(both)
+    return Difference(found, float(stdtr(freedom, found)))
 
 
 def binned(expected: Sequence[float], observed: Sequence[float]) -> Difference:

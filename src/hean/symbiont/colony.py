@@ -274,7 +274,8 @@ class Colony(Module):
         seen = self.shadow.judged([self._rows[agent.id] for agent in living])
         found = {it.id: self._learn(it, done) for it, done in zip(living, seen, strict=True)}
         trusted = [agent for agent in living if agent.stage in LADDER]
-        drifted = immune.drifted({agent.id: agent.watch.tests() for agent in trusted})
+        due = [it for it in trusted if immune.is_round(it.seen_ns, now_ns)]
+        drifted = immune.drifted({agent.id: agent.watch.tests() for agent in due})
         for agent in trusted:
             is_proven = released(agent, self.terms)
             findings = [*found[agent.id], *drifted.get(agent.id, ())]
@@ -302,6 +303,9 @@ class Colony(Module):
             found += agent.watch.day(earned, count)
         for trip in trips:
             agent.watch.trip(trip.held_bars)
+        horizons = [it.bars for it in agent.expected.forecasts]
+        for entry in self.shadow.markouts(seen.trips, horizons, max(agent.seen_ns, agent.since_ns)):
+            agent.watch.entry(entry)
         return found
 
     def _match(self, agent: Agent, seen: Seen) -> None:

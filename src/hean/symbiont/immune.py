@@ -11,7 +11,8 @@ a half or 0, never raised, and what may be risked at all is decided elsewhere.
   (toxin). **Suspicion** is a break in the days, or a difference of two samples: it is confirmed by
   another monitor, or by itself 20 days later, on data that it had not seen before.
 * **Many tests.** All comparisons of samples of one round, of all agents, are read together
-  (`drifted`): at most 5 % of what is found is chance.
+  (`drifted`): at most 5 % of what is found is chance. A round is a week (`is_round`), however often
+  agents are looked at: a round a day, of few agents, would be wrong seven times as often.
 * **Healthy agents in quarantine**: by design at most one in 1,500 days of an agent, which with
   fifty agents is twelve a year. Columns that behave as never in validation come on top
   (`columns`): rightly, for nobody knows what the agent makes of them.
@@ -40,6 +41,7 @@ DAY_NS = 86_400 * 10**9
 EVIDENCE = frozenset({Monitor.LOSS, Monitor.COST, Monitor.COLUMN, Monitor.TOXIN})
 CONFIRM_DAYS, QUIET_DAYS, PROOF_DAYS = 20, 30, 90
 FALSE_FINDS = 0.05
+ROUND_NS = 7 * DAY_NS
 SELF_DAYS, SELF_CORRELATION = 30, 0.8
 KIN_CORRELATION, KIN_DAYS_MIN = 0.9, 10
 REBIRTH_DAYS, FAILURES_MAX = 90, 1_000
@@ -136,6 +138,11 @@ def _moved(
 
 
 # ---------------------------------------------------------------- the population
+
+
+def is_round(before_ns: int, now_ns: int) -> bool:
+    """Whether a week has ended since *before_ns*: they do on Thursdays at midnight UTC."""
+    return now_ns // ROUND_NS > before_ns // ROUND_NS
 
 
 def drifted(tests: Mapping[str, Sequence[Comparison]]) -> dict[str, list[Finding]]:

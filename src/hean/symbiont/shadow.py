@@ -19,6 +19,7 @@ from hean.core.types import Candle
 from hean.genome.features import BROUGHT, COLUMNS, Feature, load_all
 from hean.genome.words import Row
 from hean.quant.checks import Array
+from hean.symbiont.forecast import markouts
 from hean.symbiont.population import Population
 
 BARS_KEPT = 200_000  # of a symbol; then the older half goes, from a midnight on
@@ -174,6 +175,30 @@ class Shadow:
         ]  # fmt: skip
         before = float(samples[-1]) if len(samples) else self.cash
         return Seen(days, equity / max(before, 1e-9) - 1, trips)
+
+    def markouts(
+        self, trips: Sequence[Trip], horizons: Sequence[int], after_ns: int
+    ) -> list[list[float]]:
+        """Of entries of *trips* what came of them at each horizon [bars], once the trip and the
+        last horizon are over; of those only that were not yet so at *after_ns*.
+        """
+        found: list[list[float]] = []
+        for symbol, bars in zip(self.symbols, self._bars, strict=True):
+            own = [trip for trip in trips if trip.symbol == symbol]
+            if not own or not horizons:
+                continue
+            ts = np.frombuffer(bars.ts, np.int64)
+            open_, close = (np.frombuffer(bars.columns[at]) for at in (0, 3))
+            rows = np.searchsorted(ts, np.array([trip.decided_ns - self.bar_ns for trip in own]))
+            last = rows + max(horizons)
+            end_ns = ts[np.minimum(last, ts.size - 1)] + self.bar_ns
+            known_ns = np.maximum(end_ns, [trip.over_ns for trip in own])
+            new = (last < ts.size) & (known_ns > after_ns)
+            signs = np.where([trip.is_long for trip in own], 1.0, -1.0)[new]
+            values = [markouts(open_, close, rows[new], signs, each) for each in horizons]
+            entries = np.stack(values, axis=1)
+            found += entries[np.isfinite(entries).all(axis=1)].tolist()
+        return found
 
     def _end(self, number: int, row: int) -> int:
         return int(self._bars[number].ts[row]) + self.bar_ns

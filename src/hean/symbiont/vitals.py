@@ -16,6 +16,9 @@ the highest in validation | frozen, shifted by 4 deviations, scaled by 10 or a t
 bars |
 | `order` | orders in an hour, refused ones of the last 20, exposure, symbols | as declared | at \
 once |
+| `entry` | markouts after 1 bar and after its usual holding time (`forecast`): samples since the \
+last tests | as `tests` | 0.5 deviations less after one bar, with 60 days and 50 agents: half of \
+them within a week of 20 entries a day, or 5 of six a day; 0.3 less: 3 weeks of 20 a day |
 | `tests` | trades a day, holding times, columns by decile: samples since the last tests | read \
 together for the whole population: `immune.drifted` | slow change |
 
@@ -27,7 +30,7 @@ called sick every 11 months. The expected day is therefore taken half an error l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -40,6 +43,7 @@ from hean.quant import two_samples
 from hean.quant.checks import Array, series, varying
 from hean.quant.drift import LossCusum, cusum_limit
 from hean.symbiont.columns import Column, Seen, look
+from hean.symbiont.forecast import Forecast, Heard, forecasts, lost
 
 SHIFT, LOSS_LIMIT = 0.52, 9.4  # methods 17.5: one false alarm in five years, 33 days to find it
 MARGIN = 0.5  # of its standard error, that the mean of validation is taken lower
@@ -50,8 +54,10 @@ COST_CLIP = 4.0  # deviations: one absurd fill is no shift
 REFUSED_OF, REFUSED_MIN = 20, 5
 SAMPLE_MAX = 512  # values kept of a sample: more than that do not sharpen a test
 RATE_DAYS, HELD_TRIPS, COLUMN_VALUES = 14, 20, 50  # least of each that a test is made with
+ENTRIES = 60  # and of independent entries
 POPULATION_MOVED = 0.25  # stability index
 HELD_MOVED = 0.15  # share of trips that would have to take another time
+FORECAST_LOST = 0.1  # deviations of the market: 3 bp where it moves 30 while a trip lasts
 HOUR_NS = 3_600 * 10**9
 
 
@@ -65,6 +71,7 @@ class Monitor(StrEnum):
     TOXIN = "toxin"
     RATE = "rate"
     HOLDING = "holding"
+    FORECAST = "forecast"
     POPULATION = "population"
 
 
@@ -106,6 +113,7 @@ class Expected(msgspec.Struct, frozen=True):
     lower. *days*, *trades*: how many days that was, and trades on them; *dispersion*: variance of
     trades a day over their mean. *held* [bars]: sample of holding times, ascending; *spell*: trips
     that say as much as one. *cost*, *cost_deviation* [bp]: of a fill; *cost_limit*: of its chart.
+    *forecasts*: of entries, by horizon; none of an agent from before they were known.
     """
 
     mean: float
@@ -120,6 +128,7 @@ class Expected(msgspec.Struct, frozen=True):
     cost_limit: float
     columns: dict[str, Column]
     declared: Declared
+    forecasts: tuple[Forecast, ...] = ()
 
     @classmethod
     def of(
@@ -131,10 +140,12 @@ class Expected(msgspec.Struct, frozen=True):
         cost_bp: ArrayLike,
         declared: Declared,
         columns: Mapping[str, Column] | None = None,
+        markouts: Mapping[int, ArrayLike] | None = None,
     ) -> Expected:
         """From validation. *daily*: returns or residuals, shape (days,). *trades*: round trips
         begun on each, same shape. *held* [bars]: of each trip. *cost_bp*: of each fill. *columns*:
-        what the agent reads, by name, as `columns.learnt` has it.
+        what the agent reads, by name, as `columns.learnt` has it. *markouts*: of each entry, in the
+        order of time, by horizon (`forecast`).
 
         *Raises*: `DataInvalid` for too few values or days that never differ, `NumberNotFinite`.
         """
@@ -159,6 +170,7 @@ class Expected(msgspec.Struct, frozen=True):
             cost_limit=cusum_limit(COST_SLACK_BP / cost_deviation, COST_RUN_LENGTH),
             columns=dict(columns or {}),
             declared=declared,
+            forecasts=forecasts(markouts or {}, margin=MARGIN),
         )
 
 
@@ -187,8 +199,8 @@ class Watch(msgspec.Struct):
     """What one agent has done since it is listened to. Begin it anew (`Watch(expected)`) when the
     agent's health changes: what was found was acted upon.
 
-    *scores*: standardised days, the latest. *days*, *trades*, *held*, `Seen.counts`: since the
-    last `tests`. *refused*: of the latest orders.
+    *scores*: standardised days, the latest. *days*, *trades*, *held*, *entries* (by horizon),
+    `Seen.counts`: since the last `tests`. *refused*: of the latest orders.
     """
 
     expected: Expected
@@ -199,6 +211,7 @@ class Watch(msgspec.Struct):
     days: int = 0
     trades: int = 0
     held: list[float] = []
+    entries: list[Heard] = []
     hour: int = 0
     orders: int = 0
     refused: list[bool] = []
@@ -243,6 +256,19 @@ class Watch(msgspec.Struct):
     def trip(self, held: float) -> None:
         """A round trip is over after so many bars. *Raises*: `NumberNotFinite`."""
         self.held = [*self.held, _finite("holding time", held)][-SAMPLE_MAX:]
+
+    def entry(self, markouts: Sequence[float]) -> None:
+        """What came of an entry is known: its markout at each of `Expected.forecasts`.
+
+        *Raises*: `DataInvalid` for another number of them, `NumberNotFinite`.
+        """
+        horizons = [each.bars for each in self.expected.forecasts]
+        if len(markouts) != len(horizons):
+            raise DataInvalid(f"entry: {len(markouts)} markouts for horizons {horizons} of bars.")
+        values = [_finite("markout", each) for each in markouts]
+        self.entries = self.entries or [Heard() for _ in values]
+        for heard, value in zip(self.entries, values, strict=True):
+            heard.add(value)
 
     def bar(self, values: Mapping[str, float]) -> list[Finding]:
         """A bar is over, and its columns have these values; nan is no new value.
@@ -295,6 +321,10 @@ class Watch(msgspec.Struct):
         if len(apart) >= HELD_TRIPS:
             found.append(self._holding(apart))
             self.held = []
+        for known, heard in zip(self.expected.forecasts, self.entries, strict=False):
+            if heard.count / known.spell >= ENTRIES:
+                found.append(_forecast(known, heard))
+                heard.clear()
         for name, seen in self.columns.items():
             column = self.expected.columns[name]
             if sum(seen.counts) / column.spell >= COLUMN_VALUES:
@@ -346,6 +376,17 @@ def cost_chart(expected: Expected, value: float = 0.0) -> LossCusum:
 def _changed(scores: list[float]) -> float:
     detector = BOCPD(250.0, kappa=1.0, alpha=5.0, beta=5.0, window=CHANGE_WINDOW)
     return float(detector.batch(np.array(scores))[0][-1])
+
+
+def _forecast(known: Forecast, heard: Heard) -> Comparison:
+    mean = heard.mean
+    p_value = lost(known, heard).p_value
+    horizon = "1 bar" if known.bars == 1 else f"{known.bars} bars"
+    words = (
+        f"entries foresee less: {mean:+.2f} sd on average {horizon} after {heard.count} decisions; "
+        f"expected {known.mean:+.2f}"
+    )
+    return Comparison(Monitor.FORECAST, p_value, known.mean - mean > FORECAST_LOST, words)
 
 
 def _population(name: str, column: Column, seen: Seen) -> Comparison:

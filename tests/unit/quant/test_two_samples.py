@@ -85,6 +85,21 @@ def test_bins_are_wrong_as_often_as_they_say(draws):
     assert two_samples.binned([300.0] * 10, [50.0] * 9 + [200.0]).p_value < 1e-9
 
 
+def test_a_lower_mean_has_the_chance_that_scipy_gives_it(draws):
+    for shift in (-0.4, 0.0, 0.3):
+        one, two = draws.normal(shift, 2.0, 35), draws.normal(0.0, 1.0, 90)
+        told = [(it.mean(), it.std(ddof=1), len(it)) for it in (one, two)]
+        theirs = stats.ttest_ind(one, two, equal_var=False, alternative="less")
+        assert two_samples.lower(*told).statistic == pytest.approx(theirs.statistic)
+        assert two_samples.lower(*told).p_value == pytest.approx(theirs.pvalue)
+    few, many = (two_samples.lower((-0.3, 1.0, size), (0.0, 1.0, 1e4)) for size in (30.5, 300))
+    assert many.p_value < 1e-6 < few.p_value
+    with pytest.raises(ParameterInvalid, match="two of each"):
+        two_samples.lower((0.0, 1.0, 1), (0.0, 1.0, 10))
+    with pytest.raises(ParameterInvalid, match="above 0"):
+        two_samples.lower((0.0, 1.0, 5), (0.0, 0.0, 10))
+
+
 def test_memory_is_that_of_an_autoregression(draws):
     shocks = draws.normal(size=60_000)
     values = np.empty_like(shocks)

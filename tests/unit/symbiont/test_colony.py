@@ -24,9 +24,10 @@ from hean.feeds.history import History
 from hean.genome.features import load_all
 from hean.genome.text import read
 from hean.strategies.symbiont import Symbiont
+from hean.symbiont import immune
 from hean.symbiont.colony import HEALTH, SEAT, STAGE
 from hean.symbiont.immune import Health, admitted
-from hean.symbiont.population import Population, Stage, id_of, loaded, written
+from hean.symbiont.population import LADDER, Population, Stage, id_of, loaded, written
 from judged_market import write_planted
 from planted_market import CHEAP, EDGE, market, plan_of
 
@@ -115,9 +116,11 @@ def test_every_birth_and_move_is_a_command_with_a_reason(life: Played) -> None:
 
 def test_one_whose_edge_has_turned_is_quarantined_and_trades_no_more(life: Played) -> None:
     turn_ns = life.start_ns + TURN_DAY * DAY_NS
-    sick = [(at, it) for at, it in life.commands if it.verb == HEALTH
-            and it.arguments["to"] == "QUARANTINE"]  # fmt: skip
-    assert sick and turn_ns < sick[0][0] < turn_ns + 25 * DAY_NS
+    told = [(at, it) for at, it in life.commands if it.verb == HEALTH]
+    assert told[0][1].arguments["to"] == "WATCH"
+    assert turn_ns < told[0][0] < turn_ns + 25 * DAY_NS
+    sick = [each for each in told if each[1].arguments["to"] == "QUARANTINE"]
+    assert sick and sick[0][0] < turn_ns + 40 * DAY_NS
     assert sick[0][1].arguments["reason"]
     bar_ns = life.population.bar_ns
     assert max(at for at, _ in life.fills) <= sick[0][0] + 2 * bar_ns
@@ -168,6 +171,26 @@ def test_it_goes_on_from_its_file(bred: Path, tmp_path: Path) -> None:
     after = again.population.by_id()[agent.id]
     assert after.stage is Stage.PAPER and not [c for _, c in again.commands if c.verb == STAGE]
     assert min(at for at, _ in again.fills) < again.start_ns + SHADOW_DAYS * DAY_NS
+
+
+def test_comparisons_are_read_once_a_week_however_often_it_looks(
+    bred: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_together = []
+
+    def spied(tests: Any) -> Any:
+        read_together.append(sorted(tests))
+        return drifted(tests)
+
+    drifted = immune.drifted
+    monkeypatch.setattr(immune, "drifted", spied)
+    found = played(bred, market(tmp_path, 9, days=10, pull=0.5), look_minutes=240)
+    trusted = [it.id for it in found.population.agents if it.stage in LADDER]
+    assert len(read_together) > 50
+    first, *weekly = [agents for agents in read_together if agents]
+    assert first == trusted, "the first look begins"
+    days = [at for at in range(1, 11) if (found.start_ns // DAY_NS + at) % 7 == 0]
+    assert weekly == [trusted] * len(days)
 
 
 def test_a_journal_of_it_replays(bred: Path, tmp_path: Path) -> None:

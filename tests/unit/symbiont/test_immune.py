@@ -25,11 +25,12 @@ from hean.symbiont.immune import (
     Memory,
     admitted,
     drifted,
+    is_round,
     is_self,
     judged,
 )
 from hean.symbiont.vitals import Comparison, Finding, Monitor, Watch
-from immune_desk import COST, COST_DEVIATION, HELD, TRADES, chance, expected, remembering
+from immune_desk import COST, COST_DEVIATION, HELD, TRADES, chance, entries, expected, remembering
 
 
 def found(monitor: Monitor) -> Finding:
@@ -119,7 +120,7 @@ def test_real_risk_knows_nothing_of_it(root: Path) -> None:
     for gate in ("risk", "execution"):
         for path in (root / "src/hean" / gate).rglob("*.py"):
             assert "symbiont" not in path.read_text("utf-8"), path
-    for name in ("immune", "vitals", "columns"):
+    for name in ("immune", "vitals", "columns", "forecast"):
         tree = ast.parse((root / f"src/hean/symbiont/{name}.py").read_text("utf-8"))
         used = {
             node.module.split(".")[1]
@@ -185,17 +186,19 @@ def test_slow_changes_are_found_by_a_round():
     assert all(watch.tests() == [] for watch in watches.values()), "nothing is tested twice"
 
 
-def test_no_more_healthy_agents_are_quarantined_than_designed():
-    """Sixty agents for a year, every monitor at work: at most one in 1,500 days of an agent."""
-    draws = chance(32)
-    agents, days = 60, 365
+@pytest.mark.parametrize(("agents", "days"), [(60, 365), (4, 5_000)])
+def test_no_more_healthy_agents_are_quarantined_than_designed(agents, days):
+    """Every monitor at work, sixty agents for a year or few for long: at most one in 1,500 days of
+    an agent.
+    """
+    draws = chance(32, agents)
     known = expected(draws, days=4_000, columns={"z": remembering(draws, 5_000)})
     cases = [admitted(0) for _ in range(agents)]
     watches = [Watch(known) for _ in range(agents)]
     quarantined = 0
     for day in range(1, days + 1):
         findings = [live(watch, draws) for watch in watches]
-        if day % 30 == 0:
+        if is_round((day - 1) * DAY_NS, day * DAY_NS):
             rounds = drifted({str(at): watch.tests() for at, watch in enumerate(watches)})
             for at, found_late in rounds.items():
                 findings[int(at)] += found_late
@@ -219,6 +222,8 @@ def live(watch: Watch, draws: np.random.Generator) -> list[Finding]:
         said += watch.fill(cost)
     for held in (1 + draws.geometric(1 / HELD, 4)).tolist():
         watch.trip(float(held))
+    for entry in entries(draws, trades).tolist():
+        watch.entry(entry)
     for value in draws.normal(0.0, 1 / 0.6, 4).tolist():
         said += watch.bar({"z": value})
     return said

@@ -16,7 +16,7 @@ from hean.errors import DataInvalid, FieldInvalid, NumberNotFinite
 from hean.evaluate.settling import entry_costs
 from hean.quant.drift import LossCusum
 from hean.symbiont.vitals import SHIFT, Expected, Monitor, Watch, loss_chart
-from immune_desk import COST, COST_DEVIATION, DECLARED, chance, expected, remembering
+from immune_desk import COST, COST_DEVIATION, DECLARED, chance, entries, expected, remembering
 
 HOUR_NS = 3_600 * 10**9
 
@@ -193,6 +193,10 @@ def test_bad_numbers_change_nothing(judged):
             tell()
     with pytest.raises(NumberNotFinite):
         watch.trip(math.nan)
+    with pytest.raises(NumberNotFinite):
+        watch.entry([0.5, math.inf])
+    with pytest.raises(DataInvalid, match=r"1 markouts for horizons \[1, 30\]"):
+        watch.entry([0.5])
     assert msgspec.json.encode(watch) == before
     with pytest.raises(FieldInvalid, match="rsi"):
         Watch(expected(chance(9), columns={"rsi": chance(1).normal(size=300)})).bar({"ema": 1.0})
@@ -231,6 +235,8 @@ def told(watch: Watch, seed: int, first: int, last: int) -> list[object]:
             found += watch.fill(float(draws.normal(COST + sickness, COST_DEVIATION)))
             found += watch.bar({"rsi": float(draws.normal(sickness))})
             found += watch.order(day, "BTCUSDT", 1.0, is_refused=bool(draws.random() < 0.1 * at))
+        for entry in entries(draws, 5, less=sickness).tolist():
+            watch.entry(entry)
         if day % 15 == 14:
             found += watch.tests()
     return found
