@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from hean.symbiont.columns import learnt
 from hean.symbiont.vitals import Declared, Expected
 
 DECLARED = Declared(20, 2.0, ("BTCUSDT", "ETHUSDT"))
@@ -32,7 +31,7 @@ def remembering(draws: Draw, size: int, memory: float = 0.8) -> Values:
     return shocks[200:]
 
 
-def expected(draws: Draw, *, days: int = 1_000, columns: dict[str, Values] | None = None) -> Any:
+def expected(draws: Draw, *, days: int = 1_000) -> Any:
     """An agent after so many days of validation; its days have mean 0 and deviation 1."""
     entered = entries(draws.spawn(1)[0], int(TRADES * days))
     return Expected.of(
@@ -41,7 +40,6 @@ def expected(draws: Draw, *, days: int = 1_000, columns: dict[str, Values] | Non
         held=1 + draws.geometric(1 / HELD, 400),
         cost_bp=COST + COST_DEVIATION * draws.normal(size=2_000),
         declared=DECLARED,
-        columns=learnt(columns or {}),
         markouts=dict(zip(HORIZONS, entered.T, strict=True)),
     )
 

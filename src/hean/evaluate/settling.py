@@ -17,8 +17,8 @@ from hean.errors import DataInvalid
 from hean.evaluate.champions import Champion
 from hean.evaluate.evolving import Arena, Parts, Plan, arena_of, genomes_of
 from hean.feeds.history import History
-from hean.symbiont.columns import Column, learnt
 from hean.symbiont.evolution import State, living
+from hean.symbiont.feed import Feed
 from hean.symbiont.forecast import horizons, markouts
 from hean.symbiont.population import Agent, Costs, Population, Stage, id_of
 from hean.symbiont.senses import columns_of
@@ -51,7 +51,8 @@ def population_of(
     bar = next(it.timeframe for it in history.markets.values() if it.timeframe)
     names = tuple(feature.name for feature in plan.features)
     costs = _costs(arenas[0].material.facts)
-    return Population(tuple(history.markets), bar, costs, agents, names)
+    feed = _feed(arenas[1])  # the longest part: nobody was chosen by what a column is
+    return Population(tuple(history.markets), bar, costs, agents, names, feed)
 
 
 def _stage(champion: Champion | None) -> Stage:
@@ -80,25 +81,21 @@ def _watches(plan: Plan, arenas: Sequence[Arena], texts: Sequence[str]) -> dict[
     found: dict[str, Watch] = {}
     for arena in arenas:
         left = [text for text in texts if text not in found]
-        try:
-            read = _read_by(arena)
-        except DataInvalid:
-            continue  # too short to know what agents read
         for text, verdict in zip(left, arena.judge(genomes_of(left, plan)), strict=True):
             try:
-                found[text] = Watch(_expected(arena, verdict, read))
+                found[text] = Watch(_expected(arena, verdict))
             except DataInvalid:
                 continue  # too few days or trades to expect anything
     return {text: found[text] for text in texts if text in found}
 
 
-def _read_by(arena: Arena) -> dict[str, Column]:
-    """What agents read of the days that count. *Raises*: `DataInvalid` where they are too few."""
+def _feed(arena: Arena) -> Feed:
+    """What agents read of the days that count."""
     bars = {}
     for symbol, columns in zip(arena.ground.symbols, arena.material.columns, strict=True):
         first = int(np.searchsorted(columns["ts"], arena.part.counts_ns))
         bars[symbol] = {name: column[first:] for name, column in columns.items()}
-    return learnt(columns_of(bars))
+    return Feed.of(columns_of(bars))
 
 
 def entry_costs(
@@ -112,7 +109,7 @@ def entry_costs(
     return np.asarray(1e4 * (signs * gaps + fee + half_spread))
 
 
-def _expected(arena: Arena, verdict: Verdict, read: dict[str, Column]) -> Expected:
+def _expected(arena: Arena, verdict: Verdict) -> Expected:
     rows, over = verdict.decided.astype(np.int64), verdict.over.astype(np.int64)
     decided = zip(verdict.symbol.tolist(), rows.tolist(), strict=True)
     ends = np.array([arena.ground.rows_ns[number][row] for number, row in decided], np.int64)
@@ -133,7 +130,6 @@ def _expected(arena: Arena, verdict: Verdict, read: dict[str, Column]) -> Expect
         held=(over - rows)[counted],
         cost_bp=costs,
         declared=Declared(most, leverage, arena.ground.symbols),
-        columns=read,
         markouts=_markouts(arena, verdict, counted[np.argsort(ends[counted], kind="stable")]),
     )
 

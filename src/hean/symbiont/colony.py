@@ -58,6 +58,7 @@ from hean.symbiont.shadow import Seen, Shadow
 from hean.symbiont.vitals import Finding, Monitor, Watch
 
 STAGE, HEALTH, SEAT = "symbiont", "symbiont.health", "symbiont.seat"
+FEED = ""  # beside the ids of agents: what all of them read
 BIRTHS, LOOK, SEATS = "symbiont.births", "symbiont.look", "symbiont.seats"
 ACTOR = "auto:symbiont"
 LATE_NS = 60_000_000_000  # after the hour: until then its last bar has come
@@ -151,10 +152,11 @@ class Colony(Module):
         self._feel(bar)
 
     def _feel(self, bar: Candle) -> None:
-        """Tell who has a seat what it reads of the last bars."""
+        """Hear what agents read. Who has a seat while that breaks is sick; nobody gets one then."""
         values = self._senses.row(bar)
-        for name in self._seated() if values else ():
-            self._accuse(self._agents[name], self._agents[name].watch.bar(values))
+        broken = self.population.feed.bar(values) if values else []
+        for name in self._seated() if broken else ():
+            self._accuse(self._agents[name], broken)
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
@@ -237,6 +239,7 @@ class Colony(Module):
 
     def _begin(self, ts_ns: int) -> None:
         self._seed = self.context.rng("seats").getrandbits(63)
+        self.population.feed.rest()
         for agent in self.population.agents:
             if not agent.since_ns:
                 self._bear(agent, ts_ns)
@@ -275,10 +278,15 @@ class Colony(Module):
         found = {it.id: self._learn(it, done) for it, done in zip(living, seen, strict=True)}
         trusted = [agent for agent in living if agent.stage in LADDER]
         due = [it for it in trusted if immune.is_round(it.seen_ns, now_ns)]
-        drifted = immune.drifted({agent.id: agent.watch.tests() for agent in due})
+        tests = {agent.id: agent.watch.tests() for agent in due}
+        if due:
+            tests[FEED] = self.population.feed.tests()
+        drifted = immune.drifted(tests)
+        moved, seated = drifted.pop(FEED, []), self._seated()
         for agent in trusted:
             is_proven = released(agent, self.terms)
-            findings = [*found[agent.id], *drifted.get(agent.id, ())]
+            own = [*found[agent.id], *drifted.get(agent.id, ())]
+            findings = own + moved if agent.id in seated else own
             self._judge(agent, findings, now_ns, is_proven=is_proven)
         for agent in living:
             if agent.stage is Stage.SHADOW and all(it.passed for it in self.checks(agent)):
@@ -359,7 +367,9 @@ class Colony(Module):
         )  # fmt: skip
 
     def _give_seats(self, now_ns: int) -> None:
-        agents = [it for it in self.population.agents if self.may_trade(it.id)]
+        broken = self.population.feed.broken()
+        agents = [it for it in self.population.agents if not broken and self.may_trade(it.id)]
+        nobody = broken[0].words if broken else "nobody is trusted with money"
         symbols = self.population.symbols
         number = now_ns // self._look_ns
         for place, symbol in enumerate(symbols):
@@ -371,7 +381,7 @@ class Colony(Module):
             before = ("", 0.0) if seat is None else (seat.agent, seat.share)
             after = ("", 0.0) if found is None else (found.agent, round(found.share, 6))
             if before != after:
-                reason = "nobody is trusted with money" if found is None else found.reason
+                reason = nobody if found is None else found.reason
                 self._say(SEAT, symbol=symbol, agent=after[0], share=after[1], reason=reason)
 
     # ------------------------------------------------------------ commands

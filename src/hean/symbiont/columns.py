@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`columns.py`: whether a column that agents read is still fed as it was: frozen, shifted and scaled
-ones are bugs of data, and an agent that reads them trades on nothing.
+"""`columns.py`: whether a column that agents read is still fed as it was: frozen, shifted and
+scaled ones are bugs of data, and an agent that reads them trades on nothing.
 
 A market does all of this by itself: it sleeps, and awakes with news. But its news is in all that is
 read of it. So of each column two things are watched, its *level* (in deviations) and the *size* of
@@ -13,16 +13,17 @@ on the bars of validation.
 | still | 1, from 0 at each change; nan is no change | the column is frozen |
 | high, low | what is left of the level, less 2 | it is shifted |
 | wild | what is left of the size, less half of a tenfold | it is scaled up |
-| tame | how much more probable the size is for steps of a tenth, in doublings, if they are Laplace's; \
-at least -13 | it is scaled down |
+| tame | how much more probable the size is for steps of a tenth, in doublings, if they are \
+Laplace's; at least -13 | it is scaled down |
 
 A step of nothing says nothing about sizes. *Sudden changes only*: what drifts over more than 500
 bars, or was wrong before the watch began, is a matter of the deciles.
 
 **Limits** are 2.5 times the highest that a chart reached in validation; that of a level is at least
-the one that a normal walk with its memory passes once in 1e8 bars. None is higher than half of what
-the fault adds in 100 bars, unless the chart went so high: a quarter above that. Figures on made and on recorded columns: `docs/adr/0046-what-a-market-says-of-a-feed.md`. What a column hides,
-because it often stands still, moves slowly or in bursts, is said by `Column.hides`.
+the one that a normal walk with its memory passes once in 1e8 bars. Of all but stillness none is
+higher than half of what the fault adds in 100 bars, unless the chart went so high: a quarter above
+that. Figures on recorded markets: `docs/adr/0045-what-a-market-says-of-a-feed.md`. What a column
+hides, because it often stands still, moves slowly or in bursts, is said by `Column.hides`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ QUIET = 9.0 * math.exp(-np.euler_gamma) / math.log(2.0)
 QUIET_MIN = -13.0
 REACTION_BARS = 100  # within which a fault is to be noticed
 PUSH = {
-    "still": 1.0,
     "high": SHIFT / 2.0,
     "low": SHIFT / 2.0,
     "wild": TENFOLD / 2.0,
@@ -95,6 +95,42 @@ class Scale(msgspec.Struct, frozen=True):
         return np.log2(np.where(sizes > 0.0, known, np.nan))
 
 
+class Average(msgspec.Struct):
+    """Of the first values, then of the latest; *count*: of values, up to 100."""
+
+    value: float = 0.0
+    count: int = 0
+
+    def afar(self, value: float) -> float:
+        """How far a new value is from the average of those before, nan while that is not known;
+        then it counts.
+        """
+        if not math.isfinite(value):
+            return math.nan
+        before, is_seeded = self.value, self.count >= SEED
+        self.count = min(self.count + 1, SEED)
+        self.value += (value - before) / (SLOW if is_seeded else self.count)
+        return value - before if is_seeded else math.nan
+
+
+class Seen(msgspec.Struct):
+    """A column as it is now: last value, averages, where its charts stand, counts by decile."""
+
+    last: float | None = None
+    level: Average = msgspec.field(default_factory=Average)
+    size: Average = msgspec.field(default_factory=Average)
+    charts: dict[str, float] = {}
+    counts: list[int] = []
+
+
+class Beyond(NamedTuple):
+    """A chart that is beyond its limit, and what that means."""
+
+    value: float
+    limit: float
+    words: str
+
+
 class Column(msgspec.Struct, frozen=True):
     """A column that agents read, as it was in validation. *edges*: deciles. *shares*: of the bins
     between them. *independent*: how many independent values that was; *spell*: bars for one:
@@ -122,16 +158,30 @@ class Column(msgspec.Struct, frozen=True):
             for chart, push in PUSH.items()
         }
         is_hidden = {
-            "frozen": is_slow["still"],
+            "frozen": self.limits["still"] >= REACTION_BARS,
             f"shifted by {SHIFT:g} deviations": is_slow["high"] or is_slow["low"],
             "scaled by 10": is_slow["wild"],
             "scaled by a tenth": is_slow["tame"],
         }
         return tuple(fault for fault, is_so in is_hidden.items() if is_so)
 
+    def beyond(self, seen: Seen) -> list[Beyond]:
+        """Charts that are beyond their limit."""
+        return [
+            Beyond(seen.charts[chart], limit, WORDS[chart])
+            for chart, limit in self.limits.items()
+            if seen.charts.get(chart, 0.0) > limit
+        ]
+
+    def rested(self, seen: Seen | None = None) -> Seen:
+        """The column before its first value; of what was *seen*, the counts stay."""
+        counts = [0] * len(self.shares) if seen is None else seen.counts
+        return Seen(charts={"still": -float(self.warmup)}, counts=counts)
+
 
 def learnt(columns: Mapping[str, ArrayLike]) -> dict[str, Column]:
-    """Columns from the bars of validation, all of the same bars, shape (bars,); nan is no new value.
+    """Columns from the bars of validation, all of the same bars, shape (bars,); nan is no new
+    value.
 
     *Raises*: `DataInvalid` for a column of fewer than 200 values, one that never moves, or columns
     of different lengths.
@@ -150,7 +200,7 @@ def learnt(columns: Mapping[str, ArrayLike]) -> dict[str, Column]:
         rows = np.delete(np.arange(len(table)), [2 * place, 2 * place + 1])
         parts, left = [], []
         for own, heard in zip((2 * place, 2 * place + 1), news[name], strict=True):
-            # Of columns that are one another's copy each gets its part: the least squares' smallest.
+            # Of columns that are one another's copy each gets its part: the smallest solution.
             part = np.linalg.lstsq(products[np.ix_(rows, rows)], products[rows, own])[0]
             parts.append(dict(zip(others, map(tuple, part.reshape(-1, 2).tolist()), strict=True)))
             left.append(heard - part @ table[rows])
@@ -203,7 +253,7 @@ def _column(
     spell = max(memory, two_samples.memory(apart))
     moved = known[np.flatnonzero(np.diff(values)) + 1]
     still = np.diff(np.concatenate([known[:1], moved, [len(bars)]])).max() - 1
-    limits = {"still": _bounded("still", float(still))}
+    limits = {"still": max(FLOORS["still"], SAFETY * float(still))}
     for chart, score in scores.items():
         limit = _limit(chart, score[np.isfinite(score)])
         if limit is not None:
@@ -243,52 +293,7 @@ def _bounded(chart: str, highest: float, least: float = 0.0) -> float:
 # ---------------------------------------------------------------- what is heard
 
 
-class Average(msgspec.Struct):
-    """Of the first values, then of the latest; *count*: of values, up to 100."""
-
-    value: float = 0.0
-    count: int = 0
-
-    def afar(self, value: float) -> float:
-        """How far a new value is from the average of those before, nan while that is not known;
-        then it counts.
-        """
-        if not math.isfinite(value):
-            return math.nan
-        before, is_seeded = self.value, self.count >= SEED
-        self.count = min(self.count + 1, SEED)
-        self.value += (value - before) / (SLOW if is_seeded else self.count)
-        return value - before if is_seeded else math.nan
-
-
-class Seen(msgspec.Struct):
-    """A column as it is now: last value, averages, where its charts stand, counts by decile."""
-
-    last: float | None = None
-    level: Average = msgspec.field(default_factory=Average)
-    size: Average = msgspec.field(default_factory=Average)
-    charts: dict[str, float] = {}
-    counts: list[int] = []
-
-
-def begun(column: Column) -> Seen:
-    """A column before its first value."""
-    charts = {"still": -float(column.warmup)}
-    return Seen(charts=charts, counts=[0] * len(column.shares))
-
-
-class Beyond(NamedTuple):
-    """A chart of a column that is beyond its limit."""
-
-    column: str
-    value: float
-    limit: float
-    words: str
-
-
-def look(
-    columns: Mapping[str, Column], seen: dict[str, Seen], values: Mapping[str, float]
-) -> list[Beyond]:
+def look(columns: Mapping[str, Column], seen: dict[str, Seen], values: Mapping[str, float]) -> None:
     """Take a bar's *values*; nan is no new one. *seen*: goes on.
 
     *Raises*: `FieldInvalid` for a column that is expected and not there.
@@ -297,21 +302,18 @@ def look(
     for name, column in columns.items():
         if name not in values:
             raise FieldInvalid(f"bar: no column {name}; got {', '.join(values) or 'none'}.")
-        news[name] = _heard(column, seen.setdefault(name, begun(column)), float(values[name]))
-    found = []
+        if name not in seen:
+            seen[name] = column.rested()
+        news[name] = _heard(column, seen[name], float(values[name]))
     for name, column in columns.items():
         charts = seen[name].charts
         level = news[name].level - _explained(column.of_level, news)
         size = news[name].size - _explained(column.of_size, news)
         for chart, score in _scores(level, size).items():
-            if math.isfinite(score):
-                charts[chart] = max(0.0, charts.get(chart, 0.0) + float(score))
-        found += [
-            Beyond(name, charts[chart], limit, WORDS[chart])
-            for chart, limit in column.limits.items()
-            if charts.get(chart, 0.0) > limit
-        ]
-    return found
+            if chart in column.limits and math.isfinite(score):
+                raised = max(0.0, charts.get(chart, 0.0) + float(score))
+                # Twice its limit is enough to say so; from there it is over as soon as it can be.
+                charts[chart] = min(raised, 2.0 * column.limits[chart])
 
 
 def _heard(column: Column, seen: Seen, value: float) -> News:

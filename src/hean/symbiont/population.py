@@ -18,10 +18,11 @@ from hean.errors import EnvironmentFault, InputError
 from hean.genome.own_features import OWN
 from hean.genome.text import read
 from hean.genome.tree import symbols_of
+from hean.symbiont.feed import Feed
 from hean.symbiont.immune import Case, Health, Memory
 from hean.symbiont.vitals import Expected, Watch
 
-VERSION = 1
+VERSION = 2  # 1: each agent with columns of its own
 BYTES_MAX = 100_000_000
 AGENTS_MAX = 1_000
 DAYS_KEPT = 400  # of an agent's results in the shadow
@@ -132,6 +133,7 @@ class Population(msgspec.Struct):
     costs: Costs
     agents: list[Agent]
     features: tuple[str, ...] = ()
+    feed: Feed = msgspec.field(default_factory=Feed)
     seats: dict[str, Seat] = {}
     holders: dict[str, str] = {}
     memory: Memory = msgspec.field(default_factory=Memory)
@@ -150,6 +152,14 @@ class Population(msgspec.Struct):
 
 class _File(msgspec.Struct):
     population: Population
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+class _Versioned(msgspec.Struct):
+    population: _Version
 
 
 def id_of(genome: str) -> str:
@@ -175,6 +185,12 @@ def loaded(path: Path, digest: str = "") -> tuple[Population, str]:
             f"{path}: SHA-256 {found[:12]}…, this run began with {digest[:12]}…; give that file."
         )
     try:
+        version = msgspec.json.decode(content, type=_Versioned).population.version
+        if version != VERSION:
+            raise InputError(
+                f"{path}: version {version}; this HEAN reads {VERSION}: breed it anew, with "
+                "`hean evolve --out FILE`."
+            )
         population = msgspec.json.decode(content, type=_File).population
     except msgspec.DecodeError as error:
         raise InputError(
@@ -190,8 +206,6 @@ def written(population: Population) -> bytes:
 
 
 def _check(population: Population, path: Path) -> None:
-    if population.version != VERSION:
-        raise InputError(f"{path}: version {population.version}; this HEAN reads {VERSION}.")
     if not 0 < len(population.agents) <= AGENTS_MAX:
         raise InputError(f"{path}: {len(population.agents)} agents; allowed: 1 to {AGENTS_MAX}.")
     unknown = set(population.features) - set(OWN)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`vitals.py`: whether an agent still is who it was when it was judged. `Expected` is how the judge
 saw it; a `Watch` listens to what it does now and answers with findings, each with its value, its
-limit and a sentence. Both are plain data: saved as JSON and loaded, a watch goes on the same.
+limit and a sentence. Both are plain data: saved as JSON and loaded, a watch goes on the same. What
+all agents read is heard by the population (`feed`).
 
 | What is heard | Chart | Limit | Found |
 |---|---|---|---|
@@ -11,15 +12,12 @@ deviations a day after 33 days; none, once in 1,750 days |
 days; none, once in 18,000 days, in 350 where their tails are heavy (Student, 4) |
 | `fill` | CUSUM of the cost, high side, slack 1 bp | one false alarm in 300,000 fills | 2 bp \
 more, after 120 fills where costs vary by 5 bp |
-| `bar` | of each column: bars without change, level, size of steps (`columns`) | above 2.5 times \
-the highest in validation | frozen, shifted by 4 deviations, scaled by 10 or a tenth, within 100 \
-bars |
 | `order` | orders in an hour, refused ones of the last 20, exposure, symbols | as declared | at \
 once |
 | `entry` | markouts after 1 bar and after its usual holding time (`forecast`): samples since the \
 last tests | as `tests` | 0.5 deviations less after one bar, with 60 days and 50 agents: half of \
 them within a week of 20 entries a day, or 5 of six a day; 0.3 less: 3 weeks of 20 a day |
-| `tests` | trades a day, holding times, columns by decile: samples since the last tests | read \
+| `tests` | trades a day, holding times: samples since the last tests | read \
 together for the whole population: `immune.drifted` | slow change |
 
 **Limits come from validation, and validation is short.** A mean of 60 days is wrong by 0.13
@@ -42,7 +40,6 @@ from hean.filters import BOCPD
 from hean.quant import two_samples
 from hean.quant.checks import Array, series, varying
 from hean.quant.drift import LossCusum, cusum_limit
-from hean.symbiont.columns import Column, Seen, look
 from hean.symbiont.forecast import Forecast, Heard, forecasts, lost
 
 SHIFT, LOSS_LIMIT = 0.52, 9.4  # methods 17.5: one false alarm in five years, 33 days to find it
@@ -53,9 +50,8 @@ COST_SLACK_BP, COST_RUN_LENGTH = 1.0, 3e5  # half of the 2 bp to be found
 COST_CLIP = 4.0  # deviations: one absurd fill is no shift
 REFUSED_OF, REFUSED_MIN = 20, 5
 SAMPLE_MAX = 512  # values kept of a sample: more than that do not sharpen a test
-RATE_DAYS, HELD_TRIPS, COLUMN_VALUES = 14, 20, 50  # least of each that a test is made with
+RATE_DAYS, HELD_TRIPS = 14, 20  # least of each that a test is made with
 ENTRIES = 60  # and of independent entries
-POPULATION_MOVED = 0.25  # stability index
 HELD_MOVED = 0.15  # share of trips that would have to take another time
 FORECAST_LOST = 0.1  # deviations of the market: 3 bp where it moves 30 while a trip lasts
 HOUR_NS = 3_600 * 10**9
@@ -126,7 +122,6 @@ class Expected(msgspec.Struct, frozen=True):
     cost: float
     cost_deviation: float
     cost_limit: float
-    columns: dict[str, Column]
     declared: Declared
     forecasts: tuple[Forecast, ...] = ()
 
@@ -139,13 +134,11 @@ class Expected(msgspec.Struct, frozen=True):
         held: ArrayLike,
         cost_bp: ArrayLike,
         declared: Declared,
-        columns: Mapping[str, Column] | None = None,
         markouts: Mapping[int, ArrayLike] | None = None,
     ) -> Expected:
         """From validation. *daily*: returns or residuals, shape (days,). *trades*: round trips
-        begun on each, same shape. *held* [bars]: of each trip. *cost_bp*: of each fill. *columns*:
-        what the agent reads, by name, as `columns.learnt` has it. *markouts*: of each entry, in the
-        order of time, by horizon (`forecast`).
+        begun on each, same shape. *held* [bars]: of each trip. *cost_bp*: of each fill.
+        *markouts*: of each entry, in the order of time, by horizon (`forecast`).
 
         *Raises*: `DataInvalid` for too few values or days that never differ, `NumberNotFinite`.
         """
@@ -168,7 +161,6 @@ class Expected(msgspec.Struct, frozen=True):
             cost=float(costs.mean()),
             cost_deviation=cost_deviation,
             cost_limit=cusum_limit(COST_SLACK_BP / cost_deviation, COST_RUN_LENGTH),
-            columns=dict(columns or {}),
             declared=declared,
             forecasts=forecasts(markouts or {}, margin=MARGIN),
         )
@@ -200,14 +192,13 @@ class Watch(msgspec.Struct):
     agent's health changes: what was found was acted upon.
 
     *scores*: standardised days, the latest. *days*, *trades*, *held*, *entries* (by horizon),
-    `Seen.counts`: since the last `tests`. *refused*: of the latest orders.
+    since the last `tests`. *refused*: of the latest orders.
     """
 
     expected: Expected
     loss: float = 0.0
     scores: list[float] = []
     cost: float = 0.0
-    columns: dict[str, Seen] = {}
     days: int = 0
     trades: int = 0
     held: list[float] = []
@@ -270,16 +261,6 @@ class Watch(msgspec.Struct):
         for heard, value in zip(self.entries, values, strict=True):
             heard.add(value)
 
-    def bar(self, values: Mapping[str, float]) -> list[Finding]:
-        """A bar is over, and its columns have these values; nan is no new value.
-
-        *Raises*: `FieldInvalid` for a column that is expected and not there.
-        """
-        return [
-            Finding(Monitor.COLUMN, value, limit, f"column {name}: {words}")
-            for name, value, limit, words in look(self.expected.columns, self.columns, values)
-        ]
-
     def order(
         self, at_ns: int, symbol: str, exposure: float, *, is_refused: bool = False
     ) -> list[Finding]:
@@ -325,11 +306,6 @@ class Watch(msgspec.Struct):
             if heard.count / known.spell >= ENTRIES:
                 found.append(_forecast(known, heard))
                 heard.clear()
-        for name, seen in self.columns.items():
-            column = self.expected.columns[name]
-            if sum(seen.counts) / column.spell >= COLUMN_VALUES:
-                found.append(_population(name, column, seen))
-                seen.counts = [0] * len(seen.counts)
         return found
 
     def _rate(self) -> Comparison:
@@ -387,13 +363,3 @@ def _forecast(known: Forecast, heard: Heard) -> Comparison:
         f"expected {known.mean:+.2f}"
     )
     return Comparison(Monitor.FORECAST, p_value, known.mean - mean > FORECAST_LOST, words)
-
-
-def _population(name: str, column: Column, seen: Seen) -> Comparison:
-    moved = two_samples.binned(
-        [share * column.independent for share in column.shares],
-        [count / column.spell for count in seen.counts],
-    )
-    is_large = moved.statistic > POPULATION_MOVED
-    words = f"column {name} falls elsewhere among its deciles: index {moved.statistic:.2f}"
-    return Comparison(Monitor.POPULATION, moved.p_value, is_large, words)

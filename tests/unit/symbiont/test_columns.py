@@ -14,7 +14,7 @@ import pytest
 
 from hean.core.types import Candle
 from hean.errors import DataInvalid, FieldInvalid
-from hean.symbiont.columns import FLOORS, PROVEN, REACTION_BARS, SAFETY, Column, Seen, learnt, look
+from hean.symbiont.columns import FLOORS, REACTION_BARS, SAFETY, Column, Seen, learnt, look
 from hean.symbiont.senses import Senses, columns_of
 from immune_desk import chance, remembering
 
@@ -36,8 +36,13 @@ def rows_of(columns: dict[str, np.ndarray], first: int, last: int) -> list[Row]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*part, strict=True)]
 
 
+def beyond(known: dict[str, Column], seen: dict[str, Seen], row: Row) -> list[str]:
+    look(known, seen, row)
+    return [name for name, column in known.items() if column.beyond(seen[name])]
+
+
 def finds(known: dict[str, Column], seen: dict[str, Seen], rows: list[Row]) -> list[str]:
-    return [found.column for row in rows for found in look(known, seen, row)]
+    return [name for row in rows for name in beyond(known, seen, row)]
 
 
 def bars_until(
@@ -47,7 +52,7 @@ def bars_until(
     spread, last = known[name].scale.spread, seen[name].last
     heard = copy.deepcopy(seen)
     for bars, row in enumerate(rows[:REACTION_BARS], 1):
-        if look(known, heard, row | {name: FAULTS[fault](row[name], spread, last)}):
+        if beyond(known, heard, row | {name: FAULTS[fault](row[name], spread, last)}):
             return bars
     return REACTION_BARS + 1
 
@@ -152,7 +157,7 @@ def test_a_column_says_what_it_hides():
     assert "frozen" in learnt({"flag": flags})["flag"].hides
     gaps = chance(17).normal(size=500)
     gaps[:30] = gaps[100:150] = math.nan
-    assert learnt({"gaps": gaps})["gaps"].limits["still"] == PROVEN * 50
+    assert learnt({"gaps": gaps})["gaps"].limits["still"] == SAFETY * 50
 
 
 def test_a_column_may_warm_up_as_long_as_it_did():
@@ -161,7 +166,7 @@ def test_a_column_may_warm_up_as_long_as_it_did():
     known = learnt({"rsi": values})
     assert finds(known, {}, rows_of({"rsi": values}, 0, 500)) == []
     silent: dict[str, Seen] = {}
-    found = [look(known, silent, {"rsi": math.nan}) for _ in range(30)]
+    found = [beyond(known, silent, {"rsi": math.nan}) for _ in range(30)]
     assert next(at for at, each in enumerate(found, 1) if each) == 14 + 10 + 1
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hean.errors import DataInvalid
+from hean.symbiont.feed import Feed
 from hean.symbiont.immune import (
     DAY_NS,
     EVIDENCE,
@@ -120,7 +121,7 @@ def test_real_risk_knows_nothing_of_it(root: Path) -> None:
     for gate in ("risk", "execution"):
         for path in (root / "src/hean" / gate).rglob("*.py"):
             assert "symbiont" not in path.read_text("utf-8"), path
-    for name in ("immune", "vitals", "columns", "forecast"):
+    for name in ("immune", "vitals", "columns", "feed", "forecast"):
         tree = ast.parse((root / f"src/hean/symbiont/{name}.py").read_text("utf-8"))
         used = {
             node.module.split(".")[1]
@@ -166,24 +167,28 @@ def test_rounds_of_healthy_agents_are_wrong_in_one_of_twenty():
 
 def test_slow_changes_are_found_by_a_round():
     draws = chance(31)
-    column = remembering(draws, 20_000)
-    watches = {str(at): Watch(expected(draws, days=200, columns={"z": column})) for at in range(10)}
-    kinds = {"0": Monitor.RATE, "1": Monitor.HOLDING, "2": Monitor.POPULATION}
+    watches = {str(at): Watch(expected(draws, days=200)) for at in range(10)}
+    feed = Feed.of({name: remembering(draws, 20_000) for name in ("y", "z")})
+    kinds = {"0": Monitor.RATE, "1": Monitor.HOLDING, "feed": Monitor.POPULATION}
     for name, watch in watches.items():
-        rate = TRADES * (1.6 if name == "0" else 1.0)
+        rate = TRADES * (2.0 if name == "0" else 1.0)
         mean = HELD * (2.0 if name == "1" else 1.0)
         for trades in draws.poisson(rate, 14).tolist():
             watch.day(0.0, trades)
         for held in (1 + draws.geometric(1 / mean, 60)).tolist():
             watch.trip(held)
-        values = remembering(draws, 6_000) + (1.5 if name == "2" else 0.0)
-        for value in values.tolist():
-            watch.bar({"z": value})
-    said = drifted({name: watch.tests() for name, watch in watches.items()})
+    moved = remembering(draws, 6_000) + np.minimum(np.arange(6_000) / 1_500, 1.5)
+    for values in zip(remembering(draws, 6_000).tolist(), moved.tolist(), strict=True):
+        assert feed.bar(dict(zip("yz", values, strict=True))) == [], "nothing sudden"
+    tests = {name: watch.tests() for name, watch in watches.items()}
+    said = drifted(tests | {"feed": feed.tests()})
+    (column,) = said["feed"]
+    assert column.words.startswith("column z falls elsewhere")
     assert {name: [each.monitor for each in own] for name, own in said.items()} == {
         name: [kind] for name, kind in kinds.items()
     }
     assert all(watch.tests() == [] for watch in watches.values()), "nothing is tested twice"
+    assert feed.tests() == []
 
 
 @pytest.mark.parametrize(("agents", "days"), [(60, 365), (4, 5_000)])
@@ -192,11 +197,14 @@ def test_no_more_healthy_agents_are_quarantined_than_designed(agents, days):
     an agent.
     """
     draws = chance(32, agents)
-    known = expected(draws, days=4_000, columns={"z": remembering(draws, 5_000)})
+    known = expected(draws, days=4_000)
+    feed = Feed.of({"z": draws.normal(size=20_000)})
     cases = [admitted(0) for _ in range(agents)]
     watches = [Watch(known) for _ in range(agents)]
     quarantined = 0
     for day in range(1, days + 1):
+        for value in draws.normal(size=4).tolist():
+            assert feed.bar({"z": value}) == []
         findings = [live(watch, draws) for watch in watches]
         if is_round((day - 1) * DAY_NS, day * DAY_NS):
             rounds = drifted({str(at): watch.tests() for at, watch in enumerate(watches)})
@@ -224,8 +232,6 @@ def live(watch: Watch, draws: np.random.Generator) -> list[Finding]:
         watch.trip(float(held))
     for entry in entries(draws, trades).tolist():
         watch.entry(entry)
-    for value in draws.normal(0.0, 1 / 0.6, 4).tolist():
-        said += watch.bar({"z": value})
     return said
 
 

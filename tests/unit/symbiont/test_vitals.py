@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hean.errors import DataInvalid, FieldInvalid, NumberNotFinite
+from hean.errors import DataInvalid, NumberNotFinite
 from hean.evaluate.settling import entry_costs
 from hean.quant.drift import LossCusum
 from hean.symbiont.vitals import SHIFT, Expected, Monitor, Watch, loss_chart
-from immune_desk import COST, COST_DEVIATION, DECLARED, chance, entries, expected, remembering
+from immune_desk import COST, COST_DEVIATION, DECLARED, chance, entries, expected
 
 HOUR_NS = 3_600 * 10**9
 
@@ -146,18 +146,6 @@ def test_on_recorded_bars_two_basis_points_are_found_and_what_entries_cost_is_si
     assert any(dear)
 
 
-# ---------------------------------------------------------------- columns
-
-
-def test_what_columns_say_is_a_finding():
-    values = remembering(chance(8), 2_000, 0.5)
-    watch = Watch(expected(chance(9), columns={"rsi": values}))
-    found = [watch.bar({"rsi": 0.7}) for _ in range(20)]
-    (first,) = next(each for each in found if each)
-    assert first.monitor is Monitor.COLUMN
-    assert first.words == "column rsi: it does not change any more"
-
-
 # ---------------------------------------------------------------- orders
 
 
@@ -198,8 +186,6 @@ def test_bad_numbers_change_nothing(judged):
     with pytest.raises(DataInvalid, match=r"1 markouts for horizons \[1, 30\]"):
         watch.entry([0.5])
     assert msgspec.json.encode(watch) == before
-    with pytest.raises(FieldInvalid, match="rsi"):
-        Watch(expected(chance(9), columns={"rsi": chance(1).normal(size=300)})).bar({"ema": 1.0})
     with pytest.raises(DataInvalid, match="30 days"):
         Expected.of(
             daily=chance(1).normal(size=40),
@@ -220,7 +206,7 @@ def test_numbers_of_numpy_become_plain_data(judged):
     assert msgspec.json.encode(said)
 
 
-SMALL = expected(chance(15), days=60, columns={"rsi": remembering(chance(16), 500)})
+SMALL = expected(chance(15), days=60)
 
 
 def told(watch: Watch, seed: int, first: int, last: int) -> list[object]:
@@ -233,7 +219,6 @@ def told(watch: Watch, seed: int, first: int, last: int) -> list[object]:
         for at in range(5):
             watch.trip(float(draws.geometric(1 / (30 + day))))
             found += watch.fill(float(draws.normal(COST + sickness, COST_DEVIATION)))
-            found += watch.bar({"rsi": float(draws.normal(sickness))})
             found += watch.order(day, "BTCUSDT", 1.0, is_refused=bool(draws.random() < 0.1 * at))
         for entry in entries(draws, 5, less=sickness).tolist():
             watch.entry(entry)
