@@ -356,25 +356,3 @@ def test_a_colony_tells_an_agent_every_entry_of_its_shadow(
     whole = colony.shadow.markouts(seen.trips, bars, 0)
     assert len(told) > 30
     assert sorted(told) == sorted(it for it in whole if it not in late)
-
-
-def test_a_file_from_before_there_were_forecasts_is_read_and_nothing_is_expected(
-    bred: Bred, tmp_path: Path
-) -> None:
-    document = msgspec.json.decode(written(bred.found.population))
-    for agent in document["population"]["agents"]:
-        del agent["watch"]["expected"]["forecasts"], agent["watch"]["entries"]
-    path = tmp_path / "population.json"
-    path.write_bytes(msgspec.json.encode(document))
-    population, _ = loaded(path)
-    assert all(it.expected.forecasts == () for it in population.agents)
-    run = Backtest(
-        BacktestSettings("symbiont", ("BTCUSDT",), {"population": str(path)}, assumptions=CHEAP),
-        market(tmp_path, 9, days=9, pull=0.5),
-    )
-    run.run()
-    after = run.system.strategy.colony.population
-    assert any(it.days for it in after.agents)
-    assert all(it.watch.entries == [] for it in after.agents)
-    again = msgspec.json.decode(written(bred.found.population))["population"]["agents"]
-    assert any(it["watch"]["expected"]["forecasts"] for it in again)
