@@ -9,7 +9,9 @@ a half or 0, never raised, and what may be risked at all is decided elsewhere.
 
 * **Evidence** is what a chart of its own limit says (loss, cost, column) or what was forbidden
   (toxin). **Suspicion** is a break in the days, or a difference of two samples: it is confirmed by
-  another monitor, or by itself 20 days later, on data that it had not seen before.
+  another monitor, or by itself 20 days later, on data that it had not seen before. Trading *less*
+  than promised is harmless, and a calm market does it to half of a population at a time: it halves
+  the size, and confirms nothing.
 * **Many tests.** All comparisons of samples of one round, of all agents, are read together
   (`drifted`): at most 5 % of what is found is chance. A round is a week (`is_round`), however often
   agents are looked at: a round a day, of few agents, would be wrong seven times as often.
@@ -39,6 +41,7 @@ from hean.symbiont.vitals import Comparison, Finding, Monitor
 
 DAY_NS = 86_400 * 10**9
 EVIDENCE = frozenset({Monitor.LOSS, Monitor.COST, Monitor.COLUMN, Monitor.TOXIN})
+HARMLESS = frozenset({Monitor.IDLE})
 CONFIRM_DAYS, QUIET_DAYS, PROOF_DAYS = 20, 30, 90
 FALSE_FINDS = 0.05
 ROUND_NS = 7 * DAY_NS
@@ -114,21 +117,24 @@ def judged(
 
 def _accused(case: Case, findings: Sequence[Finding], now_ns: int) -> Case:
     """Of one that is at work; the gravest finding counts."""
-    one = next((each for each in findings if each.monitor in EVIDENCE), findings[0])
+    grave = [each for each in findings if each.monitor not in HARMLESS]
+    one = next((each for each in findings if each.monitor in EVIDENCE), (grave or findings)[0])
     words = f"{one.words} ({one.monitor} {one.value:.3g}, limit {one.limit:.3g})"
     is_evidence = one.monitor in EVIDENCE
-    if case.health is Health.HEALTHY and not is_evidence:
+    is_first = case.health is Health.WATCH and case.suspect in HARMLESS and bool(grave)
+    if not is_evidence and (case.health is Health.HEALTHY or is_first):
         return _moved(case, Health.WATCH, now_ns, words, one.monitor)
     if case.health is Health.REHAB and is_evidence:
         return _moved(case, Health.RETIRED, now_ns, f"sick again: {words}")
-    if case.health is Health.WATCH and not (is_evidence or _is_confirmed(case, findings, now_ns)):
+    if not is_evidence and not _is_confirmed(case, grave, now_ns):
         return msgspec.structs.replace(case, found_ns=now_ns)
     return _moved(case, Health.QUARANTINE, now_ns, words)
 
 
-def _is_confirmed(case: Case, findings: Sequence[Finding], now_ns: int) -> bool:
-    is_another = any(each.monitor is not case.suspect for each in findings)
-    return is_another or now_ns - case.since_ns >= CONFIRM_DAYS * DAY_NS
+def _is_confirmed(case: Case, grave: Sequence[Finding], now_ns: int) -> bool:
+    """In REHAB one suspicion is enough."""
+    is_late = case.health is Health.REHAB or now_ns - case.since_ns >= CONFIRM_DAYS * DAY_NS
+    return any(is_late or each.monitor is not case.suspect for each in grave)
 
 
 def _moved(

@@ -8,8 +8,9 @@ all agents read is heard by the population (`feed`).
 |---|---|---|---|
 | `day` | CUSUM of the standardised residual, low side, slack 0.26 | 9.4 | a loss of 0.52 \
 deviations a day after 33 days; none, once in 1,750 days |
-| | BOCPD on the same, clipped at 8: `P(run < 15 days)` | 0.9 | a break of two deviations after 6 \
-days; none, once in 18,000 days, in 350 where their tails are heavy (Student, 4) |
+| | BOCPD on the same, clipped at 8: `P(run < 15 days)`, if they became worse or wilder | 0.9 | a \
+break of two deviations after 6 days; none, once in 18,000 days, in 350 where their tails are \
+heavy (Student, 4) |
 | `fill` | CUSUM of the cost, high side, slack 1 bp | one false alarm in 300,000 fills | 2 bp \
 more, after 120 fills where costs vary by 5 bp |
 | `order` | orders in an hour, refused ones of the last 20, exposure, symbols | as declared | at \
@@ -49,6 +50,7 @@ MARGIN = 0.8  # of its standard error, that the mean day of validation is taken 
 FORECAST_MARGIN = 0.5  # the same of an entry's
 CLIP = 8.0
 CHANGE_DAYS, CHANGE_WINDOW, CHANGE_LIMIT = 120, 15, 0.9
+WORSE, WILDER = -0.5, 1.5  # deviations: mean and deviation of days, for a change to be one
 COST_SLACK_BP, COST_RUN_LENGTH = 1.0, 3e5  # half of the 2 bp to be found
 COST_CLIP = 4.0  # deviations: one absurd fill is no shift
 REFUSED_OF, REFUSED_MIN = 20, 5
@@ -69,6 +71,7 @@ class Monitor(StrEnum):
     COLUMN = "column"
     TOXIN = "toxin"
     RATE = "rate"
+    IDLE = "idle"
     HOLDING = "holding"
     FORECAST = "forecast"
     POPULATION = "population"
@@ -227,9 +230,14 @@ class Watch(msgspec.Struct):
             words = f"days are worse than expected: lately {np.mean(self.scores[-30:]):+.2f} sd"
             found.append(Finding(Monitor.LOSS, self.loss, LOSS_LIMIT, words))
         if len(self.scores) >= 2 * CHANGE_WINDOW:
-            changed = _changed(self.scores)
-            if changed > CHANGE_LIMIT:
-                words = f"days became others within the last {CHANGE_WINDOW}"
+            changed, recent = _changed(self.scores), np.array(self.scores[-CHANGE_WINDOW:])
+            # A market that calms down changes the days too, and takes nothing.
+            is_worse = recent.mean() <= WORSE or recent.std() >= WILDER
+            if changed > CHANGE_LIMIT and is_worse:
+                words = (
+                    f"days became worse or wilder within the last {CHANGE_WINDOW}: "
+                    f"{recent.mean():+.2f} sd, varying by {recent.std():.2f}"
+                )
                 found.append(Finding(Monitor.CHANGE, changed, CHANGE_LIMIT, words))
         return found
 
@@ -319,7 +327,8 @@ class Watch(msgspec.Struct):
         words = (
             f"{self.trades / self.days:.2f} trades a day; expected {known.trades / known.days:.2f}"
         )
-        return Comparison(Monitor.RATE, rates.p_value, True, words)
+        monitor = Monitor.RATE if rates.statistic > 1.0 else Monitor.IDLE
+        return Comparison(monitor, rates.p_value, True, words)
 
     def _holding(self, times: list[float]) -> Comparison:
         known = self.expected.held

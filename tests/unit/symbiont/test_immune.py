@@ -61,6 +61,18 @@ def test_suspicion_is_confirmed_by_another_or_by_itself_later():
     assert after((5, Monitor.CHANGE), (25, Monitor.CHANGE)).health is Health.QUARANTINE
 
 
+def test_trading_less_halves_and_confirms_nothing():
+    case = after((5, Monitor.IDLE))
+    assert (case.health, case.scale) == (Health.WATCH, 0.5)
+    assert after((5, Monitor.IDLE), (30, Monitor.IDLE)).health is Health.WATCH
+    assert after((5, Monitor.CHANGE), (30, Monitor.IDLE)).health is Health.WATCH
+    # The first who says that something is wrong is the one to be confirmed.
+    assert after((5, Monitor.IDLE), (30, Monitor.CHANGE)).health is Health.WATCH
+    late = ((5, Monitor.IDLE), (30, Monitor.CHANGE), (51, Monitor.CHANGE))
+    assert after(*late).health is Health.QUARANTINE
+    assert after((5, Monitor.IDLE), (6, Monitor.LOSS)).health is Health.QUARANTINE
+
+
 @pytest.mark.parametrize("monitor", sorted(EVIDENCE))
 def test_evidence_takes_all_at_once(monitor):
     assert after((5, monitor)).scale == 0.0

@@ -103,6 +103,25 @@ def test_a_break_of_the_days_is_seen_by_the_changepoint(judged):
     assert np.median(found) <= 10
 
 
+def test_days_that_become_calm_are_no_break(judged):
+    """A tenth as wild, they are another law of days, and nobody is worse off."""
+    for agent in range(20):
+        draws = chance(22, agent)
+        watch = Watch(judged)
+        calm = np.concatenate([draws.normal(size=60), draws.normal(0.0, 0.1, 60)])
+        assert days_until(watch, calm, Monitor.CHANGE) == 121
+        assert days_until(watch, draws.normal(0.0, 4.0, 15), Monitor.CHANGE) <= 15, "wilder is one"
+
+
+def test_fewer_trades_are_told_from_more(judged):
+    for trades, monitor in ((1, Monitor.IDLE), (20, Monitor.RATE)):
+        watch = Watch(judged)
+        for _ in range(14):
+            watch.day(0.0, trades)
+        (found,) = watch.tests()
+        assert found.monitor is monitor and found.p_value < 1e-6
+
+
 # ---------------------------------------------------------------- fills
 
 
