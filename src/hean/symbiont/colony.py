@@ -39,7 +39,7 @@ from hean.errors import HeanError, ParameterInvalid, UnknownField
 from hean.genome.text import read
 from hean.genome.words import row_of
 from hean.symbiont import immune
-from hean.symbiont.gates import Check, Terms, are_alike, checks, next_stage, released
+from hean.symbiont.gates import Check, Terms, are_alike, checks, refuse_leap, released
 from hean.symbiont.immune import Case, Health
 from hean.symbiont.population import (
     DAYS_KEPT,
@@ -419,19 +419,7 @@ class Colony(Module):
 
     def refuse_leap(self, agent: Agent, to: Stage, actor: str) -> None:
         """*Raises*: `ParameterInvalid` for a move that nothing speaks for."""
-        is_down = to is Stage.RETIRED or (
-            to in LADDER and agent.stage in LADDER and LADDER.index(to) < LADDER.index(agent.stage)
-        )
-        if is_down and agent.stage is not Stage.RETIRED:
-            return
-        if to is not next_stage(agent.stage):
-            raise ParameterInvalid(f"agent {agent.id}: {agent.stage} to {to} is no move.")
-        missing = [it for it in self.checks(agent) if not it.passed]
-        if missing:
-            lines = "; ".join(f"{it.name} {_said(it.found)}, needed {it.needed}" for it in missing)
-            raise ParameterInvalid(f"agent {agent.id} is not promoted to {to}: {lines}.")
-        if to in SIGNED and actor.startswith("auto:"):
-            raise ParameterInvalid(f"agent {agent.id}: only a person promotes to {to}.")
+        refuse_leap(agent, to, actor, self.checks(agent))
 
     def _enter(self, agent: Agent, to: Stage, ts_ns: int) -> None:
         agent.stage, agent.since_ns = to, ts_ns
@@ -490,7 +478,3 @@ class Colony(Module):
     def _changed(self) -> None:
         for told in self.on_change:
             told()
-
-
-def _said(found: float | None) -> str:
-    return "unknown" if found is None else f"{found:.4g}"
