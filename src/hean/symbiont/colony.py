@@ -18,8 +18,6 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
 
-import msgspec
-
 from hean._core import Instrument
 from hean.core.bus import EventBus
 from hean.core.module import Context, Module, on
@@ -31,8 +29,8 @@ from hean.core.types import (
     Event,
     EventType,
     Funding,
+    OrderApproved,
     OrderFilled,
-    Side,
     Timer,
 )
 from hean.errors import HeanError, ParameterInvalid, UnknownField
@@ -40,6 +38,7 @@ from hean.genome.text import read
 from hean.genome.words import row_of
 from hean.symbiont import immune
 from hean.symbiont.gates import Check, Terms, are_alike, checks, refuse_leap, released
+from hean.symbiont.held import ZERO, Held
 from hean.symbiont.immune import Case, Health
 from hean.symbiont.population import (
     DAYS_KEPT,
@@ -48,6 +47,7 @@ from hean.symbiont.population import (
     SIGNED,
     Agent,
     Happening,
+    Holding,
     Population,
     Seat,
     Stage,
@@ -64,7 +64,7 @@ ACTOR = "auto:symbiont"
 LATE_NS = 60_000_000_000  # after the hour: until then its last bar has come
 DONE_MAX = 1_000  # round trips with money that the shadow was not asked about yet
 UNIT = Decimal(1).scaleb(-12)  # the ledger's
-ZERO = Decimal(0)
+REFUSERS = frozenset({"venue", "router"})  # not risk: a limit, or a share too small to trade
 Deed = tuple[str, int, bool]  # symbol, end of the bar that decided it, whether long
 
 
@@ -74,22 +74,11 @@ class Trader(Protocol):
     is_real: bool
     instruments: Mapping[str, Instrument]
     asked: dict[str, tuple[str, float]]
-    decided: dict[str, tuple[int, bool]]
 
     @property
     def name(self) -> str:
         """Under which its orders go."""
         ...
-
-
-class _Open(msgspec.Struct):
-    """A position with money: signed size, and what was received for it so far. *is_whole*: whether
-    its beginning was seen.
-    """
-
-    size: Decimal = ZERO
-    received: Decimal = ZERO
-    is_whole: bool = True
 
 
 class Colony(Module):
@@ -113,7 +102,7 @@ class Colony(Module):
             for agent in population.agents
         }
         self._agents = population.by_id()
-        self._open: dict[str, _Open] = {symbol: _Open() for symbol in population.symbols}
+        self._open = {symbol: Held() for symbol in population.symbols}
         self._done: dict[str, deque[Deed]] = {}
         self._senses = Senses(population.symbols)
         self._equity = 0.0
@@ -135,10 +124,22 @@ class Colony(Module):
         """What health leaves of its size: 1, a half or nothing."""
         return immune.SCALE[self._agents[name].health]
 
+    def take(self, symbol: str, holding: Holding) -> bool:
+        """Remember whose the next position of a symbol is, before its order leaves. *Returns*:
+        whether it was kept; what would be of nobody after a restart is not entered.
+        """
+        self.population.holdings = {**self.population.holdings, symbol: holding}
+        return self._changed()
+
+    def holder(self, symbol: str) -> Agent | None:
+        """Whose the position of a symbol is, as far as anybody knows."""
+        holding = self.population.holdings.get(symbol)
+        return None if holding is None else self._agents.get(holding.agent)
+
     def resume(self, position: Mapping[str, Decimal]) -> None:
         """Positions of an earlier process, by symbol, signed."""
         for symbol, size in position.items():
-            self._open[symbol] = _Open(size, is_whole=not size)
+            self._open[symbol] = Held(size, is_whole=not size)
 
     # ------------------------------------------------------------ what happens
 
@@ -176,53 +177,48 @@ class Colony(Module):
     def on_filled(self, event: Event) -> None:
         """Count what the holder of a position has done."""
         fill: OrderFilled = event.data
-        held = self._open.get(fill.symbol)
-        agent = self._agents.get(self.population.holders.get(fill.symbol, ""))
+        held, agent = self._open.get(fill.symbol), self.holder(fill.symbol)
         is_ours = fill.strategy_id == self.trader.name or fill.is_forced
-        if held is None or agent is None or not is_ours:
+        if held is None or not is_ours:
             return
-        signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
-        held.size += signed
-        held.received -= signed * fill.fill_price + fill.fee
+        held.take(fill)
         asked = self.trader.asked.get(fill.symbol)
-        if asked is not None and asked[0] == fill.order_id:
-            self._cost(agent, fill, signed, asked[1])
+        if agent is not None and asked is not None and asked[0] == fill.order_id:
+            cost_bp = held.cost_bp(fill, asked[1])
+            self._accuse(agent, [] if cost_bp is None else agent.watch.fill(cost_bp))
         if held.size:
             return
-        is_whole = held.is_whole
-        held.received, received, held.is_whole = ZERO, held.received, True
-        if is_whole:
-            agent.profit += received
+        earned = held.close()
+        if earned is not None and agent is not None:
+            holding = self.population.holdings[fill.symbol]
+            agent.profit += earned
             done = self._done.setdefault(agent.id, deque(maxlen=DONE_MAX))
-            done.append((fill.symbol, *self.trader.decided.get(fill.symbol, (0, False))))
-
-    def _cost(self, agent: Agent, fill: OrderFilled, signed: Decimal, price: float) -> None:
-        sign = 1.0 if signed > 0 else -1.0
-        slip = sign * (float(fill.fill_price) / price - 1)
-        fee = float(fill.fee / (fill.filled_qty * fill.fill_price))
-        found = agent.watch.fill(1e4 * (slip + fee))
-        self._accuse(agent, found)
+            done.append((fill.symbol, holding.decided_ns, holding.is_long))
 
     @on(EventType.ORDER_APPROVED, EventType.ORDER_REJECTED)
     def on_order(self, event: Event) -> None:
-        """Too many orders, or too many that are refused, are a sign of sickness."""
-        symbol = event.data.symbol
-        agent = self._agents.get(self.population.holders.get(symbol, ""))
-        if agent is not None and event.data.strategy_id == self.trader.name:
-            is_refused = event.event_type is EventType.ORDER_REJECTED
-            if is_refused and event.data.source == "risk":
-                return  # a limit of the account, or a share too small to trade: no illness
-            exposure = self._exposure(symbol)
-            found = agent.watch.order(event.ts_ns, symbol, exposure, is_refused=is_refused)
-            self._accuse(agent, found)
+        """Too many orders, or too many that are refused, are a sign of sickness. What it decided at
+        bars counts, and not the stops that follow from fills in pieces.
+        """
+        order, symbol = event.data, event.data.symbol
+        agent, asked = self.holder(symbol), self.trader.asked.get(symbol, ("", 0.0))
+        if agent is None or order.strategy_id != self.trader.name:
+            return
+        exposure, is_refused = 0.0, not isinstance(order, OrderApproved)
+        if isinstance(order, OrderApproved):
+            if order.order_id != asked[0]:
+                return
+            exposure = self._exposure(agent, order, asked[1])
+        elif order.source not in REFUSERS:
+            return
+        self._accuse(agent, agent.watch.order(event.ts_ns, symbol, exposure, is_refused=is_refused))
 
-    def _exposure(self, symbol: str) -> float:
-        """Value of a position as a multiple of what its holder was given."""
-        seat, price = self.population.seats.get(symbol), self._senses.close.get(symbol)
-        size = self._open[symbol].size
-        if not size or seat is None or price is None or not self._equity:
-            return 0.0
-        return abs(float(size)) * price / (seat.share * self._equity)
+    def _exposure(self, agent: Agent, order: OrderApproved, price: float) -> float:
+        """Value of an entry as a multiple of what its holder was given."""
+        given = self.population.holdings[order.symbol].share * self._equity
+        if order.reduce_only or agent.stage is Stage.LIVE_MIN or not given > 0:
+            return 0.0  # the least that the venue trades is no choice of the agent
+        return round(float(order.size) * price / given, 2)  # the price has moved a little since
 
     @on(EventType.PNL_UPDATE)
     def on_pnl(self, event: Event) -> None:
@@ -475,6 +471,12 @@ class Colony(Module):
         )
         self.population.events = [*self.population.events, happened][-EVENTS_KEPT:]
 
-    def _changed(self) -> None:
-        for told in self.on_change:
-            told()
+    def _changed(self) -> bool:
+        """Tell whoever keeps the population. *Returns*: whether all could."""
+        try:
+            for told in self.on_change:
+                told()
+        except HeanError as error:
+            self.context.emit(Error(self.name, str(error), self.context.clock.now_ns))
+            return False
+        return True

@@ -113,6 +113,17 @@ class Seat(msgspec.Struct, frozen=True):
     since_ns: int
 
 
+class Holding(msgspec.Struct, frozen=True):
+    """Whose a position is, with which share of capital; end of the bar at which it was decided, and
+    whether long.
+    """
+
+    agent: str
+    share: float
+    decided_ns: int
+    is_long: bool
+
+
 class Happening(msgspec.Struct, frozen=True):
     """A birth, move, quarantine or death, and why. *agent*: id."""
 
@@ -126,7 +137,7 @@ class Happening(msgspec.Struct, frozen=True):
 
 
 class Population(msgspec.Struct):
-    """*bar*: name of the length of its bars; *holders*: who holds the open position of a symbol."""
+    """*bar*: name of the length of its bars; *holdings*: whose the last entry of a symbol was."""
 
     symbols: tuple[str, ...]
     bar: str
@@ -135,7 +146,7 @@ class Population(msgspec.Struct):
     features: tuple[str, ...] = ()
     feed: Feed = msgspec.field(default_factory=Feed)
     seats: dict[str, Seat] = {}
-    holders: dict[str, str] = {}
+    holdings: dict[str, Holding] = {}
     memory: Memory = msgspec.field(default_factory=Memory)
     events: list[Happening] = []
     version: int = VERSION
