@@ -77,6 +77,7 @@ class Symbiont(Strategy):
         self._eyes: dict[str, Eyes] = {}
         self._has_begun = False
         self._age: dict[str, int] = {}
+        self._heard_ns: dict[str, int] = {}
         self.asked: dict[str, tuple[str, float]] = {}
         """The last order of a symbol that was decided at a bar, and the price it saw."""
 
@@ -141,8 +142,9 @@ class Symbiont(Strategy):
         """Ask who sits there at the end of each bar."""
         bar: Candle = event.data
         number = self._number.get(bar.symbol)
-        if number is None:
-            return
+        if number is None or bar.timestamp <= self._heard_ns.get(bar.symbol, -1):
+            return  # told twice, as after a reconnect
+        self._heard_ns[bar.symbol] = bar.timestamp
         if not self._has_begun:
             self._greet(bar)
         columns = (bar.open, bar.high, bar.low, bar.close, bar.volume)

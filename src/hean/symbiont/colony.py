@@ -147,10 +147,8 @@ class Colony(Module):
     def on_candle(self, event: Event) -> None:
         """Keep the bar."""
         bar: Candle = event.data
-        if bar.symbol not in self._open:
-            return
-        self.shadow.bar(bar)
-        self._feel(bar)
+        if bar.symbol in self._open and self.shadow.bar(bar):
+            self._feel(bar)
 
     def _feel(self, bar: Candle) -> None:
         """Hear what agents read. Who has a seat while that breaks is sick; nobody gets one then."""
@@ -421,6 +419,10 @@ class Colony(Module):
         agent.stage, agent.since_ns = to, ts_ns
         agent.trips = agent.traded = agent.matched = 0
         agent.profit = ZERO
+        self._done.pop(agent.id, None)  # what it did before says nothing of this stage
+        for symbol, held in self._open.items():
+            if held.size and self.holder(symbol) is agent:
+                held.is_whole = False
         if not self.may_trade(agent.id):
             self._vacate(agent.id)
         if to is Stage.RETIRED:
@@ -455,13 +457,15 @@ class Colony(Module):
             }
             return
         agent, share = self._named(command), float(command.arguments.get("share", 0.0))
+        before = self.population.seats.get(symbol)
+        since_ns = before.since_ns if before is not None and before.agent == agent.id else ts_ns
         if not self.may_trade(agent.id) or not 0 < share <= self.purse.agent:
             raise ParameterInvalid(
                 f"agent {agent.id} ({agent.stage}, {agent.health}) gets no seat with {share:g}; "
                 f"allowed: who may trade, up to {self.purse.agent:g}."
             )
         self._note(command, ts_ns, "seat", symbol)
-        self.population.seats = {**self.population.seats, symbol: Seat(agent.id, share, ts_ns)}
+        self.population.seats = {**self.population.seats, symbol: Seat(agent.id, share, since_ns)}
 
     def _note(self, command: Command, ts_ns: int, what: str, before: str) -> None:
         given = {key: str(value) for key, value in command.arguments.items()}

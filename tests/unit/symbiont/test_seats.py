@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from desk import BTC
+from desk import BTC, START_NS
 from hean.cli_strategy import keep_population
 from hean.core.types import (
     Command,
@@ -24,7 +24,7 @@ from hean.core.types import (
 from hean.errors import EnvironmentFault
 from hean.symbiont.colony import SEAT, STAGE
 from hean.symbiont.immune import Health
-from hean.symbiont.population import id_of
+from hean.symbiont.population import Seat, id_of
 from population_desk import (
     CALM,
     EAGER,
@@ -182,6 +182,37 @@ def test_who_is_retired_while_it_holds_is_closed_at_the_next_bar(path: Path, to:
     assert not desk.trader.position[BTC]
     desk.bar(10)
     assert len(desk.orders()) == 2, "who is retired enters no more"
+
+
+def test_a_bar_that_is_told_twice_counts_once(tmp_path: Path) -> None:
+    text = "long when close > open; stop 3 atr; hold 2 bars"
+    path = write_population(tmp_path / "population.json", agent(text))
+    desk = PopulationDesk(path)
+    desk.enter()
+    desk.bar()
+    desk.say(desk.last_bar)
+    desk.say(desk.last_bar)
+    assert len(desk.orders()) == 1
+    desk.bar()
+    assert len(desk.orders()) == 2
+
+
+def test_what_was_done_before_a_promotion_does_not_count_after_it(path: Path) -> None:
+    desk = PopulationDesk(path)
+    desk.enter()
+    desk.bar(-10)
+    out = desk.orders()[-1]
+    desk.fill(out.order_id, str(out.size), "x1")
+    desk.say(Command(STAGE, {"agent": A, "to": "SHADOW", "reason": "again"}, "operator:ann"))
+    desk.wait(2 * 86_400)
+    assert desk.population.by_id()[A].traded == 0
+
+
+def test_another_share_is_no_new_seat(path: Path) -> None:
+    desk = PopulationDesk(path)
+    desk.wait(600)
+    give_seat(desk, A, 0.02)
+    assert desk.population.seats[BTC] == Seat(A, 0.02, START_NS)
 
 
 def test_what_cannot_be_kept_is_not_entered_and_what_is_held_is_left(path: Path) -> None:
