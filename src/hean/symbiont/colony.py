@@ -237,12 +237,19 @@ class Colony(Module):
         for agent in self.population.agents:
             if not agent.since_ns:
                 self._bear(agent, ts_ns)
+        if not all(map(self._is_due, self.population.seats.values())):
+            self.context.clock.call_at(ts_ns, Timer(SEATS))  # of a run with other limits
         self._await_look(ts_ns)
+
+    def _is_due(self, seat: Seat) -> bool:
+        """Whether the limits of this run allow a seat."""
+        most = min(self.purse.agent, self.purse.all / len(self.population.symbols))
+        return self.may_trade(seat.agent) and 0 < seat.share <= round(most, 6)
 
     def _bear(self, agent: Agent, ts_ns: int) -> None:
         came = f"{agent.how} in generation {agent.generation}"
         came += f" of {', '.join(agent.parents)}" if agent.parents else ""
-        to = Stage.SHADOW if agent.stage is Stage.TESTED else agent.stage
+        to = Stage.SHADOW if agent.stage in (Stage.TESTED, *LADDER) else agent.stage
         reason = f"{came}; passed {', '.join(agent.gates) or 'no gate'}"
         refusal = self.population.memory.refusal(agent.id, dict(agent.days), ts_ns)
         if refusal is not None:
@@ -459,13 +466,14 @@ class Colony(Module):
         agent, share = self._named(command), float(command.arguments.get("share", 0.0))
         before = self.population.seats.get(symbol)
         since_ns = before.since_ns if before is not None and before.agent == agent.id else ts_ns
-        if not self.may_trade(agent.id) or not 0 < share <= self.purse.agent:
+        seat = Seat(agent.id, share, since_ns)
+        if not self._is_due(seat):
             raise ParameterInvalid(
                 f"agent {agent.id} ({agent.stage}, {agent.health}) gets no seat with {share:g}; "
-                f"allowed: who may trade, up to {self.purse.agent:g}."
+                f"allowed: who may trade, up to {self.purse.agent:g} each, {self.purse.all:g} all."
             )
         self._note(command, ts_ns, "seat", symbol)
-        self.population.seats = {**self.population.seats, symbol: Seat(agent.id, share, since_ns)}
+        self.population.seats = {**self.population.seats, symbol: seat}
 
     def _note(self, command: Command, ts_ns: int, what: str, before: str) -> None:
         given = {key: str(value) for key, value in command.arguments.items()}

@@ -24,7 +24,7 @@ from hean.core.types import (
 from hean.errors import EnvironmentFault
 from hean.symbiont.colony import SEAT, STAGE
 from hean.symbiont.immune import Health
-from hean.symbiont.population import Seat, id_of
+from hean.symbiont.population import Seat, Stage, id_of
 from population_desk import (
     CALM,
     EAGER,
@@ -215,6 +215,13 @@ def test_another_share_is_no_new_seat(path: Path) -> None:
     assert desk.population.seats[BTC] == Seat(A, 0.02, START_NS)
 
 
+def test_a_lower_cap_counts_from_the_start(path: Path) -> None:
+    desk = PopulationDesk(path, agent_max=0.01)
+    assert desk.population.seats[BTC].share == 0.01
+    (given,) = [it for it in desk.of(EventType.COMMAND) if it.verb == SEAT]
+    assert given.arguments["reason"]
+
+
 def test_what_cannot_be_kept_is_not_entered_and_what_is_held_is_left(path: Path) -> None:
     """The disk is full: whose the position is would be lost with the process."""
     desk = PopulationDesk(path)
@@ -234,3 +241,10 @@ def test_what_cannot_be_kept_is_not_entered_and_what_is_held_is_left(path: Path)
     is_full = True
     desk.bar(-10)
     assert [order.side for order in desk.orders()] == [Side.BUY, Side.SELL]
+
+
+def test_nobody_is_born_to_money(tmp_path: Path) -> None:
+    """A stage that no command led to is none: an agent begins in the shadow."""
+    path = write_population(tmp_path / "p.json", agent(EAGER, Stage.LIVE, since_ns=0), seats={})
+    desk = PopulationDesk(path)
+    assert desk.population.by_id()[A].stage is Stage.SHADOW
