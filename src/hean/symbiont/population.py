@@ -7,6 +7,7 @@ running colony goes on with it and writes it again. It knows no market and moves
 from __future__ import annotations
 
 import hashlib
+import math
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ BYTES_MAX = 100_000_000
 AGENTS_MAX = 1_000
 DAYS_KEPT = 400  # of an agent's results in the shadow
 EVENTS_KEPT = 1_000  # of the population's history
+END_NS = 2**63  # moments are below
 
 
 class Stage(StrEnum):
@@ -225,6 +227,20 @@ def _check(population: Population, path: Path) -> None:
             f"{path}: agents read {', '.join(sorted(unknown))}, functions of a file; a population "
             f"reads {', '.join(OWN)}. hean backtest --strategy genome trades one that reads others."
         )
+    _check_agents(population, path)
+    _check_costs(population, path)
+    names = [agent.id for agent in population.agents]
+    for symbol, seat in population.seats.items():
+        where = f"{path}: seat of {symbol}"
+        if symbol not in population.symbols:
+            raise InputError(f"{where}: the population trades {', '.join(population.symbols)}.")
+        if seat.agent not in names:
+            raise InputError(f"{where}: no agent {seat.agent[:64]!r} in this population.")
+        if not 0 < seat.share <= 1:
+            raise InputError(f"{where}: share {seat.share:g}; allowed: above 0, up to 1.")
+
+
+def _check_agents(population: Population, path: Path) -> None:
     seen = set()
     for agent in population.agents:
         if agent.id != id_of(agent.genome) or agent.id in seen:
@@ -233,3 +249,41 @@ def _check(population: Population, path: Path) -> None:
         unknown = set(symbols_of(read(agent.genome, population.features))) - set(population.symbols)
         if unknown:
             raise InputError(f"{path}: agent {agent.id} reads {', '.join(sorted(unknown))}.")
+        if not (0 <= agent.since_ns < END_NS and 0 <= agent.seen_ns < END_NS):
+            raise InputError(
+                f"{path}: agent {agent.id}: since_ns {agent.since_ns}, seen_ns {agent.seen_ns}; "
+                "expected ns since 1970."
+            )
+        if not agent.expected.deviation > 0:
+            raise InputError(
+                f"{path}: agent {agent.id}: deviation {agent.expected.deviation:g} of its days; "
+                "expected above 0."
+            )
+
+
+def _check_costs(population: Population, path: Path) -> None:
+    symbols, costs = population.symbols, population.costs
+    if not symbols or len(set(symbols)) < len(symbols):
+        raise InputError(
+            f"{path}: symbols {', '.join(symbols) or 'none'}; each once, at least one."
+        )
+    missing = set(symbols) - set(costs.fees)
+    if missing:
+        raise InputError(f"{path}: costs have no fees of {', '.join(sorted(missing))}.")
+    least = [("cash", costs.cash, 1.0), ("leverage", costs.leverage, 1.0)]
+    least += [("half_spread", str(costs.half_spread), 0.0), ("impact", str(costs.impact), 0.0)]
+    least += [(f"fee of {it}", fee, -0.1) for it, both in costs.fees.items() for fee in both]
+    for name, text, low in least:
+        if not _number(text) >= low:
+            raise InputError(
+                f"{path}: costs, {name}: got {text!r}, expected a number of at least {low:g}."
+            )
+
+
+def _number(text: str) -> float:
+    """Not a number where it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
