@@ -220,7 +220,10 @@ def written(population: Population) -> bytes:
 
 def _check(population: Population, path: Path) -> None:
     if not 0 < len(population.agents) <= AGENTS_MAX:
-        raise InputError(f"{path}: {len(population.agents)} agents; allowed: 1 to {AGENTS_MAX}.")
+        raise InputError(
+            f"{path}: {len(population.agents)} agents; allowed: 1 to {AGENTS_MAX}. Who has traded "
+            "too little to expect anything of is left out: breed on more data, or more of them."
+        )
     unknown = set(population.features) - set(OWN)
     if unknown:
         raise InputError(
