@@ -26,11 +26,13 @@ from hean.cli_paper import RecordOption, session_settings, trade
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_strategy import keep_population, population_lock
 from hean.config import Settings
+from hean.core.parameters import resolve
 from hean.errors import DataInvalid, ParameterInvalid
 from hean.evaluate.evolve import Evolved, evolve
 from hean.evaluate.evolving import Plan
 from hean.feeds.history import History
 from hean.feeds.recording import load_market
+from hean.strategies.symbiont import Symbiont
 from hean.symbiont.population import Population, Stage, loaded, written
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -95,10 +97,11 @@ def symbiont(
             bred = _bred(known, run, data or [], (agents, generations), session)
             found, words = bred.population, [bred.document["verdict"]]
         _check_symbols(found, known.symbols)
+        params: dict[str, object] = {"look_minutes": LOOK_MINUTES, **known.strategy.params}
+        resolve(Symbiont.parameters, params)  # what is wrong is said before anything is written
         begun, digest = _begun(found, folder)
         for line in () if session.quiet else (*words, _words(found, folder / STATE)):
             say(line, json_to=json_to)
-        params = {"look_minutes": LOOK_MINUTES, **known.strategy.params}
         params |= {"population": str(begun), "digest": digest}
         run = msgspec.structs.replace(run, given=params, bar=found.bar)
         trade(

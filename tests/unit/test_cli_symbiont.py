@@ -65,6 +65,14 @@ def test_a_population_of_other_symbols_is_refused_before_anything_is_written(
     assert [it.name for it in state.parent.glob("*.json")] == [state.name]
 
 
+def test_a_wrong_parameter_begins_nothing(tmp_path: Path) -> None:
+    given = write_population(tmp_path / "champions.json", agent(EAGER))
+    result = run(tmp_path, "--population", str(given), "--param", "look_minute=5")
+    assert result.exit_code == ExitCode.INPUT
+    assert "nearest look_minutes" in result.output
+    assert not list((tmp_path / "data" / "symbiont").glob("*.json"))
+
+
 def test_where_nobody_trades_nothing_is_begun(tmp_path: Path) -> None:
     """A market that stands still, as at a venue that was closed."""
     rows = 60 * 288

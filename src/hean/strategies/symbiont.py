@@ -57,7 +57,9 @@ class Symbiont(Strategy):
         super().__init__(symbols, given)
         p = self.p
         if not p.population:
-            raise ParameterInvalid("symbiont: --set population=FILE is needed.")
+            raise ParameterInvalid(
+                "symbiont: --param population=FILE is needed, of `hean evolve --out`."
+            )
         self.population, digest = loaded(Path(p.population), p.digest)
         self.settings["digest"] = digest
         if set(self.population.symbols) != set(symbols):
@@ -163,6 +165,10 @@ class Symbiont(Strategy):
             raise ParameterInvalid(
                 f"symbiont: bars of {bar.timeframe}; the population was bred on "
                 f"{self.population.bar}, give those (--bar {self.population.bar})."
+            )
+        if any(map(self._is_spot, self.symbols)):
+            raise ParameterInvalid(
+                "symbiont: spot; a population trades linear perpetuals only, as its judge does."
             )
         self._has_begun = True
         self._listen()  # who had a seat already, as the file says

@@ -185,6 +185,8 @@ def loaded(path: Path, digest: str = "") -> tuple[Population, str]:
     *Raises*: `InputError` for a file that is none or another one, `EnvironmentFault`.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: a folder, a pipe or a device; give a file.")
         if path.stat().st_size > BYTES_MAX:
             raise InputError(f"{path}: larger than any population ({BYTES_MAX:,} bytes).")
         content = path.read_bytes()

@@ -5,6 +5,7 @@ refused at the start, with the place, and not at a bar in the night.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,14 @@ def test_half_a_file_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="no population"):
         loaded(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, Path("/dev/zero")):
+        with pytest.raises(InputError, match="give a file"):
+            loaded(path)
 
 
 def test_a_position_of_an_agent_that_was_taken_out_is_closed(path: Path) -> None:

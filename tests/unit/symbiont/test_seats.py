@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from desk import BTC, START_NS
+from hean._core import Instrument
 from hean.cli_strategy import keep_population
 from hean.core.types import (
     Command,
@@ -21,8 +22,8 @@ from hean.core.types import (
     OrderType,
     Side,
 )
-from hean.errors import EnvironmentFault
-from hean.symbiont.colony import SEAT, STAGE
+from hean.errors import EnvironmentFault, ParameterInvalid
+from hean.symbiont.colony import HEALTH, SEAT, STAGE
 from hean.symbiont.immune import Health
 from hean.symbiont.population import Seat, Stage, id_of
 from population_desk import (
@@ -169,19 +170,26 @@ def test_half_an_exit_leaves_the_rest_with_stop_and_holder(path: Path) -> None:
     assert desk.population.holdings[BTC].agent == A
 
 
-@pytest.mark.parametrize("to", ["RETIRED", "SHADOW"])
-def test_who_is_retired_while_it_holds_is_closed_at_the_next_bar(path: Path, to: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "to"), [(STAGE, "RETIRED"), (STAGE, "SHADOW"), (HEALTH, "QUARANTINE")]
+)
+def test_who_may_not_trade_any_more_is_closed_at_the_next_bar(
+    path: Path, verb: str, to: str
+) -> None:
     desk = PopulationDesk(path)
     desk.enter()
-    desk.say(Command(STAGE, {"agent": A, "to": to, "reason": "looked at it"}, "operator:ann"))
+    (stop,) = desk.orders(OrderType.STOP)
+    desk.say(Command(verb, {"agent": A, "to": to, "reason": "looked at it"}, "operator:ann"))
     assert desk.population.seats == {}
     desk.bar(10)
     out = desk.orders()[-1]
     assert out.reduce_only and out.side is Side.SELL
+    assert desk.venue.cancels == [], "its stop rests until then"
     desk.fill(out.order_id, str(out.size), "x1")
     assert not desk.trader.position[BTC]
+    assert desk.venue.cancels == [stop.order_id]
     desk.bar(10)
-    assert len(desk.orders()) == 2, "who is retired enters no more"
+    assert len(desk.orders()) == 2, "and it enters no more"
 
 
 def test_a_bar_that_is_told_twice_counts_once(tmp_path: Path) -> None:
@@ -248,3 +256,21 @@ def test_nobody_is_born_to_money(tmp_path: Path) -> None:
     path = write_population(tmp_path / "p.json", agent(EAGER, Stage.LIVE, since_ns=0), seats={})
     desk = PopulationDesk(path)
     assert desk.population.by_id()[A].stage is Stage.SHADOW
+
+
+def test_a_population_on_spot_is_refused_at_its_first_bar(path: Path) -> None:
+    desk = PopulationDesk(path)
+    desk.trader.instruments = {BTC: Instrument(BTC, "spot", "0.01", "0.00001")}
+    with pytest.raises(ParameterInvalid, match="linear perpetuals only"):
+        desk.bar()
+
+
+def test_limits_of_the_account_are_no_illness(path: Path) -> None:
+    """As while the kill switch is pulled: every entry is refused, bar by bar."""
+    desk = PopulationDesk(path)
+    desk.system.governor.add_check(lambda request: "a person has stopped it")
+    desk.warm()
+    for _ in range(30):
+        desk.bar(10)
+    assert len(desk.of(EventType.ORDER_REJECTED)) == 30 and desk.orders() == []
+    assert health(desk, A) is Health.HEALTHY
