@@ -35,18 +35,21 @@ def agent(text: str, stage: Stage = Stage.PAPER, since_ns: int = START_NS) -> Ag
         declared=Declared(20, 1.0, (BTC,)),
     )
     found = Agent(id_of(text), text, stage, Watch(expected), since_ns=since_ns)
-    found.case = admitted(START_NS)
+    found.case = admitted(max(since_ns, START_NS))
     return found
 
 
-def write_population(path: Path, *agents: Agent, **changes: object) -> Path:
-    """The file of *agents* on BTCUSDT; the first has the seat. *changes*: of the population."""
+def write_population(
+    path: Path, *agents: Agent, symbols: tuple[str, ...] = (BTC,), **changes: object
+) -> Path:
+    """The file of *agents*; the first has the seat of BTCUSDT. *changes*: of the population."""
+    fees = dict.fromkeys(symbols, ("0.0002", "0.00055"))
     costs = Costs(
-        "10000", "1", {BTC: ("0.0002", "0.00055")}, 50_000_000, 50_000_000,
+        "10000", "1", fees, 50_000_000, 50_000_000,
         0.00005, 0.5, "fixed_fraction", (0.5, 0.01, 2.0, 3.0, (None, 0.25, 0.05)),
     )  # fmt: skip
     seats = {BTC: Seat(agents[0].id, SHARE, START_NS)}
-    population = Population((BTC,), "1m", costs, list(agents), seats=seats)
+    population = Population(symbols, "1m", costs, list(agents), seats=seats)
     path.write_bytes(written(msgspec.structs.replace(population, **changes)))
     return path
 
