@@ -38,7 +38,7 @@ from hean.genome.text import read
 from hean.genome.words import row_of
 from hean.symbiont import immune
 from hean.symbiont.gates import Check, Terms, are_alike, checks, refuse_leap, released
-from hean.symbiont.held import ZERO, Held
+from hean.symbiont.held import ZERO, Held, exposure_of
 from hean.symbiont.immune import Case, Health
 from hean.symbiont.population import (
     DAYS_KEPT,
@@ -206,17 +206,12 @@ class Colony(Module):
         if isinstance(order, OrderApproved):
             if order.order_id != asked[0]:
                 return
-            exposure = self._exposure(agent, order, asked[1])
+            if agent.stage is not Stage.LIVE_MIN:  # the least there is was no choice of the agent
+                given = self.population.holdings[symbol].share * self._equity
+                exposure = exposure_of(order, asked[1], given)
         elif order.source not in REFUSERS:
             return
         self._accuse(agent, agent.watch.order(event.ts_ns, symbol, exposure, is_refused=is_refused))
-
-    def _exposure(self, agent: Agent, order: OrderApproved, price: float) -> float:
-        """Value of an entry as a multiple of what its holder was given."""
-        given = self.population.holdings[order.symbol].share * self._equity
-        if order.reduce_only or agent.stage is Stage.LIVE_MIN or not given > 0:
-            return 0.0  # the least that the venue trades is no choice of the agent
-        return round(float(order.size) * price / given, 2)  # the price has moved a little since
 
     @on(EventType.PNL_UPDATE)
     def on_pnl(self, event: Event) -> None:
@@ -458,13 +453,14 @@ class Colony(Module):
         if symbol not in self._open:
             raise UnknownField(f"no seat for {symbol!r}; there are {', '.join(self._open)}.")
         name = str(command.arguments.get("agent"))
+        seats = self.population.seats
+        before = seats.get(symbol)
         if not name:
-            self.population.seats = {
-                s: it for s, it in self.population.seats.items() if s != symbol
-            }
+            self.population.seats = {s: it for s, it in seats.items() if s != symbol}
+            if before is not None:
+                self._note(command, ts_ns, "seat", symbol, name=before.agent)
             return
         agent, share = self._named(command), float(command.arguments.get("share", 0.0))
-        before = self.population.seats.get(symbol)
         since_ns = before.since_ns if before is not None and before.agent == agent.id else ts_ns
         seat = Seat(agent.id, share, since_ns)
         if not self._is_due(seat):
@@ -473,13 +469,19 @@ class Colony(Module):
                 f"allowed: who may trade, up to {self.purse.agent:g} each, {self.purse.all:g} all."
             )
         self._note(command, ts_ns, "seat", symbol)
-        self.population.seats = {**self.population.seats, symbol: seat}
+        self.population.seats = {**seats, symbol: seat}
 
-    def _note(self, command: Command, ts_ns: int, what: str, before: str) -> None:
+    def _note(self, command: Command, ts_ns: int, what: str, before: str, name: str = "") -> None:
         given = {key: str(value) for key, value in command.arguments.items()}
         after = given.get("to") or f"{float(given.get('share', 0)):.2%}"
         happened = Happening(
-            ts_ns, given["agent"], what, before, after, given.get("reason", ""), command.actor
+            ts_ns,
+            given["agent"] or name,
+            what,
+            before,
+            after,
+            given.get("reason", ""),
+            command.actor,
         )
         self.population.events = [*self.population.events, happened][-EVENTS_KEPT:]
 

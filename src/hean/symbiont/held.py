@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hean.core.types import OrderFilled, Side
+from hean.core.types import OrderApproved, OrderFilled, Side
 
 ZERO = Decimal(0)
 
@@ -54,3 +54,12 @@ class Held(msgspec.Struct):
         earned = self.received if self.is_whole else None
         self.received, self.is_whole = ZERO, True
         return earned
+
+
+def exposure_of(order: OrderApproved, price: float, given: float) -> float:
+    """Value of an entry as a multiple of the capital *given* to whoever decided it; an exit has
+    none. Two digits: the price has moved a little since.
+    """
+    if order.reduce_only or not given > 0:
+        return 0.0
+    return round(float(order.size) * price / given, 2)

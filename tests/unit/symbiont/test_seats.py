@@ -223,6 +223,14 @@ def test_another_share_is_no_new_seat(path: Path) -> None:
     assert desk.population.seats[BTC] == Seat(A, 0.02, START_NS)
 
 
+def test_a_seat_that_is_taken_away_is_told_with_its_reason(path: Path) -> None:
+    desk = PopulationDesk(path)
+    give_seat(desk, "")
+    assert desk.population.seats == {}
+    told = desk.population.events[-1]
+    assert (told.agent, told.what, told.before, told.reason) == (A, "seat", BTC, "a test")
+
+
 def test_a_lower_cap_counts_from_the_start(path: Path) -> None:
     desk = PopulationDesk(path, agent_max=0.01)
     assert desk.population.seats[BTC].share == 0.01
