@@ -60,9 +60,15 @@ class PopulationDesk(Desk):
     """
 
     def __init__(
-        self, path: Path, *, held: str = "", now_ns: int = START_NS, **given: object
+        self,
+        path: Path,
+        *,
+        held: str = "",
+        now_ns: int = START_NS,
+        symbols: tuple[str, ...] = (BTC,),
+        **given: object,
     ) -> None:
-        trader = Symbiont((BTC,), {"population": str(path), **given})
+        trader = Symbiont(symbols, {"population": str(path), **given})
         trader.is_real = False
         super().__init__(limits={}, strategy=trader, cash=CASH)
         self.trader, self.colony = trader, trader.colony

@@ -52,7 +52,7 @@ from hean.symbiont.population import (
     Seat,
     Stage,
 )
-from hean.symbiont.seating import Purse, chosen
+from hean.symbiont.seating import Purse, chosen, within
 from hean.symbiont.senses import Senses
 from hean.symbiont.shadow import Seen, Shadow
 from hean.symbiont.vitals import Finding, Monitor, Watch
@@ -232,14 +232,9 @@ class Colony(Module):
         for agent in self.population.agents:
             if not agent.since_ns:
                 self._bear(agent, ts_ns)
-        if not all(map(self._is_due, self.population.seats.values())):
-            self.context.clock.call_at(ts_ns, Timer(SEATS))  # of a run with other limits
+        if self.population.seats:  # of a run with other limits, perhaps
+            self.context.clock.call_at(ts_ns, Timer(SEATS))
         self._await_look(ts_ns)
-
-    def _is_due(self, seat: Seat) -> bool:
-        """Whether the limits of this run allow a seat."""
-        most = min(self.purse.agent, self.purse.all / len(self.population.symbols))
-        return self.may_trade(seat.agent) and 0 < seat.share <= round(most, 6)
 
     def _bear(self, agent: Agent, ts_ns: int) -> None:
         came = f"{agent.how} in generation {agent.generation}"
@@ -368,11 +363,14 @@ class Colony(Module):
         nobody = broken[0].words if broken else "nobody is trusted with money"
         symbols = self.population.symbols
         number = now_ns // self._look_ns
-        for place, symbol in enumerate(symbols):
-            found = chosen(
+        choices = [
+            chosen(
                 agents, self.purse, seats=len(symbols), seed=self._seed,
                 number=number * len(symbols) + place,
-            )  # fmt: skip
+            )
+            for place in range(len(symbols))
+        ]  # fmt: skip
+        for symbol, found in zip(symbols, within(choices, self.purse.agent), strict=True):
             seat = self.population.seats.get(symbol)
             before = ("", 0.0) if seat is None else (seat.agent, seat.share)
             after = ("", 0.0) if found is None else (found.agent, round(found.share, 6))
@@ -462,14 +460,14 @@ class Colony(Module):
             return
         agent, share = self._named(command), float(command.arguments.get("share", 0.0))
         since_ns = before.since_ns if before is not None and before.agent == agent.id else ts_ns
-        seat = Seat(agent.id, share, since_ns)
-        if not self._is_due(seat):
+        most = min(self.purse.agent, self.purse.all / len(self.population.symbols))
+        if not self.may_trade(agent.id) or not 0 < share <= round(most, 6):
             raise ParameterInvalid(
                 f"agent {agent.id} ({agent.stage}, {agent.health}) gets no seat with {share:g}; "
-                f"allowed: who may trade, up to {self.purse.agent:g} each, {self.purse.all:g} all."
+                f"allowed: who may trade, up to {most:g}."
             )
         self._note(command, ts_ns, "seat", symbol)
-        self.population.seats = {**seats, symbol: seat}
+        self.population.seats = {**seats, symbol: Seat(agent.id, share, since_ns)}
 
     def _note(self, command: Command, ts_ns: int, what: str, before: str, name: str = "") -> None:
         given = {key: str(value) for key, value in command.arguments.items()}

@@ -234,6 +234,9 @@ def _check(population: Population, path: Path) -> None:
         )
     _check_agents(population, path)
     _check_costs(population, path)
+    strange = set(population.feed.seen) - set(population.feed.columns)
+    if strange:
+        raise InputError(f"{path}: feed has seen {', '.join(sorted(strange))}, no columns of it.")
     names = [agent.id for agent in population.agents]
     for symbol, seat in population.seats.items():
         where = f"{path}: seat of {symbol}"

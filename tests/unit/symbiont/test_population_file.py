@@ -48,6 +48,7 @@ def edit(path: Path, place: str, value: Any) -> None:
         ("symbols", ["BTCUSDT", "BTCUSDT"], "each once"),
         ("agents.0.watch.expected.deviation", 0, "deviation 0 of its days"),
         ("agents.0.since_ns", 10**30, "expected ns since 1970"),
+        ("feed.seen", {"XRPUSDT change": {}}, "feed has seen XRPUSDT change, no columns"),
     ],
 )
 def test_what_was_edited_by_hand_is_refused_with_its_place(

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from desk import BTC, START_NS
+from desk import BTC, ETH, START_NS
 from hean._core import Instrument
 from hean.cli_strategy import keep_population
+from hean.core.timeframe import DAY_NS
 from hean.core.types import (
     Command,
     EventType,
@@ -257,6 +258,19 @@ def test_what_cannot_be_kept_is_not_entered_and_what_is_held_is_left(path: Path)
     is_full = True
     desk.bar(-10)
     assert [order.side for order in desk.orders()] == [Side.BUY, Side.SELL]
+
+
+def test_one_agent_has_no_more_than_its_cap_over_all_its_seats(tmp_path: Path) -> None:
+    """Alone among the trusted it gets every seat, and the share of one agent in all of them."""
+    only = agent(EAGER)
+    only.days = [(START_NS // DAY_NS - 40 + at, 0.1 + 0.01 * (at % 2)) for at in range(40)]
+    symbols = (BTC, ETH)
+    path = write_population(tmp_path / "population.json", only, symbols=symbols, seats={})
+    desk = PopulationDesk(path, symbols=symbols)
+    desk.wait(86_400)
+    seats = desk.population.seats
+    assert {symbol: seat.agent for symbol, seat in seats.items()} == dict.fromkeys(symbols, A)
+    assert sum(seat.share for seat in seats.values()) == pytest.approx(0.05)
 
 
 def test_nobody_is_born_to_money(tmp_path: Path) -> None:
