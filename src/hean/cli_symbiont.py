@@ -33,7 +33,7 @@ from hean.evaluate.evolving import Plan
 from hean.feeds.history import History
 from hean.feeds.recording import load_market
 from hean.strategies.symbiont import Symbiont
-from hean.symbiont.population import Population, Stage, loaded, written
+from hean.symbiont.population import LADDER, Population, Stage, loaded, written
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 LOOK_MINUTES = 15
@@ -162,7 +162,13 @@ def _check_symbols(found: Population, symbols: tuple[str, ...]) -> None:
 def _words(found: Population, state: Path) -> str:
     stages = Counter(agent.stage for agent in found.agents)
     told = ", ".join(f"{stages[stage]} {stage}" for stage in Stage if stages[stage])
-    return f"{len(found.agents)} agents ({told}) in {state}."
+    words = f"{len(found.agents)} agents ({told}) in {state}."
+    if not any(stages[stage] for stage in (Stage.TESTED, *LADDER)):
+        words += (
+            " None has passed the gates of evolution: they are watched, and none will trade. "
+            "More data, or another market, may breed one that does."
+        )
+    return words
 
 
 def _bred(

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from hean.cli_common import ExitCode
 from hean.cli_live import mount as mount_live
 from hean.cli_strategy import population_lock
-from hean.cli_symbiont import _begun, _found, mount
-from hean.symbiont.population import loaded
+from hean.cli_symbiont import _begun, _found, _words, mount
+from hean.symbiont.population import Stage, loaded
 from population_desk import CALM, EAGER, agent, write_population
 
 KEY = {"BYBIT_API_KEY": "a-key-of-a-test", "BYBIT_API_SECRET": "a-secret-of-a-test"}
@@ -104,6 +104,14 @@ def test_two_processes_do_not_trade_one_population(
         result = run(tmp_path, *more, command=command)
     assert result.exit_code == ExitCode.ENVIRONMENT, result.output
     assert "is held by process" in result.output
+
+
+@pytest.mark.parametrize(
+    ("stage", "is_told"), [(Stage.BORN, True), (Stage.TESTED, False), (Stage.PAPER, False)]
+)
+def test_it_says_when_nobody_will_ever_trade(tmp_path: Path, stage: Stage, is_told: bool) -> None:
+    path = write_population(tmp_path / "p.json", agent(EAGER, stage), seats={})
+    assert ("none will trade" in _words(loaded(path)[0], path)) is is_told
 
 
 def test_what_is_replaced_by_force_stays_beside(state: Path, tmp_path: Path) -> None:
