@@ -31,6 +31,11 @@ PATIENCE_MS = 60_000
 # Without a window frames come from a process of their own. On a starved machine a watchdog ends it,
 # and a click waits for a frame that never comes; nor has shared memory room for what is drawn.
 FLAGS = ["--no-sandbox", "--disable-gpu-watchdog", "--disable-dev-shm-usage"]
+PHONE = {"width": 390, "height": 844}
+CUT = """() => [document.documentElement, ...document.querySelectorAll('.grid')]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1)
+    .map((each) => `${each.className || 'page'}: ${each.scrollWidth} of ${each.clientWidth} px`)"""
+"""What is wider than the room it has."""
 _SETTLED = """() => !document.querySelector('.bones')
     && document.getAnimations().every((each) => each.playState !== 'running')"""
 

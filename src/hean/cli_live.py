@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -24,7 +25,7 @@ from hean.cli_common import DebugOption, JsonOption, run_command, say, write_jso
 from hean.cli_judges import JudgeOptions
 from hean.cli_session import SessionOptions, with_options
 from hean.cli_settings import account_of, is_logged
-from hean.cli_strategy import blamed, build_strategy, keep_population
+from hean.cli_strategy import blamed, build_strategy, keep_population, population_lock
 from hean.config import Settings, Source, keys_of, live_endpoints_of, live_market, signer_of
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.live.alarms import Alarms, say_on
@@ -113,7 +114,7 @@ def live(
     )
     guard = _guard(settings, known, silent) if watchdog else None
     prepare_directory(settings.data_dir)
-    with face_beside(port, known, session.config):
+    with _population_held(settings), face_beside(port, known, session.config):
         summary = _trade(settings, known, guard, is_quiet=session.quiet, json_to=json_to)
     if json_to is not None:
         write_json(summary, json_to)
@@ -169,6 +170,16 @@ def kill_limits(known: Settings, *, is_watched: bool) -> KillLimits:
     return limits if is_watched else msgspec.structs.replace(limits, watchdog_s=None)
 
 
+def _population_of(settings: LiveSettings) -> Path:
+    return Path(str(settings.given.get("population", "")))
+
+
+def _population_held(settings: LiveSettings) -> AbstractContextManager[None]:
+    """For whoever trades a population: nobody else writes its file meanwhile."""
+    path = _population_of(settings)
+    return population_lock(path) if path.is_file() else nullcontext()
+
+
 def _guard(settings: LiveSettings, known: Settings, silent: Policy) -> Watching:
     """What starts the watchdog. *Raises*: `ParameterInvalid` for what it could not do."""
     policy: Literal["cancel", "flatten"] = "flatten" if silent is Policy.FLATTEN else "cancel"
@@ -215,7 +226,7 @@ def _trade(
         strategy = build_strategy(
             settings.strategy, settings.symbols, settings.given, watchdog=watchdog
         )
-    keep_population(strategy, Path(str(settings.given.get("population", ""))))
+    keep_population(strategy, _population_of(settings))
     engine = LiveEngine(
         settings,
         strategy,

@@ -6,6 +6,7 @@ orders are counted by reason, to be shown at the end.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +20,11 @@ from hean.backtest.run import Backtest, BacktestSettings, MarketData
 from hean.cli_common import write_whole
 from hean.core.bus import EventBus
 from hean.core.handling import Handling, frames_of, handling_in
+from hean.core.journal import WriterLock
 from hean.core.parameters import resolve
 from hean.core.types import Event, EventType
 from hean.data.fingerprint import iso_utc
-from hean.errors import HeanError, ParameterInvalid, StateError, from_core
+from hean.errors import EnvironmentFault, HeanError, ParameterInvalid, StateError, from_core
 from hean.strategies import StrategyInvalid, load_strategy
 from hean.strategies.base import Strategy
 from hean.strategies.symbiont import Symbiont
@@ -72,6 +74,24 @@ def keep_population(strategy: Strategy, path: Path) -> None:
     if isinstance(strategy, Symbiont):
         population = strategy.population
         strategy.colony.on_change.append(lambda: write_whole(path, written(population).decode()))
+
+
+@contextmanager
+def population_lock(path: Path) -> Iterator[None]:
+    """One process at a time writes the population of *path*, whatever account it trades for.
+
+    *Raises*: `SecondWriter`, `EnvironmentFault`.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        lock = WriterLock(beside, str(os.getpid()))
+    except OSError as error:
+        raise EnvironmentFault(f"{beside}: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_spec(spec: str) -> None:

@@ -14,7 +14,7 @@ from face_desk import face_desk
 from hean.api.permissions import Role
 from hean.symbiont.population import Stage, id_of
 from made_population import TEXTS, write_population
-from page_desk import needs_browser, tab
+from page_desk import CUT, PHONE, needs_browser, tab
 
 pytestmark = [needs_browser, pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -48,6 +48,21 @@ async def test_agents_are_seen_refused_and_retired(tmp_path: Path, browser: Any)
         happened = page.get_by_role("table", name="What has happened")
         await happened.get_by_text("it looks good to me").wait_for()
         at.forgive("422")  # the promotion that was refused
+
+
+async def test_a_phone_shows_what_happened_to_whom_and_why(tmp_path: Path, browser: Any) -> None:
+    given = {"population": str(write_population(tmp_path))}
+    async with (
+        face_desk(tmp_path, "symbiont", given=given) as desk,
+        tab(browser, desk.face.server.url, viewport=PHONE) as at,
+    ):
+        await desk.engine.start()
+        await at.log_in(desk.tokens[Role.VIEWER])
+        await at.go("Evolution")
+        happened = at.page.get_by_role("table", name="What has happened")
+        await happened.get_by_text("passed no gate").first.wait_for()
+        await at.settled()
+        assert await at.page.evaluate(CUT) == []
 
 
 async def test_who_may_only_look_decides_nothing(tmp_path: Path, browser: Any) -> None:

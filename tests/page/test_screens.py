@@ -3,26 +3,25 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine_desk import STRATEGIES
-from face_desk import face_desk
+from face_desk import face_desk, recorded_desk
 from hean.api.permissions import Role
-from page_desk import Tab, needs_browser, tab
+from hean.observe.alert_line import AlertLine
+from judged_market import write_planted
+from page_desk import CUT, PHONE, Tab, needs_browser, tab
 
 TRADES = f"{STRATEGIES}:Steady"
 OVER = ("Shift+Escape", "n", "Control+k", "?")
 PROMISED = {"Dashboard", "Strategies", "Risk", "Orders", "Positions", "Logs"}
 CONTRAST = {"runOnly": ["color-contrast"]}
-PHONE = {"width": 390, "height": 844}
 BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "qty": "0.083"}
 REST = {**BUY, "side": "SELL", "type": "LIMIT", "price": "99999.9"}
-CUT = """() => [document.documentElement, ...document.querySelectorAll('.grid')]
-    .filter((each) => each.scrollWidth > each.clientWidth + 1)
-    .map((each) => `${each.className || 'page'}: ${each.scrollWidth} of ${each.clientWidth} px`)"""
 
 pytestmark = [needs_browser, pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -63,6 +62,7 @@ async def test_every_screen_is_fit_for_everybody(tmp_path: Path, browser: Any) -
     assert not found, "\n".join(found)
 
 
+BREED = {"symbols": ["BTCUSDT"], "population": 16, "generations": 1, "min_trades": 20}
 WIDE = "document.documentElement.scrollWidth > innerWidth"
 
 
@@ -89,3 +89,29 @@ async def test_a_phone_shows_what_is_traded_without_a_cut(tmp_path: Path, browse
             table = at.page.get_by_role("table", name=screen, exact=True)
             await table.get_by_text(shown).wait_for()
             assert await at.page.evaluate(CUT) == [], screen
+
+
+async def test_on_a_phone_what_came_of_a_job_and_an_alert_wrap(
+    tmp_path: Path, browser: Any
+) -> None:
+    source = write_planted(tmp_path, 2, is_shuffled=True)
+    line = AlertLine(tmp_path / "data", "paper", [], now=time.time_ns, ticks=time.monotonic)
+    async with (
+        recorded_desk(tmp_path, source=source) as desk,
+        tab(browser, desk.face.server.url, viewport=PHONE) as at,
+    ):
+        await line.start()
+        line.say("started", "a sentence that is longer than a phone is wide, as most of them are")
+        await desk.engine.start()
+        data = [each["id"] for each in (await desk.ask("GET", "/data"))[1]]
+        status, job = await desk.ask("POST", "/evolve", BREED | {"data": data})
+        assert status == 202, job
+        await at.log_in(desk.tokens[Role.ADMIN])
+        for screen, shown in (("Jobs", "promoted"), ("Alerts", "as most of them are")):
+            await at.go(screen)
+            table = at.page.get_by_role("table", name=screen, exact=True)
+            await table.get_by_text(shown).first.wait_for()
+            await at.settled()
+            assert await at.page.evaluate(CUT) == [], screen
+            assert await at.axe() == []
+        await line.stop()

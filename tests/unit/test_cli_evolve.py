@@ -58,6 +58,9 @@ def test_a_run_goes_on_and_says_the_same(tmp_path: Path) -> None:
     run(tmp_path, "--generations", "5", "--out", str(part))
     one, other = (json.loads(path.read_text()) for path in (whole, part))
     assert one["champions"] == other["champions"]
+    fewer = run(tmp_path, "--generations", "4", "--out", str(part))
+    assert fewer.exit_code == ExitCode.INPUT
+    assert "has 5 generations, asked for 4" in fewer.output
     refused = run(tmp_path, "--generations", "5", "--out", str(part), "--seed", "7")
     assert refused.exit_code == ExitCode.INPUT and "other seed" in refused.output
 

@@ -258,26 +258,31 @@ impl Instrument {
 
     /// Refuse an order outside the venue's size filters. `price` values the order.
     pub fn check_size(&self, price: Ticks, lots: Lots) -> Result<()> {
-        let refuse = |why: String| {
-            Err(CoreError::new(Code::OrderSizeInvalid, format!("{}: {why}", self.symbol)))
-        };
+        self.check_lots(lots)?;
+        let value = self.notional(price, lots)?;
+        if value < self.notional_min {
+            let least = self.notional_min.to_decimal();
+            return self.refuse_size(format!("value {} below {least}", value.to_decimal()));
+        }
+        Ok(())
+    }
+
+    /// The same for an order that only reduces a perpetual: venues ask no least value of it, so a
+    /// position that lost value can be left.
+    pub fn check_lots(&self, lots: Lots) -> Result<()> {
         if lots < self.lots_min || lots > self.lots_max {
-            return refuse(format!(
+            return self.refuse_size(format!(
                 "quantity {} outside {} .. {}",
                 self.quantity_decimal(lots),
                 self.quantity_decimal(self.lots_min),
                 self.quantity_decimal(self.lots_max)
             ));
         }
-        let value = self.notional(price, lots)?;
-        if value < self.notional_min {
-            return refuse(format!(
-                "value {} below {}",
-                value.to_decimal(),
-                self.notional_min.to_decimal()
-            ));
-        }
         Ok(())
+    }
+
+    fn refuse_size(&self, why: String) -> Result<()> {
+        Err(CoreError::new(Code::OrderSizeInvalid, format!("{}: {why}", self.symbol)))
     }
 
     /// The tier that holds a position of this value; the last one for anything larger.

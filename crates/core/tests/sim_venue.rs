@@ -266,6 +266,27 @@ fn sizes_outside_the_filters_are_refused() {
     assert_eq!(scenario.rejection(unlisted), Some(Code::UnknownSymbol));
 }
 
+/// A position that was worth enough when it was opened: its stop and its exit may be worth less
+/// than the least value of an order, as at the venues.
+#[test]
+fn what_only_reduces_has_no_least_value() {
+    let mut instrument = perpetual("AAA");
+    instrument.notional_min = money("300");
+    let setting = Setting { instruments: vec![instrument], ..Setting::default() };
+    let down = [100.0, 100.0, 70.0, 70.0, 1e3];
+    let after = [70.0, 70.0, 70.0, 70.0, 1e3];
+    let mut scenario = Scenario::new(setting, vec![bars(0, 0, &[FLAT, down, after, after])]);
+    scenario.through(MINUTE);
+    let entry = scenario.send(MINUTE, market(Side::Buy, 3));
+    scenario.through(3 * MINUTE);
+    let short = scenario.send(3 * MINUTE, market(Side::Sell, 4));
+    let exit = scenario.send(3 * MINUTE, NewOrder { reduce_only: true, ..market(Side::Sell, 3) });
+    scenario.finish();
+    assert_eq!(scenario.rejection(entry), None);
+    assert_eq!(scenario.rejection(short), Some(Code::OrderSizeInvalid));
+    assert_eq!(scenario.rejection(exit), None);
+}
+
 /// 100 at 100 with 1000 of cash: at 94 equity is 400 and maintenance 470. The low is inside the
 /// bar and no order rests: the position must not survive it until the close.
 #[test]

@@ -6,9 +6,10 @@ is refused, and only a person's leads to real money.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from hean.api.gate import Asker
 from hean.api.models import Asked, Word
@@ -16,19 +17,22 @@ from hean.api.operations import Reason
 from hean.api.problems import Refused, about
 from hean.engine.populating import AgentSeen, Populating, PopulationSeen
 
+Why = Annotated[Reason, Field(min_length=1)]
+"""What is decided about an agent stands among what has happened, with its reason."""
+
 
 class PromotionAsked(Asked):
     """The next stage, and why."""
 
     to: Literal["PAPER", "LIVE_MIN", "LIVE"]
-    reason: Reason
+    reason: Why
 
 
 class RetirementAsked(Asked):
     """Back to the shadow, or for ever, and why."""
 
     to: Literal["SHADOW", "RETIRED"]
-    reason: Reason
+    reason: Why
 
 
 async def _moved(

@@ -122,6 +122,11 @@ def _begin(checkpoint: Path | None, settings: Settings) -> Kept:
             f"{checkpoint}: of a run with other {', '.join(other)}; choose another --out, or "
             "remove it. (ground: data, period, folds, costs, account or version)"
         )
+    if kept.state.generation > settings.generations:
+        raise InputError(
+            f"{checkpoint}: has {kept.state.generation} generations, asked for "
+            f"{settings.generations}; ask for as many or more, choose another --out, or remove it."
+        )
     kept.state.settings = settings
     return kept
 

@@ -23,7 +23,7 @@ from hean.genome.words import row_of
 from hean.strategies.base import Strategy
 from hean.symbiont.colony import SEAT, Colony
 from hean.symbiont.gates import Terms
-from hean.symbiont.population import Agent, Seat, Stage, loaded
+from hean.symbiont.population import Agent, Holding, Seat, Stage, loaded
 from hean.symbiont.seating import Purse
 
 OPINION = tuple[bool, bool, bool, float]
@@ -57,7 +57,9 @@ class Symbiont(Strategy):
         super().__init__(symbols, given)
         p = self.p
         if not p.population:
-            raise ParameterInvalid("symbiont: --set population=FILE is needed.")
+            raise ParameterInvalid(
+                "symbiont: --param population=FILE is needed, of `hean evolve --out`."
+            )
         self.population, digest = loaded(Path(p.population), p.digest)
         self.settings["digest"] = digest
         if set(self.population.symbols) != set(symbols):
@@ -76,11 +78,10 @@ class Symbiont(Strategy):
         self._number = {symbol: number for number, symbol in enumerate(order)}
         self._eyes: dict[str, Eyes] = {}
         self._has_begun = False
-        self._age = dict.fromkeys(symbols, 0)
+        self._age: dict[str, int] = {}
+        self._heard_ns: dict[str, int] = {}
         self.asked: dict[str, tuple[str, float]] = {}
         """The last order of a symbol that was decided at a bar, and the price it saw."""
-        self.decided: dict[str, tuple[int, bool]] = {}
-        """End of the bar at which the position of a symbol was decided, and whether long."""
 
     def companions(self) -> tuple[Module, ...]:
         """Who judges the agents."""
@@ -113,8 +114,12 @@ class Symbiont(Strategy):
 
     def _heard(self) -> list[str]:
         seats = [seat.agent for seat in self.population.seats.values()]
-        held = [self.population.holders[s] for s in self.symbols if self.position[s]
-                and s in self.population.holders]  # fmt: skip
+        held = [
+            agent.id
+            for symbol in self.symbols
+            if (self.position[symbol] or self.is_waiting(symbol))
+            and (agent := self.colony.holder(symbol)) is not None
+        ]
         return list(dict.fromkeys([*seats, *held]))
 
     def _open_eyes(self, name: str) -> Eyes:
@@ -139,8 +144,9 @@ class Symbiont(Strategy):
         """Ask who sits there at the end of each bar."""
         bar: Candle = event.data
         number = self._number.get(bar.symbol)
-        if number is None:
-            return
+        if number is None or bar.timestamp <= self._heard_ns.get(bar.symbol, -1):
+            return  # told twice, as after a reconnect
+        self._heard_ns[bar.symbol] = bar.timestamp
         if not self._has_begun:
             self._greet(bar)
         columns = (bar.open, bar.high, bar.low, bar.close, bar.volume)
@@ -160,20 +166,33 @@ class Symbiont(Strategy):
                 f"symbiont: bars of {bar.timeframe}; the population was bred on "
                 f"{self.population.bar}, give those (--bar {self.population.bar})."
             )
+        if any(map(self._is_spot, self.symbols)):
+            raise ParameterInvalid(
+                "symbiont: spot; a population trades linear perpetuals only, as its judge does."
+            )
         self._has_begun = True
         self._listen()  # who had a seat already, as the file says
 
     def _hold(self, bar: Candle, opinions: dict[str, OPINION], seq: int) -> None:
-        symbol, holder = bar.symbol, self.population.holders.get(bar.symbol, "")
-        self._age[symbol] += 1
-        eyes = self._eyes.get(holder)
+        symbol, holder = bar.symbol, self.colony.holder(bar.symbol)
+        self._age[symbol] = self._bars_held(bar)
+        eyes = None if holder is None else self._eyes.get(holder.id)
         # Whose agent is gone, or may not trade any more, is closed.
-        is_over = eyes is None or not self.colony.may_trade(holder)
-        if eyes is not None:
-            is_over = is_over or opinions[holder][2] or 0 < eyes.genome.hold <= self._age[symbol]
+        is_over = eyes is None or holder is None or not self.colony.may_trade(holder.id)
+        if holder is not None and eyes is not None:
+            is_old = 0 < eyes.genome.hold <= self._age[symbol]
+            is_over = is_over or opinions[holder.id][2] or is_old
         if is_over and not self.is_waiting(symbol):
             self.leave(symbol, as_of_seq=seq)
             self.asked[symbol] = (self._under_way[symbol], bar.close)
+
+    def _bars_held(self, bar: Candle) -> int:
+        """Bars since the entry was decided, by the clock where an earlier process decided it."""
+        if bar.symbol in self._age:
+            return self._age[bar.symbol] + 1
+        holding = self.population.holdings.get(bar.symbol)
+        since_ns = bar.timestamp if holding is None else holding.decided_ns
+        return (bar.timestamp - since_ns) // self.population.bar_ns + 1
 
     def _look(self, bar: Candle, seat: Seat, opinion: OPINION, seq: int) -> None:
         long, short, _, atr = opinion
@@ -183,9 +202,10 @@ class Symbiont(Strategy):
         level = bar.close - sign * genome.stop * atr
         if not (level > 0 and atr > 0):
             return
+        end_ns = bar.timestamp + self.population.bar_ns
+        if not self.colony.take(bar.symbol, Holding(seat.agent, seat.share, end_ns, long)):
+            return
         self._age[bar.symbol] = 0
-        self.population.holders[bar.symbol] = seat.agent
-        self.decided[bar.symbol] = (bar.timestamp + self.population.bar_ns, long)
         share = seat.share * self.colony.scale(seat.agent)
         least = self._least(bar) if self._agent(seat).stage is Stage.LIVE_MIN else None
         self.enter(

@@ -18,8 +18,6 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
 
-import msgspec
-
 from hean._core import Instrument
 from hean.core.bus import EventBus
 from hean.core.module import Context, Module, on
@@ -31,15 +29,16 @@ from hean.core.types import (
     Event,
     EventType,
     Funding,
+    OrderApproved,
     OrderFilled,
-    Side,
     Timer,
 )
 from hean.errors import HeanError, ParameterInvalid, UnknownField
 from hean.genome.text import read
 from hean.genome.words import row_of
 from hean.symbiont import immune
-from hean.symbiont.gates import Check, Terms, are_alike, checks, next_stage, released
+from hean.symbiont.gates import Check, Terms, are_alike, checks, refuse_leap, released
+from hean.symbiont.held import ZERO, Held, exposure_of
 from hean.symbiont.immune import Case, Health
 from hean.symbiont.population import (
     DAYS_KEPT,
@@ -48,11 +47,12 @@ from hean.symbiont.population import (
     SIGNED,
     Agent,
     Happening,
+    Holding,
     Population,
     Seat,
     Stage,
 )
-from hean.symbiont.seating import Purse, chosen
+from hean.symbiont.seating import Purse, chosen, within
 from hean.symbiont.senses import Senses
 from hean.symbiont.shadow import Seen, Shadow
 from hean.symbiont.vitals import Finding, Monitor, Watch
@@ -64,7 +64,7 @@ ACTOR = "auto:symbiont"
 LATE_NS = 60_000_000_000  # after the hour: until then its last bar has come
 DONE_MAX = 1_000  # round trips with money that the shadow was not asked about yet
 UNIT = Decimal(1).scaleb(-12)  # the ledger's
-ZERO = Decimal(0)
+REFUSERS = frozenset({"venue", "router"})  # not risk: a limit, or a share too small to trade
 Deed = tuple[str, int, bool]  # symbol, end of the bar that decided it, whether long
 
 
@@ -74,22 +74,11 @@ class Trader(Protocol):
     is_real: bool
     instruments: Mapping[str, Instrument]
     asked: dict[str, tuple[str, float]]
-    decided: dict[str, tuple[int, bool]]
 
     @property
     def name(self) -> str:
         """Under which its orders go."""
         ...
-
-
-class _Open(msgspec.Struct):
-    """A position with money: signed size, and what was received for it so far. *is_whole*: whether
-    its beginning was seen.
-    """
-
-    size: Decimal = ZERO
-    received: Decimal = ZERO
-    is_whole: bool = True
 
 
 class Colony(Module):
@@ -113,7 +102,7 @@ class Colony(Module):
             for agent in population.agents
         }
         self._agents = population.by_id()
-        self._open: dict[str, _Open] = {symbol: _Open() for symbol in population.symbols}
+        self._open = {symbol: Held() for symbol in population.symbols}
         self._done: dict[str, deque[Deed]] = {}
         self._senses = Senses(population.symbols)
         self._equity = 0.0
@@ -135,10 +124,22 @@ class Colony(Module):
         """What health leaves of its size: 1, a half or nothing."""
         return immune.SCALE[self._agents[name].health]
 
+    def take(self, symbol: str, holding: Holding) -> bool:
+        """Remember whose the next position of a symbol is, before its order leaves. *Returns*:
+        whether it was kept; what would be of nobody after a restart is not entered.
+        """
+        self.population.holdings = {**self.population.holdings, symbol: holding}
+        return self._changed()
+
+    def holder(self, symbol: str) -> Agent | None:
+        """Whose the position of a symbol is, as far as anybody knows."""
+        holding = self.population.holdings.get(symbol)
+        return None if holding is None else self._agents.get(holding.agent)
+
     def resume(self, position: Mapping[str, Decimal]) -> None:
         """Positions of an earlier process, by symbol, signed."""
         for symbol, size in position.items():
-            self._open[symbol] = _Open(size, is_whole=not size)
+            self._open[symbol] = Held(size, is_whole=not size)
 
     # ------------------------------------------------------------ what happens
 
@@ -146,10 +147,8 @@ class Colony(Module):
     def on_candle(self, event: Event) -> None:
         """Keep the bar."""
         bar: Candle = event.data
-        if bar.symbol not in self._open:
-            return
-        self.shadow.bar(bar)
-        self._feel(bar)
+        if bar.symbol in self._open and self.shadow.bar(bar):
+            self._feel(bar)
 
     def _feel(self, bar: Candle) -> None:
         """Hear what agents read. Who has a seat while that breaks is sick; nobody gets one then."""
@@ -176,53 +175,43 @@ class Colony(Module):
     def on_filled(self, event: Event) -> None:
         """Count what the holder of a position has done."""
         fill: OrderFilled = event.data
-        held = self._open.get(fill.symbol)
-        agent = self._agents.get(self.population.holders.get(fill.symbol, ""))
+        held, agent = self._open.get(fill.symbol), self.holder(fill.symbol)
         is_ours = fill.strategy_id == self.trader.name or fill.is_forced
-        if held is None or agent is None or not is_ours:
+        if held is None or not is_ours:
             return
-        signed = fill.filled_qty if fill.side is Side.BUY else -fill.filled_qty
-        held.size += signed
-        held.received -= signed * fill.fill_price + fill.fee
+        held.take(fill)
         asked = self.trader.asked.get(fill.symbol)
-        if asked is not None and asked[0] == fill.order_id:
-            self._cost(agent, fill, signed, asked[1])
+        if agent is not None and asked is not None and asked[0] == fill.order_id:
+            cost_bp = held.cost_bp(fill, asked[1])
+            self._accuse(agent, [] if cost_bp is None else agent.watch.fill(cost_bp))
         if held.size:
             return
-        is_whole = held.is_whole
-        held.received, received, held.is_whole = ZERO, held.received, True
-        if is_whole:
-            agent.profit += received
+        earned = held.close()
+        if earned is not None and agent is not None:
+            holding = self.population.holdings[fill.symbol]
+            agent.profit += earned
             done = self._done.setdefault(agent.id, deque(maxlen=DONE_MAX))
-            done.append((fill.symbol, *self.trader.decided.get(fill.symbol, (0, False))))
-
-    def _cost(self, agent: Agent, fill: OrderFilled, signed: Decimal, price: float) -> None:
-        sign = 1.0 if signed > 0 else -1.0
-        slip = sign * (float(fill.fill_price) / price - 1)
-        fee = float(fill.fee / (fill.filled_qty * fill.fill_price))
-        found = agent.watch.fill(1e4 * (slip + fee))
-        self._accuse(agent, found)
+            done.append((fill.symbol, holding.decided_ns, holding.is_long))
 
     @on(EventType.ORDER_APPROVED, EventType.ORDER_REJECTED)
     def on_order(self, event: Event) -> None:
-        """Too many orders, or too many that are refused, are a sign of sickness."""
-        symbol = event.data.symbol
-        agent = self._agents.get(self.population.holders.get(symbol, ""))
-        if agent is not None and event.data.strategy_id == self.trader.name:
-            is_refused = event.event_type is EventType.ORDER_REJECTED
-            if is_refused and event.data.source == "risk":
-                return  # a limit of the account, or a share too small to trade: no illness
-            exposure = self._exposure(symbol)
-            found = agent.watch.order(event.ts_ns, symbol, exposure, is_refused=is_refused)
-            self._accuse(agent, found)
-
-    def _exposure(self, symbol: str) -> float:
-        """Value of a position as a multiple of what its holder was given."""
-        seat, price = self.population.seats.get(symbol), self._senses.close.get(symbol)
-        size = self._open[symbol].size
-        if not size or seat is None or price is None or not self._equity:
-            return 0.0
-        return abs(float(size)) * price / (seat.share * self._equity)
+        """Too many orders, or too many that are refused, are a sign of sickness. What it decided at
+        bars counts, and not the stops that follow from fills in pieces.
+        """
+        order, symbol = event.data, event.data.symbol
+        agent, asked = self.holder(symbol), self.trader.asked.get(symbol, ("", 0.0))
+        if agent is None or order.strategy_id != self.trader.name:
+            return
+        exposure, is_refused = 0.0, not isinstance(order, OrderApproved)
+        if isinstance(order, OrderApproved):
+            if order.order_id != asked[0]:
+                return
+            if agent.stage is not Stage.LIVE_MIN:  # the least there is was no choice of the agent
+                given = self.population.holdings[symbol].share * self._equity
+                exposure = exposure_of(order, asked[1], given)
+        elif order.source not in REFUSERS:
+            return
+        self._accuse(agent, agent.watch.order(event.ts_ns, symbol, exposure, is_refused=is_refused))
 
     @on(EventType.PNL_UPDATE)
     def on_pnl(self, event: Event) -> None:
@@ -243,12 +232,14 @@ class Colony(Module):
         for agent in self.population.agents:
             if not agent.since_ns:
                 self._bear(agent, ts_ns)
+        if self.population.seats:  # of a run with other limits, perhaps
+            self.context.clock.call_at(ts_ns, Timer(SEATS))
         self._await_look(ts_ns)
 
     def _bear(self, agent: Agent, ts_ns: int) -> None:
         came = f"{agent.how} in generation {agent.generation}"
         came += f" of {', '.join(agent.parents)}" if agent.parents else ""
-        to = Stage.SHADOW if agent.stage is Stage.TESTED else agent.stage
+        to = Stage.SHADOW if agent.stage in (Stage.TESTED, *LADDER) else agent.stage
         reason = f"{came}; passed {', '.join(agent.gates) or 'no gate'}"
         refusal = self.population.memory.refusal(agent.id, dict(agent.days), ts_ns)
         if refusal is not None:
@@ -372,11 +363,14 @@ class Colony(Module):
         nobody = broken[0].words if broken else "nobody is trusted with money"
         symbols = self.population.symbols
         number = now_ns // self._look_ns
-        for place, symbol in enumerate(symbols):
-            found = chosen(
+        choices = [
+            chosen(
                 agents, self.purse, seats=len(symbols), seed=self._seed,
                 number=number * len(symbols) + place,
-            )  # fmt: skip
+            )
+            for place in range(len(symbols))
+        ]  # fmt: skip
+        for symbol, found in zip(symbols, within(choices, self.purse.agent), strict=True):
             seat = self.population.seats.get(symbol)
             before = ("", 0.0) if seat is None else (seat.agent, seat.share)
             after = ("", 0.0) if found is None else (found.agent, round(found.share, 6))
@@ -419,24 +413,16 @@ class Colony(Module):
 
     def refuse_leap(self, agent: Agent, to: Stage, actor: str) -> None:
         """*Raises*: `ParameterInvalid` for a move that nothing speaks for."""
-        is_down = to is Stage.RETIRED or (
-            to in LADDER and agent.stage in LADDER and LADDER.index(to) < LADDER.index(agent.stage)
-        )
-        if is_down and agent.stage is not Stage.RETIRED:
-            return
-        if to is not next_stage(agent.stage):
-            raise ParameterInvalid(f"agent {agent.id}: {agent.stage} to {to} is no move.")
-        missing = [it for it in self.checks(agent) if not it.passed]
-        if missing:
-            lines = "; ".join(f"{it.name} {_said(it.found)}, needed {it.needed}" for it in missing)
-            raise ParameterInvalid(f"agent {agent.id} is not promoted to {to}: {lines}.")
-        if to in SIGNED and actor.startswith("auto:"):
-            raise ParameterInvalid(f"agent {agent.id}: only a person promotes to {to}.")
+        refuse_leap(agent, to, actor, self.checks(agent))
 
     def _enter(self, agent: Agent, to: Stage, ts_ns: int) -> None:
         agent.stage, agent.since_ns = to, ts_ns
         agent.trips = agent.traded = agent.matched = 0
         agent.profit = ZERO
+        self._done.pop(agent.id, None)  # what it did before says nothing of this stage
+        for symbol, held in self._open.items():
+            if held.size and self.holder(symbol) is agent:
+                held.is_whole = False
         if not self.may_trade(agent.id):
             self._vacate(agent.id)
         if to is Stage.RETIRED:
@@ -465,32 +451,44 @@ class Colony(Module):
         if symbol not in self._open:
             raise UnknownField(f"no seat for {symbol!r}; there are {', '.join(self._open)}.")
         name = str(command.arguments.get("agent"))
+        seats = self.population.seats
+        before = seats.get(symbol)
         if not name:
-            self.population.seats = {
-                s: it for s, it in self.population.seats.items() if s != symbol
-            }
+            self.population.seats = {s: it for s, it in seats.items() if s != symbol}
+            if before is not None:
+                self._note(command, ts_ns, "seat", symbol, name=before.agent)
             return
         agent, share = self._named(command), float(command.arguments.get("share", 0.0))
-        if not self.may_trade(agent.id) or not 0 < share <= self.purse.agent:
+        since_ns = before.since_ns if before is not None and before.agent == agent.id else ts_ns
+        most = min(self.purse.agent, self.purse.all / len(self.population.symbols))
+        if not self.may_trade(agent.id) or not 0 < share <= round(most, 6):
             raise ParameterInvalid(
                 f"agent {agent.id} ({agent.stage}, {agent.health}) gets no seat with {share:g}; "
-                f"allowed: who may trade, up to {self.purse.agent:g}."
+                f"allowed: who may trade, up to {most:g}."
             )
         self._note(command, ts_ns, "seat", symbol)
-        self.population.seats = {**self.population.seats, symbol: Seat(agent.id, share, ts_ns)}
+        self.population.seats = {**seats, symbol: Seat(agent.id, share, since_ns)}
 
-    def _note(self, command: Command, ts_ns: int, what: str, before: str) -> None:
+    def _note(self, command: Command, ts_ns: int, what: str, before: str, name: str = "") -> None:
         given = {key: str(value) for key, value in command.arguments.items()}
         after = given.get("to") or f"{float(given.get('share', 0)):.2%}"
         happened = Happening(
-            ts_ns, given["agent"], what, before, after, given.get("reason", ""), command.actor
+            ts_ns,
+            given["agent"] or name,
+            what,
+            before,
+            after,
+            given.get("reason", ""),
+            command.actor,
         )
         self.population.events = [*self.population.events, happened][-EVENTS_KEPT:]
 
-    def _changed(self) -> None:
-        for told in self.on_change:
-            told()
-
-
-def _said(found: float | None) -> str:
-    return "unknown" if found is None else f"{found:.4g}"
+    def _changed(self) -> bool:
+        """Tell whoever keeps the population. *Returns*: whether all could."""
+        try:
+            for told in self.on_change:
+                told()
+        except HeanError as error:
+            self.context.emit(Error(self.name, str(error), self.context.clock.now_ns))
+            return False
+        return True

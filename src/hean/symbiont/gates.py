@@ -12,8 +12,9 @@ import msgspec
 import numpy as np
 
 from hean.core.timeframe import DAY_NS
+from hean.errors import ParameterInvalid
 from hean.symbiont.immune import SELF_DAYS, Health, is_self
-from hean.symbiont.population import LADDER, Agent, Stage
+from hean.symbiont.population import LADDER, SIGNED, Agent, Stage
 from hean.symbiont.vitals import Expected
 
 BAND = 1.96  # deviations on both sides: better than expected is not as expected either
@@ -70,6 +71,29 @@ def next_stage(stage: Stage) -> Stage | None:
     if stage not in LADDER[:-1]:
         return None
     return LADDER[LADDER.index(stage) + 1]
+
+
+def refuse_leap(agent: Agent, to: Stage, actor: str, found: Sequence[Check]) -> None:
+    """*Raises*: `ParameterInvalid` for a move that nothing speaks for. *found*: `checks` of the
+    agent; *actor*: who asks.
+    """
+    is_down = to is Stage.RETIRED or (
+        to in LADDER and agent.stage in LADDER and LADDER.index(to) < LADDER.index(agent.stage)
+    )
+    if is_down and agent.stage is not Stage.RETIRED:
+        return
+    if to is not next_stage(agent.stage):
+        raise ParameterInvalid(f"agent {agent.id}: {agent.stage} to {to} is no move.")
+    missing = [it for it in found if not it.passed]
+    if missing:
+        lines = "; ".join(f"{it.name} {_said(it.found)}, needed {it.needed}" for it in missing)
+        raise ParameterInvalid(f"agent {agent.id} is not promoted to {to}: {lines}.")
+    if to in SIGNED and actor.startswith("auto:"):
+        raise ParameterInvalid(f"agent {agent.id}: only a person promotes to {to}.")
+
+
+def _said(found: float | None) -> str:
+    return "unknown" if found is None else f"{found:.4g}"
 
 
 def off_band(expected: Expected, returns: Sequence[float]) -> float | None:

@@ -7,6 +7,7 @@ running colony goes on with it and writes it again. It knows no market and moves
 from __future__ import annotations
 
 import hashlib
+import math
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ BYTES_MAX = 100_000_000
 AGENTS_MAX = 1_000
 DAYS_KEPT = 400  # of an agent's results in the shadow
 EVENTS_KEPT = 1_000  # of the population's history
+END_NS = 2**63  # moments are below
 
 
 class Stage(StrEnum):
@@ -113,6 +115,17 @@ class Seat(msgspec.Struct, frozen=True):
     since_ns: int
 
 
+class Holding(msgspec.Struct, frozen=True):
+    """Whose a position is, with which share of capital; end of the bar at which it was decided, and
+    whether long.
+    """
+
+    agent: str
+    share: float
+    decided_ns: int
+    is_long: bool
+
+
 class Happening(msgspec.Struct, frozen=True):
     """A birth, move, quarantine or death, and why. *agent*: id."""
 
@@ -126,7 +139,7 @@ class Happening(msgspec.Struct, frozen=True):
 
 
 class Population(msgspec.Struct):
-    """*bar*: name of the length of its bars; *holders*: who holds the open position of a symbol."""
+    """*bar*: name of the length of its bars; *holdings*: whose the last entry of a symbol was."""
 
     symbols: tuple[str, ...]
     bar: str
@@ -135,7 +148,7 @@ class Population(msgspec.Struct):
     features: tuple[str, ...] = ()
     feed: Feed = msgspec.field(default_factory=Feed)
     seats: dict[str, Seat] = {}
-    holders: dict[str, str] = {}
+    holdings: dict[str, Holding] = {}
     memory: Memory = msgspec.field(default_factory=Memory)
     events: list[Happening] = []
     version: int = VERSION
@@ -172,6 +185,8 @@ def loaded(path: Path, digest: str = "") -> tuple[Population, str]:
     *Raises*: `InputError` for a file that is none or another one, `EnvironmentFault`.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: a folder, a pipe or a device; give a file.")
         if path.stat().st_size > BYTES_MAX:
             raise InputError(f"{path}: larger than any population ({BYTES_MAX:,} bytes).")
         content = path.read_bytes()
@@ -207,13 +222,33 @@ def written(population: Population) -> bytes:
 
 def _check(population: Population, path: Path) -> None:
     if not 0 < len(population.agents) <= AGENTS_MAX:
-        raise InputError(f"{path}: {len(population.agents)} agents; allowed: 1 to {AGENTS_MAX}.")
+        raise InputError(
+            f"{path}: {len(population.agents)} agents; allowed: 1 to {AGENTS_MAX}. Who has traded "
+            "too little to expect anything of is left out: breed on more data, or more of them."
+        )
     unknown = set(population.features) - set(OWN)
     if unknown:
         raise InputError(
             f"{path}: agents read {', '.join(sorted(unknown))}, functions of a file; a population "
             f"reads {', '.join(OWN)}. hean backtest --strategy genome trades one that reads others."
         )
+    _check_agents(population, path)
+    _check_costs(population, path)
+    strange = set(population.feed.seen) - set(population.feed.columns)
+    if strange:
+        raise InputError(f"{path}: feed has seen {', '.join(sorted(strange))}, no columns of it.")
+    names = [agent.id for agent in population.agents]
+    for symbol, seat in population.seats.items():
+        where = f"{path}: seat of {symbol}"
+        if symbol not in population.symbols:
+            raise InputError(f"{where}: the population trades {', '.join(population.symbols)}.")
+        if seat.agent not in names:
+            raise InputError(f"{where}: no agent {seat.agent[:64]!r} in this population.")
+        if not 0 < seat.share <= 1:
+            raise InputError(f"{where}: share {seat.share:g}; allowed: above 0, up to 1.")
+
+
+def _check_agents(population: Population, path: Path) -> None:
     seen = set()
     for agent in population.agents:
         if agent.id != id_of(agent.genome) or agent.id in seen:
@@ -222,3 +257,41 @@ def _check(population: Population, path: Path) -> None:
         unknown = set(symbols_of(read(agent.genome, population.features))) - set(population.symbols)
         if unknown:
             raise InputError(f"{path}: agent {agent.id} reads {', '.join(sorted(unknown))}.")
+        if not (0 <= agent.since_ns < END_NS and 0 <= agent.seen_ns < END_NS):
+            raise InputError(
+                f"{path}: agent {agent.id}: since_ns {agent.since_ns}, seen_ns {agent.seen_ns}; "
+                "expected ns since 1970."
+            )
+        if not agent.expected.deviation > 0:
+            raise InputError(
+                f"{path}: agent {agent.id}: deviation {agent.expected.deviation:g} of its days; "
+                "expected above 0."
+            )
+
+
+def _check_costs(population: Population, path: Path) -> None:
+    symbols, costs = population.symbols, population.costs
+    if not symbols or len(set(symbols)) < len(symbols):
+        raise InputError(
+            f"{path}: symbols {', '.join(symbols) or 'none'}; each once, at least one."
+        )
+    missing = set(symbols) - set(costs.fees)
+    if missing:
+        raise InputError(f"{path}: costs have no fees of {', '.join(sorted(missing))}.")
+    least = [("cash", costs.cash, 1.0), ("leverage", costs.leverage, 1.0)]
+    least += [("half_spread", str(costs.half_spread), 0.0), ("impact", str(costs.impact), 0.0)]
+    least += [(f"fee of {it}", fee, -0.1) for it, both in costs.fees.items() for fee in both]
+    for name, text, low in least:
+        if not _number(text) >= low:
+            raise InputError(
+                f"{path}: costs, {name}: got {text!r}, expected a number of at least {low:g}."
+            )
+
+
+def _number(text: str) -> float:
+    """Not a number where it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan

@@ -6,6 +6,7 @@ counts; what an agent was bred on it was chosen by. Pure functions. Source: quan
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -43,6 +44,17 @@ def belief(agent: Agent) -> Belief:
     noise = max(agent.expected.deviation, NOISE_MIN)
     prior = Belief(0.0, (PRIOR_SHARPE * noise / math.sqrt(YEAR_DAYS)) ** 2)
     return believed([earned for _, earned in agent.days], prior=prior, noise=noise)
+
+
+def within(found: Sequence[Choice | None], most: float) -> list[Choice | None]:
+    """The same choices, one for each seat, with shares such that no agent has more than *most* of
+    the account over all its seats.
+    """
+    seats = Counter(it.agent for it in found if it is not None)
+    return [
+        it and msgspec.structs.replace(it, share=min(it.share, most / seats[it.agent]))
+        for it in found
+    ]
 
 
 def chosen(

@@ -60,9 +60,9 @@ class _Bars:
         self.funding_ts: list[int] = []
         self.rates: list[float] = []
 
-    def add(self, bar: Candle) -> None:
+    def add(self, bar: Candle) -> bool:
         if self.ts and bar.timestamp <= self.ts[-1]:
-            return  # told twice, as after a reconnect
+            return False  # told twice, as after a reconnect
         self.ts.append(bar.timestamp)
         values = (bar.open, bar.high, bar.low, bar.close, bar.volume)
         for column, value in zip(self.columns, values, strict=True):
@@ -73,6 +73,7 @@ class _Bars:
                 for name, column in zip(COLUMNS, self.columns, strict=True)
             }
             extra.append(feature.latest(last))
+        return True
 
     def drop_before(self, ts_ns: int) -> None:
         cut = int(np.searchsorted(np.frombuffer(self.ts, np.int64), ts_ns))
@@ -95,14 +96,16 @@ class Shadow:
         self.cash = float(self.costs.cash)
         self._bars = [_Bars(features) for _ in self.symbols]
 
-    def bar(self, bar: Candle) -> None:
-        """Keep a bar that has closed."""
+    def bar(self, bar: Candle) -> bool:
+        """Keep a bar that has closed. *Returns*: whether it is a new one."""
         kept = self._bars[self.number[bar.symbol]]
-        kept.add(bar)
+        if not kept.add(bar):
+            return False
         if len(kept.ts) > BARS_KEPT:
             middle = kept.ts[len(kept.ts) // 2] // DAY_NS * DAY_NS
             for each in self._bars:
                 each.drop_before(middle)
+        return True
 
     def funding(self, symbol: str, ts_ns: int, rate: float) -> None:
         """Keep a settlement."""

@@ -28,7 +28,7 @@ from hean.strategies.symbiont import Symbiont
 from hean.symbiont import immune
 from hean.symbiont.colony import FEED, HEALTH, SEAT, STAGE
 from hean.symbiont.immune import Health, admitted
-from hean.symbiont.population import LADDER, Population, Stage, id_of, loaded, written
+from hean.symbiont.population import LADDER, Holding, Population, Stage, id_of, loaded, written
 from hean.symbiont.senses import COLUMNS
 from judged_market import write_planted
 from planted_market import CHEAP, EDGE, market, plan_of
@@ -250,7 +250,7 @@ def test_a_journal_of_it_replays(bred: Path, tmp_path: Path) -> None:
     [
         ({"version": 9}, "version 9; this HEAN reads 2: breed it anew"),
         ({"agents": []}, "0 agents"),
-        ({"symbols": ["ETHUSDT"]}, "reads|trades"),
+        ({"symbols": ["ETHUSDT"]}, "no fees of ETHUSDT"),
     ],
 )
 def test_a_file_that_is_no_population_of_this_run_is_refused(
@@ -350,7 +350,7 @@ def test_with_money_at_stake_who_is_live_min_trades_the_least_there_is(
 
     again = Symbiont(("BTCUSDT",), given)
     again.instruments = {"BTCUSDT": rules}
-    again.population.holders = {"BTCUSDT": agent.id}
+    again.population.holdings = {"BTCUSDT": Holding(agent.id, 0.05, 1, True)}
     again.resume({"BTCUSDT": fills[0].filled_qty}, [], {})
     assert again.position["BTCUSDT"] == fills[0].filled_qty
     assert again.colony.may_trade(agent.id)

@@ -103,6 +103,24 @@ def test_costs_and_latency_are_those_of_the_venue(tmp_path: Path, assumed: Assum
             assert assert_same(base, history, verdict) > 5
 
 
+def test_positions_that_lost_value_are_left_as_at_the_venue(tmp_path: Path) -> None:
+    """An account so small that each entry is worth little more than the least value of an order;
+    stops and exits are worth less.
+    """
+    history = market(tmp_path, 5, 3_000, ("ETHUSDT",))
+    text = "long when close < lowest(20) * 1.001; stop 30 atr; hold 200 bars"
+    least = history.markets["ETHUSDT"].rules.instrument.notional_min
+    account = AccountSettings(cash=Decimal(50), sizing=Sizing(fraction=0.45))
+    base = settings(text, ("ETHUSDT",), account=account)
+    (verdict,) = Ground(material_of(base, history)).judge([read(text)], keeps_deals=True)
+    summary, record = Backtest(base, history).run()
+    assert [it.qty for it in record.fills] == [it.qty for it in verdict.deals]
+    assert verdict.equity == Decimal(summary["final_equity"])
+    left = [float(it.price * it.qty) for it in verdict.deals if not it.is_buy]
+    assert min(left) < least
+    assert len(left) == verdict.result.size
+
+
 def test_a_verdict_depends_on_its_genome_alone(tmp_path: Path) -> None:
     """Neither threads nor neighbours in the population change anything."""
     ground = Ground(material_of(settings(BY_HAND[0]), market(tmp_path, 6, 2_000)))

@@ -98,6 +98,7 @@ def test_it_is_bred_watched_decided_about_and_goes_on(bybit: TwinProcess, tmp_pa
         reason = {"reason": "looked at it"}
         status, refused = bot.ask("POST", f"{path}/promote", {"to": "PAPER", **reason})
         assert status == 422 and "BORN to PAPER is no move" in json.dumps(refused)
+        assert bot.ask("POST", f"{path}/retire", {"to": "RETIRED", "reason": ""})[0] == 422
         status, retired = bot.ask("POST", f"{path}/retire", {"to": "RETIRED", **reason})
         assert (status, retired["stage"]) == (200, "RETIRED")
         newest = bot.ask("GET", "/population")[1]["events"][0]

@@ -44,7 +44,12 @@ function Top({ mode }: { mode: string }) {
   useTitle(mode, isHalted, account?.pnl_today);
   return (
     <header className="top">
-      <a className="mark" href="#main" style={{ color: "inherit", textDecoration: "none" }}>
+      <a
+        className="mark"
+        href="#main"
+        aria-label="HEAN"
+        style={{ color: "inherit", textDecoration: "none" }}
+      >
         <Icon name="mark" size={20} />
         <span>HEAN</span>
       </a>

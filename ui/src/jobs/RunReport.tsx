@@ -5,10 +5,10 @@ import { Credit, CurveChart } from "../charts/CurveChart";
 import { money, percent } from "../format/numbers";
 import { dateClock, span } from "../format/times";
 import { Gain } from "../parts/Amount";
+import { type Gate, GateTable } from "../parts/GateTable";
 import { Empty, Failed, Loading, Panel } from "../parts/Panel";
 import { write } from "./chosen";
 import { draftOf } from "./form";
-import { Gates } from "./Gates";
 import { JobState } from "./JobState";
 import { openPage, useEndJob, useReport } from "./queries";
 import { FIGURES, isOpen, returnOf } from "./runs";
@@ -86,10 +86,18 @@ function Found({ job }: { job: Job }) {
           <Credit />
         </div>
       )}
-      {job.kind === "evaluate" && <Gates result={report.data.result} />}
+      {job.kind === "evaluate" && (
+        <GateTable label="The gate" gates={gatesOf(report.data.result)} />
+      )}
       <Details job={job} report={report.data} />
     </>
   );
+}
+
+/** The gate from backtest to paper, line by line. */
+function gatesOf(result: Record<string, unknown>): Gate[] {
+  const gates = (result.gates ?? []) as (Gate & { value: Gate["found"] })[];
+  return gates.map((gate) => ({ ...gate, found: gate.value }));
 }
 
 function Head({ job }: { job: Job }) {

@@ -17,6 +17,7 @@ const COLUMNS: readonly Column<Alert>[] = [
     label: "Time, UTC",
     value: (a) => a.ts,
     cell: (a) => <span className="mono">{dateClock(a.ts)}</span>,
+    wraps: true,
   },
   {
     key: "severity",
@@ -24,19 +25,24 @@ const COLUMNS: readonly Column<Alert>[] = [
     value: (a) => RANK[a.severity] ?? 0,
     cell: (a) => <span className={COLOUR[a.severity]}>{a.severity}</span>,
   },
-  { key: "rule", label: "Alert", value: (a) => a.rule },
+  { key: "rule", label: "Alert", value: (a) => a.rule, wraps: true },
   {
     key: "text",
     label: "What",
+    wraps: true,
     value: (a) => a.text,
     cell: (a) => (
       <span title={`${a.text}\n${a.who}`}>
         {a.text}
         {a.times > 1 && <span className="quiet"> ×{a.times}</span>}
+        <span className="narrow-only">
+          {" "}
+          <Fate alert={a} />
+        </span>
       </span>
     ),
   },
-  { key: "sent", label: "Sent to", value: fate, cell: (a) => <Fate alert={a} /> },
+  { key: "sent", label: "Sent to", value: fate, cell: (a) => <Fate alert={a} />, isWideOnly: true },
 ];
 
 export function Alerts() {

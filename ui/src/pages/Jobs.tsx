@@ -22,7 +22,13 @@ const COLUMNS: readonly Column<Job>[] = [
     value: (job) => job.created_at,
     cell: (job) => clock(job.created_at),
   },
-  { key: "title", label: "Job", value: (job) => job.title, cell: (job) => <JobTitle job={job} /> },
+  {
+    key: "title",
+    label: "Job",
+    value: (job) => job.title,
+    cell: (job) => <JobTitle job={job} />,
+    wraps: true,
+  },
   { key: "kind", label: "Kind", value: (job) => job.kind, isWideOnly: true },
   {
     key: "state",
@@ -33,6 +39,7 @@ const COLUMNS: readonly Column<Job>[] = [
   {
     key: "reason",
     label: "Outcome",
+    wraps: true,
     value: wordsOf,
     cell: (job) => (
       <div className="cut" title={wordsOf(job)}>

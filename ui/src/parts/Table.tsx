@@ -14,6 +14,8 @@ export interface Column<Row> {
   isWideOnly?: boolean;
   /** On a phone alone, in the place of some that are wide. */
   isNarrowOnly?: boolean;
+  /** Words that take more lines on a phone, where nobody wants to scroll sideways to read them. */
+  wraps?: boolean;
 }
 
 interface TableProps<Row> {
@@ -64,7 +66,9 @@ export function Table<Row>(props: TableProps<Row>) {
   const frame = useRef<HTMLDivElement>(null);
   const ordered = useMemo(() => sorted(rows, columns, sorting), [rows, columns, sorting]);
   if (rows.length === 0) return <>{props.empty}</>;
-  const seen = Math.ceil((frame.current?.clientHeight ?? 600) / ROW_PX);
+  // Rows of several lines have no known height, so all of them are drawn.
+  const isWhole = isNarrow && columns.some((each) => each.wraps);
+  const seen = isWhole ? ordered.length : Math.ceil((frame.current?.clientHeight ?? 600) / ROW_PX);
   const first = Math.max(0, Math.min(Math.floor(top / ROW_PX) - AROUND, ordered.length - seen));
   const drawn = ordered.slice(first, first + seen + 2 * AROUND);
   const below = ordered.length - first - drawn.length;
@@ -149,7 +153,9 @@ function next(key: string, now: Sorting | null): Sorting | null {
 }
 
 function classOf<Row>(column: Column<Row>): string {
-  return [column.isNumber && "num", column.label === "" && "act"].filter(Boolean).join(" ");
+  return [column.isNumber && "num", column.label === "" && "act", column.wraps && "wraps"]
+    .filter(Boolean)
+    .join(" ");
 }
 
 function opens(event: KeyboardEvent): boolean {

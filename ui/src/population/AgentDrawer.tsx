@@ -13,6 +13,7 @@ import { Credit, CurvesChart } from "../charts/CurveChart";
 import { percent } from "../format/numbers";
 import { dateClock } from "../format/times";
 import { Gain } from "../parts/Amount";
+import { GateTable } from "../parts/GateTable";
 import { isAllowed, useSession } from "../session/session";
 import { curvesOf, mean, words } from "./agents";
 import { useMove, type Way } from "./queries";
@@ -122,32 +123,10 @@ function Gates({ agent }: { agent: AgentSeen }) {
     return <p className="quiet">No gate leads further from here.</p>;
   }
   return (
-    <table aria-label="Gates to the next stage" style={{ marginBottom: 14 }}>
-      <thead>
-        <tr>
-          <th scope="col">Gate</th>
-          <th scope="col" className="num">
-            Found
-          </th>
-          <th scope="col">Needed</th>
-        </tr>
-      </thead>
-      <tbody>
-        {agent.gates.map((gate) => (
-          <tr key={gate.name}>
-            <td>{gate.name}</td>
-            <td className={gate.passed ? "num up" : "num down"}>{figure(gate.found)}</td>
-            <td className="quiet">{gate.needed}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <div style={{ marginBottom: 14 }}>
+      <GateTable label="Gates to the next stage" gates={agent.gates} />
+    </div>
   );
-}
-
-function figure(found: number | null): string {
-  if (found === null) return "–";
-  return Number.isInteger(found) ? String(found) : found.toPrecision(3);
 }
 
 function Decide({ agent }: { agent: AgentSeen }) {

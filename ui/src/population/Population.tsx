@@ -80,20 +80,33 @@ const COLUMNS: readonly Column<AgentSeen>[] = [
 ];
 
 const HAPPENED: readonly Column<Happening>[] = [
-  { key: "ts", label: "Time, UTC", value: (h) => h.ts, cell: (h) => dateClock(h.ts) },
-  { key: "agent", label: "Agent", value: (h) => h.agent, cell: (h) => <b>{h.agent}</b> },
+  {
+    key: "ts",
+    label: "Time, UTC",
+    value: (h) => h.ts,
+    cell: (h) => dateClock(h.ts),
+    wraps: true,
+  },
+  {
+    key: "agent",
+    label: "Agent",
+    value: (h) => h.agent,
+    cell: (h) => <b>{h.agent}</b>,
+    wraps: true,
+  },
   { key: "what", label: "What", value: (h) => h.what, isWideOnly: true },
   {
     key: "after",
     label: "From, to",
     value: (h) => h.after,
+    wraps: true,
     cell: (h) => (
       <>
         {words(h.before)} → {words(h.after)}
       </>
     ),
   },
-  { key: "reason", label: "Reason", value: (h) => h.reason, isWideOnly: true },
+  { key: "reason", label: "Reason", value: (h) => h.reason, wraps: true },
   { key: "actor", label: "By", value: (h) => h.actor, isWideOnly: true },
 ];
 

@@ -103,7 +103,13 @@ impl SimVenue {
         let Some(reference) = new.price.or(new.trigger).or_else(|| market.touch(new.side)) else {
             return Err((Code::NoLiquidity, "nobody to trade with"));
         };
-        if market.instrument.check_size(reference, new.lots).is_err() {
+        let rules = &market.instrument;
+        // Spot knows no reduce-only: what sells coins has a least value.
+        let fits = match new.reduce_only && rules.kind != Kind::Spot {
+            true => rules.check_lots(new.lots),
+            false => rules.check_size(reference, new.lots),
+        };
+        if fits.is_err() {
             return Err((Code::OrderSizeInvalid, "quantity or value outside the filters"));
         }
         let reducible = self.reducible(new.instrument, new.side, new.lots);

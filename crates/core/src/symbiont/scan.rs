@@ -318,7 +318,7 @@ impl<'a> Scan<'a> {
         let arrives = tape.end(row) + terms.entry_ns * 2 + terms.response_ns;
         self.orders += 1;
         let last = self.last_at(at, row, arrives);
-        if tape.recorded.instrument.check_size(held.trigger, held.lots).is_err() {
+        if tape.recorded.instrument.check_lots(held.lots).is_err() {
             self.account.give_up(); // a position that no stop protects; the account is tiny
             return Ok(());
         }
@@ -341,7 +341,7 @@ impl<'a> Scan<'a> {
         self.orders += 1;
         let arrives = tape.end(row) + terms.entry_ns;
         let last = self.last_at(at, row, arrives);
-        if tape.recorded.instrument.check_size(last, held.lots).is_err() {
+        if tape.recorded.instrument.check_lots(held.lots).is_err() {
             self.account.give_up();
             return Ok(());
         }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gate from backtest to paper, line by line.
+// Gates: what was found, what is needed, and whether it passes, in a word and in colour.
 import { numberOf, UNKNOWN } from "../format/numbers";
 
-interface Gate {
+export interface Gate {
   name: string;
-  value: number | string | null;
+  found: number | string | null;
   needed: string;
   passed: boolean;
 }
 
-export function Gates({ result }: { result: Record<string, unknown> }) {
-  const gates = (result.gates ?? []) as Gate[];
+const WRAPS = { whiteSpace: "normal" } as const;
+
+export function GateTable({ label, gates }: { label: string; gates: readonly Gate[] }) {
   return (
     <div className="grid" style={{ height: "auto" }}>
-      <table aria-label="The gate">
+      <table aria-label={label}>
         <thead>
           <tr>
             <th scope="col">Gate</th>
@@ -27,9 +28,11 @@ export function Gates({ result }: { result: Record<string, unknown> }) {
         <tbody>
           {gates.map((gate) => (
             <tr key={gate.name}>
-              <td>{gate.name}</td>
-              <td className="num">{shown(gate.value)}</td>
-              <td className="quiet">{gate.needed}</td>
+              <td style={WRAPS}>{gate.name}</td>
+              <td className="num">{shown(gate.found)}</td>
+              <td className="quiet" style={WRAPS}>
+                {gate.needed}
+              </td>
               <td className={gate.passed ? "up" : "down"}>{gate.passed ? "passes" : "fails"}</td>
             </tr>
           ))}
@@ -39,8 +42,9 @@ export function Gates({ result }: { result: Record<string, unknown> }) {
   );
 }
 
-function shown(value: Gate["value"]): string {
+function shown(value: Gate["found"]): string {
   const found = numberOf(value);
   if (found === null) return value === null ? UNKNOWN : String(value);
-  return Number.isInteger(found) ? String(found) : found.toFixed(3);
+  if (Number.isInteger(found)) return String(found);
+  return Math.abs(found) < 100 ? found.toPrecision(3) : found.toFixed(1);
 }

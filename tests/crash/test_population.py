@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A population with money whose process dies while an agent holds a position."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from crash.live_process import SETTLE_S, SYMBOLS, LiveProcess, Place
+from hean.core.timeframe import timeframe_ns
+from hean.symbiont.population import Holding, Stage, id_of, loaded
+from population_desk import agent, write_population
+from venue_contract.twin_process import TwinProcess, wait_until
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
+BTC, BAR, HOLD = SYMBOLS[0], "500ms", 40
+HOLDS = f"long when close > 0.5 * close; stop 60 atr; hold {HOLD} bars"
+
+
+def test_a_position_outlives_its_process_with_its_agent(tmp_path: Path) -> None:
+    """Killed right after an entry. The next process neither closes it as nobody's nor begins its
+    time anew: its agent is asked, and leaves when its bars are over.
+    """
+    path = tmp_path / "population.json"
+    live = agent(HOLDS, Stage.LIVE_MIN, since_ns=time.time_ns())
+    write_population(path, live, symbols=SYMBOLS, bar=BAR)
+
+    def holding() -> Holding:
+        return loaded(path)[0].holdings[BTC]
+
+    with TwinProcess("bybit", tmp_path) as twin:
+        given = {"population": str(path)}
+        place = Place(twin, "linear", tmp_path, strategy="symbiont", given=given,
+                      options=("--bar", BAR))  # fmt: skip
+
+        def sizes() -> list[str]:
+            return [each["size"] for each in twin.control.account()["positions"]]
+
+        with LiveProcess(place) as process:
+            process.go()
+            wait_until(sizes, "an entry", timeout_s=SETTLE_S)
+            process.kill()
+        entry, size = holding(), sizes()
+        assert entry.agent == id_of(HOLDS)
+        with LiveProcess(place) as process:
+            process.go()
+            # A stop of which nobody knows whether it was sent is looked for first, not doubled.
+            assert holding() == entry and sizes() == size
+            wait_until(lambda: holding() != entry, "the next entry", timeout_s=SETTLE_S)
+            assert len(twin.control.account()["open_orders"]) <= 1
+        assert holding().decided_ns >= entry.decided_ns + HOLD * timeframe_ns(BAR)
