@@ -15,8 +15,9 @@ from typing import Any, ClassVar, NamedTuple
 from hean._core import GenomeWatch
 from hean.core.module import Module, on
 from hean.core.parameters import Parameter
-from hean.core.types import Candle, Command, Event, EventType, Funding, Side
-from hean.errors import ParameterInvalid
+from hean.core.timeframe import DAY_NS
+from hean.core.types import Candle, Command, Event, EventType, Funding, OrderRejected, Side
+from hean.errors import OrderSizeInvalid, ParameterInvalid
 from hean.genome.text import read
 from hean.genome.tree import Genome
 from hean.genome.words import row_of
@@ -26,6 +27,8 @@ from hean.symbiont.gates import Terms
 from hean.symbiont.population import Agent, Holding, Seat, Stage, loaded
 from hean.symbiont.seating import Purse
 
+Stake = tuple[str, float, int]
+"""Agent, what it may use of the capital, and the number of the UTC day."""
 OPINION = tuple[bool, bool, bool, float]
 
 
@@ -80,6 +83,8 @@ class Symbiont(Strategy):
         self._has_begun = False
         self._age: dict[str, int] = {}
         self._heard_ns: dict[str, int] = {}
+        self._stake: dict[str, Stake] = {}
+        self._too_small: dict[str, Stake] = {}
         self.asked: dict[str, tuple[str, float]] = {}
         """The last order of a symbol that was decided at a bar, and the price it saw."""
 
@@ -129,6 +134,17 @@ class Symbiont(Strategy):
         return Eyes(genome, self.colony.shadow.watch(row))
 
     # ------------------------------------------------------------ the market
+
+    @on(EventType.ORDER_REJECTED)
+    def on_rejected(self, event: Event) -> None:
+        """What was less than one lot is so at the next bar: it is asked again with another share, or
+        on another day.
+        """
+        order: OrderRejected = event.data
+        asked = self.asked.get(order.symbol, ("", 0.0))[0]
+        is_small = order.source == "risk" and order.code == OrderSizeInvalid.code
+        if is_small and order.order_id == asked and not self.position[order.symbol]:
+            self._too_small[order.symbol] = self._stake[order.symbol]
 
     @on(EventType.FUNDING)
     def on_funding(self, event: Event) -> None:
@@ -202,11 +218,15 @@ class Symbiont(Strategy):
         level = bar.close - sign * genome.stop * atr
         if not (level > 0 and atr > 0):
             return
+        share = seat.share * self.colony.scale(seat.agent)
+        stake = (seat.agent, share, bar.timestamp // DAY_NS)
+        if stake == self._too_small.get(bar.symbol):
+            return
         end_ns = bar.timestamp + self.population.bar_ns
         if not self.colony.take(bar.symbol, Holding(seat.agent, seat.share, end_ns, long)):
             return
         self._age[bar.symbol] = 0
-        share = seat.share * self.colony.scale(seat.agent)
+        self._stake[bar.symbol] = stake
         least = self._least(bar) if self._agent(seat).stage is Stage.LIVE_MIN else None
         self.enter(
             bar.symbol, Side.BUY if long else Side.SELL, size=least,

@@ -29,6 +29,7 @@ from hean.symbiont.immune import Health
 from hean.symbiont.population import Seat, Stage, id_of
 from population_desk import (
     CALM,
+    CASH,
     EAGER,
     SHARE,
     PopulationDesk,
@@ -296,3 +297,17 @@ def test_limits_of_the_account_are_no_illness(path: Path) -> None:
         desk.bar(10)
     assert len(desk.of(EventType.ORDER_REJECTED)) == 30 and desk.orders() == []
     assert health(desk, A) is Health.HEALTHY
+
+
+def test_what_is_less_than_one_lot_is_asked_once_a_day_or_with_another_share(path: Path) -> None:
+    """A share of ten dollars, and an agent that wants to enter at every bar."""
+    desk = PopulationDesk(path)
+    desk.warm()
+    give_seat(desk, A, 10 / CASH)
+    for _ in range(30):
+        desk.bar(10)
+    (told,) = desk.of(EventType.ORDER_REJECTED)
+    assert "less than one lot" in told.reason
+    give_seat(desk, A)
+    desk.bar(10)
+    assert len(desk.orders()) == 1, "now it is enough"
