@@ -65,6 +65,29 @@ async def test_a_phone_shows_what_happened_to_whom_and_why(tmp_path: Path, brows
         assert await at.page.evaluate(CUT) == []
 
 
+async def test_a_broken_feed_is_said_before_all_else(tmp_path: Path, browser: Any) -> None:
+    """What the service says is changed on its way: breaking the engine's bars takes hours."""
+    given = {"population": str(write_population(tmp_path))}
+    words = "column BTCUSDT volume: it does not change any more"
+
+    async def breaking(route: Any) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json=await answer.json() | {"broken": [words]})
+
+    async with (
+        face_desk(tmp_path, "symbiont", given=given) as desk,
+        tab(browser, desk.face.server.url, viewport=PHONE) as at,
+    ):
+        await at.page.route("**/population", breaking)
+        await desk.engine.start()
+        await at.log_in(desk.tokens[Role.VIEWER])
+        await at.go("Evolution")
+        await at.page.get_by_role("alert").get_by_text(words).wait_for()
+        await at.settled()
+        assert await at.axe() == []
+        assert await at.page.evaluate(CUT) == []
+
+
 async def test_who_may_only_look_decides_nothing(tmp_path: Path, browser: Any) -> None:
     given = {"population": str(write_population(tmp_path))}
     agent = id_of(next(iter(TEXTS)))

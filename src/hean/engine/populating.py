@@ -77,9 +77,12 @@ class HappeningSeen(Document):
 
 
 class PopulationSeen(Document):
-    """All agents, the most trusted first, and what has happened, the newest first."""
+    """All agents, the most trusted first, and what has happened, the newest first. *broken*: what
+    is wrong with the bars that all of them read, in words; nobody gets a seat meanwhile.
+    """
 
     symbols: list[str]
+    broken: list[str]
     agents: list[AgentSeen]
     events: list[HappeningSeen]
 
@@ -100,12 +103,13 @@ class Populating:
         """As it is now; without agents where none trades."""
         colony = self._colony
         if colony is None:
-            return PopulationSeen(symbols=[], agents=[], events=[])
+            return PopulationSeen(symbols=[], broken=[], agents=[], events=[])
         population = colony.population
         agents = sorted(map(self._agent, population.agents), key=_rank)
         events = population.events[-EVENTS_SHOWN:]
         return PopulationSeen(
             symbols=list(population.symbols),
+            broken=[found.words for found in population.feed.broken()],
             agents=agents,
             events=[
                 HappeningSeen(

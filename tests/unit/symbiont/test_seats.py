@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from desk import BTC, ETH, START_NS
@@ -23,10 +25,13 @@ from hean.core.types import (
     OrderType,
     Side,
 )
+from hean.engine.populating import Populating
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.symbiont.colony import HEALTH, SEAT, STAGE
+from hean.symbiont.feed import Feed
 from hean.symbiont.immune import Health
 from hean.symbiont.population import Seat, Stage, id_of
+from hean.symbiont.senses import columns_of
 from population_desk import (
     CALM,
     CASH,
@@ -311,3 +316,32 @@ def test_what_is_less_than_one_lot_is_asked_once_a_day_or_with_another_share(pat
     give_seat(desk, A)
     desk.bar(10)
     assert len(desk.orders()) == 1, "now it is enough"
+
+
+def test_while_the_feed_is_broken_nobody_sits_and_everybody_is_told(tmp_path: Path) -> None:
+    """The desk's bars have the same volume all the time; the record's had not."""
+    draw = np.random.default_rng(3)
+    close = 60_000 * np.exp(np.cumsum(draw.normal(0, 1e-3, 3_000)))
+    record = {
+        "ts": START_NS + 60 * 10**9 * np.arange(close.size),
+        "high": close * (1 + draw.random(close.size) / 500),
+        "low": close,
+        "close": close,
+        "volume": np.exp(draw.normal(size=close.size)),
+    }
+    feed = Feed.of(columns_of({BTC: record}))
+    path = write_population(tmp_path / "population.json", agent(EAGER), agent(CALM), feed=feed)
+    desk = PopulationDesk(path)
+    facade = SimpleNamespace(on_ready=[])
+    populating = Populating(facade)  # type: ignore[arg-type]
+    facade.on_ready[0](SimpleNamespace(strategies=[desk.trader]))
+    for at in range(9):
+        desk.bar(float(at % 3))
+    assert populating.document().broken == [] and BTC in desk.population.seats
+    for at in range(9):
+        desk.bar(float(at % 3))
+    assert "column BTCUSDT volume: it does not change any more" in populating.document().broken
+    assert health(desk, A) is Health.QUARANTINE and health(desk, B) is Health.HEALTHY
+    assert desk.population.seats == {}
+    desk.wait(2 * DAY_NS // 10**9)
+    assert desk.population.seats == {}, "B is sound, and the feed is not"

@@ -2146,11 +2146,14 @@ export interface components {
         };
         /**
          * PopulationSeen
-         * @description All agents, the most trusted first, and what has happened, the newest first.
+         * @description All agents, the most trusted first, and what has happened, the newest first. *broken*: what
+         *     is wrong with the bars that all of them read, in words; nobody gets a seat meanwhile.
          */
         PopulationSeen: {
             /** Agents */
             agents: components["schemas"]["AgentSeen"][];
+            /** Broken */
+            broken: string[];
             /** Events */
             events: components["schemas"]["HappeningSeen"][];
             /** Symbols */

@@ -116,6 +116,12 @@ export function Population({ seen }: { seen: PopulationSeen }) {
   const seated = seen.agents.filter((each) => each.share > 0).length;
   return (
     <>
+      {seen.broken.length > 0 && (
+        <p className="notice bad" role="alert">
+          Nobody gets a seat.
+          <span className="grow">What agents read is broken: {seen.broken.join("; ")}.</span>
+        </p>
+      )}
       <Panel
         title="Population"
         note={`${seen.agents.length} agents, ${seated} with a seat, on ${seen.symbols.join(", ")}`}
