@@ -154,7 +154,7 @@ def run_python(*, quick: bool, extra: list[str]) -> Totals:
         os.environ["TMPDIR"] = folder  # of every process that the tests start, too
         report = Path(folder) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile"]
-        command += ["--durations", "25"]
+        command += ["--no-loadscope-reorder", "--durations", "25"]
         command += ["--junitxml", str(report)]
         if quick:
             command += ["-m", "not server"]

@@ -14,6 +14,21 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = (
+    "crash/test_crash.py",
+    "venue_contract/adapters/test_paper.py",
+    "containers/test_stack.py",
+    "monitoring/test_monitoring.py",
+    "transport_contract/test_bridge.py",
+    "fleet/test_services.py",
+    "sim/test_seeds.py",
+    "venue_contract/adapters/test_download.py",
+    "page/test_screens.py",
+    "fleet/test_fleet.py",
+    "crash/test_kill_switch.py",
+    "venue_contract/test_capture_read_back.py",
+)
+"""Files of a minute and more. They begin first: begun last, they would run alone at the end."""
 
 # No deadline, and no complaint of slowness: shared machines stall, and a stall is no wrong answer.
 settings.register_profile(
@@ -30,6 +45,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("fast")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, all others in the order they were found."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session")
