@@ -190,7 +190,7 @@ def learnt(columns: Mapping[str, ArrayLike]) -> dict[str, Column]:
     if len({len(values) for values in bars.values()}) > 1:
         lengths = ", ".join(f"{name} {len(values)}" for name, values in bars.items())
         raise DataInvalid(f"columns of the same bars are due; got {lengths}.")
-    scales = {name: _scale(name, values) for name, values in bars.items()}
+    scales = {name: scale_of(name, values) for name, values in bars.items()}
     news = {name: _news(scales[name], values) for name, values in bars.items()}
     table = np.nan_to_num(np.array([each for of in news.values() for each in of]))
     products = table @ table.T
@@ -204,11 +204,12 @@ def learnt(columns: Mapping[str, ArrayLike]) -> dict[str, Column]:
             part = np.linalg.lstsq(products[np.ix_(rows, rows)], products[rows, own])[0]
             parts.append(dict(zip(others, map(tuple, part.reshape(-1, 2).tolist()), strict=True)))
             left.append(heard - part @ table[rows])
-        found[name] = _column(values, scales[name], parts, _scores(*left))
+        found[name] = _column(values, scales[name], parts, News(*left))
     return found
 
 
-def _scale(name: str, bars: Array) -> Scale:
+def scale_of(name: str, bars: Array) -> Scale:
+    """*Raises*: `DataInvalid` for fewer than 200 values or one that never moves."""
     values = varying(name, bars[np.isfinite(bars)], 200)
     step = np.abs(np.diff(values)).mean()
     return Scale(float(values.mean()), float(values.std()), float(step))
@@ -242,22 +243,23 @@ def _scores(level: Any, size: Any) -> dict[str, Any]:
 
 
 def _column(
-    bars: Array, scale: Scale, parts: list[dict[str, tuple[float, float]]], scores: dict[str, Array]
+    bars: Array, scale: Scale, parts: list[dict[str, tuple[float, float]]], left: News
 ) -> Column:
     known = np.flatnonzero(np.isfinite(bars))
     values = bars[known]
     edges = deciles(values)
     places = np.searchsorted(edges, values, side="right")
-    memory = two_samples.memory(places.astype(np.float64))
     apart = np.abs(places - places.mean())  # from the middle: how wild it is
-    spell = max(memory, two_samples.memory(apart))
+    spell = max(two_samples.memory(each) for each in (places.astype(np.float64), apart))
     moved = known[np.flatnonzero(np.diff(values)) + 1]
     still = np.diff(np.concatenate([known[:1], moved, [len(bars)]])).max() - 1
     limits = {"still": max(FLOORS["still"], SAFETY * float(still))}
-    for chart, score in scores.items():
-        limit = _limit(chart, score[np.isfinite(score)])
-        if limit is not None:
-            limits[chart] = limit
+    walk = _walk(left.level[np.isfinite(left.level)])
+    for chart, score in _scores(*left).items():
+        is_level = chart in ("high", "low")
+        if walk is not None or not is_level:
+            highest = float(cusum_path(score[np.isfinite(score)]).max(initial=0.0))
+            limits[chart] = _limit(chart, highest, walk if is_level and walk else 0.0)
     return Column(
         edges=edges,
         shares=tuple((np.bincount(places, minlength=len(edges) + 1) / len(values)).tolist()),
@@ -271,21 +273,18 @@ def _column(
     )
 
 
-def _limit(chart: str, scores: Array) -> float | None:
-    """None where too little is known."""
-    highest = float(cusum_path(scores).max(initial=0.0))
-    if chart not in ("high", "low"):
-        return _bounded(chart, highest)
-    memory = two_samples.memory(scores)
-    if len(scores) / memory < INDEPENDENT_MIN:
+def _walk(level: Array) -> float | None:
+    """The limit for normal values that are remembered: a walk of so much more variance. None where
+    too few say anything of their own.
+    """
+    memory = two_samples.memory(level)
+    if len(level) / memory < INDEPENDENT_MIN:
         return None
-    # Normal values that are remembered are a walk of so much more variance.
-    unit = float(scores.std()) * math.sqrt(memory)
-    walk = unit * cusum_limit(SHIFT / 2.0 / unit, LEVEL_RUN_LENGTH)
-    return _bounded(chart, highest, walk)
+    unit = float(level.std()) * math.sqrt(memory)
+    return unit * cusum_limit(SHIFT / 2.0 / unit, LEVEL_RUN_LENGTH)
 
 
-def _bounded(chart: str, highest: float, least: float = 0.0) -> float:
+def _limit(chart: str, highest: float, least: float) -> float:
     bound = max(PROVEN * highest, REACTION_BARS * PUSH[chart] / 2.0)
     return min(max(SAFETY * highest, least, FLOORS[chart]), bound)
 

@@ -14,7 +14,7 @@ import msgspec
 from hean.errors import DataInvalid
 from hean.quant import two_samples
 from hean.quant.checks import Array
-from hean.symbiont.columns import Column, Seen, learnt, look
+from hean.symbiont.columns import Column, Seen, learnt, look, scale_of
 from hean.symbiont.vitals import Comparison, Finding, Monitor
 
 VALUES_MIN = 50  # independent ones of a column, that a test is made with
@@ -36,7 +36,7 @@ class Feed(msgspec.Struct):
         known = {}
         for name, values in record.items():
             try:
-                learnt({name: values})
+                scale_of(name, values)
             except DataInvalid:
                 continue  # too few bars, or it never moves
             known[name] = values
