@@ -137,8 +137,8 @@ class Symbiont(Strategy):
 
     @on(EventType.ORDER_REJECTED)
     def on_rejected(self, event: Event) -> None:
-        """What was less than one lot is so at the next bar: it is asked again with another share, or
-        on another day.
+        """What was less than one lot is so at the next bar: it is asked again with another share,
+        or on another day.
         """
         order: OrderRejected = event.data
         asked = self.asked.get(order.symbol, ("", 0.0))[0]

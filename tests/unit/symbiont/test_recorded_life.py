@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A population lives through recorded months that nobody bred it on: two perpetuals, July to October
-2025, a calm summer and the crash of 10 October. Nothing is made, nothing is injected."""
+"""A population lives through recorded months that nobody bred it on: two perpetuals, July to
+October 2025, a calm summer and the crash of 10 October. Nothing is made, nothing is injected."""
 
 from __future__ import annotations
 
