@@ -11,6 +11,8 @@
 
 mod account;
 pub mod bank;
+mod bits;
+mod extreme;
 pub mod gene;
 pub mod judge;
 pub mod live;
