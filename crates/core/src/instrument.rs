@@ -256,6 +256,13 @@ impl Instrument {
         format_decimal(i128::from(lots.0) * self.lot_size, STEP_DECIMALS)
     }
 
+    /// Whether an order is inside the venue's size filters; [`Self::check_size`] says why not.
+    #[must_use]
+    pub fn takes_size(&self, price: Ticks, lots: Lots) -> bool {
+        (self.lots_min..=self.lots_max).contains(&lots)
+            && self.notional(price, lots).is_ok_and(|value| value >= self.notional_min)
+    }
+
     /// Refuse an order outside the venue's size filters. `price` values the order.
     pub fn check_size(&self, price: Ticks, lots: Lots) -> Result<()> {
         self.check_lots(lots)?;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hean_core::symbiont::bank::{Bank, Rows, BLOCK};
-use hean_core::symbiont::gene::WORDS;
+use hean_core::symbiont::gene::{Kind, WORDS};
 use hean_core::symbiont::{tree, Expr, Genome, Word};
 use hean_core::Code;
 
@@ -117,6 +117,10 @@ fn what_makes_no_sense_is_refused_with_its_place() {
     }
     let mut bank = Bank::default();
     assert!(bank.number(&expr("close of:1 sma:2 of:2")).is_err());
+    for window in [0, 1 << 40] {
+        let lowest = Expr::Indicator(Kind::Lowest, window, Some(Box::new(expr("low"))));
+        assert_eq!(bank.number(&lowest).unwrap_err().code, Code::ParameterInvalid);
+    }
     let opens = || Some(expr("close open >"));
     assert!(Genome::new([None, None, opens()], 1.0, 0, 1.0).is_err());
     assert!(Genome::new([opens(), None, None], 0.0, 0, 1.0).is_err());

@@ -68,11 +68,14 @@ def assert_same(base: BacktestSettings, history: History, verdict: Verdict) -> i
     return len(fills)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_any_genome_makes_the_orders_of_the_event_tier(tmp_path: Path, seed: int) -> None:
-    """Random genomes on random bars with gaps, jumps and bars without volume: the backtest of the
-    same text has the same fills, orders, fees, funding and equity, to the last unit."""
-    history = market(tmp_path, seed)
+@pytest.mark.parametrize(("seed", "bars"), [(1, 3_000), (2, 3_000), (3, 5_000)])
+def test_any_genome_makes_the_orders_of_the_event_tier(
+    tmp_path: Path, seed: int, bars: int
+) -> None:
+    """Random genomes on random bars with gaps, jumps and bars without volume, at last more of them
+    than the judge takes at once: the backtest of the same text has the same fills, orders, fees,
+    funding and equity, to the last unit."""
+    history = market(tmp_path, seed, bars)
     genomes = [*map(read, BY_HAND), *bred(seed, 10)]
     ground = Ground(material_of(settings(BY_HAND[0]), history))
     verdicts = ground.judge(genomes, keeps_deals=True)

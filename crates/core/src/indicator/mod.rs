@@ -13,6 +13,7 @@ use crate::error::{Code, CoreError, Result};
 
 #[macro_use]
 pub(crate) mod state;
+pub(crate) mod abreast;
 mod bands;
 mod directional;
 mod five;

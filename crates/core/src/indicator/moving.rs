@@ -95,6 +95,16 @@ impl Ema {
         (self.seen >= self.period).then_some(self.value)
     }
 
+    /// Weight of the newest value.
+    pub(super) const fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// Stand at `value`, as after pushes that led there; the seed must be complete.
+    pub(super) fn go_on_from(&mut self, value: f64) {
+        self.value = value;
+    }
+
     /// Pushes until `stages` such averages in a row have forgotten their seeds.
     pub(super) fn forgets_after(&self, stages: usize) -> u64 {
         forgetting(self.alpha, stages)

@@ -12,9 +12,9 @@ use crate::error::Result;
 /// has no RSI (`None`); without losses it is 100.
 #[derive(Debug, Clone)]
 pub struct Rsi {
-    last: Option<f64>,
-    gain: Ema,
-    loss: Ema,
+    pub(super) last: Option<f64>,
+    pub(super) gain: Ema,
+    pub(super) loss: Ema,
 }
 
 impl Rsi {
@@ -27,12 +27,27 @@ impl Rsi {
     /// Take a value; the index once `period` changes were seen.
     #[inline(always)]
     pub fn push(&mut self, value: f64) -> Option<f64> {
-        let change = value - self.last.replace(value)?;
-        let gain = self.gain.push(if change > 0.0 { change } else { 0.0 });
-        let loss = self.loss.push(if change < 0.0 { -change } else { 0.0 });
-        let (gain, loss) = (gain?, loss?);
+        let (gain, loss) = Self::parts(value - self.last.replace(value)?);
+        let (gain, loss) = (self.gain.push(gain), self.loss.push(loss));
+        Some(Self::index(gain?, loss?)).filter(|index| !index.is_nan())
+    }
+
+    /// Gain and loss of a change.
+    #[inline(always)]
+    pub(super) fn parts(change: f64) -> (f64, f64) {
+        (if change > 0.0 { change } else { 0.0 }, if change < 0.0 { -change } else { 0.0 })
+    }
+
+    /// The index at these averages; NaN where nothing has moved.
+    #[inline(always)]
+    pub(super) fn index(gain: f64, loss: f64) -> f64 {
         let both = gain + loss;
-        (both > 0.0).then(|| 100.0 * (gain / both))
+        let index = 100.0 * (gain / both);
+        if both > 0.0 {
+            index
+        } else {
+            f64::NAN
+        }
     }
 }
 

@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use super::gene::{Arithmetic, Expr, Input, Kind};
-use super::window::{has_lanes, run_together, Window, LANES};
+use super::bits::{self, Beyond, Span, Words, WORDS};
+use super::gene::{Arithmetic, Expr, Input, Kind, WINDOW_MAX};
+use super::window::Team;
 use crate::error::{Code, CoreError, Result};
 
 /// Rows of a block; whole words of conditions.
 pub const BLOCK: usize = 512;
 /// Rows in a word of conditions.
 pub const WORD: usize = 64;
-const WORDS: usize = BLOCK / WORD;
 /// Most distinct numbers or conditions of a bank: what a population of thousands needs.
 pub const NODES_MAX: usize = 65_536;
 
@@ -76,13 +76,16 @@ enum Node {
     /// Values of another symbol that the caller brings, by place.
     Brought(usize),
     Number(f64),
-    Indicator(Window, usize),
+    /// A window: its team, and its place among it.
+    Indicator(usize, usize),
     Arithmetic(Arithmetic, usize, usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Test {
     Less(usize, usize, bool),
+    /// A number, by its span, against a constant.
+    Bound(usize, Beyond, u64),
     And(usize, usize),
     Or(usize, usize),
 }
@@ -104,16 +107,38 @@ pub struct Wanted {
 pub struct Bank {
     nodes: Vec<Node>,
     places: BTreeMap<Key, usize>,
+    /// Of constants and arithmetic; windows' are with their teams.
     values: Vec<Vec<f64>>,
+    /// Windows by kind and operand.
+    teams: Vec<Team>,
+    team_places: BTreeMap<(Kind, Option<usize>), usize>,
     tests: Vec<Test>,
     test_places: BTreeMap<Test, usize>,
-    words: Vec<[u64; WORDS]>,
+    /// Spans of numbers that are held against constants.
+    spans: Vec<(usize, Span)>,
+    words: Vec<Words>,
     wanted: Vec<Wanted>,
-    /// Windows that run side by side, by the first of them; of those that run with it, an empty
-    /// entry.
-    teams: BTreeMap<usize, Option<[usize; LANES]>>,
-    /// Windows that may still find company, by kind and operand.
-    alone: BTreeMap<(Kind, usize), Vec<usize>>,
+}
+
+/// What is known while a block is computed.
+struct Known<'a> {
+    nodes: &'a [Node],
+    values: &'a [Vec<f64>],
+    teams: &'a [Team],
+    rows: &'a Rows<'a>,
+    brought: &'a [&'a [f64]],
+}
+
+impl<'a> Known<'a> {
+    fn value(&self, place: usize) -> &'a [f64] {
+        let count = self.rows.close.len().min(BLOCK);
+        match self.nodes[place] {
+            Node::Input(input) => self.rows.of(input),
+            Node::Brought(from) => self.brought[from],
+            Node::Indicator(team, member) => &self.teams[team].values(member)[..count],
+            Node::Number(_) | Node::Arithmetic(..) => &self.values[place][..count],
+        }
+    }
 }
 
 impl Bank {
@@ -139,64 +164,35 @@ impl Bank {
         if let Some(&known) = self.places.get(&key) {
             return Ok(known);
         }
+        let place = free_place(self.nodes.len())?;
         let node = match key {
             Key::Input(input) => Node::Input(input),
             Key::Brought(place) => Node::Brought(place),
             Key::Number(bits) => Node::Number(f64::from_bits(bits)),
-            Key::Indicator(kind, window, of) => {
-                Node::Indicator(Window::new(kind, window)?, of.unwrap_or(usize::MAX))
-            }
+            Key::Indicator(kind, window, of) => self.indicator(kind, window, of)?,
             Key::Arithmetic(operation, left, right) => Node::Arithmetic(operation, left, right),
         };
-        let place = free_place(self.nodes.len())?;
-        let fill = if let Node::Number(number) = node { number } else { f64::NAN };
         self.values.push(match node {
-            Node::Input(_) | Node::Brought(_) => Vec::new(),
-            _ => vec![fill; BLOCK],
+            Node::Number(number) => vec![number; BLOCK],
+            Node::Arithmetic(..) => vec![f64::NAN; BLOCK],
+            _ => Vec::new(),
         });
         self.nodes.push(node);
         self.places.insert(key, place);
-        if let Key::Indicator(kind, _, Some(of)) = key {
-            self.team_up(kind, of, place);
-        }
         Ok(place)
     }
 
-    /// Let four windows of one kind over one operand run side by side, where the first stands.
-    fn team_up(&mut self, kind: Kind, of: usize, place: usize) {
-        if !has_lanes(kind) {
-            return;
+    /// A window joins those of its kind and operand.
+    fn indicator(&mut self, kind: Kind, window: usize, of: Option<usize>) -> Result<Node> {
+        if window == 0 || window > WINDOW_MAX as usize {
+            return Err(wrong(&format!("a window of {window} rows; allowed: 1 to {WINDOW_MAX}")));
         }
-        let alone = self.alone.entry((kind, of)).or_default();
-        alone.push(place);
-        if let [a, b, c, d] = alone[..] {
-            alone.clear();
-            self.teams.insert(a, Some([a, b, c, d]));
-            self.teams.extend([b, c, d].map(|place| (place, None)));
+        let free = self.teams.len();
+        let team = *self.team_places.entry((kind, of)).or_insert(free);
+        if team == free {
+            self.teams.push(Team::new(kind, of));
         }
-    }
-
-    /// Run a team where its first window stands.
-    fn run_team(&mut self, team: [usize; LANES], rows: &Rows<'_>, brought: &[&[f64]]) {
-        let Node::Indicator(_, of) = self.nodes[team[0]] else { return };
-        let take = |place: usize| std::mem::replace(&mut self.nodes[place], Node::Number(0.0));
-        let mut windows = Vec::with_capacity(LANES);
-        for node in team.map(take) {
-            if let Node::Indicator(window, _) = node {
-                windows.push(window);
-            }
-        }
-        let mut out = team.map(|place| std::mem::take(&mut self.values[place]));
-        if let Ok(mut four) = <[Window; LANES]>::try_from(windows) {
-            let operand = value_of(&self.nodes, &self.values, rows, brought, of);
-            run_together(&mut four, operand, &mut out);
-            for (place, window) in team.into_iter().zip(four) {
-                self.nodes[place] = Node::Indicator(window, of);
-            }
-        }
-        for (place, values) in team.into_iter().zip(out) {
-            self.values[place] = values;
-        }
+        Ok(Node::Indicator(team, self.teams[team].join(window)?))
     }
 
     /// Take in a condition; its place.
@@ -206,7 +202,8 @@ impl Bank {
     pub fn condition(&mut self, expr: &Expr) -> Result<usize> {
         let test = match expr {
             Expr::Less(left, right, or_equal) => {
-                Test::Less(self.number(left)?, self.number(right)?, *or_equal)
+                let (left, right) = (self.number(left)?, self.number(right)?);
+                self.less(left, right, *or_equal)
             }
             Expr::And(left, right) => Test::And(self.condition(left)?, self.condition(right)?),
             Expr::Or(left, right) => Test::Or(self.condition(left)?, self.condition(right)?),
@@ -220,6 +217,24 @@ impl Bank {
         self.words.push([0; WORDS]);
         self.test_places.insert(test, place);
         Ok(place)
+    }
+
+    /// One below the other; a constant among them is a bound.
+    fn less(&mut self, left: usize, right: usize, or_equal: bool) -> Test {
+        let (of, side, bound) = match (&self.nodes[left], &self.nodes[right], or_equal) {
+            (_, Node::Number(bound), false) => (left, Beyond::Below, bound),
+            (_, Node::Number(bound), true) => (left, Beyond::BelowOrAt, bound),
+            (Node::Number(bound), _, false) => (right, Beyond::Above, bound),
+            (Node::Number(bound), _, true) => (right, Beyond::AboveOrAt, bound),
+            _ => return Test::Less(left, right, or_equal),
+        };
+        let bound = bound.to_bits();
+        let known = self.spans.iter().position(|(other, _)| *other == of);
+        let span = known.unwrap_or(self.spans.len());
+        if known.is_none() {
+            self.spans.push((of, Span::new()));
+        }
+        Test::Bound(span, side, bound)
     }
 
     fn want(&mut self, symbol: usize, expr: &Expr) -> Result<usize> {
@@ -243,42 +258,53 @@ impl Bank {
 
     /// Take the next rows, at most [`BLOCK`].
     pub fn run(&mut self, rows: &Rows<'_>, brought: &[&[f64]]) {
-        let count = rows.close.len().min(BLOCK);
-        for place in 0..self.nodes.len() {
-            match self.teams.get(&place) {
-                Some(&Some(team)) => {
-                    self.run_team(team, rows, brought);
-                    continue;
-                }
-                Some(None) => continue,
-                None => {}
-            }
-            let (before, rest) = self.values.split_at_mut(place);
-            let (known, node) = self.nodes.split_at_mut(place);
-            let of = |place: usize| value_of(known, before, rows, brought, place);
-            let (Some(node), Some(out)) = (node.first_mut(), rest.first_mut()) else { return };
-            match node {
-                Node::Input(_) | Node::Brought(_) | Node::Number(_) => {}
-                Node::Indicator(window, place) => {
-                    let operand = if *place == usize::MAX { &[] } else { of(*place) };
-                    window.run(rows, operand, &mut out[..count]);
+        let Self { nodes, values, teams, .. } = self;
+        for place in 0..nodes.len() {
+            match nodes[place] {
+                // The first of a team stands behind its operand and before all that want a member.
+                Node::Indicator(team, 0) => {
+                    let (teams, rest) = teams.split_at_mut(team);
+                    let known = Known { nodes, values, teams, rows, brought };
+                    rest[0].run(rows, |of| known.value(of));
                 }
                 Node::Arithmetic(operation, left, right) => {
-                    combine(*operation, of(*left), of(*right), &mut out[..count]);
+                    let (values, rest) = values.split_at_mut(place);
+                    let known = Known { nodes, values, teams, rows, brought };
+                    combine(operation, known.value(left), known.value(right), &mut rest[0]);
                 }
+                _ => {}
             }
         }
-        for place in 0..self.tests.len() {
-            self.words[place] = match self.tests[place] {
+        self.decide(rows, brought);
+    }
+
+    /// Where conditions hold, numbers being known.
+    fn decide(&mut self, rows: &Rows<'_>, brought: &[&[f64]]) {
+        let Self { nodes, values, teams, spans, words, .. } = self;
+        let known = Known { nodes, values, teams, rows, brought };
+        for (of, span) in spans.iter_mut() {
+            span.take(known.value(*of));
+        }
+        for (place, test) in self.tests.iter().enumerate() {
+            words[place] = match *test {
                 Test::Less(left, right, or_equal) => {
-                    self.compare(rows, brought, (left, right), or_equal)
+                    let (left, right) = (known.value(left), known.value(right));
+                    if or_equal {
+                        bits::of_two(left, right, |x, y| x <= y)
+                    } else {
+                        bits::of_two(left, right, |x, y| x < y)
+                    }
+                }
+                Test::Bound(at, side, bound) => {
+                    let (of, span) = &spans[at];
+                    span.beyond(known.value(*of), side, f64::from_bits(bound))
                 }
                 Test::And(left, right) => {
-                    let (left, right) = (self.words[left], self.words[right]);
+                    let (left, right) = (words[left], words[right]);
                     std::array::from_fn(|at| left[at] & right[at])
                 }
                 Test::Or(left, right) => {
-                    let (left, right) = (self.words[left], self.words[right]);
+                    let (left, right) = (words[left], words[right]);
                     std::array::from_fn(|at| left[at] | right[at])
                 }
             };
@@ -293,47 +319,14 @@ impl Bank {
 
     /// The values of a number in the last block of these rows.
     #[must_use]
-    pub fn value<'a>(&'a self, rows: &Rows<'a>, brought: &[&'a [f64]], place: usize) -> &'a [f64] {
-        value_of(&self.nodes, &self.values, rows, brought, place)
-    }
-
-    fn compare(
-        &self,
-        rows: &Rows<'_>,
-        brought: &[&[f64]],
-        sides: (usize, usize),
-        or_equal: bool,
-    ) -> [u64; WORDS] {
-        let count = rows.close.len().min(BLOCK);
-        let of = |place| &value_of(&self.nodes, &self.values, rows, brought, place)[..count];
-        let number = |place: usize| match self.nodes[place] {
-            Node::Number(number) => Some(number),
-            _ => None,
-        };
-        let mut words = [0; WORDS];
-        match (number(sides.0), number(sides.1), or_equal) {
-            (_, Some(bound), false) => bits(of(sides.0), &mut words, |x| x < bound),
-            (_, Some(bound), true) => bits(of(sides.0), &mut words, |x| x <= bound),
-            (Some(bound), _, false) => bits(of(sides.1), &mut words, |x| bound < x),
-            (Some(bound), _, true) => bits(of(sides.1), &mut words, |x| bound <= x),
-            (None, None, false) => both(of(sides.0), of(sides.1), &mut words, |x, y| x < y),
-            (None, None, true) => both(of(sides.0), of(sides.1), &mut words, |x, y| x <= y),
-        }
-        words
-    }
-}
-
-fn value_of<'a>(
-    nodes: &[Node],
-    values: &'a [Vec<f64>],
-    rows: &Rows<'a>,
-    brought: &[&'a [f64]],
-    place: usize,
-) -> &'a [f64] {
-    match nodes[place] {
-        Node::Input(input) => rows.of(input),
-        Node::Brought(from) => brought[from],
-        _ => &values[place][..rows.close.len().min(BLOCK)],
+    pub fn value<'a>(
+        &'a self,
+        rows: &'a Rows<'a>,
+        brought: &'a [&'a [f64]],
+        place: usize,
+    ) -> &'a [f64] {
+        let Self { nodes, values, teams, .. } = self;
+        Known { nodes, values, teams, rows, brought }.value(place)
     }
 }
 
@@ -374,42 +367,5 @@ fn combine(operation: Arithmetic, left: &[f64], right: &[f64], out: &mut [f64]) 
         // What is not defined stays so: the library's min and max would hide it.
         Arithmetic::Min => each(out, |a, b| if a.is_nan() || a < b { a } else { b }),
         Arithmetic::Max => each(out, |a, b| if a.is_nan() || a > b { a } else { b }),
-    }
-}
-
-/// Eight truths, one a byte, to eight bits.
-const GATHER: u64 = 0x0102_0408_1020_4080;
-
-#[inline(always)]
-fn packed(truths: &[u8; WORD]) -> u64 {
-    let mut word = 0;
-    for (at, eight) in truths.chunks_exact(8).enumerate() {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(eight);
-        word |= (u64::from_le_bytes(bytes).wrapping_mul(GATHER) >> 56) << (8 * at);
-    }
-    word
-}
-
-#[inline(always)]
-fn bits(values: &[f64], words: &mut [u64; WORDS], test: impl Fn(f64) -> bool) {
-    for (word, part) in words.iter_mut().zip(values.chunks(WORD)) {
-        let mut truths = [0_u8; WORD];
-        for (truth, &value) in truths.iter_mut().zip(part) {
-            *truth = u8::from(test(value));
-        }
-        *word = packed(&truths);
-    }
-}
-
-#[inline(always)]
-fn both(left: &[f64], right: &[f64], words: &mut [u64; WORDS], test: impl Fn(f64, f64) -> bool) {
-    let parts = left.chunks(WORD).zip(right.chunks(WORD));
-    for (word, (left, right)) in words.iter_mut().zip(parts) {
-        let mut truths = [0_u8; WORD];
-        for ((truth, &left), &right) in truths.iter_mut().zip(left).zip(right) {
-            *truth = u8::from(test(left, right));
-        }
-        *word = packed(&truths);
     }
 }

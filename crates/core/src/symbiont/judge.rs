@@ -3,10 +3,11 @@
 //! called from several threads with parts of a population, for a verdict depends on its genome
 //! alone.
 
-use super::bank::{Bank, Rows, BLOCK, OWN, WORD};
-use super::gene::{Expr, Genome, Kind, STOP_WINDOW};
-use super::scan::{Scan, Signals};
-use super::tape::{Recorded, Tape};
+use super::bank::{Bank, BLOCK, WORD};
+use super::course::Course;
+use super::gene::{Expr, Genome};
+use super::scan::{Held, Scan, Signals, RING};
+use super::tape::{Recorded, Tape, STRETCH};
 use super::terms::{Terms, Verdict};
 use crate::error::{Code, CoreError, Result};
 
@@ -59,72 +60,29 @@ impl Ground {
         let mut bank = Bank::default();
         let place = bank.number(expr)?;
         let mut found = Vec::with_capacity(tape.len());
-        self.blocks(symbol, &mut bank, |bank, rows, brought| {
-            found.extend_from_slice(bank.value(rows, brought, place));
-        })?;
-        Ok(found)
-    }
-
-    /// Run a bank over a symbol, telling `on_block` after each block.
-    fn blocks(
-        &self,
-        symbol: usize,
-        bank: &mut Bank,
-        mut on_block: impl FnMut(&Bank, &Rows<'_>, &[&[f64]]),
-    ) -> Result<()> {
-        let tape = &self.tapes[symbol];
-        let mut brought = Vec::new();
-        for wanted in bank.wanted().to_vec() {
-            brought.push(match wanted.expr {
-                Expr::Extra(place) if wanted.symbol == OWN => tape.recorded.extras[place].to_vec(),
-                ref expr => {
-                    let column = self.column(wanted.symbol, expr)?;
-                    self.lagged(symbol, wanted.symbol, &column)
-                }
+        let mut course = Course::new(&self.tapes, symbol, bank)?;
+        while !course.is_over() {
+            course.step(|bank, rows, brought| {
+                found.extend_from_slice(bank.value(rows, brought, place));
             });
         }
-        let rows = tape.rows();
-        for from in (0..tape.len()).step_by(BLOCK) {
-            let to = (from + BLOCK).min(tape.len());
-            let part = rows.part(from, to);
-            let parts: Vec<&[f64]> = brought.iter().map(|column| &column[from..to]).collect();
-            bank.run(&part, &parts);
-            on_block(bank, &part, &parts);
-        }
-        Ok(())
-    }
-
-    /// A column of another symbol on the rows of this one: its last bar that was over before.
-    fn lagged(&self, symbol: usize, other: usize, column: &[f64]) -> Vec<f64> {
-        let (own, from) = (&self.tapes[symbol], &self.tapes[other]);
-        let mut over = 0;
-        (0..own.len())
-            .map(|row| {
-                while over < from.len() && from.end(over) < own.end(row) {
-                    over += 1;
-                }
-                if over > 0 {
-                    column[over - 1]
-                } else {
-                    f64::NAN
-                }
-            })
-            .collect()
+        Ok(found)
     }
 }
 
-/// Conditions of all agents on one symbol, a bit a row, each distinct one once.
-struct Board {
+/// Conditions of all agents on one symbol, each distinct one once, a stretch at a time.
+struct Board<'a> {
+    course: Course<'a>,
+    conditions: Vec<usize>,
+    /// Where each condition holds.
+    held: Vec<Held>,
     /// Place of each agent's long, short and exit.
     places: Vec<[Option<usize>; 3]>,
-    held: Vec<Vec<u64>>,
-    atr: Vec<f64>,
 }
 
-impl Board {
-    fn new(ground: &Ground, symbol: usize, genomes: &[Genome]) -> Result<Self> {
+impl<'a> Board<'a> {
+    fn new(ground: &'a Ground, symbol: usize, genomes: &[Genome]) -> Result<Self> {
         let mut bank = Bank::default();
-        let atr_place = bank.number(&Expr::Indicator(Kind::Atr, STOP_WINDOW, None))?;
         let mut conditions = Vec::new();
         let mut places = Vec::with_capacity(genomes.len());
         for genome in genomes {
@@ -141,21 +99,32 @@ impl Board {
             }
             places.push(of);
         }
-        let count = ground.tapes[symbol].len();
-        let mut held = vec![Vec::with_capacity(count.div_ceil(WORD) + BLOCK); conditions.len()];
-        let mut atr = Vec::with_capacity(count);
-        ground.blocks(symbol, &mut bank, |bank, rows, brought| {
-            for (words, &condition) in held.iter_mut().zip(&conditions) {
-                words.extend_from_slice(bank.held(condition));
-            }
-            atr.extend_from_slice(bank.value(rows, brought, atr_place));
-        })?;
-        Ok(Self { places, held, atr })
+        let held = vec![[0; RING]; conditions.len()];
+        Ok(Self { course: Course::new(&ground.tapes, symbol, bank)?, conditions, held, places })
+    }
+
+    /// When the rows of the next stretch are over.
+    fn ahead(&self) -> Option<i64> {
+        self.course.tape.recorded.ts.get(self.course.row + STRETCH).copied()
+    }
+
+    /// Know all rows that begin before `until`.
+    fn run(&mut self, until: i64) {
+        let (tape, first) = (self.course.tape, self.course.row);
+        while !self.course.is_over() && tape.begin(self.course.row) < until {
+            let word = self.course.row / WORD % RING;
+            self.course.step(|bank, _, _| {
+                for (held, &condition) in self.held.iter_mut().zip(&self.conditions) {
+                    held[word..word + BLOCK / WORD].copy_from_slice(bank.held(condition));
+                }
+            });
+        }
+        tape.warm(first..self.course.row);
     }
 
     fn signals(&self, agent: usize) -> Signals<'_> {
-        let held = self.places[agent].map(|place| place.map(|place| self.held[place].as_slice()));
-        Signals { held, atr: &self.atr }
+        let held = self.places[agent].map(|place| place.map(|place| &self.held[place]));
+        Signals { held, known: self.course.row }
     }
 }
 
@@ -171,17 +140,21 @@ pub fn judge(ground: &Ground, genomes: &[Genome], keeps_deals: bool) -> Result<V
             check_places(gene, ground.tapes.len(), extras.unwrap_or(0))?;
         }
     }
-    let symbols = 0..ground.tapes.len();
-    let boards = symbols.map(|symbol| Board::new(ground, symbol, genomes));
-    let boards = boards.collect::<Result<Vec<_>>>()?;
-    genomes
-        .iter()
-        .enumerate()
-        .map(|(agent, genome)| {
+    let (tapes, terms) = (&ground.tapes, &ground.terms);
+    let boards = (0..tapes.len()).map(|symbol| Board::new(ground, symbol, genomes));
+    let mut boards = boards.collect::<Result<Vec<_>>>()?;
+    let scans = genomes.iter().map(|genome| Scan::new(genome, tapes, terms, keeps_deals));
+    let mut scans = scans.collect::<Result<Vec<_>>>()?;
+    let mut until = i64::MIN;
+    while until < i64::MAX {
+        until = boards.iter().filter_map(Board::ahead).min().unwrap_or(i64::MAX);
+        boards.iter_mut().for_each(|board| board.run(until));
+        for (agent, scan) in scans.iter_mut().enumerate() {
             let signals: Vec<_> = boards.iter().map(|board| board.signals(agent)).collect();
-            Scan::new(genome, &ground.tapes, &signals, &ground.terms, keeps_deals)?.run()
-        })
-        .collect()
+            scan.play(&signals, until)?;
+        }
+    }
+    scans.into_iter().map(Scan::verdict).collect()
 }
 
 /// Refuse an expression of a symbol or an extra column that is not there.

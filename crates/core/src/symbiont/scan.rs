@@ -1,27 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One agent over all symbols of an account: a scan that works only where a condition holds or a
-//! stop is met. Between two events it looks at 64 bars with one comparison. Which orders follow,
-//! when they fill and at what price are the rules of `SimVenue` on bars, told by the moments of
-//! the bar's path; money is the project's ledger. The trader knows of a fill when its answer has
-//! come.
+//! stop is met. Between two events it looks at 64 bars with one comparison. It is played stretch by
+//! stretch, as far as conditions are known. Which orders follow, when they fill and at what price
+//! are the rules of `SimVenue` on bars, told by the moments of the bar's path; money is the
+//! project's ledger. The trader knows of a fill when its answer has come.
 
 use super::account::{Account, Posting};
 use super::bank::WORD;
 use super::gene::Genome;
-use super::tape::Tape;
+use super::tape::{Tape, STRETCH};
 use super::terms::{Deal, Terms, Trip, Verdict};
 use crate::error::{Code, CoreError, Result};
 use crate::number::{Lots, Rounding, Side, Ticks};
 use crate::sim::crossing::slipped;
 use crate::sim::path::{BarPath, WAYPOINTS};
 
-/// Where the conditions of an agent hold on one symbol, a bit a row, and the stop's yardstick.
+/// Words of conditions that are kept: two stretches.
+pub const RING: usize = 2 * STRETCH / WORD;
+
+/// Where a condition holds, a bit a row; word `n` of the tape lies at `n % RING`.
+pub type Held = [u64; RING];
+
+/// Where the conditions of an agent hold on one symbol, as far as is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Signals<'a> {
     /// Opens long, opens short, closes.
-    pub held: [Option<&'a [u64]>; 3],
-    /// Average true range at each row.
-    pub atr: &'a [f64],
+    pub held: [Option<&'a Held>; 3],
+    /// Rows that are known: whole words, or all.
+    pub known: usize,
+}
+
+impl Signals<'_> {
+    fn word(&self, gene: usize, word: usize) -> u64 {
+        self.held[gene].map_or(0, |held| held[word % RING])
+    }
 }
 
 /// What happens next on a symbol.
@@ -33,12 +45,12 @@ enum Next {
     Exit(usize),
     /// The stop is met in this row, at this waypoint. Where an exit was decided meanwhile, its row.
     Stop(usize, usize, Option<usize>),
-    /// Nothing any more.
-    Over,
+    /// Nothing in the rows that are known.
+    Nothing,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct Position {
     side: Side,
     lots: Lots,
     price: Ticks,
@@ -50,8 +62,8 @@ struct Held {
 
 #[derive(Debug, Clone, Copy)]
 struct Desk {
-    held: Option<Held>,
-    /// First row at whose end the agent may decide again.
+    held: Option<Position>,
+    /// First row that was not looked at: the agent may decide at its end, a stop be met in it.
     from: usize,
     next: Next,
     time: i64,
@@ -61,7 +73,6 @@ struct Desk {
 pub struct Scan<'a> {
     genome: &'a Genome,
     tapes: &'a [Tape],
-    signals: &'a [Signals<'a>],
     terms: &'a Terms,
     account: Account<'a>,
     desks: Vec<Desk>,
@@ -80,15 +91,13 @@ impl<'a> Scan<'a> {
     pub fn new(
         genome: &'a Genome,
         tapes: &'a [Tape],
-        signals: &'a [Signals<'a>],
         terms: &'a Terms,
         keeps_deals: bool,
     ) -> Result<Self> {
-        let desk = Desk { held: None, from: 0, next: Next::Over, time: i64::MAX };
+        let desk = Desk { held: None, from: 0, next: Next::Nothing, time: i64::MAX };
         Ok(Self {
             genome,
             tapes,
-            signals,
             terms,
             account: Account::new(tapes, terms)?,
             desks: vec![desk; tapes.len()],
@@ -100,16 +109,25 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Play everything.
+    /// Play all that happens before `until`. All rows that begin before it are known.
     ///
     /// # Errors
     /// What the ledger cannot carry.
-    pub fn run(mut self) -> Result<Verdict> {
-        (0..self.desks.len()).for_each(|at| self.look(at));
-        while let Some(at) = (0..self.desks.len()).min_by_key(|&at| self.desks[at].time) {
+    pub fn play(&mut self, signals: &[Signals<'_>], until: i64) -> Result<()> {
+        if self.ruined_ns.is_some() {
+            return Ok(());
+        }
+        for (at, signals) in signals.iter().enumerate() {
+            let unknown = self.tapes[at].recorded.ts.get(signals.known);
+            debug_assert!(unknown.is_none_or(|&begin| begin >= until));
+            if self.desks[at].next == Next::Nothing {
+                self.look(at, signals);
+            }
+        }
+        while let Some(at) = self.first_before(until) {
             let desk = self.desks[at];
             match desk.next {
-                Next::Over => break,
+                Next::Nothing => break,
                 Next::Enter(row, side) => self.enter(at, row, side)?,
                 Next::Exit(row) => self.exit(at, row)?,
                 Next::Stop(row, stage, exit) => self.stopped(at, row, stage, exit)?,
@@ -118,8 +136,16 @@ impl<'a> Scan<'a> {
                 self.ruined_ns = Some(desk.time);
                 break;
             }
-            self.look(at);
+            self.look(at, &signals[at]);
         }
+        Ok(())
+    }
+
+    /// What came of the agent, all having been played.
+    ///
+    /// # Errors
+    /// What the ledger cannot carry.
+    pub fn verdict(mut self) -> Result<Verdict> {
         self.account.finish()?;
         let (ledger, samples) = (&self.account.ledger, self.account.samples);
         Ok(Verdict {
@@ -138,48 +164,36 @@ impl<'a> Scan<'a> {
 
     // ------------------------------------------------------------ what comes next
 
-    /// Find what happens next on a symbol.
-    fn look(&mut self, at: usize) {
-        let desk = &self.desks[at];
-        let tape = &self.tapes[at];
-        let (next, time) = match desk.held {
-            None => match self.signal_from(at, desk.from) {
-                Some((row, side)) => (Next::Enter(row, side), tape.end(row)),
-                None => (Next::Over, i64::MAX),
-            },
-            Some(held) => self.ending(at, &held),
-        };
-        self.desks[at].next = next;
-        self.desks[at].time = time;
+    /// The symbol on which something happens first, if before `until`.
+    fn first_before(&self, until: i64) -> Option<usize> {
+        let first = (0..self.desks.len()).min_by_key(|&at| self.desks[at].time);
+        first.filter(|&at| self.desks[at].time < until)
     }
 
-    fn signal_from(&self, at: usize, from: usize) -> Option<(usize, Side)> {
-        let [long, short, _] = self.signals[at].held;
-        let count = self.tapes[at].len();
-        let mut word = from / WORD;
-        let mut mask = u64::MAX << (from % WORD);
-        let of = |bits: Option<&[u64]>, word: usize| bits.map_or(0, |bits| bits[word]);
-        while word * WORD < count {
-            let (buys, sells) = (of(long, word) & mask, of(short, word) & mask);
-            if buys | sells != 0 {
-                let bit = (buys | sells).trailing_zeros() as usize;
-                let side = if buys >> bit & 1 == 1 { Side::Buy } else { Side::Sell };
-                return Some((word * WORD + bit, side));
-            }
-            mask = u64::MAX;
-            word += 1;
+    /// Find what happens next on a symbol.
+    fn look(&mut self, at: usize, signals: &Signals<'_>) {
+        let desk = &self.desks[at];
+        let (next, time) = match desk.held {
+            None => match signal_from(desk.from, signals) {
+                Some((row, side)) => (Next::Enter(row, side), self.tapes[at].end(row)),
+                None => (Next::Nothing, i64::MAX),
+            },
+            Some(held) => self.ending(at, &held, signals),
+        };
+        let desk = &mut self.desks[at];
+        (desk.next, desk.time) = (next, time);
+        if next == Next::Nothing {
+            desk.from = signals.known;
         }
-        None
     }
 
     /// Stop or exit, whichever the venue sees first.
-    fn ending(&self, at: usize, held: &Held) -> (Next, i64) {
+    fn ending(&self, at: usize, held: &Position, signals: &Signals<'_>) -> (Next, i64) {
         let tape = &self.tapes[at];
-        let first = held.decided + 1;
-        let (stop, exit) = self.first_of(at, held, first);
+        let (stop, exit) = self.first_of(at, held, signals);
         let leaves = |row: usize| (Next::Exit(row), tape.end(row));
         let Some(row) = stop else {
-            return exit.map_or((Next::Over, i64::MAX), leaves);
+            return exit.map_or((Next::Nothing, i64::MAX), leaves);
         };
         let (stage, time) = self.met(at, held, row);
         match exit {
@@ -201,8 +215,13 @@ impl<'a> Scan<'a> {
 
     /// First row in which the stop is met, and first at whose end the agent leaves; a stop is not
     /// looked for further than one row beyond the exit.
-    fn first_of(&self, at: usize, held: &Held, first: usize) -> (Option<usize>, Option<usize>) {
-        let (tape, bits) = (&self.tapes[at], self.signals[at].held[2]);
+    fn first_of(
+        &self,
+        at: usize,
+        held: &Position,
+        signals: &Signals<'_>,
+    ) -> (Option<usize>, Option<usize>) {
+        let (tape, first) = (&self.tapes[at], self.desks[at].from);
         let count = tape.len();
         let oldest = match self.genome.hold {
             0 => usize::MAX,
@@ -219,10 +238,10 @@ impl<'a> Scan<'a> {
         let mut word = first / WORD;
         let mut mask = u64::MAX << (first % WORD);
         let mut exit = None;
-        while word * WORD < count {
+        while word * WORD < if exit.is_some() { count } else { signals.known } {
             let (begin, end) = ((word * WORD).max(first), (word * WORD + WORD).min(count));
             if exit.is_none() {
-                let leaves = bits.map_or(0, |bits| bits[word]) & mask;
+                let leaves = signals.word(2, word) & mask;
                 let signal = (leaves != 0).then(|| word * WORD + leaves.trailing_zeros() as usize);
                 let aged = (oldest < end).then_some(oldest.max(begin));
                 exit = signal.into_iter().chain(aged).min();
@@ -245,7 +264,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Waypoint of a row at which the stop is met, and its time.
-    fn met(&self, at: usize, held: &Held, row: usize) -> (usize, i64) {
+    fn met(&self, at: usize, held: &Position, row: usize) -> (usize, i64) {
         let tape = &self.tapes[at];
         let path = tape.path(row);
         let first = usize::from(row < held.open_seen_from);
@@ -279,7 +298,7 @@ impl<'a> Scan<'a> {
         let (tape, terms) = (&self.tapes[at], self.terms);
         let rules = &tape.recorded.instrument;
         self.desks[at].from = row + 1;
-        let (atr, close) = (self.signals[at].atr[row], tape.recorded.bars[3][row]);
+        let (atr, close) = (tape.yardstick[row], tape.recorded.bars[3][row]);
         let level = close - side.sign() as f64 * self.genome.stop * atr;
         if !(level > 0.0 && atr > 0.0) {
             return Ok(());
@@ -291,15 +310,14 @@ impl<'a> Scan<'a> {
         let reference = tape.close(row);
         let price = rules.price_f64(reference);
         let sized = terms.sizing.lots(rules, equity, price, self.genome.size, 0.0);
-        let Ok(lots) = sized.and_then(|lots| rules.check_size(reference, lots).map(|()| lots))
-        else {
+        let Some(lots) = sized.ok().filter(|&lots| rules.takes_size(reference, lots)) else {
             self.rejected += 1;
             return Ok(());
         };
         self.orders += 1;
         let arrives = now + terms.entry_ns;
         let last = self.last_at(at, row, arrives);
-        if rules.check_size(last, lots).is_err() {
+        if !rules.takes_size(last, lots) {
             self.rejected += 1;
             return Ok(());
         }
@@ -308,12 +326,12 @@ impl<'a> Scan<'a> {
         self.protect(
             at,
             row,
-            Held { side, lots, price, decided: row, trigger, open_seen_from: row + 1 },
+            Position { side, lots, price, decided: row, trigger, open_seen_from: row + 1 },
         )
     }
 
     /// The stop follows the entry's answer; it may have been passed when it arrives.
-    fn protect(&mut self, at: usize, row: usize, mut held: Held) -> Result<()> {
+    fn protect(&mut self, at: usize, row: usize, mut held: Position) -> Result<()> {
         let (tape, terms) = (&self.tapes[at], self.terms);
         let arrives = tape.end(row) + terms.entry_ns * 2 + terms.response_ns;
         self.orders += 1;
@@ -375,7 +393,7 @@ impl<'a> Scan<'a> {
     fn close(
         &mut self,
         at: usize,
-        held: &Held,
+        held: &Position,
         price: Ticks,
         when: (i64, bool),
         (row, is_stop): (usize, bool),
@@ -412,6 +430,23 @@ impl<'a> Scan<'a> {
         }
         self.account.post(Posting { time, is_before_funding, symbol: at, side, price, lots });
     }
+}
+
+/// First row from `from` on at whose end a position is opened, and its direction.
+fn signal_from(from: usize, signals: &Signals<'_>) -> Option<(usize, Side)> {
+    let mut word = from / WORD;
+    let mut mask = u64::MAX << (from % WORD);
+    while word * WORD < signals.known {
+        let (buys, sells) = (signals.word(0, word) & mask, signals.word(1, word) & mask);
+        if buys | sells != 0 {
+            let bit = (buys | sells).trailing_zeros() as usize;
+            let side = if buys >> bit & 1 == 1 { Side::Buy } else { Side::Sell };
+            return Some((word * WORD + bit, side));
+        }
+        mask = u64::MAX;
+        word += 1;
+    }
+    None
 }
 
 /// Has the price come to where the stop of a position on `side` wakes?

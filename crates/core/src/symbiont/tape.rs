@@ -3,13 +3,24 @@
 //! skip by, funding settlements with the price they are settled at, and what a trader knew of
 //! funding at each bar. Everything is computed once for all agents.
 
-use super::bank::{Rows, WORD};
+use std::ops::Range;
+
+use super::bank::{Rows, BLOCK, WORD};
+use super::gene::STOP_WINDOW;
 use super::terms::Terms;
 use crate::error::{Code, CoreError, Result};
+use crate::indicator::Atr;
 use crate::instrument::{Instrument, Kind};
 use crate::number::{Lots, Rate, Ticks};
 use crate::sim::path::{BarPath, WAYPOINTS};
 use crate::sim::{Column, Fees};
+
+/// Rows that all agents are taken over before the next: so few that what they read of a tape stays
+/// in the processor's cache meanwhile.
+pub const STRETCH: usize = 8 * BLOCK;
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
 /// What a tape is made of.
 #[derive(Debug, Clone)]
@@ -52,6 +63,8 @@ pub struct Tape {
     pub prices: Vec<[i64; 4]>,
     /// Relative range and volume in lots of the last bar up to each row that had volume.
     pub traded: Vec<[f64; 2]>,
+    /// Average true range at each row, in which stops are measured; NaN while undefined.
+    pub yardstick: Vec<f64>,
     /// Lowest low and highest high of each 64 rows.
     pub extremes: Vec<(i64, i64)>,
     /// Settlements after the first bar.
@@ -87,9 +100,10 @@ impl Tape {
             (lowest, rows.iter().map(|row| row[1]).max().unwrap_or(i64::MIN))
         });
         let extremes = extremes.collect();
-        let traded = traded(&recorded);
+        let (traded, yardstick) = (traded(&recorded), yardstick(&recorded)?);
         let (settlements, known_funding) = (Vec::new(), Vec::new());
-        let mut tape = Self { recorded, prices, traded, extremes, settlements, known_funding };
+        let mut tape =
+            Self { recorded, prices, traded, yardstick, extremes, settlements, known_funding };
         tape.settlements = tape.settled()?;
         tape.known_funding = tape.known(terms.response_ns);
         Ok(tape)
@@ -124,12 +138,16 @@ impl Tape {
     /// Rows that are over at `time`, or before it where `is_strict`.
     #[must_use]
     pub fn over(&self, time: i64, is_strict: bool) -> usize {
-        let bound = time - self.recorded.timeframe_ns;
-        if is_strict {
-            self.recorded.ts.partition_point(|&ts| ts < bound)
-        } else {
-            self.recorded.ts.partition_point(|&ts| ts <= bound)
+        let ts = &self.recorded.ts[..];
+        let bound = time - self.recorded.timeframe_ns - i64::from(is_strict);
+        let Some(&first) = ts.first().filter(|&&first| first <= bound) else { return 0 };
+        // So many, were there no gap; with one, they are fewer.
+        let dense = bound.abs_diff(first) / self.recorded.timeframe_ns as u64 + 1;
+        let dense = ts.len().min(dense as usize);
+        if ts[dense - 1] <= bound {
+            return dense;
         }
+        ts[..dense].partition_point(|&ts| ts <= bound)
     }
 
     /// Open of a row.
@@ -158,6 +176,17 @@ impl Tape {
     pub fn rows(&self) -> Rows<'_> {
         let [open, high, low, close, volume] = &self.recorded.bars;
         Rows { open, high, low, close, volume, funding: &self.known_funding }
+    }
+
+    /// Read rows once in their order, which a processor foresees, so that agents, who come to rows
+    /// that it cannot foresee, find them in its cache.
+    pub fn warm(&self, rows: Range<usize>) {
+        let ts = touch(&self.recorded.ts[rows.clone()], |&ts| ts as u64);
+        let prices = touch(&self.prices[rows.clone()], |row| row[0] as u64);
+        let traded = touch(&self.traded[rows.clone()], |row| row[0].to_bits());
+        let close = touch(&self.recorded.bars[3][rows.clone()], |it| it.to_bits());
+        let yardstick = touch(&self.yardstick[rows], |it| it.to_bits());
+        std::hint::black_box(ts ^ prices ^ traded ^ close ^ yardstick);
     }
 
     fn settled(&self) -> Result<Vec<Settlement>> {
@@ -192,6 +221,11 @@ impl Tape {
     }
 }
 
+/// Read something in each line of a processor's cache.
+fn touch<T>(column: &[T], bits: impl Fn(&T) -> u64) -> u64 {
+    column.iter().step_by(LINE / size_of::<T>()).fold(0, |seen, it| seen ^ bits(it))
+}
+
 /// As the venue remembers finished bars: one without volume tells nothing of the cost of trading.
 fn traded(recorded: &Recorded) -> Vec<[f64; 2]> {
     let [_, high, low, close, volume] = &recorded.bars;
@@ -205,6 +239,13 @@ fn traded(recorded: &Recorded) -> Vec<[f64; 2]> {
             last
         })
         .collect()
+}
+
+fn yardstick(recorded: &Recorded) -> Result<Vec<f64>> {
+    let [_, high, low, close, _] = &recorded.bars;
+    let mut atr = Atr::new(STOP_WINDOW)?;
+    let rows = high.iter().zip(low.iter()).zip(close.iter());
+    Ok(rows.map(|((&high, &low), &close)| atr.push(high, low, close).unwrap_or(f64::NAN)).collect())
 }
 
 fn check_columns(recorded: &Recorded) -> Result<()> {
