@@ -100,7 +100,8 @@ def symbiont(
         params: dict[str, object] = {"look_minutes": LOOK_MINUTES, **known.strategy.params}
         resolve(Symbiont.parameters, params)  # what is wrong is said before anything is written
         begun, digest = _begun(found, folder)
-        for line in () if session.quiet else (*words, _words(found, folder / STATE)):
+        told = (*words, _words(found, folder / STATE), *found.feed.unsure())
+        for line in () if session.quiet else told:
             say(line, json_to=json_to)
         params |= {"population": str(begun), "digest": digest}
         run = msgspec.structs.replace(run, given=params, bar=found.bar)

@@ -14,7 +14,7 @@ import msgspec
 from hean.errors import DataInvalid
 from hean.quant import two_samples
 from hean.quant.checks import Array
-from hean.symbiont.columns import Column, Seen, learnt, look, scale_of
+from hean.symbiont.columns import REACTION_BARS, Column, Seen, learnt, look, scale_of
 from hean.symbiont.vitals import Comparison, Finding, Monitor
 
 VALUES_MIN = 50  # independent ones of a column, that a test is made with
@@ -56,6 +56,15 @@ class Feed(msgspec.Struct):
             for name, seen in self.seen.items()
             for value, limit, words in self.columns[name].beyond(seen)
         ]
+
+    def unsure(self) -> list[str]:
+        """What this cannot promise to hear, in words for a person."""
+        words = [f"{name} is not watched: the record says too little of it." for name in self.deaf]
+        for name, column in self.columns.items():
+            if column.hides:
+                faults = ", ".join(column.hides)
+                words.append(f"{name} may be {faults} for more than {REACTION_BARS} bars unfound.")
+        return [f"feed: {each}" for each in words]
 
     def tests(self) -> list[Comparison]:
         """Compare what has gathered since the last tests, where that is enough, and gather anew."""

@@ -15,6 +15,7 @@ import pytest
 from hean.core.types import Candle
 from hean.errors import DataInvalid, FieldInvalid
 from hean.symbiont.columns import FLOORS, REACTION_BARS, SAFETY, Column, Seen, learnt, look
+from hean.symbiont.feed import Feed
 from hean.symbiont.senses import Senses, columns_of
 from immune_desk import chance, remembering
 
@@ -177,6 +178,17 @@ def test_columns_that_cannot_be_learnt_are_refused():
         learnt({"one": chance(1).normal(size=300), "other": chance(1).normal(size=301)})
     with pytest.raises(FieldInvalid, match="rsi"):
         look(learnt({"rsi": chance(1).normal(size=300)}), {}, {"ema": 1.0})
+
+
+def test_a_feed_says_what_it_cannot_promise_to_hear():
+    flags = np.repeat(chance(14).integers(0, 2, 60), 200).astype(float)
+    sound = remembering(chance(15), flags.size, 0.5)
+    feed = Feed.of({"sound": sound, "flag": flags, "flat": np.ones(flags.size)})
+    assert feed.deaf == ("flat",)
+    one, other = feed.unsure()
+    assert one == "feed: flat is not watched: the record says too little of it."
+    assert other.startswith("feed: flag may be frozen") and "100 bars" in other
+    assert feed.bar({"sound": 0.0, "flag": 1.0}) == [], "what is not watched need not be there"
 
 
 def test_a_running_market_is_heard_as_a_record_is():
