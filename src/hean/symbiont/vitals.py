@@ -8,7 +8,7 @@ all agents read is heard by the population (`feed`).
 |---|---|---|---|
 | `day` | CUSUM of the standardised residual, low side, slack 0.26 | 9.4 | a loss of 0.52 \
 deviations a day after 33 days; none, once in 1,750 days |
-| | BOCPD on the same, clipped at 8: `P(run < 15 days)`, if they became worse or wilder | 0.9 | a \
+| | BOCPD on the same, clipped at 8: `P(run < 15 days)`, if they became worse | 0.9 | a \
 break of two deviations after 6 days; none, once in 18,000 days, in 350 where their tails are \
 heavy (Student, 4) |
 | `fill` | CUSUM of the cost, high side, slack 1 bp | one false alarm in 300,000 fills | 2 bp \
@@ -50,7 +50,7 @@ MARGIN = 0.8  # of its standard error, that the mean day of validation is taken 
 FORECAST_MARGIN = 0.5  # the same of an entry's
 CLIP = 8.0
 CHANGE_DAYS, CHANGE_WINDOW, CHANGE_LIMIT = 120, 15, 0.9
-WORSE, WILDER = -0.5, 1.5  # deviations: mean and deviation of days, for a change to be one
+DOWNSIDE = 1.0  # deviations, of the latest days below what is expected; 0.71 is usual
 COST_SLACK_BP, COST_RUN_LENGTH = 1.0, 3e5  # half of the 2 bp to be found
 COST_CLIP = 4.0  # deviations: one absurd fill is no shift
 REFUSED_OF, REFUSED_MIN = 20, 5
@@ -231,12 +231,13 @@ class Watch(msgspec.Struct):
             found.append(Finding(Monitor.LOSS, self.loss, LOSS_LIMIT, words))
         if len(self.scores) >= 2 * CHANGE_WINDOW:
             changed, recent = _changed(self.scores), np.array(self.scores[-CHANGE_WINDOW:])
-            # A market that calms down changes the days too, and takes nothing.
-            is_worse = recent.mean() <= WORSE or recent.std() >= WILDER
+            # A market that calms down, or luck, changes the days too, and takes nothing.
+            downside = float(np.sqrt(np.square(np.minimum(recent, 0.0)).mean()))
+            is_worse = downside >= DOWNSIDE
             if changed > CHANGE_LIMIT and is_worse:
                 words = (
-                    f"days became worse or wilder within the last {CHANGE_WINDOW}: "
-                    f"{recent.mean():+.2f} sd, varying by {recent.std():.2f}"
+                    f"days became worse within the last {CHANGE_WINDOW}: "
+                    f"downside deviation {downside:.2f} of the usual"
                 )
                 found.append(Finding(Monitor.CHANGE, changed, CHANGE_LIMIT, words))
         return found

@@ -132,6 +132,34 @@ def test_news_that_all_columns_have_is_no_fault_and_news_of_one_is():
     assert finds(known, together, rows[600:]) == []
 
 
+def test_a_level_that_all_columns_have_is_no_fault_and_one_of_its_own_is():
+    draws = chance(23)
+    level = remembering(draws, VALIDATION + 700, 0.8)
+    columns = {name: level + 0.3 * draws.normal(size=level.size) for name in ("a", "b", "c")}
+    known = learnt({name: values[:VALIDATION] for name, values in columns.items()})
+    rows = rows_of(columns, VALIDATION, VALIDATION + 700)
+    seen: dict[str, Seen] = {}
+    assert finds(known, seen, rows[:600]) == []
+    moved = [{name: value + 6.0 for name, value in row.items()} for row in rows[600:]]
+    assert finds(known, copy.deepcopy(seen), moved) == []
+    alone = [row | {"a": row["a"] + 6.0} for row in rows[600:]]
+    assert "a" in finds(known, copy.deepcopy(seen), alone)
+
+
+def test_a_fault_is_over_soon_after_it_is_mended():
+    """Shifted for 150 bars, of which the first few say so."""
+    values = remembering(chance(24), VALIDATION + 900, 0.5)
+    values[VALIDATION + 650 : VALIDATION + 800] += 4 * values[:VALIDATION].std()
+    known = learnt({"z": values[:VALIDATION]})
+    seen: dict[str, Seen] = {}
+    rows = rows_of({"z": values}, VALIDATION, VALIDATION + 900)
+    assert finds(known, seen, rows[:650]) == [] and finds(known, seen, rows[650:800])
+    look(known, seen, rows[800])
+    assert seen["z"].charts["high"] > known["z"].limits["high"]
+    finds(known, seen, rows[801:860])
+    assert seen["z"].charts["high"] <= known["z"].limits["high"]
+
+
 def test_limits_are_what_the_charts_reached_when_the_same_bars_were_heard_one_by_one():
     values = remembering(chance(16), 3_000, 0.9)
     columns = {"one": values, "other": 0.5 * values + remembering(chance(17), 3_000, 0.5)}

@@ -28,6 +28,7 @@ from hean.core.types import (
 from hean.engine.populating import Populating
 from hean.errors import EnvironmentFault, ParameterInvalid
 from hean.symbiont.colony import HEALTH, SEAT, STAGE
+from hean.symbiont.columns import Average, Seen
 from hean.symbiont.feed import Feed
 from hean.symbiont.immune import Health
 from hean.symbiont.population import Seat, Stage, id_of
@@ -318,8 +319,8 @@ def test_what_is_less_than_one_lot_is_asked_once_a_day_or_with_another_share(pat
     assert len(desk.orders()) == 1, "now it is enough"
 
 
-def test_while_the_feed_is_broken_nobody_sits_and_everybody_is_told(tmp_path: Path) -> None:
-    """The desk's bars have the same volume all the time; the record's had not."""
+def made_feed() -> Feed:
+    """Of a record whose volume varies, as that of the desk's bars does not."""
     draw = np.random.default_rng(3)
     close = 60_000 * np.exp(np.cumsum(draw.normal(0, 1e-3, 3_000)))
     record = {
@@ -329,7 +330,12 @@ def test_while_the_feed_is_broken_nobody_sits_and_everybody_is_told(tmp_path: Pa
         "close": close,
         "volume": np.exp(draw.normal(size=close.size)),
     }
-    feed = Feed.of(columns_of({BTC: record}))
+    return Feed.of(columns_of({BTC: record}))
+
+
+def test_while_the_feed_is_broken_nobody_sits_and_everybody_is_told(tmp_path: Path) -> None:
+    """The desk's bars have the same volume all the time; the record's had not."""
+    feed = made_feed()
     path = write_population(tmp_path / "population.json", agent(EAGER), agent(CALM), feed=feed)
     desk = PopulationDesk(path)
     facade = SimpleNamespace(on_ready=[])
@@ -345,3 +351,31 @@ def test_while_the_feed_is_broken_nobody_sits_and_everybody_is_told(tmp_path: Pa
     assert desk.population.seats == {}
     desk.wait(2 * DAY_NS // 10**9)
     assert desk.population.seats == {}, "B is sound, and the feed is not"
+
+
+def test_a_process_begins_to_hear_anew_and_keeps_what_is_counted(tmp_path: Path) -> None:
+    feed = made_feed()
+    column = feed.columns[f"{BTC} volume"]
+    stale = Seen(7.0, Average(99.0, 100), Average(-5.0, 100), {"high": 1e3}, [3] * 10)
+    feed.seen = {f"{BTC} volume": stale}
+    assert feed.broken()
+    path = write_population(tmp_path / "population.json", agent(EAGER), feed=feed)
+    desk = PopulationDesk(path)
+    heard = desk.population.feed.seen[f"{BTC} volume"]
+    assert heard == column.rested(stale) and heard.counts == [3] * 10
+    assert desk.population.feed.broken() == []
+
+
+def test_a_market_that_has_moved_puts_who_has_a_seat_under_watch(tmp_path: Path) -> None:
+    feed = made_feed()
+    spell = feed.columns[f"{BTC} range"].spell
+    counts = [round(200 * spell), *[0] * 9]  # all in the lowest decile
+    feed.seen = {f"{BTC} range": Seen(counts=counts)}
+    path = write_population(tmp_path / "population.json", agent(EAGER), agent(CALM), feed=feed)
+    desk = PopulationDesk(path)
+    for _ in range(3):
+        desk.bar()
+    desk.wait(DAY_NS // 10**9 + 120)
+    assert health(desk, A) is Health.WATCH and health(desk, B) is Health.HEALTHY
+    case = desk.population.by_id()[A].case
+    assert case is not None and f"column {BTC} range falls elsewhere" in case.reason

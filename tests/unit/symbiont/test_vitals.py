@@ -103,14 +103,14 @@ def test_a_break_of_the_days_is_seen_by_the_changepoint(judged):
     assert np.median(found) <= 10
 
 
-def test_days_that_become_calm_are_no_break(judged):
-    """A tenth as wild, they are another law of days, and nobody is worse off."""
+def test_days_that_become_better_or_calm_are_no_break(judged):
+    """They are another law of days, and nobody is worse off."""
     for agent in range(20):
         draws = chance(22, agent)
-        watch = Watch(judged)
-        calm = np.concatenate([draws.normal(size=60), draws.normal(0.0, 0.1, 60)])
-        assert days_until(watch, calm, Monitor.CHANGE) == 121
-        assert days_until(watch, draws.normal(0.0, 4.0, 15), Monitor.CHANGE) <= 15, "wilder is one"
+        usual = draws.normal(size=60)
+        for after in (draws.normal(3.0, 1.0, 60), draws.normal(0.0, 0.1, 60)):
+            days = np.concatenate([usual, after])
+            assert days_until(Watch(judged), days, Monitor.CHANGE) == 121
 
 
 def test_fewer_trades_are_told_from_more(judged):
@@ -167,6 +167,13 @@ def test_on_recorded_bars_two_basis_points_are_found_and_what_entries_cost_is_si
     assert not any(watch.fill(cost) for cost in (costs[2_000:] + late).tolist())
     dear = [watch.fill(cost) for cost in (costs[2_000:2_300] + late[:300] + 2.0).tolist()]
     assert any(dear)
+
+
+def test_a_gap_costs_who_goes_with_it():
+    columns = {"open": np.array([100.0, 101.0]), "close": np.array([100.0, 101.0])}
+    rows, signs = np.array([0, 0, 1]), np.array([1.0, -1.0, 1.0])
+    costs = entry_costs(columns, rows, signs, 0.0005, 0.0001)
+    assert costs == pytest.approx([106.0, -94.0, 6.0])
 
 
 # ---------------------------------------------------------------- orders
