@@ -65,7 +65,6 @@ class Tab:
         self.page = page
         self.url = url
         self.complaints: list[str] = []
-        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._heard)
 
@@ -135,6 +134,7 @@ async def tab(
     At its end the page must not have complained.
     """
     context = await browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)  # of the pages that a page opens, too
     opened = Tab(await context.new_page(), url)
     if knows_it:
         await opened.know_it()

@@ -24,15 +24,20 @@ SHARE = 0.05
 CASH = 1_000_000
 
 
-def agent(text: str, stage: Stage = Stage.PAPER, since_ns: int = START_NS) -> Agent:
-    """One that was let in, and of whom little is expected."""
+def agent(
+    text: str,
+    stage: Stage = Stage.PAPER,
+    since_ns: int = START_NS,
+    symbols: tuple[str, ...] = (BTC,),
+) -> Agent:
+    """One that was let in, and of whom little is expected: orders on *symbols*."""
     draw = np.random.default_rng(5)
     expected = Expected.of(
         daily=draw.normal(0.001, 0.01, 60),
         trades=draw.poisson(6, 60),
         held=1 + draw.geometric(0.1, 300),
         cost_bp=draw.normal(6, 2, 300),
-        declared=Declared(20, 1.0, (BTC,)),
+        declared=Declared(20, 1.0, symbols),
     )
     found = Agent(id_of(text), text, stage, Watch(expected), since_ns=since_ns)
     found.case = admitted(max(since_ns, START_NS))

@@ -83,8 +83,8 @@ class Symbiont(Strategy):
         self._has_begun = False
         self._age: dict[str, int] = {}
         self._heard_ns: dict[str, int] = {}
-        self._stake: dict[str, Stake] = {}
-        self._too_small: dict[str, Stake] = {}
+        self._stake: dict[str, Stake | None] = {}
+        self._too_small: dict[str, Stake | None] = {}
         self.asked: dict[str, tuple[str, float]] = {}
         """The last order of a symbol that was decided at a bar, and the price it saw."""
 
@@ -226,8 +226,8 @@ class Symbiont(Strategy):
         if not self.colony.take(bar.symbol, Holding(seat.agent, seat.share, end_ns, long)):
             return
         self._age[bar.symbol] = 0
-        self._stake[bar.symbol] = stake
         least = self._least(bar) if self._agent(seat).stage is Stage.LIVE_MIN else None
+        self._stake[bar.symbol] = None if least else stake
         self.enter(
             bar.symbol, Side.BUY if long else Side.SELL, size=least,
             strength=genome.size * share, stop_loss=level, as_of_seq=seq,

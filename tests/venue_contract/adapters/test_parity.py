@@ -21,7 +21,7 @@ from sessions import STRATEGY, without
 from venue_contract.adapters.feed_desk import twin_environment
 from venue_contract.twin_process import TwinProcess
 
-DURATION_S = 12  # connecting included, on a busy machine
+DURATION_S = 20  # connecting included, on a busy machine
 READY_S = 180.0  # of a command on a loaded machine
 CHANGES = [
     ("fee", ("--fees", "maker=0.0001,taker=0.002")),
