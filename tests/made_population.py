@@ -20,6 +20,17 @@ SINCE_NS = 1_760_000_000_000_000_000
 DAY = SINCE_NS // (86_400 * 10**9) + 1
 
 
+def modest(draw: np.random.Generator, declared: Declared) -> Expected:
+    """Of an agent that little is expected of."""
+    return Expected.of(
+        daily=draw.normal(0.001, 0.01, 60),
+        trades=draw.poisson(6, 60),
+        held=1 + draw.geometric(0.1, 300),
+        cost_bp=draw.normal(6, 2, 300),
+        declared=declared,
+    )
+
+
 def write_population(folder: Path) -> Path:
     """Its file; the second agent has been in the shadow for a while."""
     draw = np.random.default_rng(5)
@@ -29,13 +40,7 @@ def write_population(folder: Path) -> Path:
     )  # fmt: skip
     agents = []
     for text, stage in TEXTS.items():
-        expected = Expected.of(
-            daily=draw.normal(0.001, 0.01, 60),
-            trades=draw.poisson(6, 60),
-            held=1 + draw.geometric(0.1, 300),
-            cost_bp=draw.normal(6, 2, 300),
-            declared=Declared(100, 3.0, SYMBOLS),
-        )
+        expected = modest(draw, Declared(100, 3.0, SYMBOLS))
         agent = Agent(id_of(text), text, stage, Watch(expected), generation=3)
         if stage is Stage.SHADOW:
             agent.since_ns = agent.seen_ns = SINCE_NS

@@ -16,7 +16,8 @@ from hean.core.types import Candle, OrderApproved, OrderType
 from hean.strategies.symbiont import Symbiont
 from hean.symbiont.immune import admitted
 from hean.symbiont.population import Agent, Costs, Population, Seat, Stage, id_of, loaded, written
-from hean.symbiont.vitals import Declared, Expected, Watch
+from hean.symbiont.vitals import Declared, Watch
+from made_population import modest
 
 EAGER = "long when close > open; exit when close < open; stop 3 atr"
 CALM = "short when close < open; exit when close > open; stop 3 atr"
@@ -31,14 +32,7 @@ def agent(
     symbols: tuple[str, ...] = (BTC,),
 ) -> Agent:
     """One that was let in, and of whom little is expected: orders on *symbols*."""
-    draw = np.random.default_rng(5)
-    expected = Expected.of(
-        daily=draw.normal(0.001, 0.01, 60),
-        trades=draw.poisson(6, 60),
-        held=1 + draw.geometric(0.1, 300),
-        cost_bp=draw.normal(6, 2, 300),
-        declared=Declared(20, 1.0, symbols),
-    )
+    expected = modest(np.random.default_rng(5), Declared(20, 1.0, symbols))
     found = Agent(id_of(text), text, stage, Watch(expected), since_ns=since_ns)
     found.case = admitted(max(since_ns, START_NS))
     return found
