@@ -26,6 +26,7 @@ from hean.cli_download import addresses
 from hean.data.catalog import Catalog
 from hean.data.record import DAY_NS
 from hean.data.record_stream import Recorded, StreamRecording
+from hean.errors import DataInvalid
 from hean.feeds.capture import CaptureReport, read_capture
 from hean.venues.endpoints import endpoints_for
 from venue_contract.twin_process import TwinProcess, wait_until
@@ -43,15 +44,36 @@ def calm_after(bybit: TwinProcess, binance: TwinProcess) -> Iterator[None]:
         twin.control.post("calm")
 
 
+def report_of(path: Path) -> CaptureReport:
+    return read_capture(path).report
+
+
+def reports(out: Path) -> list[CaptureReport]:
+    """What the files being written have on disk; none while one of them has nothing readable."""
+    folder = out.parent if out.suffix else out
+    try:
+        return [report_of(path) for path in sorted(folder.glob(".*.part"))]
+    except DataInvalid:
+        return []
+
+
+def are_whole(files: list[CaptureReport]) -> bool:
+    """A book and what followed, of every symbol. A number of frames would not do: Binance answers
+    for the book when it likes, and until then any number may have come.
+    """
+    return bool(files) and all(one.snapshots and one.frames["depth_delta"] > 9 for one in files)
+
+
 def record(
     at: At,
     out: Path,
     *symbols: str,
-    until: Callable[[int], bool] = lambda lines: lines >= 100,
+    until: Callable[[], bool] | None = None,
     now: Callable[[], int] = time.time_ns,
 ) -> Recorded:
-    """Record until the number of frames, or whatever else is looked at, suffices."""
+    """Record until every book is whole on disk, or whatever else is looked at suffices."""
     twin, market = at
+    suffices = until or (lambda: are_whole(reports(out)))
 
     async def run() -> Recorded:
         ended = asyncio.Event()
@@ -64,17 +86,13 @@ def record(
             ended=ended,
             now=now,
             rng=random.Random(0),
-            told=lambda lines: ended.set() if until(lines) else None,
+            told=lambda _: ended.set() if suffices() else None,
         )
         recorded = await recording.run(LIMIT_S)
         assert ended.is_set(), "waited in vain"
         return recorded
 
     return asyncio.run(run())
-
-
-def report_of(path: Path) -> CaptureReport:
-    return read_capture(path).report
 
 
 def faults(at: At, dial: str) -> int:
@@ -114,65 +132,65 @@ def test_a_recording_is_imported_and_played(at: At, tmp_path: Path) -> None:
         assert json.loads(played.stdout)["events"] > 0
 
 
+def after_fault(at: At, dial: str, out: Path, count: int) -> Callable[[], bool]:
+    """Turn the dial once the book is whole, and wait until a book has come after it."""
+    is_asked = False
+
+    def until() -> bool:
+        nonlocal is_asked
+        files = reports(out)
+        if not is_asked and are_whole(files):
+            at[0].control.fault(dial, count=count)
+            is_asked = True
+        return bool(faults(at, dial) and files and files[0].snapshots > 1)
+
+    return until
+
+
 def test_a_cut_is_a_gap_and_the_recording_goes_on(at: At, tmp_path: Path) -> None:
     """After the cut the book is unknown until the next snapshot; nothing else is lost."""
-    after: list[int] = []
-
-    def until(lines: int) -> bool:
-        if lines >= 50 and not after:
-            at[0].control.fault("public_cut", count=2)
-            after.append(lines)
-        if after and faults(at, "public_cut") and len(after) == 1:
-            after.append(lines)
-        return len(after) == 2 and lines >= after[1] + 100
-
-    recorded = record(at, tmp_path, until=until)
+    recorded = record(at, tmp_path, until=after_fault(at, "public_cut", tmp_path, count=2))
     assert recorded.lost >= 1
     report = report_of(recorded.files[0])
-    assert report.snapshots >= 2
     assert report.gaps[0] >= 1
     assert report.bad_lines == (0, [])
 
 
 def test_a_hole_in_the_book_is_healed_by_a_new_snapshot(at: At, tmp_path: Path) -> None:
-    seen: list[int] = []
-
-    def until(lines: int) -> bool:
-        if lines >= 50 and not seen:
-            at[0].control.fault("book_gap", count=1)
-            seen.append(lines)
-        if len(seen) == 1 and faults(at, "book_gap"):
-            seen.append(lines)
-        return len(seen) == 2 and lines >= seen[1] + 100
-
-    recorded = record(at, tmp_path, until=until)
+    recorded = record(at, tmp_path, until=after_fault(at, "book_gap", tmp_path, count=1))
     report = report_of(recorded.files[0])
     assert (report.gaps[0], report.snapshots) == (1, 2)
     assert recorded.renewals >= 1
 
 
+def frames_of(path: Path) -> CaptureReport:
+    """A file's report without its stamps: readers refuse those of a clock that was moved."""
+    with gzip.open(path, "rb") as lines:
+        frames = [line.split(b" ", 1)[1] for line in lines if not line.startswith(b"{")]
+    bare = path.with_name("bare.jsonl")
+    bare.write_bytes(b"".join(frames))
+    return report_of(bare)
+
+
 def test_a_new_day_begins_a_file_with_a_whole_book(at: At, tmp_path: Path) -> None:
     """The recorder's clock is moved by a day while it records."""
-    turned_at: list[int] = []
+    first: list[Path] = []
 
-    def until(lines: int) -> bool:
-        if lines >= 50 and not turned_at:
-            turned_at.append(lines)
-        return bool(turned_at) and lines >= turned_at[0] + 100
+    def until() -> bool:
+        if not first:
+            first.extend(tmp_path.glob(".*.part") if are_whole(reports(tmp_path)) else ())
+            return False
+        (present,) = tmp_path.glob(".*.part")
+        return present != first[0] and are_whole([frames_of(present)])
 
     recorded = record(
-        at, tmp_path, until=until, now=lambda: time.time_ns() + (DAY_NS if turned_at else 0)
+        at, tmp_path, until=until, now=lambda: time.time_ns() + (DAY_NS if first else 0)
     )
     assert len(recorded.files) == 2
     for path in recorded.files:
-        with gzip.open(path, "rb") as lines:  # the moved stamps are left out: readers refuse them
-            frames = [line.split(b" ", 1)[1] for line in lines if not line.startswith(b"{")]
-        bare = tmp_path / "bare.jsonl"
-        bare.write_bytes(b"".join(frames))
-        report = report_of(bare)
+        report = frames_of(path)
         assert (report.gaps, report.bad_lines) == ((0, []), (0, []))
-        assert report.snapshots >= 1
-        assert report.frames["depth_delta"] > 0
+        assert are_whole([report])
 
 
 def test_a_file_may_be_named_for_one_symbol(at: At, tmp_path: Path) -> None:
@@ -191,14 +209,14 @@ def command(at: At, out: Path) -> list[str]:
 
 
 def started(at: At, out: Path) -> subprocess.Popen[str]:
-    """A recorder in a process of its own that has written something."""
+    """A recorder in a process of its own that has written a book."""
     process = subprocess.Popen(
         command(at, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
-    before = sum(path.stat().st_size for path in out.glob(".*.part")) if out.exists() else 0
+    before = sum(one.snapshots for one in reports(out))
     wait_until(
-        lambda: sum(path.stat().st_size for path in out.glob(".*.part")) > before + 1_000,
-        "the recorder writes",
+        lambda: sum(one.snapshots for one in reports(out)) > before,
+        "the recorder has written a book",
         timeout_s=LIMIT_S,
     )
     return process
