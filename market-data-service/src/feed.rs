@@ -8,6 +8,7 @@ pub mod binance;
 pub mod books;
 pub mod bybit;
 pub mod replay;
+pub mod silence;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use serde_json::json;
 use crate::address::Address;
 use crate::board::Board;
 use crate::feed::books::Books;
+use crate::feed::silence::{Silence, Verdict};
 use crate::line::{Heard, Line};
 use crate::log::{say, Level};
 use crate::tls;
@@ -30,12 +32,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A connection that lived shorter does not reset the pause.
 const STEADY: Duration = Duration::from_secs(10);
-const BEAT: Duration = Duration::from_secs(20);
-/// Without data for so long a ping is sent; half as long again without any sign is a dead line.
-const SILENCE: Duration = Duration::from_secs(3);
-const DEAD: Duration = Duration::from_millis(4_500);
-/// A venue that answers pings and says nothing has forgotten what was asked of it.
-const DUMB: Duration = Duration::from_secs(30);
 
 /// What a feed wants of others.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,10 +92,7 @@ pub struct Feed {
     line: Option<Line>,
     stage: Stage,
     pause: Duration,
-    heard: Instant,
-    signed: Instant,
-    is_asked: bool,
-    beat: Instant,
+    silence: Silence,
     books: Books,
     outbox: Vec<Vec<u8>>,
     told: Vec<usize>,
@@ -147,10 +140,7 @@ impl Feed {
             line: None,
             stage: Stage::Waiting(now),
             pause: PAUSE_MIN,
-            heard: now,
-            signed: now,
-            is_asked: false,
-            beat: now,
+            silence: Silence::new(now),
             books: Books::new(venue, instruments.len(), now),
             outbox: Vec::new(),
             told: Vec::new(),
@@ -232,7 +222,7 @@ impl Feed {
     fn hear(&mut self, heard: Heard<'_>, board: &mut Board, at_ns: i64) {
         match heard {
             Heard::Opened => self.opened(),
-            Heard::Sign => self.signed = Instant::now(),
+            Heard::Sign => self.silence.sign(Instant::now()),
             Heard::Message(bytes) => self.message(bytes, board, at_ns),
         }
     }
@@ -243,7 +233,7 @@ impl Feed {
         self.counts.opens += 1;
         self.fault.clear();
         self.is_opening = true;
-        (self.heard, self.signed, self.beat, self.is_asked) = (now, now, now, false);
+        self.silence = Silence::new(now);
         let about = [("feed", json!(self.name)), ("topics", json!(self.topics.len()))];
         say(Level::Info, "connected", &about);
         let topics = std::mem::take(&mut self.topics);
@@ -267,11 +257,11 @@ impl Feed {
             Venue::Binance => binance::is_data(bytes),
         };
         if !is_data {
-            self.signed = Instant::now();
+            self.silence.sign(Instant::now());
             self.answered(bytes);
             return;
         }
-        (self.heard, self.is_asked) = (Instant::now(), false);
+        self.silence.hear(Instant::now());
         self.recorded(bytes, board, at_ns);
     }
 
@@ -279,7 +269,7 @@ impl Feed {
     pub fn recorded(&mut self, bytes: &[u8], board: &mut Board, at_ns: i64) {
         match self.wire.push(bytes) {
             Ok(facts) => {
-                note_told(facts, &mut self.told, &mut self.books, self.heard);
+                note_told(facts, &mut self.told, &mut self.books, self.silence.heard);
                 board.take(at_ns, &self.numbers, facts);
             }
             Err(error) => {
@@ -316,7 +306,7 @@ impl Feed {
             if let Some(touch) = self.wire.touch(of) {
                 board.touched(number, touch);
             }
-            if self.has_book(of) && !self.books.is_silent(of, self.heard) {
+            if self.has_book(of) && !self.books.is_silent(of, self.silence.heard) {
                 self.books.find(of);
                 board.set_book(at_ns, number, true, "");
             }
@@ -391,24 +381,21 @@ impl Feed {
     }
 
     fn keep(&mut self, now: Instant, wishes: &mut Vec<Wish>) -> Result<(), String> {
-        let quiet = now.saturating_duration_since(self.heard);
-        let unsigned = now.saturating_duration_since(self.signed.max(self.heard));
-        if quiet >= DUMB || (quiet >= DEAD && unsigned >= DEAD) {
-            return Err(format!("silent for {:.1} s", quiet.as_secs_f64()));
-        }
-        let is_beat = now.saturating_duration_since(self.beat) >= BEAT;
-        if is_beat || (quiet >= SILENCE && !self.is_asked) {
-            (self.beat, self.is_asked) = (now, true);
-            match self.venue {
-                Venue::Bybit => self.outbox.push(bybit::BEAT.to_vec()),
-                Venue::Binance => {
-                    if let Some(line) = &mut self.line {
-                        line.ping()?;
-                    }
-                }
-            }
+        match self.silence.look(now) {
+            Verdict::Dead(quiet) => return Err(format!("silent for {:.1} s", quiet.as_secs_f64())),
+            Verdict::Ask => self.ping()?,
+            Verdict::Fine => {}
         }
         self.renew(now, wishes)
+    }
+
+    fn ping(&mut self) -> Result<(), String> {
+        match (self.venue, &mut self.line) {
+            (Venue::Bybit, _) => self.outbox.push(bybit::BEAT.to_vec()),
+            (Venue::Binance, Some(line)) => line.ping()?,
+            (Venue::Binance, None) => {}
+        }
+        Ok(())
     }
 
     /// Ask again for books that are due, later and later.
