@@ -16,6 +16,8 @@ from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from free_port import free_port
+
 PATIENCE_S = 60.0  # a shared machine stalls
 
 
@@ -92,12 +94,10 @@ def mail_server() -> Iterator[tuple[int, list[Any]]]:
             mails.append(message_from_bytes(envelope.content, policy=default))
             return "250 OK"
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(Handler(), hostname="127.0.0.1", port=port)
+    controller = Controller(Handler(), "127.0.0.1", free_port(), ready_timeout=PATIENCE_S)
     controller.start()
     try:
-        yield port, mails
+        yield controller.port, mails
     finally:
         controller.stop()
 

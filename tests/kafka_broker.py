@@ -14,6 +14,7 @@ from typing import Any, Self
 import pytest
 
 import kafka_server
+from free_port import free_port
 
 READY_S = 300.0  # a virtual machine of Java on a starved one of ours
 
@@ -24,13 +25,10 @@ class KafkaBroker:
     def __init__(self, folder: Path) -> None:
         pytest.importorskip("confluent_kafka")
         self._folder = folder
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            other.bind(("127.0.0.1", 0))
-            self._port, controller_port = one.getsockname()[1], other.getsockname()[1]
+        self._port = free_port()
         self.servers = f"127.0.0.1:{self._port}"
         try:
-            self._settings = kafka_server.prepare(folder, self._port, controller_port)
+            self._settings = kafka_server.prepare(folder, self._port, free_port())
         except kafka_server.NotHad as lack:
             pytest.skip(str(lack))
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,14 +67,14 @@ class KafkaBroker:
     def flush(self) -> None:
         """Delete everything, as who sets a cluster up anew does."""
         admin = self._admin()
-        groups = admin.list_consumer_groups().result(30).valid
-        topics = [name for name in admin.list_topics(timeout=30).topics if name[0] != "_"]
+        groups = admin.list_consumer_groups().result(READY_S).valid
+        topics = [name for name in admin.list_topics(timeout=READY_S).topics if name[0] != "_"]
         if topics:
             for each in admin.delete_topics(topics).values():
-                each.result(30)
+                each.result(READY_S)
         if groups:
             for each in admin.delete_consumer_groups([group.group_id for group in groups]).values():
-                each.exception(30)  # reason: with its topics a group may have gone already
+                each.exception(READY_S)  # reason: with its topics a group may have gone already
 
     def _answers(self) -> bool:
         try:

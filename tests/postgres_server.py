@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+
+from free_port import free_port
 
 DEBIAN = Path("/usr/lib/postgresql")
 PASSWORD = "canary-of-a-database"
@@ -38,7 +39,7 @@ class PostgresServer:
         self._user = "postgres" if os.geteuid() == 0 else None
         # Not below the tests' own folder, which that user may not enter.
         self._folder = Path(tempfile.mkdtemp(prefix="hean-pg", dir="/tmp"))
-        self.port = _free_port()
+        self.port = free_port()
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -92,9 +93,3 @@ class PostgresServer:
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **more,
         )  # fmt: skip
         assert not (is_checked and ran.returncode), ran.stderr
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,6 +14,8 @@ from typing import Self
 
 import pytest
 
+from free_port import free_port
+
 SERVERS = ("redis-server", "valkey-server", "keydb-server")
 READY_S = 60.0
 
@@ -33,7 +35,7 @@ class RedisServer:
         self._program = server_or_skip()
         self._folder = folder
         self._keeps = keeps
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -74,12 +76,6 @@ class RedisServer:
     def say(self, *words: str) -> bytes:
         """One command. *Returns*: the raw answer."""
         parts = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=READY_S) as line:
             line.sendall(f"*{len(words)}\r\n{parts}".encode())
             return line.recv(65_536)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,7 +13,6 @@ import os
 import random
 import secrets
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -29,6 +28,7 @@ import kafka_server
 from containers.composed import BASE, read
 from containers.engine import COMMAND_S, COMPOSE, HUB, ROOT, Engine
 from fleet.hft_fleet import recorded_market
+from free_port import free_port
 from market_data.service_process import binary
 
 IMAGES = Path(__file__).parent / "images"
@@ -165,13 +165,6 @@ def write_capture(path: Path, seconds: int) -> None:
             trade |= {"i": f"t{step}", "BT": False}
             told = {"topic": book, "type": "snapshot", "ts": ms, "data": [trade]}
             file.write(f"{ms * 1_000_000 + 1} {json.dumps(told)}\n")
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Stack:

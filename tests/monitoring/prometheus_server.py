@@ -6,7 +6,6 @@ installed the test is skipped and says which package brings them.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+
+from free_port import free_port
 
 READY_S = 120.0
 
@@ -24,13 +25,6 @@ def program(name: str, package: str) -> str:
     if found is None:
         pytest.skip(f"no {name}; apt-get install {package} brings it")
     return found
-
-
-def free_port() -> int:
-    """One that nobody has."""
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        return int(line.getsockname()[1])
 
 
 class Server:
@@ -60,7 +54,7 @@ class Server:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=READY_S) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
