@@ -22,7 +22,7 @@ from hean.api.tokens import Tokens
 from venue_contract.twin_process import wait_until
 
 READY_S = 60.0  # shared machines stall
-WAIT_S = 45.0  # an account is read twice a minute
+WAIT_S = 120.0  # an account is read twice a minute
 SECRETS = ("API_KEY", "API_SECRET", "LIVE_CONFIRM")
 MARK = "API on http://127.0.0.1:"
 
@@ -40,7 +40,7 @@ class ServeProcess:
         kept = {n: v for n, v in given.items() if not any(word in n for word in SECRETS)}
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "hean", "serve", "--live", "--config", str(place.config),
+                sys.executable, *place.program, "serve", "--live", "--config", str(place.config),
                 "--port", "0", "--data-dir", str(self.data_dir),
             ],
             cwd=place.folder,
@@ -93,7 +93,7 @@ class ServeProcess:
             headers["Content-Type"] = "application/json"
         if (method, path) == ("POST", "/orders"):
             headers["Idempotency-Key"] = f"{self.pid}-{self.asked}"
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_S)
         try:
             line.request(method, path, data, headers)
             answer = line.getresponse()

@@ -25,10 +25,11 @@ from venue_contract.twin_process import MAIN, Account, TwinProcess
 HERE = Path(__file__).resolve().parent
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 STRATEGY = f"{HERE / 'mover.py'}:Mover"
+OTHER_TIMES = (str(HERE / "other_times.py"),)
 READY_S = 60.0  # shared machines stall
 POLL_S = 0.02
 SETTLE_S = 150.0  # a proof of absence takes 65 s, and machines stall
-ASK_S = 10.0
+ASK_S = 60.0
 STOPPED = "the kill switch at RUN"  # what the gate lacks then
 PORTS = {"bybit": "BYBIT", "binance": "BINANCE"}
 

@@ -12,6 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.server
 
+PATIENT = Path(__file__).with_name("patient_drill.py")
+
 
 def test_the_whole_switch_is_practised_and_nothing_of_the_person_s_is_touched(
     tmp_path: Path,
@@ -20,10 +22,10 @@ def test_the_whole_switch_is_practised_and_nothing_of_the_person_s_is_touched(
     place.mkdir(parents=True)
     (place / "journal.db").touch()
     ran = subprocess.run(
-        [sys.executable, "-m", "hean", "kill", "--drill", "--data-dir", tmp_path, "--json", "-"],
+        [sys.executable, PATIENT, "kill", "--drill", "--data-dir", tmp_path, "--json", "-"],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

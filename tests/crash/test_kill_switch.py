@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -31,10 +31,7 @@ pytestmark = pytest.mark.server
 
 TRIALS = int(os.environ.get("HEAN_KILL_TRIALS", "40"))
 STARTED_EVERY = 10  # trials: there a new process is asked too, not the files alone
-TENTHS_OF_MS = (
-    0.0,
-    3.3,
-)  # powers of ten: from 0.1 ms to 0.2 s; a stop takes 5 ms, on a busy machine 100
+MOMENTS = (-2.0, 1.0)  # powers of ten: of what a stop takes, 5 ms or on a busy machine 100
 GRACE_NS = 50_000_000  # R-21
 WATCHED_S = 1.5  # in which nothing new may arrive any more
 
@@ -70,6 +67,26 @@ def news(twin: TwinProcess, since: int = 0) -> list[dict[str, Any]]:
     ]
 
 
+class Acknowledged(NamedTuple):
+    """When an answer had come, and how far the exchange was then: an order that was on its way may
+    have waited for a busy exchange.
+    """
+
+    answer: dict[str, Any]
+    at_ns: int
+    seq: int
+
+    @classmethod
+    def now(cls, twin: TwinProcess, answer: dict[str, Any]) -> Self:
+        """The answer is here."""
+        return cls(answer, time.time_ns(), twin.control.seq())
+
+    def late(self, twin: TwinProcess) -> list[dict[str, Any]]:
+        """What is new and came too late."""
+        limit_ns = self.at_ns + GRACE_NS
+        return [each for each in news(twin, self.seq) if each["ts_ns"] > limit_ns]
+
+
 def latched(place: Place) -> Latched:
     """What the next process will go on with."""
     journal = open_journal(place.journal)
@@ -86,12 +103,10 @@ def test_nothing_new_arrives_once_a_stop_is_acknowledged(place: Place) -> None:
     with LiveProcess(place) as process:
         process.go()
         wait_until(lambda: len(news(twin)) > 5, "orders")
-        answer = process.ask("kill", level="HALT_NEW", reason="a test")
-        acknowledged_ns = time.time_ns()
+        told = Acknowledged.now(twin, process.ask("kill", level="HALT_NEW", reason="a test"))
         time.sleep(WATCHED_S)  # the point: what comes in this time
-        assert (answer["ok"], answer["level"]) == (True, "HALT_NEW")
-        late = [r for r in news(twin) if r["ts_ns"] > acknowledged_ns + GRACE_NS]
-        assert late == []
+        assert (told.answer["ok"], told.answer["level"]) == (True, "HALT_NEW")
+        assert told.late(twin) == []
         assert process.status()["level"] == "HALT_NEW"
 
 
@@ -111,27 +126,30 @@ def test_a_stop_survives_the_death_of_its_process_at_any_moment(folder: Path) ->
     had come, journal and file together hold the stop, nothing new came to the exchange later than
     50 ms after it, and a new process starts with it.
     """
-    chance, acknowledged = random.Random(7), 0
+    chance, acknowledged, usual_s = random.Random(7), 0, 0.02
     with TwinProcess("bybit", folder) as twin:
         for trial in range(TRIALS):
             (folder / str(trial)).mkdir()
             place = Place(twin, "linear", folder / str(trial), given={"every": "1"})
-            since, answers = twin.control.seq(), list[tuple[int, dict[str, Any]]]()
+            since, answers = twin.control.seq(), list[Acknowledged]()
             with LiveProcess(place) as process:
                 process.go()
                 if trial % STARTED_EVERY == 0:
                     wait_until(lambda since=since: news(twin, since), "an order")
                 asking = threading.Thread(target=_ask_quietly, args=(process, answers))
+                began_ns = time.time_ns()
                 asking.start()
-                time.sleep(10 ** chance.uniform(*TENTHS_OF_MS) / 10_000)  # what is tried
+                if trial % STARTED_EVERY == 1:
+                    asking.join()
+                    usual_s = (answers[0].at_ns - began_ns) / 1e9
+                time.sleep(usual_s * 10 ** chance.uniform(*MOMENTS))  # what is tried
                 process.kill()
                 asking.join()
             found = latched(place)
-            if answers and answers[0][1]["ok"]:
+            if answers and answers[0].answer["ok"]:
                 acknowledged += 1
                 assert rank(found.level) >= rank("CANCEL_ALL"), f"trial {trial}"
-                limit_ns = answers[0][0] + GRACE_NS
-                assert [r for r in news(twin, since) if r["ts_ns"] > limit_ns] == []
+                assert answers[0].late(twin) == []
             if trial % STARTED_EVERY == 0:
                 with LiveProcess(place) as process:
                     assert rank(process.until_ready()["level"]) >= rank(found.level)
@@ -147,11 +165,11 @@ def _clear(twin: TwinProcess) -> None:
         twin.control.manual("close", symbol=symbol, market="linear")
 
 
-def _ask_quietly(process: LiveProcess, answers: list[tuple[int, dict[str, Any]]]) -> None:
-    """Keeps the answer, if one comes, with the time when it came."""
+def _ask_quietly(process: LiveProcess, answers: list[Acknowledged]) -> None:
+    """Keeps the answer, if one comes, with the moment when it came."""
     with suppress(OSError):
         answer = process.ask("kill", level="CANCEL_ALL", reason="a test")
-        answers.append((time.time_ns(), answer))
+        answers.append(Acknowledged.now(process.place.twin, answer))
 
 
 def lose_file(place: Place) -> None:

@@ -20,6 +20,16 @@ pytestmark = pytest.mark.server
 PYRAMID = f"{Path(__file__).with_name('pyramid.py')}:Pyramid"
 
 
+def diagnosis(folder: Path) -> dict[str, Any] | None:
+    """As the command gives it; none before the whole way of an order is in it."""
+    out = folder / "diagnosis.json"
+    ran = run_here("diagnose", "execution", "--data-dir", folder / "data", "--json", out)
+    assert ran.code == 0, ran.stderr
+    found: dict[str, Any] = json.loads(out.read_text())
+    stages = {each["stage"] for each in found["latency"]}
+    return found if stages == {"decision", "send", "ack", "fill"} else None
+
+
 @pytest.mark.promise(28)
 @pytest.mark.promise(129)
 @pytest.mark.promise(155)
@@ -35,17 +45,13 @@ def test_a_trading_process_logs_its_orders_and_is_diagnosed_meanwhile(tmp_path: 
             process.go()
             (asked / "first").touch()
             wait_until(lambda: process.status()["positions"][SYMBOLS[0]] == "0.003", "a piece")
-            out = tmp_path / "diagnosis.json"
-            ran = run_here("diagnose", "execution", "--data-dir", tmp_path / "data", "--json", out)
-            assert ran.code == 0, ran.stderr
+            found = wait_until(lambda: diagnosis(tmp_path), "word of every stage of an order")
             process.ask("kill", level="HALT_NEW", reason="seen enough", by="ann")
             process.stop()
         words = "".join(path.read_text() for path in tmp_path.glob("told-*.txt"))
     rows = [json.loads(line) for line in words.splitlines() if line[:1] == "{"]
-    found: dict[str, Any] = json.loads(out.read_text())
     assert (found["is_running"], found["unknown"]) == (True, [])
     assert found["fills"] >= 1 and found["orders"]["FILLED"] >= 1
-    assert {each["stage"] for each in found["latency"]} == {"decision", "send", "ack", "fill"}
     told = [(row["level"], row.get("event")) for row in rows]
     assert ("INFO", "ORDER_FILLED") in told
     assert ("CRITICAL", "KILLSWITCH_TRIGGERED") in told

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -25,11 +27,9 @@ from venue_contract.twin_process import TwinProcess, wait_until
 
 pytestmark = pytest.mark.server
 
-STOP_S = float(os.environ.get("HEAN_STOP_S", "8"))  # anything above 5 s is a gap
+STOP_S = float(os.environ.get("HEAN_STOP_S", "6"))  # anything above 5 s is a gap
 PYRAMID = f"{Path(__file__).with_name('pyramid.py')}:Pyramid"
 WATCHED_S = 2.0  # in which nothing may arrive
-QUIET_S = 0.5  # until what was told is on the disk
-END_S = 15.0  # 5 s by the promise, on a machine that does nothing else
 
 
 @pytest.fixture
@@ -56,6 +56,17 @@ def created(place: Place, since: int = 0) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "new"]
 
 
+def epochs(place: Place) -> set[str]:
+    """Of the lives that made an order."""
+    return {record["client_order_id"].split("-")[0] for record in created(place)}
+
+
+def written(place: Place) -> int:
+    """The last row of the journal that is on the disk."""
+    with closing(sqlite3.connect(f"file:{place.journal}?mode=ro", uri=True)) as database:
+        return int(database.execute("SELECT max(seq) FROM record").fetchone()[0])
+
+
 def position(process: LiveProcess) -> str:
     return str(process.status()["positions"][SYMBOLS[0]])
 
@@ -64,9 +75,7 @@ def test_an_end_that_is_asked_for_in_a_burst_loses_nothing(place: Place) -> None
     with LiveProcess(place) as process:
         process.go()
         wait_until(lambda: len(created(place)) > 8, "a burst")
-        began_s = time.monotonic()
         assert process.stop() == 0
-        assert time.monotonic() - began_s < END_S
     open_orders = place.twin.control.account()["open_orders"]
     assert all(order["reduce_only"] for order in open_orders), "only protection stays"
     assert problems(place, Reading(place)) == []
@@ -83,13 +92,13 @@ def test_a_process_that_was_stopped_reads_the_account_before_it_opens_anything(
         process.go()
         buy(place, "first")
         wait_until(lambda: len(created(place)) == 2, "a piece and its stop")
-        time.sleep(QUIET_S)
+        wait_until(lambda: written(place) == process.status()["seq"], "all of it on the disk")
         process.signal(signal.SIGSTOP)
         buy(place, "second")
         time.sleep(STOP_S)
         since, woken_ns = place.twin.control.seq(), time.time_ns()
         process.signal(signal.SIGCONT)
-        wait_until(lambda: created(place, since), "it goes on", timeout_s=60)
+        wait_until(lambda: created(place, since), "it goes on")
         assert process.status()["level"] == "RUN"
         process.kill()
     first_ns = min(record["ts_ns"] for record in created(place, since))
@@ -122,22 +131,21 @@ def test_a_second_process_elsewhere_locks_the_first_for_good(place: Place) -> No
         first.go()
         buy(old, "first")
         wait_until(lambda: position(first) == "0.003", "a piece")
-        (stop,) = place.twin.control.account()["open_orders"]
+        (stop,) = wait_until(lambda: place.twin.control.account()["open_orders"], "its stop")
         place.twin.control.manual("cancel", order_id=stop["order_id"])  # else the second halts
         wait_until(lambda: not first.status()["open_orders"], "nothing is open")
         with LiveProcess(new) as second:
             second.go()
             buy(new, "first")
             buy(new, "second")
+            wait_until(lambda: len(epochs(place)) == 2, "an order of the second")
             wait_until(lambda: first.status()["level"] == "LOCKED", "the first has seen it")
             since = place.twin.control.seq()
             buy(old, "second")
             buy(old, "leave")
             time.sleep(WATCHED_S)
             assert "start" in first.status()["reason"]
-            mine = {r["client_order_id"].split("-")[0] for r in created(place)}
-            assert len(mine) == 2, "two epochs"
-            older = min(mine)
+            older = min(epochs(place))
             late = [r for r in created(place, since) if r["client_order_id"].startswith(older)]
             assert late == []
             assert first.stop() == 0

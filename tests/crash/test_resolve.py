@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from crash.live_process import LiveProcess, Place
+from crash.live_process import SETTLE_S, LiveProcess, Place
 from hean.core.journal import open_journal
 from hean.live.recovery import Books, fold
 from venue_contract.twin_process import TwinProcess, wait_until
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.server
 
 PYRAMID = f"{Path(__file__).with_name('pyramid.py')}:Pyramid"
 REASON = "the venue's support says so"
-RUN_S = 60.0
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def resolve(place: Place, *words: str, typed: str = "") -> subprocess.CompletedP
         input=typed,
         capture_output=True,
         text=True,
-        timeout=RUN_S,
+        timeout=SETTLE_S,
         check=False,
     )
 
@@ -75,7 +74,7 @@ def test_39_an_order_in_quarantine_is_decided_by_a_person_once_the_venue_agrees(
     with LiveProcess(place) as process:
         process.go()
         (Path(place.given["told"]) / "burst").touch()
-        wait_until(lambda: held(place), "an order in quarantine", timeout_s=RUN_S)
+        wait_until(lambda: held(place), "an order in quarantine", timeout_s=SETTLE_S)
         (order,) = held(place)
         order_id, phrase = order["order_id"], f"resolve {process.status()['account']}\n"
         assert "under this id" in order["why"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crash.live_process import SYMBOLS, LiveProcess, Place
+from crash.live_process import OTHER_TIMES, SYMBOLS, LiveProcess, Place
 from crash.pyramid import BURST
 from venue_contract.twin_process import TwinProcess, wait_until
 
@@ -25,7 +25,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     told = folder / "told"
     told.mkdir()
     with TwinProcess("bybit", folder) as twin:
-        yield Place(twin, "linear", folder, strategy=PYRAMID, given={"told": str(told)})
+        given = {"told": str(told)}
+        yield Place(twin, "linear", folder, strategy=PYRAMID, given=given, program=OTHER_TIMES)
 
 
 def held(place: Place) -> Decimal:
@@ -46,7 +47,10 @@ def test_what_traded_unseen_before_a_death_is_known_to_the_strategy(place: Place
         process.go()
         ask_for(place, "first")
         wait_until(lambda: process.status()["positions"][SYMBOLS[0]] == "0.003", "a piece")
+        wait_until(lambda: len(control.account()["open_orders"]) == 1, "its stop")
         control.fault("timeout_accepted", count=1, match={"op": "create"})
+        for asked in ("order", "orders", "executions"):  # nor does it find out by asking
+            control.fault("timeout_lost", match={"op": asked})
         control.fault("frame_lost", match={"which": "private"})
         ask_for(place, "second")
         wait_until(lambda: held(place) == Decimal("0.006"), "another piece, unseen")

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crash.cells import short_folder
-from crash.live_process import LiveProcess, Place
+from crash.live_process import OTHER_TIMES, LiveProcess, Place
 from hean.api.permissions import Role
 from hean.api.tokens import Tokens
 from page_desk import Tab, needs_browser, tab
 from serve_process import MARK
 from venue_contract.twin_process import TwinProcess, wait_until
 
-QUICK_RELEASE = (str(Path(__file__).parent.with_name("crash") / "short_cool_down.py"),)
 WAIT_S = 120.0
 
 pytestmark = [
@@ -36,7 +34,7 @@ pytestmark = [
 def place() -> Iterator[Place]:
     with short_folder() as folder, TwinProcess("bybit", folder) as twin:
         yield Place(
-            twin, "linear", folder, given={"paused": "true"}, program=QUICK_RELEASE,
+            twin, "linear", folder, given={"paused": "true"}, program=OTHER_TIMES,
             face=("--api", "0"),
         )  # fmt: skip
 

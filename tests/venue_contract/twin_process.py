@@ -87,7 +87,7 @@ class Control:
         return int(self.get("ledger?limit=0")["seq"])
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_S)
         try:
             data = None if body is None else json.dumps(body, default=str)
             line.request(method, f"/{path}", data, {"Content-Type": "application/json"})
