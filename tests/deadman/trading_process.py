@@ -27,6 +27,7 @@ from hean.live.settings import LiveSettings
 from hean.live.socket import ask
 from hean.net.loop import run as run_loop
 from hean.risk.live_gate import Configured, phrase_of
+from hean.risk.triggers import KillLimits
 from hean.secret import Secret
 from hean.strategies.base import Strategy
 from hean.venues.endpoints import Endpoints, endpoints_for
@@ -37,6 +38,7 @@ from venue_contract.twin_process import MAIN, TwinProcess, wait_until
 SYMBOL = "BTCUSDT"
 SCALE = 20  # the twin of the tests allows so many times the documented rates
 RESTING = 5
+ASK_S = 60.0  # shared machines stall
 SIZE = Decimal("0.01")
 KEYS = (Secret(MAIN.key), Secret(MAIN.secret), "main")
 HERE = Path(__file__).parent.parent
@@ -130,6 +132,7 @@ class Task:
             "holder",
             Path(self.folder),
             account_id="7" if (self.venue, market) == ("binance", "linear") else "",
+            kill_limits=KillLimits(watchdog_s=300.0),  # a test starts the watchdog when it likes
         )
 
     @property
@@ -198,7 +201,7 @@ class TradingProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def wait(self, timeout_s: float = 30.0) -> int:
+    def wait(self, timeout_s: float = ASK_S) -> int:
         """Its exit code."""
         assert self._process is not None
         return self._process.wait(timeout_s)
@@ -206,7 +209,7 @@ class TradingProcess:
     def status(self) -> dict[str, Any]:
         """What it says of itself; empty when it does not answer."""
         try:
-            return ask(self.settings.control, {"verb": "status"}, timeout_s=5.0)
+            return ask(self.settings.control, {"verb": "status"}, timeout_s=ASK_S)
         except OSError:
             return {}
 
@@ -234,14 +237,13 @@ class TradingProcess:
             wait_until(
                 lambda: len(self.resting()) == RESTING and len(self.stops()) == 1,
                 "orders of the trading process",
-                timeout_s=60.0,
             )
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.status()}; it said: {self.said()}") from None
 
     def wait_until_watched(self) -> None:
         """Until the watchdog is there and hears the process."""
-        wait_until(lambda: "watching" in self.log(), "a watchdog", timeout_s=60.0)
+        wait_until(lambda: "watching" in self.log(), "a watchdog")
 
     def said(self) -> str:
         """What the trading process wrote."""
