@@ -62,7 +62,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 def decisions(journal: Path, kinds: Sequence[str] = DECISIONS) -> list[tuple[str, int, bytes]]:
     """Everything that was decided and that followed: kind, moment, payload."""
     marks = ",".join("?" * len(kinds))
-    with sqlite3.connect(journal) as line:
+    with sqlite3.connect(journal, timeout=60) as line:
         rows = line.execute(
             f"SELECT kind, ts_ns, payload FROM record WHERE kind IN ({marks}) ORDER BY seq",
             tuple(kinds),

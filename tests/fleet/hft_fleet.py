@@ -94,11 +94,16 @@ def address_of(fleet: Fleet, name: str) -> str:
     return fleet.told(name).split("http://")[1].split("/health")[0]
 
 
-def asked(fleet: Fleet, name: str) -> dict[str, Any]:
-    """The health of a process; its metrics are asked for as well."""
-    address = address_of(fleet, name)
+def healthy(fleet: Fleet, name: str) -> dict[str, Any]:
+    """What a process says once it is healthy; its metrics are asked for as well."""
+    address, found = address_of(fleet, name), dict[str, Any]()
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         assert b"hean_bridge_up" in answer.read()
-    with urllib.request.urlopen(f"http://{address}/health", timeout=60) as answer:
-        found: dict[str, Any] = json.load(answer)
+
+    def is_healthy() -> bool:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=60) as answer:
+            found.update(json.load(answer))
+        return bool(found["status"] == "healthy")
+
+    until(is_healthy, f"the health of {name}")
     return found

@@ -20,7 +20,7 @@ from hean.fleet.export import Export
 from redis_server import RedisServer
 
 pytestmark = pytest.mark.server
-IN_TIME_S = 30.0
+IN_TIME_S = 120.0
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def fills(fleet: Fleet) -> int:
     """How many its journal has."""
     if not inputs(fleet.journal):
         return 0
-    with sqlite3.connect(f"file:{fleet.journal}?mode=ro", uri=True) as line:
+    with sqlite3.connect(f"file:{fleet.journal}?mode=ro", uri=True, timeout=60) as line:
         asked = line.execute("SELECT count(*) FROM record WHERE kind='ORDER_FILLED'")
         return int(asked.fetchone()[0])
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from fleet.fleet_processes import ROOT, Fleet, decisions, inputs, until
-from fleet.hft_fleet import SECONDS, asked, recorded_market
+from fleet.hft_fleet import SECONDS, healthy, recorded_market
 from fleet.test_hft import SAME, decided
 from hean.core.types import EventType, decode
 from hean.ml.folder import write_model
@@ -142,8 +142,7 @@ def test_whoever_is_killed_the_services_decide_as_one_process(
         for name in PROCESSES:
             fleet.start(name)
         until(lambda: inputs(fleet.journal) > 50, "messages")
-        found = {name: asked(fleet, name) for name in PROCESSES}
-        assert {it["status"] for it in found.values()} == {"healthy"}
+        found = {name: healthy(fleet, name) for name in PROCESSES}
         assert found["ml-service"]["modules"] == ["features", "ml"]
         assert found["execution"]["progress"]["heard"].keys() == {"ingestion", "ml-service"}
         total = SECONDS * 2 * 2  # each message, and what the model says of it

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleet.fleet_processes import ROOT, Fleet, decisions
-from fleet.hft_fleet import address_of, asked
+from fleet.hft_fleet import address_of, healthy
 from fleet.test_hft_live import fills, happens, health
 from fleet.test_services import PROCESSES, TABLE
 from hean.ml.folder import write_model
@@ -26,6 +26,7 @@ KEYS = {"main": ("a-key-of-the-services", "a-secret-of-the-services-0123456789")
 STRATEGY = f"{ROOT / 'tests' / 'paper_strategies.py'}:Fresh"
 WORDS = ("--exchange", "bybit", "--testnet", "--symbols", "BTCUSDT", "--bar", "1s")
 DAY_NS = 86_400 * 10**9
+BAR_NS = 10**9
 AWAY_S = 5  # bars of a second that nobody judges until it catches up
 
 
@@ -71,9 +72,11 @@ async def test_a_model_that_was_away_says_nothing_old(tmp_path: Path) -> None:
                 await asyncio.to_thread(fleet.start, name)
             await happens(lambda: fills(fleet) > 2, "fills")
             fleet.kill("ml-service")
+            quiet_ns = time.time_ns() + BAR_NS  # what it said before its death has been heard
+            later_ns = quiet_ns + AWAY_S * BAR_NS
+            await happens(lambda: watermark_ns(fleet) > quiet_ns, "a market without it")
             await happens(lambda: "models" in health(fleet)["services"], "word of its absence")
-            signals, now_ns = count_signals(fleet), watermark_ns(fleet)
-            later_ns = now_ns + AWAY_S * 10**9
+            signals = count_signals(fleet)
             await happens(lambda: watermark_ns(fleet) > later_ns, "a market that goes on")
             assert count_signals(fleet) == signals
             (tmp_path / "ml-service.txt").unlink()
@@ -81,7 +84,7 @@ async def test_a_model_that_was_away_says_nothing_old(tmp_path: Path) -> None:
             await happens(lambda: health(fleet)["status"] == "healthy", "the model again")
             await happens(lambda: count_signals(fleet) > signals, "opinions")
             assert late(fleet) >= AWAY_S  # features of each bar at least, and nobody heard them
-            answered = await asyncio.to_thread(asked, fleet, "ml-service")
+            answered = await asyncio.to_thread(healthy, fleet, "ml-service")
             assert answered["modules"] == ["features", "ml"]
             assert all(process.is_alive() for process in fleet.alive.values()), fleet.told(
                 "execution"
