@@ -23,7 +23,7 @@ from venue_contract.twin_process import TwinProcess, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 60.0  # two cores shared by everybody
-STOP_S = 15.0
+STOP_S = 60.0
 BUILD_S = 900.0
 
 
@@ -89,7 +89,7 @@ class Service:
                 line = process.stdout.readline()
                 if line:
                     return line
-        raise AssertionError(f"the service did not start: {self.log()}")
+        raise AssertionError(f"the service did not start: {self.log()[-4_000:]}")
 
     @property
     def stream(self) -> str:
@@ -110,11 +110,11 @@ class Service:
 
     def log(self) -> str:
         """What it said."""
-        return self._told.read_text()[-4_000:]
+        return self._told.read_text()
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status and document, or text, of an answer."""
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_S)
         try:
             line.request("GET", path)
             answer = line.getresponse()
@@ -142,5 +142,5 @@ class Service:
         try:
             wait_until(lambda: self.get("/health/ready")[0] == 200, "books", timeout_s=READY_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}; {self.log()}") from None
+            raise AssertionError(f"{error}; {self.log()[-4_000:]}") from None
         return self

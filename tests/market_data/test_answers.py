@@ -33,7 +33,7 @@ class Case(NamedTuple):
 
     def asked(self, path: str) -> Any:
         """The exchange's own answer."""
-        with urllib.request.urlopen(f"{self.twin.rest_url}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.twin.rest_url}{path}", timeout=60) as answer:
             return json.load(answer)
 
     def book(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_the_book_is_the_exchange_s(case):
         mine = {side: told[side] for side in ("bids", "asks")}
         return mine == before
 
-    wait_until(agrees, "equal books between two changes", timeout_s=60)
+    wait_until(agrees, "equal books between two changes", timeout_s=120)
 
 
 @pytest.mark.promise(74)
@@ -119,7 +119,7 @@ def test_past_candles_are_the_exchange_s(case):
         rows = [row for row in told["klines"] if row[0] in theirs]
         return len(rows) > 850 and all(theirs[row[0]] == pytest.approx(row[1:]) for row in rows)
 
-    wait_until(agrees, "equal candles", timeout_s=60)
+    wait_until(agrees, "equal candles", timeout_s=120)
 
 
 @pytest.mark.promise(75)
@@ -130,7 +130,7 @@ def test_indicators_are_those_of_ta_lib_over_the_closed_candles(case):
         same = rows and told["timestamp"] == rows[-1][0] * 1_000_000
         return (rows, told) if same and len(rows) == told["candles"] else None
 
-    rows, told = wait_until(same_candle, "a thousand candles", timeout_s=60)
+    rows, told = wait_until(same_candle, "a thousand candles", timeout_s=120)
     closes = np.array([row[4] for row in rows])
     line, signal, histogram = (column[-1] for column in talib.MACD(closes))
     upper, middle, lower = (column[-1] for column in talib.BBANDS(closes, 20, 2.0, 2.0))
@@ -179,7 +179,7 @@ RUDE = {
 
 @pytest.mark.parametrize("request_bytes", RUDE, ids=lambda it: repr(it[:12]))
 def test_a_rude_request_is_answered_and_hung_up_on(bybit_service, request_bytes):
-    with socket.create_connection(("127.0.0.1", bybit_service.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", bybit_service.port), timeout=60) as line:
         line.sendall(request_bytes)
         answer = b""
         while part := line.recv(65_536):
@@ -192,7 +192,7 @@ def test_many_questions_on_one_line_are_answered_in_order(bybit_service):
     paths = ["/api/v1/ticker/BTCUSDT", "/health/live", "/nope"] * 200
     text = "".join(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n" for path in paths)
     last = "HEAD /api/v1/ticker/ETHUSDT HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", bybit_service.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", bybit_service.port), timeout=60) as line:
         line.sendall((text + last).encode())
         answer = b""
         while part := line.recv(65_536):

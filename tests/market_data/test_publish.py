@@ -20,7 +20,10 @@ from redis_server import RedisServer
 from venue_contract.twin_process import wait_until
 
 STREAM = "hean.market-data"
+KINDS = {EventType.TICK, EventType.BOOK, EventType.FUNDING, EventType.HEALTH}
 UP = 'hean_market_data_broker_up{{broker="{}"}}'
+KEYS = {"", "BTCUSDT", "ETHUSDT"}
+IN_TIME_S = 300.0  # each look at Kafka joins it anew
 ERRORS = 'hean_market_data_publish_errors_total{broker="kafka"}'
 
 
@@ -28,6 +31,12 @@ ERRORS = 'hean_market_data_publish_errors_total{broker="kafka"}'
 def server(tmp_path) -> Iterator[RedisServer]:
     with RedisServer(tmp_path / "redis") as server:
         yield server
+
+
+def of_every_kind(found: list[Message]) -> list[Message]:
+    """Them, once there are enough."""
+    kinds = {fact.event_type for message in found for fact in message.payloads()}
+    return found if len(found) > 200 and kinds >= KINDS else []
 
 
 def messages(server: RedisServer) -> list[Message]:
@@ -47,8 +56,7 @@ def test_messages_are_those_of_the_fleet_and_outlive_a_redis_that_dies(server, b
     given = {"SYMBOLS": "BTCUSDT,ETHUSDT", "REDIS_URL_FILE": str(secret), **addresses(bybit)}
     with Service(tmp_path, **given) as service:
         service.until_ready()
-        wait_until(lambda: len(messages(server)) > 200, "messages", timeout_s=60)
-        found = messages(server)
+        found = wait_until(lambda: of_every_kind(messages(server)), "messages of every kind")
         assert found[0].prev == 0
         seqs = [message.seq for message in found]
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
@@ -56,20 +64,16 @@ def test_messages_are_those_of_the_fleet_and_outlive_a_redis_that_dies(server, b
         assert {message.source for message in found} == {"market-data"}
         moments = [message.ts_ns for message in found]
         assert moments == sorted(set(moments))
-        kinds = set()
-        for message in found:
-            kinds |= {fact.event_type for fact in message.payloads()}
-        assert kinds >= {EventType.TICK, EventType.BOOK, EventType.FUNDING, EventType.HEALTH}
 
         server.kill()
         wait_until(lambda: service.metric(UP.format("redis")) == 0, "it is missed")
         assert service.told("/health")["status"] == "degraded"
-        assert service.get("/health/ready")[0] == 200
+        service.until_ready()
         server.start()
-        wait_until(lambda: len(messages(server)) > 50, "messages after it", timeout_s=60)
+        wait_until(lambda: len(messages(server)) > 50, "messages after it")
         later = messages(server)
         assert later[0].seq > found[-1].seq
-        assert service.metric(UP.format("redis")) == 1
+        wait_until(lambda: service.metric(UP.format("redis")) == 1, "word of it")
         assert service.told("/health")["services"] == {"redis": True}
         assert service.stop() == 0
 
@@ -81,7 +85,7 @@ def records(kafka: KafkaBroker) -> list[tuple[str, Message]]:
     place = TopicPartition(STREAM, 0, 0)
     reader = Consumer({"bootstrap.servers": kafka.servers, "group.id": "a-test", "log_level": 0})
     try:
-        _, end = reader.get_watermark_offsets(place, timeout=30)
+        _, end = reader.get_watermark_offsets(place, timeout=60)
         reader.assign([place])
         found = []
         while len(found) < end:
@@ -95,19 +99,26 @@ def records(kafka: KafkaBroker) -> list[tuple[str, Message]]:
     return found
 
 
+def more(kafka: KafkaBroker, than: int) -> list[tuple[str, Message]]:
+    """What is there, once it is more and of each symbol."""
+    found = records(kafka)
+    return found if len(found) > than and {key for key, _ in found} == KEYS else []
+
+
 def test_kafka_has_each_message_once_by_symbol_although_it_dies(bybit, tmp_path: Path) -> None:
     with KafkaBroker(tmp_path / "kafka") as kafka:
         given = {"SYMBOLS": "BTCUSDT,ETHUSDT", "KAFKA_SERVERS": kafka.servers, **addresses(bybit)}
         with Service(tmp_path, **given) as service:
             service.until_ready()
-            wait_until(lambda: len(records(kafka)) > 200, "messages", timeout_s=60)
-            before = len(records(kafka))
+            before = wait_until(lambda: more(kafka, 200), "messages", timeout_s=IN_TIME_S)
             kafka.kill()
             wait_until(lambda: service.metric(UP.format("kafka")) == 0, "it is missed")
             assert service.told("/health")["status"] == "degraded"
             kafka.start()
-            wait_until(lambda: len(records(kafka)) > before + 200, "messages", timeout_s=120)
-            found = records(kafka)
+            found = wait_until(
+                lambda: more(kafka, len(before) + 200), "messages", timeout_s=IN_TIME_S
+            )
+            wait_until(lambda: service.metric(UP.format("kafka")) == 1, "word of it")
             assert service.metric(ERRORS) > 0
             assert service.told("/health")["services"] == {"kafka": True}
             assert service.stop() == 0
@@ -117,4 +128,3 @@ def test_kafka_has_each_message_once_by_symbol_although_it_dies(bybit, tmp_path:
         symbols = {getattr(fact, "symbol", None) or fact.extra["symbol"]
                    for fact in message.payloads()}  # fmt: skip
         assert key == (next(iter(symbols)) if len(symbols) == 1 else "")
-    assert {key for key, _ in found} == {"", "BTCUSDT", "ETHUSDT"}

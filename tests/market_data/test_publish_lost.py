@@ -14,7 +14,7 @@ from typing import Self
 
 from kafka_broker import KafkaBroker
 from market_data.service_process import Service, addresses
-from market_data.test_publish import ERRORS, UP, records
+from market_data.test_publish import ERRORS, IN_TIME_S, UP, records
 from venue_contract.twin_process import wait_until
 
 PRODUCE = (0).to_bytes(2, "big")
@@ -101,10 +101,10 @@ def test_a_batch_whose_answer_was_lost_is_stored_once(bybit, tmp_path: Path) -> 
         given = {"SYMBOLS": "BTCUSDT,ETHUSDT", "KAFKA_SERVERS": kafka.servers, **addresses(bybit)}
         with kafka, Service(tmp_path, **given) as service:
             service.until_ready()
-            wait_until(lambda: cutter.cuts == CUTS, "lost answers", timeout_s=120)
+            wait_until(lambda: cutter.cuts == CUTS, "lost answers", timeout_s=IN_TIME_S)
             seen = len(records(kafka))
-            wait_until(lambda: len(records(kafka)) > seen + 50, "messages", timeout_s=60)
-            assert service.metric(UP.format("kafka")) == 1
+            wait_until(lambda: len(records(kafka)) > seen + 50, "messages", timeout_s=IN_TIME_S)
+            wait_until(lambda: service.metric(UP.format("kafka")) == 1, "word of it")
             assert service.metric(ERRORS) >= CUTS
             found = records(kafka)
     seqs = [message.seq for _, message in found]
