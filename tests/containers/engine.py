@@ -212,9 +212,12 @@ class Engine:
 
 def _clear(folder: Path) -> None:
     """End and remove all that belongs to a store."""
-    for pid in _inside(str(folder)):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + COMMAND_S
+    while (pids := list(_inside(str(folder)))) and time.monotonic() < until:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
     for place in _mounts(str(folder)):
         subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -30,7 +30,7 @@ from redis_server import RedisServer
 
 pytestmark = pytest.mark.server
 IN_TIME_S = 240.0
-SPEED = 3.0  # of the recorded market: two minutes of it, and killed at the end
+SPEED = 2.0  # of the recorded market: more than three minutes of it, and killed at the end
 SCRAPE_S = 1.0
 NOWHERE = "127.0.0.1:1"
 QUICK = {"group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
