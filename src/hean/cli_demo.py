@@ -70,7 +70,7 @@ def mount(app: typer.Typer) -> None:
 def demo(
     *,
     duration: Annotated[
-        float | None, typer.Option(help="Seconds; without it until Ctrl-C.", min=1)
+        float | None, typer.Option(help="Seconds of trading; without it until Ctrl-C.", min=1)
     ] = None,
     speed: Annotated[float, typer.Option(help="Market seconds per second.", min=1, max=3600)] = 30,
     seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=0)] = 7,
@@ -106,6 +106,7 @@ def demo(
                 Bind(port=known.hean_api_port if port is None else port),
                 starts=True,
                 duration_s=duration,
+                of_trading=True,
                 tell=lambda words: say(words, json_to=json_to),
                 beside=lambda face: _beside(face, folder, seed, opens=browser and can_browse()),
             )

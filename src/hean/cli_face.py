@@ -51,6 +51,7 @@ async def serve(
     starts: bool,
     duration_s: float | None,
     tell: Callable[[str], None],
+    of_trading: bool = False,
     is_attended: bool = False,
     is_once: bool = False,
     rings: bool = True,
@@ -60,11 +61,11 @@ async def serve(
 ) -> None:
     """Serve until Ctrl-C, TERM or the end of *duration_s*, or, where it *starts* the engine itself,
     until that fails, or, where *is_once*, ends in any way, or, where it *is_attended*, until the
-    standard input ends. *tell*: words for
-    people; *rings*: alerts leave from here, which an engine of another process does by itself;
-    *links*: the words hold a link that logs in, which a log should not keep; *on_up*: told when the
-    port answers; *beside*: what goes on meanwhile, and never ends the server. *Raises*:
-    `EnvironmentFault`.
+    standard input ends. *of_trading*: the duration begins when the engine is ready, however long
+    that takes; *tell*: words for people; *rings*: alerts leave from here, which an engine of
+    another process does by itself; *links*: the words hold a link that logs in, which a log should
+    not keep; *on_up*: told when the port answers; *beside*: what goes on meanwhile, and never ends
+    the server. *Raises*: `EnvironmentFault`.
     """
     face = Face(facade, data_dir, settings, bind)
     tokens = face.api.access.tokens
@@ -84,6 +85,7 @@ async def serve(
             starts=starts,
             duration_s=duration_s,
             tell=tell,
+            of_trading=of_trading,
             is_attended=is_attended,
             is_once=is_once,
             links=links,
@@ -116,6 +118,7 @@ async def _serve(
     starts: bool,
     duration_s: float | None,
     tell: Callable[[str], None],
+    of_trading: bool,
     is_attended: bool,
     is_once: bool,
     links: bool,
@@ -137,8 +140,12 @@ async def _serve(
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
         going = None if beside is None else loop.create_task(beside(face))
         end_on_signals(ended)
-        if duration_s is not None:
-            loop.call_later(duration_s, ended.set)
+
+        def lasts(_: object = None) -> None:
+            if duration_s is not None:
+                loop.call_later(duration_s, ended.set)
+
+        facade.on_ready.append(lasts) if of_trading else lasts()
         if is_attended:
             loop.add_reader(sys.stdin.fileno(), ended.set)  # nobody ever writes there
         watching = None
