@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from free_port import free_port
 from hean.cli_doctor import exit_code
 from hean.doctor.findings import Finding, Verdict
 from hean.live.rows import STOP
@@ -24,9 +24,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("API_KEY", "API_SECRET", "BYBIT_API_KEY", "BINANCE_API_KEY", "HEAN_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HEAN_DATA_DIR", str(tmp_path / "data"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("HEAN_API_PORT", str(free.getsockname()[1]))
+    monkeypatch.setenv("HEAN_API_PORT", str(free_port()))
     return tmp_path
 
 

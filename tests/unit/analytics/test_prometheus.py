@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from free_port import free_port
 from hean.analytics import prometheus
 from hean.analytics.prometheus import ask_prometheus
 from hean.errors import EnvironmentFault, ParameterInvalid
@@ -120,19 +120,18 @@ def test_the_real_one(tmp_path: Path):
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("Prometheus is not installed: apt-get install prometheus")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "p.yml").write_text(
         "scrape_configs:\n  - job_name: itself\n    scrape_interval: 1s\n"
         f"    static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
     )
     command = [program, f"--config.file={tmp_path / 'p.yml'}", f"--storage.tsdb.path={tmp_path}"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
-    base, end_s = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    base, end_s = f"http://127.0.0.1:{port}", time.monotonic() + 120
     with subprocess.Popen(command) as process:
         try:
             found: list[prometheus.Row] = []
-            while not found:
+            while not found or not found[-1][2]:
                 assert time.monotonic() < end_s
                 time.sleep(0.2)
                 try:
