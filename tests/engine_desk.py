@@ -27,7 +27,7 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
 STRATEGIES = Path(__file__).parent / "paper_strategies.py"
 IDLE = f"{STRATEGIES}:Quiet"
 KEYS = {"main": ("engine-desk-key", "engine-desk-secret-0123456789")}
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 class EngineDesk:
@@ -79,12 +79,13 @@ class EngineDesk:
         self._books.append(start_session_journal(self.journal, paper.session, paper.terms))
 
     async def start(self, patience_s: float = PATIENCE_S) -> None:
-        """Start it and wait until it knows a price of every symbol."""
+        """Start it and wait until it knows a price of every symbol, and nothing is stale."""
         self.facade.start()
         await self.until(lambda: self.facade.state in UP, patience_s)
         paper = self.papers[-1]
         venue = paper.session.run.venue
         await self.until(lambda: all(venue.last_price(symbol) for symbol in SYMBOLS), patience_s)
+        await self.until(lambda: not self.facade.not_ready(), patience_s)
 
     def facts(self) -> list[Event]:
         """A list that gets everything the bus delivers from now on."""

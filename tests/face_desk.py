@@ -16,12 +16,15 @@ import aiohttp
 from engine_desk import IDLE, EngineDesk, engine_desk
 from hean.api.face import Face
 from hean.api.permissions import Role
+from hean.api.pulse import Pulse
 from hean.config import load
 from hean.data.catalog import Catalog
 from hean.data.reader import read_columns
 from hean.jobs.runner import JobLimits
 from hean.net.bind import Bind
 from small_market import write_candles
+
+PATIENCE_S = 600.0  # what a request may take, and the loop stand still, where machines stall
 
 
 class FaceDesk:
@@ -32,11 +35,19 @@ class FaceDesk:
     ) -> None:
         self.engine = engine
         self.asked = 0
-        settings = load({}, {})
-        self.face = Face(engine.facade, folder, settings, Bind(port=0), ticks=self.ticks, **rest)
+        self._folder, self._rest = folder, {"pulse": Pulse(late_s=PATIENCE_S), **rest}
+        self.face = self.another()
         tokens = self.face.api.access.tokens
         self.tokens = {role: tokens.create(role, role.word)[0] for role in Role}
         self.http = http
+
+    def another(self) -> Face:
+        """A face of another life of the server, not begun."""
+        facade, rest = self.engine.facade, self._rest
+        face = Face(facade, self._folder, load({}, {}), Bind(port=0), ticks=self.ticks, **rest)
+        shield: Any = face.api._shield
+        shield._request_s = PATIENCE_S
+        return face
 
     def ticks(self) -> float:
         """Steady seconds; every question makes a second pass, so that nothing is limited."""

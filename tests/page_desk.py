@@ -27,7 +27,7 @@ MISSING = [
     if not is_there
 ]
 needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
-PATIENCE_MS = 60_000
+PATIENCE_MS = 240_000
 # Without a window frames come from a process of their own. On a starved machine a watchdog ends it,
 # and a click waits for a frame that never comes; nor has shared memory room for what is drawn.
 FLAGS = ["--no-sandbox", "--disable-gpu-watchdog", "--disable-dev-shm-usage"]
@@ -51,7 +51,9 @@ async def chromium() -> AsyncIterator[Any]:
     from playwright.async_api import async_playwright  # reason: not on every machine
 
     async with async_playwright() as runner:
-        browser = await runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await runner.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS
+        )
         try:
             yield browser
         finally:

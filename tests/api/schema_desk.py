@@ -19,8 +19,6 @@ from hean.jobs.runner import JobLimits
 Answer = TypeVar("Answer")
 WAIT_S = 900.0  # of a machine on which everything stalls; every wait within is by condition
 PATIENCE_S = 600.0
-TRIES = 20
-GIVEN_UP = (408, 503)
 RESTING = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "qty": "0.01", "price": "59000"}
 COOL_DOWN_NS = 61 * 10**9
 GO_ON = {"phrase": "release paper", "reason": "looked at the feed"}
@@ -72,11 +70,8 @@ class SchemaDesk:
         self.names["job_id"] = [job["job_id"]]
 
     async def _asked(self, method: str, path: str, body: Any = None) -> Any:
-        """A good answer. An answer that was given up because the machine stalls is asked again."""
-        for _ in range(TRIES):
-            status, found = await self.desk.ask(method, path, body)
-            if status not in GIVEN_UP:
-                break
+        """A good answer."""
+        status, found = await self.desk.ask(method, path, body)
         assert status < 300, found
         return found
 

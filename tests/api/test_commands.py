@@ -20,7 +20,7 @@ import pytest
 
 from hean.demo import SEATS, SYMBOLS
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
 
 

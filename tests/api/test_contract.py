@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +15,8 @@ import pytest
 
 from api.test_commands import PATIENCE_S, started
 from face_desk import FaceDesk, face_desk, recorded_desk
+from free_port import free_port
 from hean.api.permissions import Role
-from hean.api.server import listen
 from hean.config import load, masked
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -283,8 +282,7 @@ def test_every_secret_may_lie_in_a_file(name: str, tmp_path: Path) -> None:
 def test_the_port_of_the_environment_is_where_it_listens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(listen("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("HEAN_API_PORT", str(port))
     with started("serve", folder=tmp_path / "data", port=None) as (_, url):
         assert url.rstrip("/.").endswith(f":{port}")

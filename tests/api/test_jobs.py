@@ -17,7 +17,7 @@ from small_market import IMPULSE
 
 DATA = "binance/perp/BTCUSDT/candles_5m"
 ASKED = {"strategy": "impulse", "symbols": ["BTCUSDT"], "data": [DATA], "params": IMPULSE}
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 async def ended(desk: FaceDesk, job_id: str) -> dict[str, Any]:

@@ -18,12 +18,9 @@ from fastapi import APIRouter
 
 from api.stand_in import DAY_S, Desk
 from face_desk import face_desk
-from hean.api.face import Face
 from hean.api.kept_answers import FILE, Answer, KeptAnswers
 from hean.api.permissions import Role
-from hean.config import load
 from hean.errors import EnvironmentFault
-from hean.net.bind import Bind
 
 pytestmark = pytest.mark.control("C-18")
 BODY = {"qty": "1"}
@@ -145,9 +142,7 @@ async def test_two_at_once_and_one_after_a_restart_are_one_order(tmp_path: Path)
         ids = {order["client_order_id"] for _, order in both}
         first = desk.face
         await first.stop()
-        desk.face = Face(
-            desk.engine.facade, tmp_path / "data", load({}, {}), Bind(port=0), ticks=desk.ticks
-        )
+        desk.face = desk.another()
         await desk.face.start()
         try:
             status, again = await desk.ask("POST", "/orders", asked, **key)

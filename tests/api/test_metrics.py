@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -138,10 +139,12 @@ async def test_a_trading_engine_tells_every_promised_name(tmp_path: Path) -> Non
         assert "hean_equity" not in stopped
         await desk.engine.start()
         order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "qty": "0.01"}
+        began_s = time.monotonic()
         _, placed = await desk.ask("POST", "/orders", order)
         await desk.engine.until(lambda: desk.engine.filled(placed["client_order_id"]))
         await desk.ask("POST", "/orders", {**order, "qty": "500"})
         text = await with_all(desk)
+        most_ms = (time.monotonic() - began_s) * 1e3
         found, summary = read(text), (await desk.ask("GET", "/portfolio/summary"))[1]
     helped = Counter(line.split()[2] for line in text.splitlines() if line.startswith("# HELP"))
     assert max(helped.values()) == 1
@@ -163,7 +166,7 @@ async def test_a_trading_engine_tells_every_promised_name(tmp_path: Path) -> Non
     assert found["order_count"][0][1] == sum(verdicts.values())
     assert found["hean_trades_total"][0] == ('{side="BUY",symbol="BTCUSDT"}', 1.0)
     assert found["position_count"][0][1] == found["trading_active_positions"][0][1] == 1
-    assert 0 < found["trading_order_latency_ms"][0][1] < 10_000
+    assert 0 < found["trading_order_latency_ms"][0][1] < most_ms
     requests = dict(found["hean_http_requests_total"])
     assert requests['{method="POST",route="/orders",status="202"}'] == 2
 

@@ -39,6 +39,7 @@ async def main():
     print(server.port, token, flush=True)
     while not (folder / "stick").exists():
         await asyncio.sleep(0.02)
+    print("stuck", flush=True)
     while not (folder / "turn").exists():
         pass
     while not (folder / "end").exists():
@@ -67,11 +68,17 @@ async def test_a_loop_that_is_stuck_says_so_and_loses_no_stop(tmp_path: Path) ->
             finally:
                 line.close()
 
-        assert await asyncio.to_thread(ask, "GET", "/health/live") == (200, '{"status":"up"}')
+        async def live(status: int) -> str:
+            """What it says once that is the status: a machine that stalls is a stall, too."""
+            async with asyncio.timeout(PATIENCE_S):
+                while (said := await asyncio.to_thread(ask, "GET", "/health/live"))[0] != status:
+                    await asyncio.sleep(0.1)
+            return said[1]
+
+        assert await live(200) == '{"status":"up"}'
         (tmp_path / "stick").touch()
-        async with asyncio.timeout(PATIENCE_S):
-            while (await asyncio.to_thread(ask, "GET", "/health/live"))[0] == 200:
-                await asyncio.sleep(0.1)
+        assert await process.stdout.readline() == b"stuck\n"
+        await live(503)
         status, told = await asyncio.to_thread(ask, "GET", "/api/health/live")
         assert (status, json.loads(told)["code"]) == (503, "LoopStuck")
         stop = asyncio.create_task(asyncio.to_thread(ask, "POST", "/killswitch/trigger"))

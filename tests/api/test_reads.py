@@ -70,6 +70,9 @@ async def test_the_short_way_answers_what_the_framework_answers(tmp_path: Path):
     async with face_desk(tmp_path) as desk:
         await desk.engine.start()
         assert (await desk.ask("POST", "/orders", ORDER))[0] == 202
+        facade = desk.engine.facade
+        await desk.engine.until(lambda: [row.status for row in facade.orders()] == ["WORKING"])
+        await desk.engine.until(lambda: facade.health()["status"] == "healthy")
         caller = await Caller.dial(desk)
         framework = desk.face.api.framework
         for path in sorted(KEPT | {"/killswitch", "/live", "/jobs", "/settings", "/logs"}):
@@ -175,11 +178,15 @@ async def test_words_that_come_in_parts_or_together_are_answered_one_by_one(tmp_
 async def test_a_connection_that_is_used_is_not_closed_and_an_idle_one_is(tmp_path: Path):
     async with face_desk(tmp_path) as desk:
         await desk.engine.start()
-        desk.face.server._server.config.timeout_keep_alive = 0.3
+        desk.face.server._server.config.timeout_keep_alive = 3_600
         caller = await Caller.dial(desk)
         words = caller.words("/positions")
-        for _ in range(12):
+        for _ in range(3):
             assert (await caller.ask(words))[0] == 200
-            await asyncio.sleep(0.06)
-        async with asyncio.timeout(5):
+        (line,) = (each for each in desk.face.server._server.server_state.connections)
+        line.timeout_keep_alive_handler()  # as if the first answer were an hour old, not the last
+        assert (await caller.ask(words))[0] == 200
+        line.timeout_keep_alive = 0.05
+        line.timeout_keep_alive_handler()
+        async with asyncio.timeout(60):
             assert await caller.reader.read() == b""

@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
     positive_data_acceptance,
 )
 
-from api.schema_desk import SchemaDesk, schema_desk
+from api.schema_desk import PATIENCE_S, SchemaDesk, schema_desk
 from hean.api.permissions import ROWS, SOCKET
 from hean.engine.indicating import chosen_of
 from hean.errors import ParameterInvalid
@@ -74,9 +74,9 @@ def trading(face: SchemaDesk) -> SchemaDesk:
 @pytest.fixture(scope="module")
 def schema(face: SchemaDesk) -> Any:
     """The document as a client sees it."""
-    document = requests.get(f"{face.url}/openapi.json", headers=face.headers(), timeout=10).json()
-    found = schemathesis.openapi.from_dict(_simple(document))
-    found.config.update(base_url=face.url)
+    answer = requests.get(f"{face.url}/openapi.json", headers=face.headers(), timeout=PATIENCE_S)
+    found = schemathesis.openapi.from_dict(_simple(answer.json()))
+    found.config.update(base_url=face.url, request_timeout=PATIENCE_S)
     return found
 
 

@@ -23,7 +23,8 @@ LENGTH = b"Content-Length: "
 INNER = b"<inner>"
 """Stands for the smuggled request, and `LENGTH_OF` for how many bytes it has."""
 LENGTH_OF = b"<length>"
-CLOSES_S = 5.0
+PATIENCE_S = 60.0
+QUIET_S = 0.2  # how long "nothing more comes" is waited for
 
 
 @pytest.fixture
@@ -39,13 +40,19 @@ async def server(lasting_desk: Desk) -> AsyncIterator[tuple[ApiServer, Desk, byt
     await server.stop()
 
 
-async def said(server: ApiServer, sent: bytes, quiet_s: float = 0.2) -> tuple[list[bytes], bool]:
-    """Statuses of what comes back, and whether the line was closed."""
+async def said(
+    server: ApiServer, sent: bytes, quiet_s: float = PATIENCE_S
+) -> tuple[list[bytes], bool]:
+    """Statuses of what comes back, and whether the line was closed. Who comes late, *quiet_s* after
+    the one before, is not heard.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(sent)
     found, is_closed = b"", False
     try:
-        while piece := await asyncio.wait_for(reader.read(65_536), quiet_s if found else CLOSES_S):
+        while piece := await asyncio.wait_for(
+            reader.read(65_536), quiet_s if found else PATIENCE_S
+        ):
             found += piece
         is_closed = True
     except TimeoutError:
@@ -139,7 +146,7 @@ async def test_a_request_in_a_body_stays_a_body(
     api, desk, inner = server
     size = len(inner)
     sent = sent.replace(LENGTH_OF, b"%d" % size).replace(b"<hex>", b"%x" % size)
-    statuses, _ = await said(api, sent.replace(INNER, inner))
+    statuses, _ = await said(api, sent.replace(INNER, inner), QUIET_S)
     assert len(statuses) == 1 and statuses[0][:1] == b"4"
     assert desk.engine.reached == []
 
@@ -168,6 +175,6 @@ async def test_nobody_talks_his_way_into_another_protocol(
         b"Upgrade: " + protocol, b"Connection: Upgrade, HTTP2-Settings",
         b"HTTP2-Settings: AAMAAABkAAQAAP__", LENGTH + b"0",
     )  # fmt: skip
-    statuses, _ = await said(api, post(*asked))
+    statuses, _ = await said(api, post(*asked), QUIET_S)
     assert b"101" not in statuses and len(statuses) == 1
     assert desk.engine.reached == []

@@ -75,8 +75,8 @@ async def open_the_gate(at: Tab, phrase: str) -> None:
     await at.page.get_by_text("Orders may leave, on a test network.").wait_for()
 
 
-async def by_hand(at: Tab, price: float | None = None) -> None:
-    """Buy a little, by the form."""
+async def by_hand(at: Tab, shown: Any, price: float | None = None) -> None:
+    """Buy a little, by the form. *shown*: what the page has of it then."""
     await at.page.keyboard.press("n")
     ticket = at.page.get_by_role("form", name="Order by hand")
     await ticket.get_by_label("Quantity").fill("0.01")
@@ -86,7 +86,7 @@ async def by_hand(at: Tab, price: float | None = None) -> None:
         await ticket.get_by_label("Price").fill(f"{price:.1f}")
     await ticket.get_by_text("It would pass.").wait_for()
     await ticket.get_by_role("button", name="Buy 0.01").click()
-    await at.page.get_by_text("sent.").first.wait_for()
+    await shown.wait_for()  # the word that it was sent goes by itself
     await at.page.keyboard.press("Escape")
     await ticket.wait_for(state="detached")
 
@@ -94,11 +94,12 @@ async def by_hand(at: Tab, price: float | None = None) -> None:
 async def trade(at: Tab, place: Place) -> None:
     """A position by a market order; a limit order with its why, which is taken back."""
     page = at.page
-    await by_hand(at)
-    await page.get_by_role("table", name="Positions").get_by_text("BTCUSDT").first.wait_for()
+    positions = page.get_by_role("table", name="Positions", include_hidden=True)
+    await by_hand(at, positions.get_by_text("BTCUSDT").first)
     paid = [row["price"] for row in place.twin.control.ledger() if row["kind"] == "trade"]
-    await by_hand(at, float(paid[0]) * 0.97)
-    row = page.get_by_role("table", name="Open orders").get_by_role("row", name="manual")
+    orders = page.get_by_role("table", name="Open orders", include_hidden=True)
+    row = orders.get_by_role("row", name="manual", include_hidden=True)
+    await by_hand(at, row, float(paid[0]) * 0.97)
     await row.get_by_text("working", exact=False).wait_for()
     await row.click()
     why = page.get_by_role("dialog", name="Why this order")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     needs_browser,
 ]
-SILENT_S_MAX = 10.0
 
 
 async def test_who_stands_still_is_not_taken_for_one_that_trades(browser: Any) -> None:
@@ -38,9 +36,7 @@ async def test_who_stands_still_is_not_taken_for_one_that_trades(browser: Any) -
                 await at.log_in(api.tokens[Role.VIEWER], mode="TESTNET")
                 for pid in (process.pid, api.pid):
                     os.kill(pid, signal.SIGSTOP)
-                    began_s = time.monotonic()
                     await at.mode.get_by_text("UNKNOWN").wait_for()
-                    assert time.monotonic() - began_s < SILENT_S_MAX
                     os.kill(pid, signal.SIGCONT)
                     await at.mode.get_by_text("TESTNET").wait_for()
                 at.forgive("ERR_")
