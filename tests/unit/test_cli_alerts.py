@@ -24,7 +24,7 @@ def run(*words: str, folder: Path, **variables: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-m", "hean", "alerts", *words],
         cwd=folder, env={**environ, "HEAN_DATA_DIR": str(folder), **variables},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,16 @@ from typer.testing import CliRunner
 
 from bad_data_files import CASES, Case
 from hean.cli import app
-from unit.cli_runs import Ran, run_apart, run_here, start_apart, write_market, write_strategies
+from unit.cli_runs import (
+    PATIENCE_S,
+    Ran,
+    run_apart,
+    run_here,
+    start_apart,
+    write_market,
+    write_strategies,
+)
+from venue_contract.twin_process import wait_until
 
 NO_RESULT = "StrategyFailed 6105"
 
@@ -404,18 +412,15 @@ def test_interrupt_ends_with_130_and_leaves_nothing(
         "backtest", "--strategy", f"{habits}:{name}", "--symbol", "BTCUSDT", "--data", market,
         "--journal", "run.journal", "--json", "out.json", cwd=folder,
     )  # fmt: skip
-    deadline = time.monotonic() + 20
-    while not list(folder.glob(".run.journal*wal")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.2)
-    for _ in range(times):
+    asleep = habits.with_name("habits.py.asleep")
+    for number in range(times):
+        wait_until(lambda n=number: asleep.exists() and len(asleep.read_text()) > n, "its sleep")
         process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "interrupted" in stderr
     assert "Traceback" not in stderr
-    left = {path.name for path in folder.iterdir()} - {"__pycache__"}
+    left = {path.name for path in folder.iterdir()} - {"__pycache__", asleep.name}
     assert left == {market.name, habits.name}
 
 
@@ -438,7 +443,7 @@ def test_closed_stream_shows_no_traceback(closed: str, market: Path, habits: Pat
     line = f'exec "$0" -m hean backtest {options} "$1" {closed}'
     ran = subprocess.run(
         ["sh", "-c", line, sys.executable, market.name],
-        cwd=market.parent, capture_output=True, text=True, check=False, timeout=30,
+        cwd=market.parent, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "Traceback" not in ran.stderr

@@ -9,8 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,10 @@ from hean.core.journal import open_journal
 from hean.store.sqlite import SqliteDatabase
 from sessions import recorded_session
 from store_desk import RandomLife
+from venue_contract.twin_process import wait_until
 
 NAME = "bybit-linear-testnet"
+PATIENCE_S = 240.0
 
 
 @pytest.fixture
@@ -134,16 +134,17 @@ def test_a_follower_that_is_killed_goes_on_and_an_ordered_end_is_zero(tmp_path: 
     for end in (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM):
         process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
         before = _seq(tmp_path)
-        for _ in range(200):
+
+        def follows(before: int = before) -> bool:
             life.live(2)
-            if _seq(tmp_path) > before:
-                break
-            time.sleep(0.05)
+            return _seq(tmp_path) > before
+
+        wait_until(follows, "the first rows", timeout_s=PATIENCE_S)
         life.live(5)
         if end == signal.SIGTERM:
-            _wait_until(lambda: _seq(tmp_path) == _head(life.path))
+            wait_until(lambda: _seq(tmp_path) == _head(life.path), "all", timeout_s=PATIENCE_S)
         process.send_signal(end)
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=PATIENCE_S)[1]
         assert process.returncode == (0 if end == signal.SIGTERM else -end), said
         assert _seq(tmp_path) > before
     code, found, _ = store(tmp_path, "verify")
@@ -165,10 +166,3 @@ def _head(path: Path) -> int:
     journal = open_journal(path)
     journal.close()
     return journal.head_seq
-
-
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -21,7 +21,7 @@ import pytest
 from hean.cli_twin_keys import GivenKey, keys_of
 from hean.errors import ParameterInvalid
 from hean.twin.build import TwinSettings
-from unit.cli_runs import Ran, run_here, start_apart
+from unit.cli_runs import PATIENCE_S, Ran, run_here, start_apart
 
 SECRET = "cafebabecafebabe0123456789abcdef"
 NONE = GivenKey(None, None)
@@ -185,7 +185,7 @@ def started(tmp_path: Path, *arguments: object) -> tuple[subprocess.Popen[str], 
 def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     """End it with Ctrl-C. *Returns*: exit code, totals, stderr."""
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     return process.returncode, json.loads(stdout), stderr
 
 
@@ -198,9 +198,9 @@ def test_twin_says_where_it_is_serves_and_ends_with_totals(tmp_path: Path, excha
     assert ready["rest_url"] == f"http://127.0.0.1:{ready['port']}"
     assert all(url.startswith("ws://127.0.0.1:") for url in ready["ws_urls"].values())
     path = "/v5/market/time" if exchange == "bybit" else "/api/v3/time"
-    with urllib.request.urlopen(ready["rest_url"] + path, timeout=10) as answer:
+    with urllib.request.urlopen(ready["rest_url"] + path, timeout=PATIENCE_S) as answer:
         assert answer.status == 200
-    with urllib.request.urlopen(ready["control_url"] + "/state", timeout=10) as answer:
+    with urllib.request.urlopen(ready["control_url"] + "/state", timeout=PATIENCE_S) as answer:
         assert json.loads(answer.read())["exchange"] == exchange
     code, totals, stderr = ended(process)
     assert code == 0
@@ -230,7 +230,7 @@ def test_taken_port_is_named(tmp_path: Path, option: str) -> None:
         port = taken.getsockname()[1]
         arguments = ("--exchange", "bybit", "--symbols", "BTCUSDT", option, port)
         process = start_apart("twin", *arguments, cwd=tmp_path)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 3
     assert f"port {port} on 127.0.0.1" in stderr
     assert f"{option}, or 0" in stderr
@@ -245,7 +245,7 @@ def test_duration_ends_it_and_the_file_has_addresses_and_totals(tmp_path: Path) 
             *("--duration", "0.2", "--json", path),
             cwd=tmp_path,
         )
-        stdout, _ = process.communicate(timeout=30)
+        stdout, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert "twin at http://127.0.0.1:" in stdout
     document = json.loads(path.read_text())
@@ -260,7 +260,9 @@ def test_dials_of_a_file_are_set_from_the_start(tmp_path: Path) -> None:
     process, ready = started(
         tmp_path, "--exchange", "bybit", "--symbols", "BTCUSDT", "--faults", path
     )
-    with urllib.request.urlopen(f"{ready['rest_url']}/v5/market/time", timeout=10) as answer:
+    with urllib.request.urlopen(
+        f"{ready['rest_url']}/v5/market/time", timeout=PATIENCE_S
+    ) as answer:
         assert json.loads(answer.read())["retCode"] == 10019
     assert ended(process)[0] == 0
 
@@ -275,7 +277,7 @@ def test_ledger_of_a_run_is_appended(tmp_path: Path) -> None:
     request = urllib.request.Request(
         f"{ready['control_url']}/manual", json.dumps(body).encode(), method="POST"
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         assert json.loads(answer.read())["status"] == "FILLED"
     code, totals, _ = ended(process)
     assert (code, totals["orders"]) == (0, 1)

@@ -194,7 +194,7 @@ def test_a_backtest_says_all_of_it_and_the_same_twice(tmp_path: Path) -> None:
 
 
 def test_the_demo_says_what_makes_sense_of_it(tmp_path: Path) -> None:
-    words = ("demo", "--duration", "2", "--no-browser", "--port", "0", "--seed", "7")
+    words = ("demo", "--duration", "1", "--no-browser", "--port", "0", "--seed", "7")
     done = subprocess.run(
         [sys.executable, "-m", "hean", *words, "--json", "-", "--data-dir", str(tmp_path)],
         capture_output=True, text=True, check=True, timeout=120,

@@ -145,9 +145,9 @@ def test_five_indicators_take_less_than_a_millisecond_for_a_thousand_candles() -
     (prices,) = columns("Five", 1_000)
 
     def seconds() -> float:
-        start = time.perf_counter()
+        start = time.thread_time()  # of this thread: others may hold it up
         ind.five(prices)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     assert min(seconds() for _ in range(20)) < 1e-3
 

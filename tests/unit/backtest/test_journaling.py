@@ -283,6 +283,6 @@ def test_a_replay_does_not_depend_on_the_hash_seed_of_the_process(run: Run, hash
     command = [sys.executable, "-c", REPLAY, str(run.path)]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     found = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True, timeout=60
+        command, env=environment, capture_output=True, text=True, check=True, timeout=240
     )
     assert found.stdout.strip() == run.summary["state_hash"]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -21,15 +20,15 @@ def run(coroutine: object, clock: SimClock | None = None) -> object:
         loop.close()
 
 
-def test_a_timeout_of_thirty_minutes_takes_less_than_a_second() -> None:
+def test_a_timeout_of_thirty_minutes_is_not_waited_for() -> None:
+    """By a loop that waits, this test would take half an hour."""
+
     async def main() -> float:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.Event().wait(), timeout=1800)
         return asyncio.get_running_loop().time()
 
-    began = time.perf_counter()
     assert run(main()) == 1800.0
-    assert time.perf_counter() - began < 1.0
 
 
 def test_tasks_wake_in_the_order_of_their_times() -> None:

@@ -54,7 +54,7 @@ if word == "tell":
     sys.exit(int(sys.argv[2]))
 """
 PROGRAM = (sys.executable, "-c", SCRIPT)
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +51,7 @@ def test_it_ends_when_its_parent_does(tmp_path: Path):
     try:
         assert worker.stdout.readline()  # it is at work
         worker.stdin.close()
-        began_s = time.monotonic()
-        assert worker.wait(20) == -9
-        assert time.monotonic() - began_s < 10
+        assert worker.wait(120) == -9  # it would have ended with 0 by itself
     finally:
         worker.kill()
         worker.stdout.close()

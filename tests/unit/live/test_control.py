@@ -391,9 +391,10 @@ async def test_connections_that_only_wait_keep_nobody_out(door: ControlSocket) -
 
 
 async def test_with_all_at_work_one_more_is_hung_up_on(office: Office, tmp_path: Path) -> None:
-    go_on = asyncio.Event()
+    go_on, heard = asyncio.Event(), []
 
     async def slow(line: bytes, peer: str) -> bytes:
+        heard.append(line)
         await go_on.wait()
         return await office.commands.answer(line, peer)
 
@@ -402,7 +403,9 @@ async def test_with_all_at_work_one_more_is_hung_up_on(office: Office, tmp_path:
     lines = [await opened(control.path) for _ in range(CONNECTIONS_MAX)]
     for _, writer in lines:
         writer.write(b'{"verb": "kill"}\n')
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        while len(heard) < CONNECTIONS_MAX:
+            await asyncio.sleep(0.01)
     with pytest.raises(ConnectionError) as hung_up:
         await asyncio.to_thread(ask, control.path, {"verb": "kill"})
     assert not isinstance(hung_up.value, GONE)

@@ -16,6 +16,7 @@ from hean.live import control_line
 from hean.live.control_line import ControlLine
 from hean.live.socket import ControlSocket
 
+PATIENCE_S = 60.0
 HEARTBEAT = {"verb": "heartbeat"}
 KILL = {"verb": "kill", "level": "LOCKED", "reason": "odd"}
 
@@ -47,7 +48,7 @@ class Listener:
     async def ask_until_heard(self, document: dict[str, Any]) -> None:
         """Ask again and again, as a watchdog does, until something comes."""
         before = len(self.heard)
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.heard) == before:
                 self.line.ask(document)
                 await asyncio.sleep(0)
@@ -74,7 +75,7 @@ async def test_a_process_that_stands_still_finds_one_question_of_a_kind(
         listener.line.ask(HEARTBEAT)
         listener.line.ask(KILL)
     process.gets_on.set()
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(PATIENCE_S):
         while len(listener.heard) < 3:
             await asyncio.sleep(0)
     assert process.asked == ["heartbeat", "heartbeat", "kill"]

@@ -18,8 +18,8 @@ import pytest
 
 pytestmark = pytest.mark.promise(135)
 IN_TIME_S = 60.0
-SAYS = '#!/bin/sh\necho "$(basename "$0") $*" >>"$CALLS"\n'
-STAYS = SAYS + 'trap "exit 0" TERM\nwhile [ ! -e "$CALLS.over" ]; do sleep 0.1; done\n'
+SAYS = '#!/bin/sh\ntrap "exit 0" TERM\necho "$(basename "$0") $*" >>"$CALLS"\n'
+STAYS = SAYS + 'while [ ! -e "$CALLS.over" ]; do sleep 0.1; done\n'
 
 
 class Bench:

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,13 @@ from keyspace_desk import (
 )
 from keyspace_values import read_many
 from migrate_redis_to_keydb import app
+from venue_contract.twin_process import wait_until
 
 pytestmark = pytest.mark.server
 SECRET = "canary-of-a-password"
 NOTIFY = "notify-keyspace-events"
+SCRIPT = str(ROOT / "scripts/migrate_redis_to_keydb.py")
+PATIENCE_S = 240.0
 
 
 def migrated(source: str, target: str, *more: str) -> tuple[int, dict[str, Any], str]:
@@ -126,17 +130,18 @@ def test_writers_move_without_a_lost_write_and_digests_agree(tmp_path: Path, bui
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("exit 7", "ended with 7"), ("sleep 9", "took over 0.5 s")]
+    ("command", "pause", "words"),
+    [("exit 7", "60", "ended with 7"), ("sleep 99", "1", "took over 0.5 s")],
 )
 def test_a_cutover_that_fails_leaves_the_writers_where_they_are(
-    tmp_path: Path, command: str, words: str
+    tmp_path: Path, command: str, pause: str, words: str
 ) -> None:
     address = tmp_path / "port"
     with two_servers(tmp_path) as (source, target):
         address.write_text(str(source.port))
         with Writer(address) as writer:
             writer.wait_for(20)
-            code, _, said = migrated(source.url, target.url, "--cutover", command, "--pause", "1")
+            code, _, said = migrated(source.url, target.url, "--cutover", command, "--pause", pause)
             assert (code, words in said) == (3, True), said
             writer.wait_for(20)
         assert not writer.count_after
@@ -147,13 +152,15 @@ def test_what_is_written_meanwhile_comes_too(tmp_path: Path) -> None:
     with two_servers(tmp_path) as (source, target):
         fill(source, 5)
         address.write_text(str(source.port))
-        process = _started(source, target, "--until-idle", "0.7")
+        process = _started(source, target, "--follow")
         with Writer(address) as writer:
+            wait_until(lambda: target.client().xlen("orders"), "what the writer wrote")
             writer.wait_for(300)
             source.client(3).delete("large hash")
             source.client(3).flushdb()  # of which nobody is notified
             source.client(3).set("after", "flush")
-        out, said = process.communicate(timeout=60)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=PATIENCE_S)
         document = json.loads(out)
         assert (process.returncode, document["done"]) == (0, True), said
         assert document["digest_source"] == document["digest_target"]
@@ -167,14 +174,10 @@ def test_a_killed_migration_goes_on_where_it_is_started_again(
     with two_servers(tmp_path) as (source, target):
         count = fill(source, 30)
         source.client().config_set(NOTIFY, "Ex")
-        process = _started(source, target, "--batch", "1", *way)
-        deadline = time.monotonic() + 30
-        while target.client().dbsize() < 40:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.005)
-        process.kill()
-        process.communicate()
-        assert target.client().dbsize() < count / 2
+        with _half_way(tmp_path, source, target, *way) as process:
+            process.kill()
+            process.communicate()
+        assert 0 < target.client().dbsize() < count / 2
         source.client().set("string:3", "written while nobody looked")
         code, document, said = migrated(source.url, target.url, *way)
         assert (code, document["resumed"], document["done"]) == (0, True, True), said
@@ -186,11 +189,9 @@ def test_a_killed_migration_goes_on_where_it_is_started_again(
 def test_an_interrupt_ends_it_and_it_can_go_on(tmp_path: Path) -> None:
     with two_servers(tmp_path) as (source, target):
         fill(source, 30)
-        process = _started(source, target, "--batch", "1")
-        while target.client().dbsize() < 20:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        with _half_way(tmp_path, source, target) as process:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 130, said
         assert migrated(source.url, target.url)[1]["done"] is True
 
@@ -229,11 +230,9 @@ def test_a_server_that_ends_or_is_full_is_named_and_the_rest_comes_later(tmp_pat
         code, _, said = migrated(source.url, target.url)
         assert (code, "maxmemory" in said, str(target.port) in said) == (3, True, True), said
         target.client().config_set("maxmemory", "0")
-        process = _started(source, target, "--batch", "1")
-        while target.client().dbsize() < 40:
-            time.sleep(0.005)
-        source.kill()
-        _, said = process.communicate(timeout=60)
+        with _half_way(tmp_path, source, target) as process:
+            source.kill()
+        _, said = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, f"{source.port} does not answer" in said) == (3, True), said
         source.start()
         fill(source, 30)
@@ -254,9 +253,49 @@ def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
         assert (code, document["keys"], SECRET in said) == (0, 1, False)
 
 
-def _started(source: NamedServer, target: NamedServer, *more: str) -> subprocess.Popen[str]:
-    script = str(ROOT / "scripts/migrate_redis_to_keydb.py")
-    words = [sys.executable, script, "--source", source.url, "--target", target.url, "--json", "-"]
-    environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+HELD = """
+import sys, time
+from pathlib import Path
+from keyspace_migration import Migration
+from migrate_redis_to_keydb import app
+
+hold, settle, brought = Path(sys.argv.pop(1)), Migration._settle, []
+
+def settled(self, db, keys, *rest, **more):
+    settle(self, db, keys, *rest, **more)
+    was_enough = len(brought) >= 50
+    brought.extend(keys)
+    if len(brought) >= 50 and not was_enough:
+        hold.touch()
+        while hold.exists():
+            time.sleep(0.01)
+
+Migration._settle = settled
+app()
+"""
+
+
+@contextmanager
+def _half_way(
+    folder: Path, source: NamedServer, target: NamedServer, *more: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A migration that stands still once it has brought some fifty keys. It goes on at the end, if
+    it is still there.
+    """
+    hold = folder / "hold"
+    code = ("-c", HELD, str(hold))
+    process = _started(source, target, "--batch", "1", *more, code=code)
+    try:
+        wait_until(hold.exists, "fifty keys", timeout_s=PATIENCE_S)
+        yield process
+    finally:
+        hold.unlink(missing_ok=True)
+
+
+def _started(
+    source: NamedServer, target: NamedServer, *more: str, code: Sequence[str] = (SCRIPT,)
+) -> subprocess.Popen[str]:
+    words = [sys.executable, *code, "--source", source.url, "--target", target.url, "--json", "-"]
+    environ = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'scripts'}"}
     pipe = subprocess.PIPE
     return subprocess.Popen([*words, *more], env=environ, stdout=pipe, stderr=pipe, text=True)

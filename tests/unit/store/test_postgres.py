@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,12 @@ from hean.store.schema import migrations
 from hean.store.sqlite import SqliteDatabase
 from postgres_server import PASSWORD, PostgresServer
 from store_desk import RandomLife, content, follow_to_end
+from venue_contract.twin_process import wait_until
 
 pytestmark = pytest.mark.server
 pytest.importorskip("psycopg", reason="no psycopg; ./hean setup postgres brings it")
 NAME = "bybit-linear-testnet"
+PATIENCE_S = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +123,15 @@ def test_a_server_that_dies_is_waited_for_and_the_rows_are_whole_after(
         command, env=environ(HEAN_STORE_URL=url), stderr=subprocess.PIPE, text=True
     )
     try:
-        _wait_until(lambda: _is_up_to_date(url, life.path))
+        wait_until(lambda: _is_up_to_date(url, life.path), "all rows", timeout_s=PATIENCE_S)
         life.live(10)
         server.kill()
         life.live(30)
         server.start()
         life.live(5)
-        _wait_until(lambda: _is_up_to_date(url, life.path))
+        wait_until(lambda: _is_up_to_date(url, life.path), "all rows", timeout_s=PATIENCE_S)
         process.terminate()
-        said = process.communicate(timeout=20)[1]
+        said = process.communicate(timeout=PATIENCE_S)[1]
         assert process.returncode == 0, said
         assert "away: " in said and "back: " in said
         assert PASSWORD not in said
@@ -181,10 +182,3 @@ def _is_up_to_date(url: str, path: Path) -> bool:
         return False
     finally:
         store.close()
-
-
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

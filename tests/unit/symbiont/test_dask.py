@@ -289,7 +289,6 @@ def test_a_cluster_finds_the_same_and_has_the_columns_once_a_machine(
     history: History,
     alone: Evolved,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And a run whose scheduler is gone ends; its checkpoint is good for one without any."""
     plan, kept = plan_of(folder, tmp_path / "log"), tmp_path / "run.checkpoint"
@@ -311,10 +310,10 @@ def test_a_cluster_finds_the_same_and_has_the_columns_once_a_machine(
         assert not os.listdir(sent)
 
         def end() -> None:
+            distributed.default_client()._timeout = 1  # to connect once more
             started.kill()
             started.wait()
 
-        monkeypatch.setattr(dask_engine, "CONNECT_S", 8)
         watch = after(2, end)
         with pytest.raises(EnvironmentFault, match="is gone; start it and run again"):
             evolve(plan, history, checkpoint=kept, engine=engine, on_generation=watch)
@@ -331,7 +330,6 @@ def test_what_is_wrong_with_a_cluster_is_said(
     folder: Path, history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of(folder, tmp_path / "log")
-    monkeypatch.setattr(dask_engine, "CONNECT_S", 1)
     monkeypatch.setattr(dask_engine, "ASK_S", 1)
     monkeypatch.setattr(dask_engine, "ALONE_MAX", 1)
     (tmp_path / "sitecustomize.py").write_text(OLDER)
@@ -352,6 +350,7 @@ def test_what_is_wrong_with_a_cluster_is_said(
         old = worker(address, tmp_path, PYTHONPATH=older)
         with old, pytest.raises(EnvironmentFault, match=r"has hean 0\.0\.1"):
             evolve(plan, history, engine=DaskEngine(1, address))
+    monkeypatch.setattr(dask_engine, "CONNECT_S", 1)
     with pytest.raises(EnvironmentFault, match="no scheduler answers at tcp://"):
         evolve(plan, history, engine=DaskEngine(1, address))
     with pytest.raises(ParameterInvalid, match="give tcp://HOST:PORT"):

@@ -104,7 +104,7 @@ async def test_a_twin_that_breaks_says_so(tmp_path: Path) -> None:
         lose_the_disk(twin.ledger)
         twin.ledger.add("note", 0)
         with pytest.raises(EnvironmentFault, match="not complete"):
-            await asyncio.wait_for(twin.watch(), 30)
+            await asyncio.wait_for(twin.watch(), 60)
     finally:
         await twin.stop()
 

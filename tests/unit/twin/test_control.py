@@ -122,7 +122,7 @@ def test_refusal_says_where_what_came_and_what_is_nearest(
 
 
 def raw(control: Control, method: str, path: str, data: bytes, **headers: str) -> tuple[int, Any]:
-    line = http.client.HTTPConnection("127.0.0.1", control.port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", control.port, timeout=60)
     try:
         line.request(method, path, data, headers)
         answer = line.getresponse()
@@ -288,7 +288,7 @@ def test_every_action_is_tested() -> None:
 
 def opened(twin: TwinProcess, path: str) -> socket.socket:
     """A bare WebSocket, after its handshake."""
-    line = socket.create_connection(("127.0.0.1", twin.port), timeout=10)
+    line = socket.create_connection(("127.0.0.1", twin.port), timeout=60)
     head = f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     head += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     line.sendall(head.encode())

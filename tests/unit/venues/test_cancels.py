@@ -82,7 +82,7 @@ async def test_the_rest_follows_by_itself_as_the_rate_allows():
     ids = recorded.rest()
     for order_id in ids:
         recorded.gateway.cancel(order_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(recorded.wire.frames) < COUNT:
             await asyncio.sleep(0.05)
     assert sorted(name for _, names in recorded.commits for name in names) == sorted(ids)

@@ -202,8 +202,14 @@ async def test_private_frame_is_lost(desk: FaultDesk) -> None:
 async def test_statuses_come_in_reverse(desk: FaultDesk) -> None:
     line = await desk.private()
     desk.set("status_reversed", hold_s=0.3)
+    later: list[Any] = []
+    server: Any = desk.server
+    server.later = lambda seconds, act: later.append((seconds, act))
     await desk.create("a")
     await desk.cancel("a")
+    ((seconds, release),) = later
+    assert seconds == 0.3
+    release()
     await until(lambda: len(orders(desk, line)) >= 2)
     frames = orders(desk, line)
     if desk.exchange == "bybit":
