@@ -53,6 +53,26 @@ class Paced(Steady):
         self.pace = int(self.settings["every"])
 
 
+class Says(Strategy):
+    """Says what has happened, for who waits for it outside the process."""
+
+    @on(EventType.ORDER_FILLED)
+    def say_filled(self, event: Event) -> None:
+        """A fill."""
+        print("filled", flush=True)
+
+    @on(EventType.CANDLE)
+    def say_bar(self, event: Event) -> None:
+        """A bar."""
+        print("a bar", flush=True)
+
+
+class PacedAloud(Says, Paced):
+    """Says what it does."""
+
+    name = "aloud"
+
+
 class Eager(Steady):
     """Wants more of each symbol whenever its data becomes stale, which nobody may give it."""
 
@@ -108,6 +128,12 @@ class Couple(TwoLegs):
         else:
             size = self.common_lot(1_000 / max(self.bars.values()))
             self.open_legs(size, -size, as_of_seq=event.seq)
+
+
+class CoupleAloud(Says, Couple):
+    """Says what it does."""
+
+    name = "couple_aloud"
 
 
 class Swing(Strategy):

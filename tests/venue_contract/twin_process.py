@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import select
 import subprocess
 import sys
@@ -17,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-READY_S = 60.0  # two cores shared by everybody
+READY_S = 120.0  # two cores shared by everybody
 STOP_S = 30.0
-WAIT_S = 60.0  # as for the start
+WAIT_S = 60.0
 POLL_S = 0.02
 
 
@@ -35,6 +36,14 @@ class Account:
 MAIN = Account("main", "contractmainkey0001", "contractmainsecret000000000000001")
 SECOND = Account("second", "contractsecondkey01", "contractsecondsecret0000000000002")
 READONLY = Account("main", "contractreadkey0001", "contractreadsecret000000000000003")
+
+
+class Hasty(random.Random):
+    """Chance for whoever pauses before it connects again: a tenth of the longest pause."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """Near the lower end."""
+        return a + (b - a) / 10
 
 
 class ControlError(AssertionError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -23,13 +22,14 @@ from hean.paper import Paper
 from hean.paper_journal import finish_session_journal, replay_session, start_session_journal
 from hean.venues.endpoints import Place, endpoints_for
 from venue_contract.adapters.feed_desk import SYMBOLS, twin_environment
-from venue_contract.twin_process import TwinProcess
+from venue_contract.adapters.paper_process import READY_S, STRATEGIES, traded
+from venue_contract.twin_process import Hasty, TwinProcess, wait_until
 
-STRATEGY = f"{Path(__file__).parents[2] / 'paper_strategies.py'}:Steady"
-PATIENCE_S = 60.0
-READY_S = 120.0  # of a command on a loaded machine
+STRATEGY = f"{STRATEGIES}:Steady"
+ALOUD = f"{STRATEGIES}:PacedAloud"
+PATIENCE_S = 120.0
 TROUBLES: list[dict[str, Any]] = [
-    {"dial": "public_cut", "refuses_s": 2.5},
+    {"dial": "public_cut", "refuses_s": 0.5},
     {"dial": "book_gap", "count": 1},
     {"dial": "book_reorder", "count": 1},
     {"dial": "book_restart", "count": 1},
@@ -37,9 +37,11 @@ TROUBLES: list[dict[str, Any]] = [
     {"dial": "poison", "form": "nan", "count": 3},
     {"dial": "poison", "form": "large", "count": 1},
     {"dial": "outlier_price", "factor": 100.0, "count": 1, "match": {"topic": "trade"}},
-    {"dial": "stall", "pongs": True, "for_s": 6.0},
+    {"dial": "stall", "pongs": True},
     {"dial": "daily_cut", "life_s": 1.0, "count": 1},
 ]
+CUTS = ("public_cut", "large", "stall", "daily_cut")
+"""Dials or forms that cost the line."""
 
 
 class Watch:
@@ -81,7 +83,7 @@ async def test_a_session_survives_every_stream_fault_and_can_be_repeated(
     place = endpoints_for(twin.exchange, market, testnet=True, environment=twin_environment(twin))
     settings = BacktestSettings(STRATEGY, SYMBOLS)
     places = [Place(place, {symbol: symbol for symbol in SYMBOLS})]
-    paper = Paper(places, settings, now=time.time_ns, rng=random.Random(1))
+    paper = Paper(places, settings, now=time.time_ns, rng=Hasty(1))
     watch, path = Watch(), tmp_path / "session.journal"
     journals: list[Any] = []
 
@@ -93,20 +95,22 @@ async def test_a_session_survives_every_stream_fault_and_can_be_repeated(
     stop = asyncio.Event()
     running = asyncio.ensure_future(paper.run(stop))
     await until(lambda: running.done() or (watch.is_fresh and watch.approved > 2))
+    (feed,) = paper.feeds.feeds
     for trouble in TROUBLES:
-        (feed,) = paper.feeds.feeds
-        before = feed.wire.counters()["frames"]
+        frames, reconnects = feed.wire.counters()["frames"] + 40, feed.reconnects
         await asyncio.to_thread(twin.control.post, "fault", **trouble)
-        await until(lambda: feed.wire.counters()["frames"] > before + 40)  # noqa: B023
+        if trouble.get("form", trouble["dial"]) in CUTS:
+            await until(lambda: running.done() or feed.reconnects > reconnects)  # noqa: B023
+            await asyncio.to_thread(twin.control.post, "calm")
+        await until(lambda: running.done() or feed.wire.counters()["frames"] > frames)  # noqa: B023
         await until(lambda: running.done() or watch.is_fresh)
         approved = watch.approved
         await until(lambda: running.done() or watch.approved > approved)  # noqa: B023
-    await asyncio.to_thread(twin.control.post, "calm")
     stop.set()
     summary, _ = await running
     finish_session_journal(journals[0], paper.session, paper.ended_ns)
     assert watch.broken == []
-    assert summary["feed"]["reconnects"] >= 3
+    assert summary["feed"]["reconnects"] >= len(CUTS)
     assert summary["feed"]["stale_reports"] > 0
     assert summary["fills"] > 5
     result = await asyncio.to_thread(replay_session, path)
@@ -132,12 +136,11 @@ def test_the_command_trades_for_a_while_and_writes_what_it_was_asked_for(
     exchange: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     twin: TwinProcess = request.getfixturevalue(exchange)
-    files = ("--report", "r.html", "--trades", "t.csv", "--journal", "run.journal", "--json", "-")
-    process = command(twin, tmp_path, "--duration", "5", "--market", "linear", *files)
-    out, errors = process.communicate(timeout=READY_S)
-    assert process.returncode == 0, errors
-    result = json.loads(out)
-    assert result["strategy"] == "steady"
+    words = ("--exchange", exchange, "--market", "linear", "--symbols", "BTCUSDT")
+    files = ("--report", "r.html", "--trades", "t.csv", "--journal", "run.journal")
+    more = ("--strategy", ALOUD, *files)
+    result = traded(tmp_path, *words, *more, environment=twin_environment(twin), fills=2)
+    assert result["strategy"] == "aloud"
     assert result["events"] > 0
     assert result["orders"] > 0
     assert result["feed"]["venue"] == exchange
@@ -161,12 +164,11 @@ def test_a_judged_session_can_be_repeated(
     tables = ("breaker", "regime", "memory", "losses")
     text = "".join(f"[{name}]\non = true\n" for name in tables)
     (tmp_path / "hean.toml").write_text(f"{text}streak = 2\n")
-    words = ("--market", "linear", "--bar", "1s", "--duration", "8", "--config", "hean.toml")
-    files = ("--journal", "judged.journal", "--json", "-")
-    process = command(twin, tmp_path, *words, *files, "--volatility", "garch")
-    out, errors = process.communicate(timeout=READY_S)
-    assert process.returncode == 0, errors
-    result = json.loads(out)
+    words = ("--exchange", exchange, "--market", "linear", "--symbols", "BTCUSDT", "--bar", "1s")
+    more = ("--strategy", ALOUD, "--config", "hean.toml", "--volatility", "garch")
+    files = ("--journal", "judged.journal")
+    environment = twin_environment(twin)
+    result = traded(tmp_path, *words, *more, *files, environment=environment, fills=4, bars=4)
     judges = "garch, changepoint, breaker, regime, losses, memory"
     assert result["assumptions"]["judges"] == judges
     assert result["losses"]["state"] in ("NORMAL", "REDUCE")
@@ -185,31 +187,22 @@ def test_a_judged_session_can_be_repeated(
 def test_two_legs_trade_in_two_markets_and_the_session_can_be_repeated(
     bybit: TwinProcess, binance: TwinProcess, symbols: tuple[str, str], tmp_path: Path
 ) -> None:
-    words = ["paper", "--no-api", "--exchange", "bybit", "--symbols", ",".join(symbols)]
-    words += ["--bar", "1s", "--duration", "10"]
-    strategy = ["--strategy", STRATEGY.replace("Steady", "Couple")]
-    files = ["--journal", "two.journal", "--json", "-"]
-    done = subprocess.run(
-        [sys.executable, "-m", "hean", *words, *strategy, *files],
-        cwd=tmp_path,
-        env={**os.environ, **twin_environment(bybit), **twin_environment(binance)},
-        capture_output=True, text=True, timeout=READY_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    words = ("--exchange", "bybit", "--symbols", ",".join(symbols), "--bar", "1s")
+    more = ("--strategy", f"{STRATEGIES}:CoupleAloud", "--journal", "two.journal")
+    environment = {**twin_environment(bybit), **twin_environment(binance)}
+    result = traded(tmp_path, *words, *more, environment=environment, fills=4)
     assert result["symbols"] == list(symbols)
-    assert result["fills"] >= 2
+    assert result["fills"] >= 4
     replayed = replay_session(tmp_path / "two.journal")
     assert replayed["state_hash"] == result["state_hash"]
 
 
 def test_ctrl_c_ends_a_session_with_its_result(bybit: TwinProcess, tmp_path: Path) -> None:
+    before = _spot_sessions(bybit)
     process = command(bybit, tmp_path, "--market", "spot", "--json", "out.json")
     assert process.stdout is not None
     assert "PAPER trading on bybit spot" in process.stdout.readline()
-    deadline = time.monotonic() + READY_S
-    while not _is_connected(bybit) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: _spot_sessions(bybit) - before, "its socket", timeout_s=READY_S)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=READY_S)
     assert process.returncode == 0, errors
@@ -217,9 +210,9 @@ def test_ctrl_c_ends_a_session_with_its_result(bybit: TwinProcess, tmp_path: Pat
     assert json.loads((tmp_path / "out.json").read_text())["feed"]["market"] == "spot"
 
 
-def _is_connected(twin: TwinProcess) -> bool:
+def _spot_sessions(twin: TwinProcess) -> set[int]:
     sessions = twin.control.get("state")["sessions"]
-    return any("spot" in session["path"] for session in sessions)
+    return {session["session"] for session in sessions if "spot" in session["path"]}
 
 
 @pytest.mark.parametrize(

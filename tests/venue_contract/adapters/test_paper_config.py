@@ -27,7 +27,7 @@ def test_a_session_takes_its_settings_from_a_file(bybit: TwinProcess, tmp_path: 
         testnet = true
         symbols = ["ETHUSDT"]
         cash = 5000
-        duration = 3
+        duration = 8
         {addresses}
 
         [strategy]
