@@ -7,7 +7,6 @@ negative, or another book than the one behind it.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -22,11 +21,13 @@ from hean.feeds.rest_bybit import BybitRest
 from hean.net.http import HttpClient
 from hean.net.socket import ConnectGovernor
 from hean.venues.endpoints import endpoints_for
-from venue_contract.twin_process import TwinProcess
+from venue_contract.twin_process import Hasty, TwinProcess
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-WAIT_S = 30.0
+WAIT_S = 120.0
 POLL_S = 0.01
+PATIENT = {"stale_s": dict.fromkeys(("book", "ticker", "mark"), 1e6), "silence_s": 1e6}
+"""Silence means nothing: a shared machine stalls, and what is looked at is something else."""
 
 
 def twin_environment(twin: TwinProcess) -> dict[str, str]:
@@ -63,7 +64,7 @@ class FeedDesk:
         place = endpoints_for(self.twin.exchange, kind, testnet=True, environment=environment)
         self.client = HttpClient(place.rest, now=time.time_ns)
         await self.client.start()
-        rng = random.Random(1)
+        rng = Hasty(1)
         make = BybitRest if place.venue == "bybit" else BinanceRest
         rest = make(self.client, place.market, now=time.time_ns, rng=rng)
         self.instruments = await load_instruments(rest, SYMBOLS)

@@ -10,8 +10,9 @@ import pytest
 
 from hean.core.types import Book, Funding, Health, Tick
 from hean.errors import EnvironmentFault, VenueRefused
+from hean.net.socket import Connection
 from hean.twin.faults.poison import FORMS
-from venue_contract.adapters.feed_desk import SYMBOLS, FeedDesk
+from venue_contract.adapters.feed_desk import PATIENT, SYMBOLS, FeedDesk
 from venue_contract.twin_process import TwinProcess
 
 At = tuple[TwinProcess, str]
@@ -19,8 +20,8 @@ At = tuple[TwinProcess, str]
 
 @pytest.fixture
 async def feeds(at: At) -> AsyncIterator[FeedDesk]:
-    """A feed that is ready and fresh."""
-    async with FeedDesk(*at) as desk:
+    """A feed that is ready and fresh, and minds no silence."""
+    async with FeedDesk(*at, **PATIENT) as desk:
         yield desk
 
 
@@ -54,10 +55,9 @@ async def test_every_topic_is_stale_until_it_delivers_and_says_so_once(feeds: Fe
 
 
 @pytest.mark.promise(77)
-@pytest.mark.promise(77)
 async def test_55_a_cut_line_makes_everything_stale_until_it_is_back(feeds: FeedDesk) -> None:
     place = len(feeds.facts)
-    await feeds.fault("public_cut", refuses_s=2.5)
+    await feeds.fault("public_cut", refuses_s=0.5)
     await feeds.until(lambda: feeds.feed.reconnects)
     down = feeds.downs(place)[0]
     stale = [h for h in feeds.of(Health, place) if h.state == "STALE"]
@@ -67,26 +67,28 @@ async def test_55_a_cut_line_makes_everything_stale_until_it_is_back(feeds: Feed
     await recovered(feeds, place)
 
 
-async def test_57_a_line_that_stands_while_pongs_come_is_found_by_its_silence(
-    feeds: FeedDesk,
-) -> None:
-    place = len(feeds.facts)
-    await feeds.fault("stall", pongs=True, for_s=8.0)
-    await feeds.until(lambda: "STALE" in feeds.states().values())
-    await feeds.until(lambda: feeds.downs(place))
-    reason = feeds.downs(place)[0].extra["reason"]
-    assert "no data for" in reason or "the line did not tell" in reason
-    await recovered(feeds, place)
-    assert feeds.feed.reconnects >= 1
+async def test_57_a_line_that_stands_while_pongs_come_is_found_by_its_silence(at: At) -> None:
+    async with FeedDesk(*at) as feeds:
+        place = len(feeds.facts)
+        await feeds.fault("stall", pongs=True)
+        await feeds.until(lambda: "STALE" in feeds.states().values())
+        await feeds.until(lambda: feeds.downs(place))
+        await feeds.calm()
+        reason = feeds.downs(place)[0].extra["reason"]
+        assert "no data for" in reason or "the line did not tell" in reason
+        await recovered(feeds, place)
+        assert feeds.feed.reconnects >= 1
 
 
-async def test_57_one_silent_book_on_a_living_line_is_asked_for_again(feeds: FeedDesk) -> None:
-    place = len(feeds.facts)
-    await feeds.fault("stall", match={"topic": "book"}, for_s=4.0)
-    await feeds.until(lambda: ("book.BTCUSDT", "STALE") in feeds.words(place))
-    await feeds.until(lambda: feeds.feed.renewals)
-    assert ("ticker.BTCUSDT", "STALE") not in feeds.words(place)
-    await recovered(feeds, place)
+async def test_57_one_silent_book_on_a_living_line_is_asked_for_again(at: At) -> None:
+    async with FeedDesk(*at, stale_s={"ticker": 60.0, "mark": 60.0}, silence_s=60.0) as feeds:
+        place = len(feeds.facts)
+        await feeds.fault("stall", match={"topic": "book"})
+        await feeds.until(lambda: ("book.BTCUSDT", "STALE") in feeds.words(place))
+        await feeds.until(lambda: feeds.feed.renewals)
+        assert ("ticker.BTCUSDT", "STALE") not in feeds.words(place)
+        await feeds.calm()
+        await recovered(feeds, place)
 
 
 @pytest.mark.parametrize("dial", ["book_gap", "book_reorder", "book_snapshot", "book_restart"])
@@ -165,7 +167,10 @@ async def test_65_a_feed_starts_as_soon_as_the_venue_lets_it_in(at: At) -> None:
         await recovered(desk, 0)
 
 
-async def test_65_a_feed_that_is_never_let_in_says_what_to_do(at: At) -> None:
+async def test_65_a_feed_that_is_never_let_in_says_what_to_do(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(Connection.__init__.__kwdefaults__, "connect_timeout_s", 1.0)
     async with FeedDesk(*at, starts=False) as desk:
         await desk.fault("connection_refused")
         with pytest.raises(EnvironmentFault, match="no connection within .* check network"):
