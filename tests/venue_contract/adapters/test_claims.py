@@ -64,7 +64,7 @@ async def test_41_a_forgotten_order_that_is_said_to_have_ended_and_is_back_is_ca
     ended = await desk.first(OrderCancelled, order_id)
     assert "risk:ann" in ended.reason
     assert desk.venue.tracker.open_orders() == []
-    await asyncio.to_thread(desk.twin.control.post, "calm")
+    await desk.calm()
     desk.venue.private.look_soon(0.0)
     await desk.until(lambda: any(each.verb == "kill" for each in desk.of(Command)))
     await desk.until(lambda: len(desk.of(OrderCancelled, order_id)) > 1)
@@ -78,11 +78,11 @@ async def test_41_what_trades_of_it_after_that_is_counted(desk: Desk) -> None:
     desk.venue.private.look_soon(0.0)
     await desk.first(OrderQuarantined, order_id)
     await say(desk, order_id, Word.ENDED)
-    await asyncio.to_thread(desk.twin.control.post, "calm")
+    await desk.calm()
     await desk.by_hand("fill", order_id)
     await desk.until(lambda: desk.of(OrderFilled))
     assert all(fill.is_forced for fill in desk.of(OrderFilled))
-    assert any(each.verb == "kill" for each in desk.of(Command))
+    await desk.until(lambda: any(each.verb == "kill" for each in desk.of(Command)))
 
 
 async def test_39_an_id_that_another_order_bears_is_free_once_that_order_is_gone(

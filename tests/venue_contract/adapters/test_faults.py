@@ -90,10 +90,10 @@ async def test_35_a_success_that_says_nothing_is_unknown(desk: Desk, form: str) 
 
 
 async def test_36_a_rate_limit_silences_everything_that_it_must(desk: Desk) -> None:
-    await desk.fault("rate_limited", retry_after_s=2.0, count=1, match={"op": "create"})
-    first = desk.send(price=await desk.price(FAR))
-    await desk.first(OrderRejected, first)
-    second = desk.send(price=await desk.price(FAR))
+    await desk.fault("rate_limited", retry_after_s=600, count=1, match={"op": "create"})
+    price = await desk.price(FAR)
+    await desk.first(OrderRejected, desk.send(price=price))
+    second = desk.send(price=price)
     refused = await desk.first(OrderRejected, second)
     assert "rate limit" in refused.reason
     assert await desk.created(second) == 0
@@ -139,8 +139,9 @@ async def test_40_while_only_trading_is_refused_orders_can_still_be_looked_for(
     await desk.fault(name, **more)
     refused = await desk.first(OrderRejected, desk.send(price=await desk.price(FAR)))
     assert refused.code == KeyRefused.code
+    readings = len(desk.of(AccountRead))
     await desk.venue.private.look()
-    await desk.until(lambda: len(desk.of(AccountRead)) == 2)
+    await desk.until(lambda: len(desk.of(AccountRead)) > readings)
 
 
 async def test_78_a_key_of_another_network_is_told_with_address_and_label(
@@ -170,9 +171,10 @@ async def test_51_56_fills_in_a_hole_of_the_stream_are_told_once(desk: Desk) -> 
     await desk.first(OrderPlaced, order_id)
     await desk.by_hand("fill", order_id, qty="0.001")
     await desk.filled(order_id, "0.001")
-    await desk.hole(1.0)
+    await desk.hole()
     await desk.health("HALT_NEW")
     await desk.by_hand("fill", order_id, qty="0.002")
+    await desk.calm()
     await desk.health("READY")
     await desk.by_hand("fill", order_id)
     await desk.filled(order_id, "0.004")
@@ -184,21 +186,24 @@ async def test_51_56_fills_in_a_hole_of_the_stream_are_told_once(desk: Desk) -> 
 async def test_51_an_order_that_ended_in_a_hole_is_told(desk: Desk) -> None:
     order_id = desk.send(price=await desk.price(FAR))
     await desk.first(OrderPlaced, order_id)
-    await desk.hole(1.0)
+    await desk.hole()
     await desk.health("HALT_NEW")
     await desk.by_hand("cancel", order_id)
+    await desk.calm()
     assert (await desk.first(OrderCancelled, order_id)).remaining_qty == Decimal("0.002")
 
 
 async def test_56_in_a_hole_nothing_new_leaves_and_cancels_do(desk: Desk) -> None:
     order_id = desk.send(price=await desk.price(FAR))
     await desk.first(OrderPlaced, order_id)
-    await desk.hole(2.0)
+    await desk.hole()
     await desk.health("HALT_NEW")
     refused = await desk.first(OrderRejected, desk.send(price=await desk.price(FAR)))
     assert (refused.code, refused.source) == (Halted.code, "venue")
     assert "private stream" in refused.reason
     desk.venue.cancel(order_id)
+    await desk.until(lambda: order_id not in desk.open_at_venue())
+    await desk.calm()
     await desk.first(OrderCancelled, order_id)
 
 
@@ -245,7 +250,7 @@ async def test_57_a_stream_that_has_gone_deaf_is_found_out_and_opened_anew(desk:
     await desk.by_hand("fill", order_id)
     desk.venue.private.doubt(settled_s=0.0)  # what twenty silent seconds lead to
     await desk.health("HALT_NEW")
-    await asyncio.to_thread(desk.twin.control.post, "calm")
+    await desk.calm()
     await desk.filled(order_id, "0.002")
     assert (await desk.health("READY")).extra["reasons"] == {}
 
@@ -257,7 +262,7 @@ async def test_57_a_stream_with_one_deaf_topic_is_found_out_by_the_next_reading(
     await desk.first(OrderPlaced, order_id)
     await desk.fault("frame_lost", match={"which": "private"})
     await desk.by_hand("fill", order_id, qty="0.001")
-    await asyncio.to_thread(desk.twin.control.post, "calm")
+    await desk.calm()
     told = len(desk.of(Health))
     await desk.venue.private.look(settled_s=0.0)  # what every thirty seconds bring
     await desk.filled(order_id, "0.001")
@@ -284,7 +289,9 @@ async def test_an_armed_switch_cancels_when_hean_is_silent(at: tuple[TwinProcess
         order_id = desk.send(price=await desk.price(FAR))
         await desk.first(OrderPlaced, order_id)
         if twin.exchange == "bybit":
-            await desk.hole(5.0)
+            await desk.hole()
+            await desk.until(lambda: order_id not in desk.open_at_venue())
+            await desk.calm()
         else:
             await desk.venue.codec.arm(desk.venue.questions.ask, 1, ("BTCUSDT",))
         await desk.first(OrderCancelled, order_id)

@@ -132,13 +132,13 @@ async def test_54_a_position_that_nobody_can_tell_is_not_flat(
         order_id = books.order()
         await books.filled(order_id, "0.002")
         held = books.engine.position(SYMBOL)
-        readings = len(books.of(AccountRead))
         await books.fault("position_query_fails", form=form)
+        readings = len(books.of(AccountRead))
         books.venue.private.look_soon(0.0)
         asked = books.client.requests
         await books.until(lambda: books.client.requests >= asked + 3)
         assert len(books.of(AccountRead)) == readings
         assert books.engine.position(SYMBOL) == held
-        await asyncio.to_thread(books.twin.control.post, "calm")
+        await books.calm()
         assert (await books.compared()).clean
         await books.filled(books.order(Side.SELL, reduce_only=True), "0.002")

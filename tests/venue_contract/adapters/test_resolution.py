@@ -11,7 +11,6 @@ import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -33,7 +32,8 @@ from hean.errors import Halted, HeanError
 from hean.venues.maintenance import Maintenance
 from hean.venues.private import OVERLAP_NS
 from hean.venues.search import Patience
-from venue_contract.adapters.trading_desk import SYMBOL, Desk, all_but, only
+from hean.venues.wakeful import Wakeful
+from venue_contract.adapters.trading_desk import STALL_NS, SYMBOL, Desk, all_but, only
 from venue_contract.twin_process import TwinProcess
 
 FAR = "-0.05"
@@ -75,20 +75,6 @@ class EpochDesk(Desk):
         """An id that a process of that epoch gives."""
         return IdSequence(epoch, 36**7).next_id("test")
 
-    async def by_somebody(self, client_id: str, *, price: Decimal | None = None) -> str:
-        """An order that no client here has sent. *Returns*: its venue's id."""
-        placed = await asyncio.to_thread(
-            self.twin.control.manual,
-            "place",
-            symbol=SYMBOL,
-            market=self.market,
-            side="BUY",
-            qty="0.002",
-            price=str(price or await self.price(FAR)),
-            **({"client_id": client_id} if client_id else {}),
-        )
-        return str(placed["order_id"])
-
     async def gone(self, order_id: str) -> None:
         """Somebody cancels it."""
         await asyncio.to_thread(self.twin.control.manual, "cancel", order_id=order_id)
@@ -117,10 +103,14 @@ async def test_30_an_order_that_never_arrived_is_proven_absent(quick: Desk) -> N
 async def test_31_an_order_that_comes_after_the_verdict_is_adopted_and_stops_what_is_new(
     quick: Desk,
 ) -> None:
-    """The verdict comes much too soon here, so the venue can break it."""
-    await quick.fault("timeout_late", count=1, delay_s=9.0, held="engine")
-    order_id = quick.send(price=await quick.price(FAR))
+    """The verdict comes much too soon here, so the venue can break it: an order that was swallowed
+    is made by hand, as if it had been on its way until then.
+    """
+    await quick.fault("timeout_lost", count=1)
+    price = await quick.price(FAR)
+    order_id = quick.send(price=price)
     await quick.first(OrderAbsent, order_id)
+    await quick.place_by_hand(order_id, price=price)
     await quick.first(OrderPlaced, order_id)
     (kill,) = quick.of(Command)
     assert kill.arguments["level"] == "HALT_NEW"
@@ -162,7 +152,7 @@ async def test_41_an_order_the_venue_forgets_is_in_quarantine_until_it_is_back(
     await doubtful.until(lambda: len(doubtful.of(Error)) > alarms)
     assert doubtful.of(OrderAbsent, order_id) == doubtful.of(OrderCancelled, order_id) == []
     assert (await doubtful.health("HALT_NEW")).extra["reasons"]
-    await asyncio.to_thread(doubtful.twin.control.post, "calm")
+    await doubtful.calm()
     await doubtful.health("READY")
     assert [order.order_id for order in doubtful.venue.tracker.open_orders()] == [order_id]
 
@@ -176,7 +166,7 @@ async def test_41_a_cancel_the_venue_does_not_find_its_order_for_is_made_when_it
     doubtful.venue.cancel(order_id)
     await doubtful.first(OrderQuarantined, order_id)
     assert doubtful.of(OrderCancelled, order_id) == []
-    await asyncio.to_thread(doubtful.twin.control.post, "calm")
+    await doubtful.calm()
     await doubtful.first(OrderCancelled, order_id)
 
 
@@ -206,7 +196,7 @@ async def test_without_somebody_who_compares_positions_nothing_is_absent(doubtfu
 
 
 async def test_49_somebody_s_own_order_is_told_once_and_left_alone(epochs: EpochDesk) -> None:
-    number = await epochs.by_somebody("")
+    number = await epochs.place_by_hand()
     await epochs.until(lambda: [each for each in epochs.of(Health) if each.state == "EXTERNAL"])
     epochs.venue.private.look_soon(0.0)
     await epochs.filled(epochs.send(), "0.002")
@@ -217,7 +207,7 @@ async def test_49_somebody_s_own_order_is_told_once_and_left_alone(epochs: Epoch
 
 
 async def test_67_an_id_of_our_epoch_that_nobody_made_locks(epochs: EpochDesk) -> None:
-    number = await epochs.by_somebody(epochs.made_by(epochs.epoch))
+    number = await epochs.place_by_hand(epochs.made_by(epochs.epoch))
     kill = await epochs.first(Command)
     assert (kill.verb, kill.arguments["level"]) == ("kill", "LOCKED")
     assert not kill.arguments["is_final"]
@@ -229,7 +219,7 @@ async def test_14_an_order_of_a_newer_epoch_means_that_we_are_the_zombie(
 ) -> None:
     mine = epochs.send(price=await epochs.price(FAR))
     await epochs.first(OrderPlaced, mine)
-    number = await epochs.by_somebody(epochs.made_by(epochs.epoch + 1))
+    number = await epochs.place_by_hand(epochs.made_by(epochs.epoch + 1))
     kill = await epochs.first(Command)
     assert (kill.arguments["level"], kill.arguments["is_final"]) == ("LOCKED", True)
     sequence = await asyncio.to_thread(epochs.twin.control.seq)
@@ -249,7 +239,7 @@ async def test_14_an_order_of_a_newer_epoch_means_that_we_are_the_zombie(
 async def test_28_an_order_of_an_older_epoch_that_nobody_remembers_stops_what_is_new(
     epochs: EpochDesk,
 ) -> None:
-    number = await epochs.by_somebody(epochs.made_by(epochs.epoch - 1))
+    number = await epochs.place_by_hand(epochs.made_by(epochs.epoch - 1))
     kill = await epochs.first(Command)
     assert kill.arguments["level"] == "HALT_NEW"
     assert "cancel it at the venue" in kill.arguments["reason"]
@@ -261,7 +251,7 @@ async def test_28_one_that_the_journal_remembers_is_no_stranger(
 ) -> None:
     """A frame of an order that ended in an earlier life comes again."""
     async with EpochDesk(*at, parts={"remembers": lambda order_id: True}) as desk:
-        number = await desk.by_somebody(desk.made_by(desk.epoch - 1))
+        number = await desk.place_by_hand(desk.made_by(desk.epoch - 1))
         await desk.filled(desk.send(), "0.002")
         assert desk.of(Command) == []
         await desk.gone(number)
@@ -273,10 +263,12 @@ async def test_28_one_that_the_journal_remembers_is_no_stranger(
 async def test_10_a_process_that_stood_still_reads_the_account_before_anything_new(
     desk: Desk,
 ) -> None:
+    price = await desk.price(FAR)
+    desk.venue.upkeep.wakeful = Wakeful()
     desk.venue.upkeep.look(time.time_ns())
     desk.venue.upkeep.look(time.time_ns() + 60_000_000_000)
-    desk.venue.upkeep.wakeful.look(time.time_ns())  # the clock here was never moved
-    refused = await desk.first(OrderRejected, desk.send(price=await desk.price(FAR)))
+    desk.venue.upkeep.wakeful = Wakeful(gap_ns=STALL_NS)  # the clock here was never moved
+    refused = await desk.first(OrderRejected, desk.send(price=price))
     assert "stood still" in refused.reason
     await desk.health("READY")
     await desk.filled(desk.send(), "0.002")
@@ -298,7 +290,7 @@ async def test_37_nothing_leaves_during_a_ban_not_even_cancels(desk: Desk) -> No
     acts = await asyncio.to_thread(desk.twin.control.ledger, sequence)
     assert [each for each in acts if each["kind"] == "fault"] == []
     assert desk.client.requests == asked
-    await asyncio.to_thread(desk.twin.control.post, "calm")
+    await desk.calm()
     await desk.by_hand("cancel", order_id)
     await desk.first(OrderCancelled, order_id)
 
@@ -307,13 +299,14 @@ async def test_46_a_venue_that_closes_is_believed_open_only_after_a_while_in_ord
     desk: Desk,
 ) -> None:
     desk.venue.upkeep.maintenance = Maintenance(clean_ns=500_000_000)
-    await desk.fault("maintenance", lasts_s=4.0)
+    await desk.fault("maintenance", lasts_s=600)
     for _ in range(3):
         with suppress(HeanError):
             await desk.venue.measure_clock()
     assert desk.venue.halts.has("maintenance")
     refused = desk.send(price=await desk.price(FAR))
     assert (await desk.first(OrderRejected, refused)).code == Halted.code
+    await desk.calm()
 
     def is_open_again() -> bool:
         desk.venue.private.look_soon(0.0)

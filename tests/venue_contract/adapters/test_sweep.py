@@ -15,7 +15,7 @@ from hean.core.types import Health, OrderCancelled, OrderPlaced, OrderRejected, 
 from hean.venues.keys import key_facts
 from hean.venues.reports import KeyFacts
 from hean.venues.sweep import Sweep
-from venue_contract.adapters.trading_desk import SYMBOL, Desk, only
+from venue_contract.adapters.trading_desk import Desk, only
 from venue_contract.twin_process import TwinProcess
 
 FAR = "-0.05"
@@ -81,23 +81,6 @@ class SweepingDesk(Desk):
         await self.first(OrderPlaced, order_id)
         return order_id
 
-    async def place_by_hand(self, client_id: str = "") -> None:
-        await asyncio.to_thread(
-            self.twin.control.manual,
-            "place",
-            symbol=SYMBOL,
-            market=self.market,
-            side="BUY",
-            qty="0.002",
-            price=await self.price(FAR),
-            **({"client_id": client_id} if client_id else {}),
-        )
-
-    async def open_at_venue(self) -> list[str]:
-        """Client ids of everything open, as the venue has it."""
-        account = await asyncio.to_thread(self.twin.control.account)
-        return sorted(order["client_order_id"] for order in account["open_orders"])
-
     async def swept(self, **options: Any) -> None:
         """Sweep until two lists in a row are empty."""
         self.sweep.start(**options)
@@ -114,7 +97,7 @@ async def desk(at: tuple[TwinProcess, str]) -> AsyncIterator[SweepingDesk]:
 async def test_everything_of_ours_is_taken_back_and_each_told(desk: SweepingDesk) -> None:
     orders = await desk.rest()
     await desk.swept()
-    assert await desk.open_at_venue() == []
+    assert desk.open_at_venue() == []
     for order_id in orders:
         await desk.first(OrderCancelled, order_id)
     states = [fact.state for fact in desk.of(Health) if fact.component.endswith("sweep")]
@@ -126,7 +109,7 @@ async def test_a_protective_stop_stays(desk: SweepingDesk) -> None:
     stop = await desk.protect()
     await desk.rest(3)
     await desk.swept()
-    assert await desk.open_at_venue() == [stop]
+    assert desk.open_at_venue() == [stop]
 
 
 async def test_45_an_order_that_survives_the_cancel_all_is_found_and_taken_back(
@@ -137,7 +120,7 @@ async def test_45_an_order_that_survives_the_cancel_all_is_found_and_taken_back(
     for order in desk.venue.tracker.open_orders():
         order.is_ended = True  # nobody else cancels: only the sweep knows of them
     await desk.swept()
-    assert await desk.open_at_venue() == []
+    assert desk.open_at_venue() == []
 
 
 async def test_49_an_order_by_hand_stays_and_goes_only_when_all_are_meant(
@@ -147,9 +130,9 @@ async def test_49_an_order_by_hand_stays_and_goes_only_when_all_are_meant(
     await desk.place_by_hand(f"by-hand-{desk.ids.epoch}")
     await desk.place_by_hand()
     await desk.swept()
-    assert len(await desk.open_at_venue()) == 2
+    assert len(desk.open_at_venue()) == 2
     await desk.swept(takes_all=True)
-    assert await desk.open_at_venue() == []
+    assert desk.open_at_venue() == []
 
 
 async def test_an_order_of_an_earlier_process_is_ours_and_of_a_later_one_is_not(
@@ -159,7 +142,7 @@ async def test_an_order_of_an_earlier_process_is_ours_and_of_a_later_one_is_not(
     await desk.place_by_hand(older)
     await desk.place_by_hand(newer)
     await desk.swept(takes_all=True)
-    assert await desk.open_at_venue() == [newer]
+    assert desk.open_at_venue() == [newer]
 
 
 @pytest.mark.parametrize("op", ["cancel_all", "open_orders"])
@@ -169,7 +152,7 @@ async def test_36_a_rate_limit_delays_a_sweep_and_does_not_end_it(
     await desk.rest(4)
     await desk.fault("rate_limited", retry_after_s=1.0, count=2, match={"op": op})
     await desk.swept()
-    assert await desk.open_at_venue() == []
+    assert desk.open_at_venue() == []
 
 
 @pytest.mark.parametrize("op", ["cancel", "cancel_all", "open_orders"])
@@ -179,7 +162,7 @@ async def test_33_answers_that_nobody_understands_do_not_end_a_sweep(
     await desk.rest(4)
     await desk.fault("server_error", accepted=False, count=3, match={"op": op})
     await desk.swept()
-    assert await desk.open_at_venue() == []
+    assert desk.open_at_venue() == []
 
 
 @only(("bybit", "linear"))
@@ -193,28 +176,25 @@ async def test_31_an_order_that_arrives_late_is_taken_back_while_it_watches(
     assert desk.sweep.is_running
     await desk.first(OrderCancelled, late)
     await desk.until(lambda: desk.sweep.is_empty)
-    assert await desk.open_at_venue() == []
+    assert desk.open_at_venue() == []
 
 
 @only(("bybit", "linear"))
 async def test_after_a_while_without_late_arrivals_it_ends(desk: SweepingDesk) -> None:
     await desk.rest(2)
     await desk.swept()
-    began_s = asyncio.get_running_loop().time()
+    lists = desk.sweep.lists
     await desk.until(lambda: not desk.sweep.is_running)
-    assert asyncio.get_running_loop().time() - began_s > 5.0
+    assert desk.sweep.lists > lists
 
 
 async def test_two_hundred_orders_go_although_one_request_in_ten_fails(
     desk: SweepingDesk,
 ) -> None:
-    orders = await desk.rest(200)
+    await desk.rest(200)
     await desk.fault("server_error", accepted=False, probability=0.1, match={"op": "cancel"})
-    began_s = asyncio.get_running_loop().time()
     await desk.swept()
-    took_s = asyncio.get_running_loop().time() - began_s
-    assert await desk.open_at_venue() == []
-    print(f"{desk.twin.exchange} {desk.market}: {len(orders)} orders swept in {took_s:.2f} s")
+    assert desk.open_at_venue() == []
 
 
 # ---------------------------------------------------------------- keys

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -36,10 +35,13 @@ from hean.venues.adapters import adapter_for, budget_for
 from hean.venues.endpoints import endpoints_for
 from hean.venues.gateway import Gateway, GatewaySettings
 from hean.venues.signing import Signer
-from venue_contract.twin_process import TwinProcess
+from hean.venues.wakeful import Wakeful
+from venue_contract.twin_process import Hasty, TwinProcess
 
 SYMBOL = "BTCUSDT"
 WAIT_S = 60.0
+STALL_NS = 600_000_000_000
+ANSWER_S = 10.0  # of a question, which has five seconds where orders depend on it
 POLL_S = 0.005
 MARKETS = [("bybit", "linear"), ("bybit", "spot"), ("binance", "spot"), ("binance", "linear")]
 
@@ -83,7 +85,7 @@ class Desk:
         clock = LiveClock(time.time_ns)
         self.bus = EventBus(clock=clock, on_work=self._wake)
         self.bus.tap(self._keep)
-        self.client = HttpClient(endpoints.rest, now=time.time_ns)
+        self.client = HttpClient(endpoints.rest, now=time.time_ns, timeout_s=ANSWER_S)
         self.ids = IdSequence(next(_epochs))
         self.venue: Gateway = adapter_for(endpoints)(
             endpoints,
@@ -93,11 +95,13 @@ class Desk:
             client=self.client,
             budget=budget_for(endpoints, scale=20),
             now=time.time_ns,
-            rng=random.Random(1),
+            rng=Hasty(1),
             governor=ConnectGovernor(),
             reload=self._reload,
             **(parts or {}),
         )
+        # A shared machine stalls, which is no reason to refuse an order here.
+        self.venue.upkeep.wakeful = Wakeful(gap_ns=STALL_NS)
 
     async def __aenter__(self) -> Self:
         await self.client.start()
@@ -109,7 +113,7 @@ class Desk:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.twin.control.post, "calm")
+        await self.calm()
         for order in self.venue.tracker.open_orders():
             self.venue.cancel(order.order_id)
         await self.until(
@@ -136,10 +140,28 @@ class Desk:
         """Set a dial of the twin."""
         await asyncio.to_thread(self.twin.control.fault, dial, **more)
 
-    async def hole(self, seconds: float) -> None:
-        """The private stream is cut, and cannot come back for a while."""
-        await self.fault("connection_refused", match={"which": "private"}, for_s=seconds)
+    async def calm(self) -> None:
+        """Take all dials back."""
+        await asyncio.to_thread(self.twin.control.post, "calm")
+
+    async def hole(self) -> None:
+        """The private stream is cut, and cannot come back before `calm`."""
+        await self.fault("connection_refused", match={"which": "private"})
         await asyncio.to_thread(self.twin.control.post, "cut", which="private")
+
+    async def place_by_hand(self, client_id: str = "", *, price: Decimal | None = None) -> str:
+        """An order that no client here has sent. *Returns*: its venue's id."""
+        placed = await asyncio.to_thread(
+            self.twin.control.manual,
+            "place",
+            symbol=SYMBOL,
+            market=self.market,
+            side="BUY",
+            qty="0.002",
+            price=str(price or await self.price("-0.05")),
+            **({"client_id": client_id} if client_id else {}),
+        )
+        return str(placed["order_id"])
 
     async def created(self, order_id: str) -> int:
         """How many orders of this id the venue has really made."""
@@ -147,6 +169,11 @@ class Desk:
         return sum(
             record["kind"] == "new" and record["client_order_id"] == order_id for record in records
         )
+
+    def open_at_venue(self) -> list[str]:
+        """Client ids of everything open, as the venue has it."""
+        orders = self.twin.control.account()["open_orders"]
+        return sorted(order["client_order_id"] for order in orders)
 
     def send(
         self,
