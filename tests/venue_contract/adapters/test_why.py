@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -34,9 +33,10 @@ from unit.cli_runs import run_here
 from venue_contract.twin_process import MAIN, TwinProcess
 
 SYMBOL = "BTCUSDT"
-WAIT_S = 30.0
+WAIT_S = 120.0
 QUIET_S = 0.5
 FILLS = 4
+US_NS = 1_000
 
 
 class Trader(Eager):
@@ -107,40 +107,42 @@ async def trading(engine: LiveEngine) -> AsyncIterator[None]:
 
 async def played(twin: TwinProcess, engine: LiveEngine, session: Session) -> None:
     """The whole session."""
-    strategy, seen = engine.strategy, []
+    strategy, seen = engine.strategy, dict[EventType, list[int]]()
     assert isinstance(strategy, Trader)
     async with trading(engine):
-        engine.bus.tap(lambda event: seen.append(event.event_type))
+        engine.bus.tap(lambda event: seen.setdefault(event.event_type, []).append(event.ts_ns))
 
-        async def wait_for(kind: EventType, count: int) -> None:
-            base = seen.count(kind)
+        async def wait_for(kind: EventType, count: int) -> int:
+            """*Returns*: when the last of so many more happened; it may be seen much later."""
+            last = len(seen.get(kind, ())) + count
             try:
-                await until(lambda: seen.count(kind) >= base + count, kind)
+                await until(lambda: len(seen.get(kind, ())) >= last, kind)
             except AssertionError as error:
+                told = {each: len(moments) for each, moments in seen.items()}
                 stopped = f"slowest commit {engine.recorder.slowest_s:.3f} s"
-                raise AssertionError(f"{error}; {Counter(seen)}; {stopped}") from None
+                raise AssertionError(f"{error}; {told}; {stopped}") from None
+            return seen[kind][last - 1] + US_NS  # a moment is read in whole microseconds
 
         await wait_for(EventType.ORDER_FILLED, FILLS)
         strategy.pace = 10**9
         await until(lambda: not strategy.is_waiting(SYMBOL), "nothing under way")
+        quiet_ns = time.time_ns()
         await asyncio.sleep(QUIET_S)  # silence is what is looked for
-        session.moments["silent"] = time.time_ns() - int(QUIET_S / 2 * 1e9)
+        session.moments["silent"] = (quiet_ns + time.time_ns()) // 2
         engine.bus.emit(Signal(SYMBOL, Side.BUY, Decimal("0.5"), strategy_id="hand"))
-        await wait_for(EventType.ORDER_REJECTED, 1)
-        session.moments["breach"] = time.time_ns()
+        session.moments["breach"] = await wait_for(EventType.ORDER_REJECTED, 1)
         await asyncio.sleep(QUIET_S)
-        twin.control.fault("public_cut", refuses_s=2.0)
-        await wait_for(EventType.ORDER_REJECTED, 1)
-        session.moments["stale"] = time.time_ns()
-        twin.control.post("calm")
+        refused = asyncio.ensure_future(wait_for(EventType.ORDER_REJECTED, 1))
+        await asyncio.to_thread(twin.control.fault, "public_cut", refuses_s=2.0)
+        session.moments["stale"] = await refused
+        await asyncio.to_thread(twin.control.post, "calm")
         await wait_for(EventType.TICK, 3)
         arguments = {"level": "HALT_NEW", "reason": "a drill of the tests"}
         engine.bus.emit(Command("kill", arguments, "operator:test"))
         await wait_for(EventType.KILLSWITCH_TRIGGERED, 1)
         await asyncio.sleep(QUIET_S)
         engine.bus.emit(Signal(SYMBOL, Side.BUY, Decimal("0.01"), strategy_id="hand"))
-        await wait_for(EventType.ORDER_REJECTED, 1)
-        session.moments["killed"] = time.time_ns()
+        session.moments["killed"] = await wait_for(EventType.ORDER_REJECTED, 1)
     session.moments["ended"] = time.time_ns()
 
 
