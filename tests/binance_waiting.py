@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 PATIENCE_S = 60.0  # a shared machine stalls; a condition that holds is seen at once
+WINDOW_MS = 60_000  # in which a signed request is taken; the exchange allows no wider one
 
 
 def new_id() -> str:

@@ -12,16 +12,17 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from venue_contract.twin_process import TwinProcess
+from venue_contract.twin_process import WAIT_S, TwinProcess
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 
 
 def ask(twin: TwinProcess, method: str, path: str, **params: Any) -> Any:
     """A signed request of the main account."""
-    query = urlencode({**params, "timestamp": int(time.time() * 1_000)})
+    moment = {"timestamp": int(time.time() * 1_000), "recvWindow": 60_000}
+    query = urlencode({**params, **moment})
     digest = hmac.digest(twin.main.secret.encode(), query.encode(), "sha256").hex()
-    line = http.client.HTTPConnection("127.0.0.1", twin.port, timeout=30)
+    line = http.client.HTTPConnection("127.0.0.1", twin.port, timeout=WAIT_S)
     try:
         headers = {"X-MBX-APIKEY": twin.main.key}
         line.request(method, f"{path}?{query}&signature={digest}", headers=headers)

@@ -15,7 +15,7 @@ import ccxt.pro
 import pytest
 import pytest_asyncio
 
-from binance_waiting import PATIENCE_S, near, new_id, take
+from binance_waiting import PATIENCE_S, WINDOW_MS, near, new_id, take
 from venue_contract.twin_process import TwinProcess, wait_until
 
 PAIR = "BTC/USDT"
@@ -27,7 +27,12 @@ def settings(twin: TwinProcess) -> dict[str, Any]:
     return {
         "apiKey": twin.main.key,
         "secret": twin.main.secret,
-        "options": {"fetchMarkets": {"types": ["spot"]}, "defaultType": "spot"},
+        "timeout": WINDOW_MS,
+        "options": {
+            "fetchMarkets": {"types": ["spot"]},
+            "defaultType": "spot",
+            "recvWindow": WINDOW_MS,
+        },
         "urls": {
             "api": {
                 **{name: f"{base}/api/v3" for name in ("public", "private", "v1")},
@@ -251,7 +256,8 @@ async def test_watched_orders_fills_and_balances(
 
 async def _listening(pro: ccxt.pro.binance) -> bool:
     await asyncio.sleep(0.02)
-    return any("user" in name or "ws-api" in name for name in pro.clients)
+    heard = {name for line in pro.clients.values() for name in line.futures}  # once answered
+    return {f"orders:{PAIR}", f"myTrades:{PAIR}", "spot:balance"} <= heard
 
 
 @IN_MODULE

@@ -25,7 +25,7 @@ from hean.twin.bybit.market import MarketCalls
 from hean.twin.bybit.tickers import Tickers
 from venue_contract.twin_process import Account, TwinProcess
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 OTHER_METHODS = ("HEAD", "TRACE", "PUT", "DELETE", "PATCH", "OPTIONS")
 

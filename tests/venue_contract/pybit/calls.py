@@ -12,17 +12,19 @@ import pytest
 from pybit.exceptions import InvalidRequestError
 from pybit.unified_trading import HTTP
 
-from venue_contract.twin_process import TwinProcess
+from venue_contract.twin_process import WAIT_S, TwinProcess
 
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
 SPOT = {"category": "spot", "symbol": "BTCUSDT"}
 ETH = {"category": "linear", "symbol": "ETHUSDT"}
 D = Decimal
 TAKER = D("0.00055")
+WINDOW_MS = 60_000  # in which a signed request is taken: a shared machine stalls
 
 
 def client_of(twin: TwinProcess, key: str | None = None, secret: str | None = None) -> HTTP:
-    client = HTTP(api_key=key or twin.main.key, api_secret=secret or twin.main.secret)
+    keys = {"api_key": key or twin.main.key, "api_secret": secret or twin.main.secret}
+    client = HTTP(timeout=WAIT_S, recv_window=WINDOW_MS, **keys)
     client.endpoint = twin.rest_url
     return client
 

@@ -6,7 +6,6 @@ over a socket.
 from __future__ import annotations
 
 import itertools
-import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ import pybit.unified_trading
 import pytest
 from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
 
+from venue_contract.pybit.calls import WINDOW_MS, client_of, new_id
 from venue_contract.twin_process import TwinProcess, wait_until
 
 pytestmark = pytest.mark.server
@@ -36,8 +36,9 @@ def sockets(bybit: TwinProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
 
     def open_(kind: str) -> Any:
         keys = {"testnet": False, "api_key": bybit.main.key, "api_secret": bybit.main.secret}
+        keys["private_auth_expire"] = WINDOW_MS // 1_000  # its own is a second
         if kind == "trade":
-            socket: Any = WebSocketTrading(recv_window=5_000, **keys)
+            socket: Any = WebSocketTrading(recv_window=WINDOW_MS, **keys)
         elif kind == "private":
             socket = WebSocket("private", **keys)
         else:
@@ -52,8 +53,7 @@ def sockets(bybit: TwinProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
 
 @pytest.fixture
 def client(bybit: TwinProcess) -> Iterator[HTTP]:
-    client = HTTP(api_key=bybit.main.key, api_secret=bybit.main.secret)
-    client.endpoint = bybit.rest_url
+    client = client_of(bybit)
     yield client
     for row in (BTC, {**BTC, "category": "spot"}):
         client.cancel_all_orders(**row)
@@ -72,10 +72,6 @@ def market(client: HTTP, side: str, quantity: str, **more: Any) -> str:
 def price_near(client: HTTP, factor: float) -> str:
     last = client.get_tickers(**BTC)["result"]["list"][0]["lastPrice"]
     return f"{float(last) * factor:.1f}"
-
-
-def new_id() -> str:
-    return f"t-{uuid.uuid4().hex[:20]}"
 
 
 # --- public
@@ -200,9 +196,15 @@ def test_a_fill_is_told_as_order_execution_position_and_wallet(sockets: Open, cl
     number = market(client, "Buy", "0.02")
     wait_until(lambda: all(told.values()), "all four")
     wait_until(lambda: told["order"][-1]["orderStatus"] == "Filled", "the fill")
-    fills = [row for row in told["execution"] if row["orderId"] == number]
-    assert sum(D(row["execQty"]) for row in fills) == D("0.02")
-    assert (told["position"][-1]["side"], D(told["position"][-1]["size"])) == ("Buy", D("0.02"))
+
+    def filled() -> Decimal:
+        mine = (row for row in told["execution"] if row["orderId"] == number)
+        return sum((D(row["execQty"]) for row in mine), D(0))
+
+    wait_until(lambda: filled() >= D("0.02"), "all executions")
+    assert filled() == D("0.02")
+    wait_until(lambda: D(told["position"][-1]["size"]) == D("0.02"), "the position")
+    assert told["position"][-1]["side"] == "Buy"
     rest = client.get_wallet_balance(accountType="UNIFIED", coin="USDT")["result"]["list"][0]
     balance = rest["coin"][0]["walletBalance"]
     wait_until(
@@ -291,8 +293,7 @@ def test_a_refused_order_reaches_the_error_callback(trade: Any) -> None:
 def test_pybit_waits_for_the_rate_limit_and_goes_on(tmp_path: Any) -> None:
     """Twenty cancels where ten a second are allowed: pybit sleeps until the reset it is told."""
     with TwinProcess("bybit", tmp_path, "--limits-scale", "1") as twin:
-        client = HTTP(api_key=twin.main.key, api_secret=twin.main.secret)
-        client.endpoint = twin.rest_url
+        client = client_of(twin)
         for _ in range(20):
             client.cancel_all_orders(**BTC)
         logged = HTTP(

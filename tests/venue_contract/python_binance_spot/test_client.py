@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from binance.client import Client
 from binance.exceptions import BinanceAPIException
 from binance.helpers import round_step_size
 
-from binance_waiting import near, new_id
+from binance_waiting import PATIENCE_S, WINDOW_MS, near, new_id
 from venue_contract.twin_process import TwinProcess, wait_until
 
 BTC = "BTCUSDT"
@@ -21,6 +22,7 @@ BTC = "BTCUSDT"
 
 def client_of(twin: TwinProcess, key: str, secret: str) -> Client:
     class Local(Client):
+        REQUEST_TIMEOUT, REQUEST_RECVWINDOW = PATIENCE_S, WINDOW_MS
         API_URL = f"{twin.rest_url}/api"
         MARGIN_API_URL = f"{twin.rest_url}/sapi"
 
@@ -303,21 +305,27 @@ def test_history_windows(client: Client) -> None:
     assert client.get_my_trades(symbol=BTC, fromId=newest["id"])[0]["id"] == newest["id"]
 
 
-def test_two_accounts_meet_and_both_are_told(
-    client: Client, binance: TwinProcess, price: float
-) -> None:
-    """Inside the spread the second account makes and the first one takes."""
+def test_two_accounts_meet_and_both_are_told(client: Client, binance: TwinProcess) -> None:
+    """Inside the spread the second account makes and the first one takes. Where the market has gone
+    up or down meanwhile they have missed each other, and meet at its next place.
+    """
     other = client_of(binance, binance.second.key, binance.second.secret)
-    book = client.get_order_book(symbol=BTC, limit=5)
-    limit = near((float(book["bids"][0][0]) + float(book["asks"][0][0])) / 2, 1.0)
-    made = other.order_limit_sell(symbol=BTC, quantity="0.002", price=limit)
-    client.order_limit_buy(symbol=BTC, quantity="0.002", price=near(price, 1.02), timeInForce="IOC")
-    wait_until(
-        lambda: other.get_order(symbol=BTC, orderId=made["orderId"])["status"] == "FILLED",
-        "the maker's fill",
-    )
-    trade = other.get_my_trades(symbol=BTC, orderId=made["orderId"])[0]
+    terms: dict[str, Any] = {"symbol": BTC, "quantity": "0.002"}
+
+    def met() -> Any:
+        book = client.get_order_book(symbol=BTC, limit=5)
+        middle = near((float(book["bids"][0][0]) + float(book["asks"][0][0])) / 2, 1.0)
+        with suppress(BinanceAPIException):  # the market has come to where it was to rest
+            made = other.create_order(side="SELL", type="LIMIT_MAKER", price=middle, **terms)
+            client.order_limit_buy(price=middle, timeInForce="IOC", **terms)
+            order = other.get_order(symbol=BTC, orderId=made["orderId"])
+            return order if order["status"] == "FILLED" else None
+
+    trade = other.get_my_trades(symbol=BTC, orderId=wait_until(met, "a trade")["orderId"])[0]
     assert trade["isMaker"] and trade["commissionAsset"] == "USDT"
+    for left in other.get_open_orders(symbol=BTC):
+        with suppress(BinanceAPIException):  # filled by now
+            other.cancel_order(symbol=BTC, orderId=left["orderId"])
     other.close_connection()
 
 
@@ -344,7 +352,7 @@ def test_wrong_keys_are_told_apart(binance: TwinProcess) -> None:
     error = refused(stranger.get_account)
     assert (error.status_code, error.code) == (401, -2015)
     late = client_of(binance, binance.main.key, binance.main.secret)
-    late.timestamp_offset = -20_000
+    late.timestamp_offset = -2 * WINDOW_MS
     assert refused(late.get_account).code == -1021
 
 

@@ -17,7 +17,7 @@ from binance.exceptions import BinanceAPIException
 from binance.ws.depthcache import DepthCacheManager
 from binance.ws.streams import BinanceSocketManager
 
-from binance_waiting import PATIENCE_S, near, new_id, take
+from binance_waiting import PATIENCE_S, WINDOW_MS, near, new_id, take
 from venue_contract.twin_process import TwinProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,6 +30,7 @@ async def client(binance: TwinProcess) -> AsyncIterator[AsyncClient]:
     base, sockets = binance.rest_url, binance.ws_base
 
     class Local(AsyncClient):
+        REQUEST_TIMEOUT, REQUEST_RECVWINDOW = PATIENCE_S, WINDOW_MS
         API_URL = f"{base}/api"
         WS_API_URL = f"{sockets}/ws-api/v3"
         WS_FUTURES_URL = f"{sockets}/ws-fapi/v1"

@@ -14,13 +14,14 @@ import pytest
 from binance.client import Client
 from binance.exceptions import BinanceAPIException
 
-from binance_waiting import new_id
+from binance_waiting import PATIENCE_S, WINDOW_MS, new_id
 from usdm_flat import BTC, ETH, flatten, near
 from venue_contract.twin_process import TwinProcess, wait_until
 
 
 def client_of(twin: TwinProcess, key: str, secret: str) -> Client:
     class Local(Client):
+        REQUEST_TIMEOUT, REQUEST_RECVWINDOW = PATIENCE_S, WINDOW_MS
         API_URL = f"{twin.rest_url}/api"
         FUTURES_URL = f"{twin.rest_url}/fapi"
         FUTURES_DATA_URL = f"{twin.rest_url}/futures/data"

@@ -17,7 +17,7 @@ from binance.exceptions import BinanceAPIException
 from binance.ws.depthcache import FuturesDepthCacheManager
 from binance.ws.streams import BinanceSocketManager
 
-from binance_waiting import PATIENCE_S, new_id, take
+from binance_waiting import PATIENCE_S, WINDOW_MS, new_id, take
 from usdm_flat import BTC, flatten, near
 from venue_contract.twin_process import TwinProcess
 
@@ -29,6 +29,7 @@ async def client(binance: TwinProcess) -> AsyncIterator[AsyncClient]:
     base, sockets = binance.rest_url, binance.ws_base
 
     class Local(AsyncClient):
+        REQUEST_TIMEOUT, REQUEST_RECVWINDOW = PATIENCE_S, WINDOW_MS
         API_URL = f"{base}/api"
         FUTURES_URL = f"{base}/fapi"
         WS_API_URL = f"{sockets}/ws-api/v3"
@@ -153,13 +154,13 @@ async def test_the_user_stream_tells_orders_fills_and_positions(
         terms = {
             "type": "LIMIT",
             "timeInForce": "GTX",
-            "price": near(float(touch["bidPrice"]), 0.9995),
+            "price": near(float(touch["bidPrice"]), 0.995),
         }
     await client.futures_create_order(
         symbol=BTC, side="BUY", quantity="0.020", newClientOrderId=own, **terms
     )
     if maker:
-        binance.control.post("price", symbol=BTC, move_fraction="-0.002")
+        binance.control.post("price", symbol=BTC, move_fraction="-0.01")
 
     def is_last(message: Any) -> bool:
         is_own = message["e"] == "ORDER_TRADE_UPDATE" and message["o"]["c"] == own
