@@ -6,6 +6,7 @@ over a socket.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -290,8 +291,14 @@ def test_a_refused_order_reaches_the_error_callback(trade: Any) -> None:
 # --- limits
 
 
-def test_pybit_waits_for_the_rate_limit_and_goes_on(tmp_path: Any) -> None:
-    """Twenty cancels where ten a second are allowed: pybit sleeps until the reset it is told."""
+def test_pybit_waits_for_the_rate_limit_and_goes_on(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty cancels where ten a second are allowed: pybit sleeps until the reset it is told; where
+    that has passed before it was read, it would sleep for less than nothing and fail.
+    """
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(max(seconds, 0.0)))
     with TwinProcess("bybit", tmp_path, "--limits-scale", "1") as twin:
         client = client_of(twin)
         for _ in range(20):
