@@ -2,6 +2,10 @@
 import { expect, test } from "vitest";
 import { modeOf, SILENT_MS } from "../src/app/mode";
 
+test("a page does not show for long what nobody confirms (C-40)", () => {
+  expect(SILENT_MS).toBeLessThan(10_000);
+});
+
 test.each([
   ["as it was said", "PAPER", 0, 0, "PAPER"],
   ["for three seconds", "LIVE", 0, SILENT_MS, "LIVE"],
