@@ -23,6 +23,7 @@ SURVEY_S = 1.0  # a flush without a lost connection is noticed so late
 RETRY_S = 0.25
 WAIT_S = 0.5
 AGAIN_S = 0.1
+HEARD_NS = 1_000_000_000  # between two looks at a broker; what is more was no listening
 
 
 async def ended(task: asyncio.Task[Any]) -> None:
@@ -148,7 +149,10 @@ class Sender:
 
 
 class Reader:
-    """Reads *topics*, by source, as *name*. *now*: any steady clock in ns."""
+    """Reads *topics*, by source, as *name*. *now*: any steady clock in ns. What is missing is
+    waited for while the broker is heard: neither its absence nor a standstill of this process
+    counts, for in both the sender could say nothing.
+    """
 
     def __init__(
         self,
@@ -169,6 +173,8 @@ class Reader:
         self._transport = transport
         self._topics = topics
         self._now = now
+        self._heard_ns = 0
+        self._looked_ns = now()
 
     async def notice(self, source: str) -> bytes | None:
         """The notice of a source; `None` while it, or the broker, is not there."""
@@ -182,15 +188,18 @@ class Reader:
 
     async def next(self, wait_s: float = WAIT_S) -> list[Arrived]:
         """What came, each message once and in order; empty when nothing came in time."""
-        found: list[Arrived] = []
         try:
             if self.fault:
                 await self._join()
-            for data in await self._transport.receive(BATCH, wait_s):
-                found += self.inbox.take(data, self._now())
+            received = await self._transport.receive(BATCH, wait_s)
         except BrokerLost as lost:
             await self._lost(lost)
-        return found + self.inbox.overdue(self._now())
+            return []
+        now_ns = self._now()
+        self._heard_ns += min(now_ns - self._looked_ns, HEARD_NS)
+        self._looked_ns = now_ns
+        found = [each for data in received for each in self.inbox.take(data, self._heard_ns)]
+        return found + self.inbox.overdue(self._heard_ns)
 
     async def confirm(self, done: Mapping[str, int] | None = None) -> bool:
         """The effects of all that came are durable, or up to *done* of each source. *Returns*:
@@ -214,6 +223,7 @@ class Reader:
     async def _join(self) -> None:
         await self._transport.connect()
         await self._transport.join(self.name, self._positions())
+        self._looked_ns = self._now()
         self.fault = ""
 
     async def _lost(self, lost: BrokerLost) -> None:

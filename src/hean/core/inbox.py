@@ -13,7 +13,9 @@ import msgspec
 from hean.core.message import Message, unpack
 from hean.errors import FieldInvalid
 
-WAIT_NS = 5_000_000_000  # a sender looks once a second whether the broker lost something
+WAIT_NS = 15_000_000_000
+"""A sender looks once a second whether the broker lost something, and each of its questions may
+take a slow broker seconds before it counts as lost and is asked again."""
 WAITING_MAX = 10_000  # messages of one sender that are early; more means that much is lost
 
 
@@ -35,8 +37,8 @@ class Inbox:
         self._since_ns: dict[str, int] = {}
 
     def take(self, data: bytes, now_ns: int) -> list[Arrived]:
-        """One message off the transport; *now_ns*: of any steady clock. *Returns*: what is to be
-        handled now, in order.
+        """One message off the transport; *now_ns*: of a clock that goes on while the transport is
+        listened to. *Returns*: what is to be handled now, in order.
         """
         try:
             message = unpack(data)
