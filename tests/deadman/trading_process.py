@@ -132,7 +132,8 @@ class Task:
             "holder",
             Path(self.folder),
             account_id="7" if (self.venue, market) == ("binance", "linear") else "",
-            kill_limits=KillLimits(watchdog_s=300.0),  # a test starts the watchdog when it likes
+            # A test starts the watchdog when it likes, and nothing else stops what it watches.
+            kill_limits=KillLimits(watchdog_s=300.0, stale_s=None, position_s=None, unknown=None),
         )
 
     @property
