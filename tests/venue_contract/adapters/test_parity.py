@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from hean.feeds.recording import Recording
 from hean.parity.sides import recorded_run
 from sessions import STRATEGY, without
 from venue_contract.adapters.feed_desk import twin_environment
@@ -87,9 +86,9 @@ def test_a_session_and_its_backtest_fill_the_same_and_each_change_is_named(
         assert (code, list(found["causes"])) == (1, [cause]), found
 
     (tape,) = (tmp_path / "tape").iterdir()
-    recording = Recording(tape)
-    third_ns = (recording.end_ns - recording.start_ns) // 3
-    cut = without(tape, recording.start_ns + third_ns, recording.end_ns - third_ns)
+    with recorded_run(tmp_path / "run.journal") as recorded:  # no trade is sure to lie elsewhere
+        moments = [trade.ts_ns for trade in recorded.told.trades]
+    cut = without(tape, moments[0], moments[-1])
     code, found = hean("parity", "--journal", "run.journal", "--data", cut, cwd=tmp_path)
     assert (code, list(found["causes"])) == (1, ["data"]), found
     (stretch,) = found["data_difference"]["stretches"]
