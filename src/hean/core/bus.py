@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`bus.py`: one queue, one writer. `emit` never calls a handler; that is why no handler can see
-a half-updated world. Events leave in the order they were emitted: all handlers of one event, in
-the order of their subscription, then the next event. It does not persist, retry or route.
+a half-updated world. Events leave in the order they were emitted, but for the second half of a
+fact that `emit_next` tells: all handlers of one event, in the order of their subscription, then the
+next event. It does not persist, retry or route.
 """
 
 from __future__ import annotations
@@ -165,6 +166,19 @@ class EventBus:
         if len(queue) >= self.high_water and not self._make_room(fact):
             return
         queue.append(fact)
+        if self.on_work is not None and self._blocked is None:
+            self.on_work()
+
+    def emit_next(self, fact: Fact) -> None:
+        """Emit it before all that waits: the other half of what the event under delivery told, for
+        whoever acts between the two would act on half a truth. One for an event.
+
+        *Raises*: as `emit`.
+        """
+        queue = self._queue
+        if len(queue) >= self.high_water and not self._make_room(fact):
+            return
+        queue.appendleft(fact)
         if self.on_work is not None and self._blocked is None:
             self.on_work()
 

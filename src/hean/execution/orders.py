@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hean._core import OrderEngine
-from hean.core.bus import EventBus
+from hean.core.bus import EventBus, Fact
 from hean.core.module import Context, Module, on
 from hean.core.types import (
     AmendRejected,
@@ -31,6 +31,8 @@ class OrderManager(Module):
     name = "orders"
     truth = True
     produces = (EventType.ERROR, EventType.ORDER_FILLED)
+    tell_next: Callable[[Fact], None]
+    """As of the bus it is attached to: who sees a buy sees the fee in coins before all else."""
 
     def __init__(self, engine: OrderEngine, coin_fees: CoinFees | None = None) -> None:
         self.engine = engine
@@ -47,6 +49,7 @@ class OrderManager(Module):
     def attach(self, bus: EventBus, context: Context) -> Callable[[], None]:
         """Subscribe, and stand before everybody else who handles fills. *Returns*: undoes it."""
         detach = super().attach(bus, context)
+        self.tell_next = bus.emit_next
         remove = bus.gate(EventType.ORDER_FILLED, self.admit_fill)
 
         def undo() -> None:
@@ -83,7 +86,7 @@ class OrderManager(Module):
             return False
         kept = self._coin_fees.after(fill) if is_counted else None
         if kept is not None:
-            self.context.emit(kept)
+            self.tell_next(kept)
         return is_counted
 
     def _count_forced(self, fill: OrderFilled) -> bool:

@@ -135,7 +135,7 @@ class Books:
         self._manager = OrderManager(self.engine, self.coin_fees)
         bus = EventBus()
         self._manager.context = Context(bus, bus.clock)
-        self._manager.context.emit = _forget
+        self._manager.context.emit = self._manager.tell_next = _forget
         self._left: OrderedDict[str, int] = OrderedDict()  # what has left, and when: venue's ms
         self._unsent: dict[str, None] = {}  # ids of approved orders without a SENT row
         self._tickets: dict[str, tuple[int, int]] = {}  # of those that nobody has used yet

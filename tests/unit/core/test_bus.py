@@ -63,6 +63,20 @@ def test_events_are_delivered_generation_by_generation() -> None:
     assert seen == ["first 1", "second 1", "first 2", "second 2", "signal 3", "signal 4"]
 
 
+def test_what_belongs_to_an_event_comes_before_all_that_waits() -> None:
+    bus, seen = EventBus(), []
+
+    def first(event: Event) -> None:
+        if event.data.price == 1:
+            bus.emit(tick(8))
+            bus.emit_next(tick(9))
+
+    bus.subscribe(EventType.TICK, first)
+    bus.subscribe(EventType.TICK, lambda event: seen.append((event.seq, event.data.price)))
+    bus.drain((tick(1), tick(2)))
+    assert seen == [(1, 1), (2, 9), (3, 2), (4, 8)]
+
+
 def test_emit_never_calls_a_handler() -> None:
     bus, seen = EventBus(), []
     bus.subscribe(EventType.TICK, seen.append)
@@ -254,8 +268,9 @@ def test_new_input_is_refused_above_the_high_water_mark(fact: Any) -> None:
 
 def test_class_a_is_taken_up_to_the_bound_and_then_refused_aloud() -> None:
     bus = crowded(10)
-    with pytest.raises(QueueFull):
-        bus.emit(OrderRequest("BTCUSDT", Side.BUY, Decimal(1)))
+    for emit in (bus.emit, bus.emit_next):
+        with pytest.raises(QueueFull):
+            emit(OrderRequest("BTCUSDT", Side.BUY, Decimal(1)))
     assert len(bus) == 10
 
 

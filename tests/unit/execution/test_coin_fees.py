@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from desk import BTC, Desk
 from hean._core import Instrument
-from hean.core.types import EventType, OrderFilled, OrderType, Side
+from hean.core.types import EventType, OrderFilled, OrderType, Side, Tick
 from hean.execution.coin_fees import CoinFees
 from hean.live.recovery import fold
 from journal_desk import SPOT as TERMS
@@ -75,6 +75,22 @@ def test_a_stop_is_as_large_as_what_is_left(spot: Desk) -> None:
     spot.fill(entry, "0.01", "e1", fee=Decimal("0.00001"), fee_asset="BTC")
     stop = spot.venue.sent[-1]
     assert (stop.type, stop.size) == (OrderType.STOP, Decimal("0.00999"))
+
+
+def test_a_price_that_came_with_the_fill_finds_what_is_left(spot: Desk) -> None:
+    """One burst brings a buy and the next trade of the market, at which the strategy acts on what
+    it holds: more than can be sold would be refused, and the position stay without a stop.
+    """
+    held: list[Decimal] = []
+    spot.bus.subscribe(EventType.TICK, lambda _: held.append(spot.strategy.position[BTC]))
+    order_id = spot.ask("0.01", strategy_id="hand", order_id="h0-hand-1")
+    spot.place(order_id)
+    buy = OrderFilled(
+        order_id, PRICE, Decimal("0.01"), BTC, Side.BUY, Decimal("0.00001"), "e1",
+        strategy_id="hand", fee_asset="BTC",
+    )  # fmt: skip
+    spot.say(buy, Tick(BTC, 60_000.0, 1.0, 1))
+    assert held == [Decimal("0.00999")]
 
 
 def test_a_fill_told_twice_is_kept_from_once(spot: Desk) -> None:
