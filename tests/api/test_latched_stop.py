@@ -5,8 +5,10 @@ change nothing of a kill switch that a person has not released (CONTRACT 4, R-23
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,10 +107,15 @@ async def test_a_latch_that_cannot_be_read_is_on(tmp_path: Path) -> None:
         assert await state(desk) == "HALTED"
 
 
-async def test_a_stop_that_no_disk_takes_is_one_and_says_so(tmp_path: Path) -> None:
+async def test_a_stop_that_no_disk_takes_is_one_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
     async with face_desk(tmp_path) as desk:
         await desk.engine.start()
-        desk.engine.latch.with_name(f"{desk.engine.latch.name}.new").mkdir()
+        monkeypatch.setattr(tempfile, "mkstemp", full_disk)
         status, problem = await desk.ask("POST", "/killswitch/trigger", STOP)
         assert status == 503, problem
         assert (await desk.ask("GET", "/killswitch"))[1]["level"] == "CANCEL_ALL"

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hean.core.types import KillswitchReleased, KillswitchTriggered
 from hean.live.latch import BYTES_MAX, Latch, parsed, written
@@ -33,6 +36,38 @@ def test_what_was_written_is_read_back_and_a_person_can_read_it(latch: Latch) ->
     for words in ("CANCEL_ALL", "the market is odd", "operator:ann", "2024-01-01T00:00:00.123"):
         assert words in text
     assert latch.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_of_two_who_write_at_once_each_leaves_a_whole_file(
+    latch: Latch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watchdog and the process it watches see the same order, and both lock."""
+    disk, other = os.fsync, structs.replace(STOP, level="LOCKED", actor="watchdog")
+
+    def slow_disk(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", disk)
+        latch.raise_to(other)
+        assert latch.load() == other
+        disk(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_disk)
+    latch.raise_to(structs.replace(other, actor="bybit.linear"))
+    assert latch.load() == structs.replace(other, actor="bybit.linear")
+    assert list(latch.path.parent.iterdir()) == [latch.path]
+
+
+def test_what_a_full_disk_does_not_take_leaves_the_old_file_and_nothing_else(
+    latch: Latch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    latch.raise_to(STOP)
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        latch.raise_to(structs.replace(STOP, level="LOCKED"))
+    assert latch.load() == STOP
+    assert list(latch.path.parent.iterdir()) == [latch.path]
 
 
 def test_a_level_is_only_raised(latch: Latch) -> None:
