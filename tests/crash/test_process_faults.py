@@ -56,6 +56,13 @@ def created(place: Place, since: int = 0) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "new"]
 
 
+def only_stop(place: Place, size: str) -> dict[str, Any] | None:
+    """The only open order, if it is of that size: a piece that trades later renews the stop."""
+    orders = place.twin.control.account()["open_orders"]
+    is_there = len(orders) == 1 and Decimal(orders[0]["qty"]) == Decimal(size)
+    return orders[0] if is_there else None
+
+
 def epochs(place: Place) -> set[str]:
     """Of the lives that made an order."""
     return {record["client_order_id"].split("-")[0] for record in created(place)}
@@ -131,14 +138,17 @@ def test_a_second_process_elsewhere_locks_the_first_for_good(place: Place) -> No
         first.go()
         buy(old, "first")
         wait_until(lambda: position(first) == "0.003", "a piece")
-        (stop,) = wait_until(lambda: place.twin.control.account()["open_orders"], "its stop")
+        stop = wait_until(lambda: only_stop(place, "0.003"), "a stop for all of it")
         place.twin.control.manual("cancel", order_id=stop["order_id"])  # else the second halts
         wait_until(lambda: not first.status()["open_orders"], "nothing is open")
         with LiveProcess(new) as second:
             second.go()
             buy(new, "first")
             buy(new, "second")
-            wait_until(lambda: len(epochs(place)) == 2, "an order of the second")
+            try:
+                wait_until(lambda: len(epochs(place)) == 2, "an order of the second")
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {second.status()} {second.words()}") from None
             wait_until(lambda: first.status()["level"] == "LOCKED", "the first has seen it")
             since = place.twin.control.seq()
             buy(old, "second")
